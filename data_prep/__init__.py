@@ -1,0 +1,1 @@
+"""From raw dataset folders to TFRecord video shards."""

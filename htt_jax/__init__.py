@@ -1,0 +1,1 @@
+"""Hierarchical Temporal Transformer in JAX: 3D hand pose and action from egocentric video."""

@@ -1,0 +1,52 @@
+"""The pinhole camera: between camera space (metres, x right, y down, z forward) and pixels.
+
+Every function works on NumPy and on JAX arrays and returns the kind it was given.
+"""
+
+from typing import TypeAlias
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+Array: TypeAlias = np.ndarray | jax.Array
+
+
+def project(
+    joints_3d: Float[Array, "*batch joints 3"], intrinsics: Float[Array, "*batch 3 3"]
+) -> tuple[Float[Array, "*batch joints 2"], Float[Array, "*batch joints"]]:
+    """Pixels (u, v) and depth in metres of points in camera space."""
+    depth = joints_3d[..., 2]
+    xy = joints_3d[..., :2] / depth[..., None]
+    return xy * _focal(intrinsics) + _centre(intrinsics), depth
+
+
+def unproject(
+    joints_2d: Float[Array, "*batch joints 2"],
+    depth: Float[Array, "*batch joints"],
+    intrinsics: Float[Array, "*batch 3 3"],
+) -> Float[Array, "*batch joints 3"]:
+    """Points in camera space, metres, from pixels (u, v) and depth in metres."""
+    xy = (joints_2d - _centre(intrinsics)) / _focal(intrinsics) * depth[..., None]
+    xp = jax.numpy if isinstance(joints_2d, jax.Array) else np
+    return xp.concatenate([xy, depth[..., None]], axis=-1)
+
+
+def scale_intrinsics(
+    intrinsics: Float[Array, "*batch 3 3"],
+    from_size: tuple[int, int],
+    to_size: tuple[int, int],
+) -> Float[Array, "*batch 3 3"]:
+    """Intrinsics of the same camera for images of another size; sizes are (width, height)."""
+    factors = np.array([to_size[0] / from_size[0], to_size[1] / from_size[1], 1.0], np.float32)
+    return intrinsics * factors[:, None]
+
+
+def _focal(intrinsics: Array) -> Array:
+    """(fx, fy) with an axis for the joints."""
+    return intrinsics[..., None, (0, 1), (0, 1)]
+
+
+def _centre(intrinsics: Array) -> Array:
+    """(cx, cy) with an axis for the joints."""
+    return intrinsics[..., None, :2, 2]

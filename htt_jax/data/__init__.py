@@ -1,0 +1,1 @@
+"""Reading prepared datasets: host code, NumPy only."""

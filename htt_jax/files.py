@@ -1,0 +1,26 @@
+"""Files that appear under their final name only when they are whole."""
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import IO, Any
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
+    """Opens a temporary file beside `path`; renames it to `path` when the block ends without error.
+
+    A crash at any point leaves the old file, or none, under `path`.
+    """
+    final = pathlib.Path(path)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    encoding = None if "b" in mode else "utf-8"
+    try:
+        with open(temporary, mode, encoding=encoding) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
