@@ -1,0 +1,209 @@
+"""What the paper reports (Sec. 4.2): pose errors, object accuracy, action accuracy. Host, NumPy.
+
+Every metric accumulates what it is given and computes from all of it at the end, so the result
+does not depend on how the data was cut into batches. Results are plain numbers, lists and dicts.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from htt_jax.datasets import DatasetSpec, Thresholds
+
+METRES_TO_MM = 1000.0
+
+
+class PoseMetrics:
+    """End-point error, PCK curve and its area, for each hand, in camera space and root-aligned.
+
+    Root-aligned: every frame's own wrist is subtracted, and the wrist itself is left out.
+    """
+
+    def __init__(self, spec: DatasetSpec, *, mask_unannotated: bool = True):
+        """Metrics for the hands of `spec`.
+
+        Args:
+            spec: the dataset; its hands and the ranges of its PCK curves.
+            mask_unannotated: leave out hands marked as not annotated; False counts them all, as
+                the published code does.
+        """
+        self._spec = spec
+        self._mask_unannotated = mask_unannotated
+        self._errors: dict[str, dict[str, list[np.ndarray]]] = {
+            hand: {"camera_space": [], "root_aligned": []} for hand in spec.hands
+        }
+
+    def update(
+        self,
+        predicted: Float[np.ndarray, "frames joints 3"],
+        target: Float[np.ndarray, "frames joints 3"],
+        annotated: Bool[np.ndarray, "frames hands"],
+    ) -> None:
+        """Adds real frames (no padding); joints in metres, camera space."""
+        predicted, target = np.asarray(predicted, np.float64), np.asarray(target, np.float64)
+        for i, hand in enumerate(self._spec.hands):
+            counted = annotated[:, i] if self._mask_unannotated else slice(None)
+            joints = self._spec.joints_of(hand)
+            off = predicted[counted, joints] - target[counted, joints]
+            errors = self._errors[hand]
+            errors["camera_space"].append(_lengths_mm(off))
+            errors["root_aligned"].append(_lengths_mm(off[:, 1:] - off[:, :1]))
+
+    def result(self) -> dict[str, dict[str, Any]]:
+        """Everything, by hand: `frames`, and by space ('camera_space', 'root_aligned') the metrics.
+
+        Metrics: `mepe`, `mepe_per_joint` and `median` in millimetres, `auc` in 0..1, `thresholds`
+        in millimetres, `pck` at each of them. A hand without any counted frame is left out.
+        """
+        ranges = {
+            "camera_space": self._spec.camera_space,
+            "root_aligned": self._spec.root_aligned,
+        }
+        results: dict[str, dict[str, Any]] = {}
+        for hand, spaces in self._errors.items():
+            errors = {space: np.concatenate(parts) for space, parts in spaces.items() if parts}
+            frames = len(errors.get("camera_space", ()))
+            if frames:
+                results[hand] = {"frames": frames} | {
+                    space: _summary(errors[space], ranges[space]) for space in errors
+                }
+        return results
+
+
+class ActionMetrics:
+    """Action of a video from all its clips: summed class probabilities, and majority vote."""
+
+    def __init__(self, num_actions: int):
+        """Metrics over actions 0..num_actions - 1."""
+        self._num_actions = num_actions
+        self._videos: dict[int, _VideoVotes] = {}
+
+    def update(
+        self,
+        videos: Int[np.ndarray, " clips"],
+        probabilities: Float[np.ndarray, "clips actions"],
+        actions: Int[np.ndarray, " clips"],
+    ) -> None:
+        """Adds clips; video -1 is padding and passed over, action -1 is hidden."""
+        for video, probability, action in zip(videos, probabilities, actions, strict=True):
+            if video >= 0:
+                votes = self._videos.setdefault(
+                    int(video), _VideoVotes(int(action), self._num_actions)
+                )
+                votes.probabilities += probability
+                votes.clips[np.argmax(probability)] += 1
+
+    def result(self) -> dict[str, Any]:
+        """Accuracies over the videos with a known action (None when there are none).
+
+        Keys: `videos` counted, `accuracy` (summed probabilities), `majority_vote_accuracy`,
+        `confusion` (rows the true action, columns the predicted one, summed probabilities), and
+        `per_video`, also of videos with hidden action, by video: `video`, `action`, `predicted`,
+        `majority_vote`, and `probabilities`, the mean over its clips.
+        """
+        per_video = [
+            {
+                "video": video,
+                "action": votes.action,
+                "predicted": votes.predicted(),
+                "majority_vote": votes.majority_vote(),
+                "probabilities": (votes.probabilities / votes.clips.sum()).tolist(),
+            }
+            for video, votes in sorted(self._videos.items())
+        ]
+        known = [entry for entry in per_video if entry["action"] >= 0]
+        action, predicted, majority = (
+            np.array([entry[key] for entry in known], np.int64)
+            for key in ("action", "predicted", "majority_vote")
+        )
+        confusion = _confusion(action, predicted, self._num_actions)
+        return {
+            "videos": len(known),
+            "accuracy": _accuracy(confusion),
+            "majority_vote_accuracy": _accuracy(_confusion(action, majority, self._num_actions)),
+            "confusion": confusion.tolist(),
+            "per_video": per_video,
+        }
+
+
+class ObjectMetrics:
+    """Object in hand, each real frame by itself."""
+
+    def __init__(self, num_objects: int):
+        """Metrics over objects 0..num_objects - 1."""
+        self._confusion = np.zeros((num_objects, num_objects), np.int64)
+
+    def update(
+        self, predicted: Int[np.ndarray, " frames"], target: Int[np.ndarray, " frames"]
+    ) -> None:
+        """Adds real frames (no padding); target -1 is unknown and passed over."""
+        known = target >= 0
+        self._confusion += _confusion(target[known], predicted[known], len(self._confusion))
+
+    def result(self) -> dict[str, Any]:
+        """`frames` counted, `accuracy` (None without any), `confusion` (rows the true object)."""
+        return {
+            "frames": int(self._confusion.sum()),
+            "accuracy": _accuracy(self._confusion),
+            "confusion": self._confusion.tolist(),
+        }
+
+
+@dataclasses.dataclass
+class _VideoVotes:
+    """What the clips of one video say."""
+
+    action: int
+    num_actions: dataclasses.InitVar[int]
+    probabilities: np.ndarray = dataclasses.field(init=False)
+    clips: np.ndarray = dataclasses.field(init=False)
+
+    def __post_init__(self, num_actions: int) -> None:
+        self.probabilities = np.zeros(num_actions)
+        self.clips = np.zeros(num_actions, np.int64)
+
+    def predicted(self) -> int:
+        return int(np.argmax(self.probabilities))
+
+    def majority_vote(self) -> int:
+        """The class most clips vote for; among equals the more probable one."""
+        most = self.clips == self.clips.max()
+        return int(np.argmax(np.where(most, self.probabilities, -np.inf)))
+
+
+def _lengths_mm(
+    metres: Float[np.ndarray, "frames joints 3"],
+) -> Float[np.ndarray, "frames joints"]:
+    return METRES_TO_MM * np.linalg.norm(metres, axis=-1)
+
+
+def _summary(errors: Float[np.ndarray, "frames joints"], curve: Thresholds) -> dict[str, Any]:
+    """Each measure per joint, then its mean over joints."""
+    thresholds = np.linspace(0.0, curve.maximum, curve.steps)
+    pck_per_joint = [
+        np.searchsorted(np.sort(joint), thresholds, side="right") / len(joint) for joint in errors.T
+    ]
+    pck = np.mean(pck_per_joint, axis=0)
+    return {
+        "mepe": float(errors.mean()),
+        "mepe_per_joint": errors.mean(axis=0).tolist(),
+        "median": float(np.median(errors, axis=0).mean()),
+        "auc": float(np.trapezoid(pck, thresholds) / curve.maximum),
+        "thresholds": thresholds.tolist(),
+        "pck": pck.tolist(),
+    }
+
+
+def _confusion(
+    target: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"], classes: int
+) -> Int[np.ndarray, "classes classes"]:
+    """Counts; rows the true class, columns the predicted one."""
+    pairs = target.astype(np.int64) * classes + predicted
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def _accuracy(confusion: Int[np.ndarray, "classes classes"]) -> float | None:
+    total = int(confusion.sum())
+    return int(np.trace(confusion)) / total if total else None
