@@ -1,0 +1,63 @@
+"""The training loss (Eq. 2, 4, 7, 8)."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from htt_jax.datasets import JOINTS_PER_HAND
+
+
+@dataclasses.dataclass(frozen=True)
+class LossWeights:
+    """Factors of the four terms; the defaults are the paper's lambdas (200, 0.5, 1), combined."""
+
+    joints_2d: float = 1.0  # per pixel
+    depth: float = 100.0  # per metre
+    object: float = 1.0
+    action: float = 1.0
+
+
+def htt_loss(
+    out: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], weights: LossWeights
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """The weighted sum of the four terms, and the terms before weighting.
+
+    Args:
+        out: what `HTT` returns.
+        batch: joints_2d (clips, frames, joints, 2) px, depth (clips, frames, joints) m,
+            valid (clips, frames), hand_annotated (clips, frames, hands), object (clips,) and
+            action (clips,), where a negative class is unknown and left out.
+        weights: one for each term.
+    """
+    valid = batch["valid"]
+    annotated = jnp.repeat(batch["hand_annotated"], JOINTS_PER_HAND, axis=-1) & valid[..., None]
+    object_known = valid & (batch["object"] >= 0)[:, None]
+    action_known = valid.any(axis=1) & (batch["action"] >= 0)
+    object_class = jnp.broadcast_to(batch["object"][:, None], valid.shape)
+    error_2d = jnp.abs(out["joints_2d"] - batch["joints_2d"]).mean(axis=-1)
+    terms = {
+        "joints_2d": _masked_mean(error_2d, annotated),
+        "depth": _masked_mean(jnp.abs(out["depth"] - batch["depth"]), annotated),
+        "object": _masked_mean(_cross_entropy(out["object_logits"], object_class), object_known),
+        "action": _masked_mean(_cross_entropy(out["action_logits"], batch["action"]), action_known),
+    }
+    factors = dataclasses.asdict(weights)
+    return sum((factors[name] * term for name, term in terms.items()), jnp.zeros(())), terms
+
+
+def _cross_entropy(
+    logits: Float[Array, "*batch classes"], labels: Int[Array, "*batch"]
+) -> Float[Array, "*batch"]:
+    """Minus the log probability of each label; of the first class where it is negative."""
+    log_probabilities = jax.nn.log_softmax(logits)
+    picked = jnp.take_along_axis(log_probabilities, jnp.maximum(labels, 0)[..., None], axis=-1)
+    return -picked[..., 0]
+
+
+def _masked_mean(x: Float[Array, "*batch"], mask: Bool[Array, "*batch"]) -> Float[Array, ""]:
+    """Mean of `x` where `mask` holds; zero, with zero gradient, where it holds nowhere."""
+    # `where`, not a product: what is masked may not be finite (joints behind the camera).
+    return jnp.where(mask, x, 0.0).sum() / jnp.maximum(mask.sum(), 1)

@@ -1,0 +1,211 @@
+"""HTT: frame features, pose block over windows, action block over the clip (Sec. 3, Fig. 2)."""
+
+import functools
+from typing import TypeAlias
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float
+
+from htt_jax import camera
+from htt_jax.models.resnet import ResNet18
+from htt_jax.models.transformer import Encoder
+
+Outputs: TypeAlias = dict[str, jax.Array]
+
+DEPTH_OFFSET = 0.4  # metres; where a raw depth of zero lies
+ACTION_INPUTS = ("image", "pose", "object")
+"""What the action block can be told of a frame, in the order of Eq. 5's concatenation here."""
+
+# PyTorch's default for linear layers, which the published heads keep.
+_dense = functools.partial(
+    nn.Dense, kernel_init=nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+)
+
+
+class PoseHead(nn.Module):
+    """Token to raw (x, y, z) of every joint (Eq. 1, MLP_1)."""
+
+    num_joints: int
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(self, tokens: Float[Array, "*batch width"]) -> Float[Array, "*batch joints 3"]:
+        """Returns raw coordinates in float32: bfloat16 would round them to whole pixels."""
+        width = tokens.shape[-1]
+        x = nn.leaky_relu(_dense(width, dtype=self.dtype, name="linear1")(tokens), 0.01)
+        x = nn.leaky_relu(_dense(width, dtype=self.dtype, name="linear2")(x), 0.01)
+        x = _dense(3 * self.num_joints, dtype=jnp.float32, name="output")(x)
+        return x.reshape(*x.shape[:-1], self.num_joints, 3)
+
+
+class ObjectHead(nn.Module):
+    """Token to object logits (Eq. 3, MLP_2; nothing stands between its two layers)."""
+
+    num_objects: int
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(self, tokens: Float[Array, "*batch width"]) -> Float[Array, "*batch objects"]:
+        """Returns logits in float32."""
+        x = _dense(tokens.shape[-1], dtype=self.dtype, name="linear1")(tokens)
+        return _dense(self.num_objects, dtype=jnp.float32, name="output")(x)
+
+
+class HTT(nn.Module):
+    """Hierarchical Temporal Transformer; the defaults are the paper's model for FPHA.
+
+    Attributes:
+        num_joints: 21 a hand.
+        num_actions: action classes.
+        num_objects: object classes.
+        window: t, frames the pose block sees together; 1 leaves the pose block out (Tab. 4).
+        width: d, of every token.
+        heads: of every attention.
+        mlp_width: hidden units of the encoders' feed-forward parts.
+        pose_layers: encoder layers of the pose block.
+        action_layers: encoder layers of the action block.
+        cascaded: the action block reads what the pose block found; otherwise both read the
+            frame features (Tab. 5, "parallel").
+        action_inputs: which of `ACTION_INPUTS` the cascaded action block is told (Tab. 5).
+        backbone_width: channels of the ResNet's first stage.
+        pixel_scale: pixels per unit of raw x and y; the paper's 100 suits 480x270 frames.
+        depth_scale: metres per unit of raw z and pixel of focal length.
+        dtype: of the computation; parameters, logits and poses are float32.
+    """
+
+    num_joints: int = 21
+    num_actions: int = 45
+    num_objects: int = 26
+    window: int = 16
+    width: int = 512
+    heads: int = 8
+    mlp_width: int = 2048
+    pose_layers: int = 2
+    action_layers: int = 2
+    cascaded: bool = True
+    action_inputs: tuple[str, ...] = ACTION_INPUTS
+    backbone_width: int = 64
+    pixel_scale: float = 100.0
+    depth_scale: float = 1e-4
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        image: Float[Array, "clips frames height width_px 3"],
+        valid: Bool[Array, "clips frames"],
+        intrinsics: Float[Array, "clips frames 3 3"],
+    ) -> Outputs:
+        """Estimates poses, objects and actions.
+
+        Args:
+            image: `pixel / 255 - 0.5`, RGB.
+            valid: whether a frame is real; padding changes no other frame's result.
+            intrinsics: in pixels of `image`.
+
+        Returns:
+            joints_2d (clips, frames, joints, 2): pixels.
+            depth (clips, frames, joints): metres.
+            joints_3d (clips, frames, joints, 3): metres, camera space.
+            object_logits (clips, frames, objects) and action_logits (clips, actions).
+
+        Raises:
+            ValueError: the number of frames is not a multiple of `window`.
+        """
+        features = self._frame_features(image)
+        tokens = self._pose_block(features, valid)
+        raw_pose = PoseHead(self.num_joints, self.dtype, name="pose_head")(tokens)
+        object_logits = ObjectHead(self.num_objects, self.dtype, name="object_head")(tokens)
+        if self.cascaded:
+            frame_tokens = self._action_input(tokens, raw_pose, object_logits)
+        else:
+            frame_tokens = features
+        return {
+            **self._decode_pose(raw_pose, intrinsics, image.shape[2:4]),
+            "object_logits": object_logits,
+            "action_logits": self._action_block(frame_tokens, valid),
+        }
+
+    def _frame_features(
+        self, image: Float[Array, "clips frames height width_px 3"]
+    ) -> Float[Array, "clips frames width"]:
+        """ResNet features; projected where their number is not the tokens' width."""
+        clips, frames, *pixels = image.shape
+        backbone = ResNet18(self.backbone_width, dtype=self.dtype, name="backbone")
+        features = backbone(image.reshape(clips * frames, *pixels))
+        if features.shape[-1] != self.width:
+            features = _dense(self.width, dtype=self.dtype, name="image_projection")(features)
+        return features.reshape(clips, frames, self.width)
+
+    def _pose_block(
+        self, features: Float[Array, "clips frames width"], valid: Bool[Array, "clips frames"]
+    ) -> Float[Array, "clips frames width"]:
+        """The encoder over each window of `window` frames (Sec. 3.2)."""
+        if self.window == 1:
+            return features
+        clips, frames, width = features.shape
+        if frames % self.window:
+            raise ValueError(f"{frames} frames are not a multiple of the window, {self.window}")
+        windows = (clips, frames // self.window, self.window)
+        # A window of padding alone would otherwise have nothing to attend to.
+        visible = valid.reshape(windows) | (jnp.arange(self.window) == 0)
+        encoder = self._encoder(self.pose_layers, "pose_block", batch_axes=2)
+        return encoder(features.reshape(*windows, width), visible).reshape(clips, frames, width)
+
+    def _action_input(
+        self,
+        tokens: Float[Array, "clips frames width"],
+        raw_pose: Float[Array, "clips frames joints 3"],
+        object_logits: Float[Array, "clips frames objects"],
+    ) -> Float[Array, "clips frames width"]:
+        """Eq. 5: one token a frame out of image feature, 2D pose and object probabilities."""
+        parts = []
+        if "image" in self.action_inputs:
+            parts.append(tokens)
+        if "pose" in self.action_inputs:
+            xy = raw_pose[..., :2].reshape(*tokens.shape[:2], 2 * self.num_joints)
+            parts.append(_dense(self.width, dtype=self.dtype, name="pose_to_action")(xy))
+        if "object" in self.action_inputs:
+            probabilities = jax.nn.softmax(object_logits)
+            parts.append(
+                _dense(self.width, dtype=self.dtype, name="object_to_action")(probabilities)
+            )
+        return _dense(self.width, dtype=self.dtype, name="action_input")(
+            jnp.concatenate(parts, axis=-1)
+        )
+
+    def _action_block(
+        self, frame_tokens: Float[Array, "clips frames width"], valid: Bool[Array, "clips frames"]
+    ) -> Float[Array, "clips actions"]:
+        """The encoder over a trained token and all frames; that token decides (Sec. 3.3)."""
+        clips = frame_tokens.shape[0]
+        token = self.param("action_token", nn.initializers.normal(1.0), (self.width,))
+        token = jnp.broadcast_to(token.astype(frame_tokens.dtype), (clips, 1, self.width))
+        visible = jnp.concatenate([jnp.ones((clips, 1), bool), valid], axis=1)
+        encoder = self._encoder(self.action_layers, "action_block", batch_axes=1)
+        encoded = encoder(jnp.concatenate([token, frame_tokens], axis=1), visible)
+        return _dense(self.num_actions, dtype=jnp.float32, name="action_head")(encoded[:, 0])
+
+    def _encoder(self, layers: int, name: str, batch_axes: int) -> nn.Module:
+        """An encoder that maps over `batch_axes` leading axes with the same parameters."""
+        encoder = Encoder
+        for _ in range(batch_axes):
+            encoder = nn.vmap(encoder, variable_axes={"params": None}, split_rngs={"params": False})
+        return encoder(layers, self.heads, self.mlp_width, self.dtype, name=name)
+
+    def _decode_pose(
+        self,
+        raw: Float[Array, "clips frames joints 3"],
+        intrinsics: Float[Array, "clips frames 3 3"],
+        image_size: tuple[int, ...],
+    ) -> Outputs:
+        """Pixels, depth and camera-space joints from raw coordinates (REFERENCE.md, decoding)."""
+        height, width = image_size
+        joints_2d = self.pixel_scale * raw[..., :2] + jnp.array([width / 2, height / 2])
+        focal = intrinsics[..., None, 0, 0]
+        depth = DEPTH_OFFSET + self.depth_scale * focal * raw[..., 2]
+        joints_3d = camera.unproject(joints_2d, depth, intrinsics)
+        return {"joints_2d": joints_2d, "depth": depth, "joints_3d": joints_3d}

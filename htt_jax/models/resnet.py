@@ -1,0 +1,126 @@
+"""ResNet-18 with frozen batch-norm statistics, in torchvision's layout (REFERENCE.md, backbone)."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+BATCH_NORM_EPSILON = 1e-5  # torchvision's
+STAGES = 4
+BLOCKS_PER_STAGE = 2
+
+
+class ConvNorm(nn.Module):
+    """A convolution and the batch norm behind it, whose statistics are constants.
+
+    With constant statistics the norm is an affine map of each channel, so its factor goes into the
+    convolution's kernel: no pass over the activations, forward or backward, that a bias would not
+    need. Scale and bias are trained; mean and variance live in `batch_stats`.
+
+    Attributes:
+        features: channels out.
+        size: of the square kernel.
+        stride: of the convolution.
+        calibrate: first set the statistics to those of the input at hand.
+        dtype: of the computation; parameters are float32.
+    """
+
+    features: int
+    size: int
+    stride: int
+    calibrate: bool
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "images height width channels"]
+    ) -> Float[Array, "images height_out width_out features"]:
+        """Returns the normalised convolution at 1/`stride` of the input's resolution."""
+        kernel = self.param(
+            "kernel",
+            nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
+            (self.size, self.size, x.shape[-1], self.features),
+        )
+        scale = self.param("scale", nn.initializers.ones, (self.features,))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        mean = self.variable("batch_stats", "mean", jnp.zeros, (self.features,))
+        var = self.variable("batch_stats", "var", jnp.ones, (self.features,))
+        if self.calibrate:
+            y = self._convolve(x, kernel)
+            mean.value, var.value = y.mean(axis=(0, 1, 2)), y.var(axis=(0, 1, 2))
+        factor = scale * jax.lax.rsqrt(var.value + BATCH_NORM_EPSILON)
+        y = self._convolve(x, kernel * factor)
+        return y + (bias - mean.value * factor).astype(self.dtype)
+
+    def _convolve(
+        self,
+        x: Float[Array, "images height width channels"],
+        kernel: Float[Array, "size size channels features"],
+    ) -> Float[Array, "images height_out width_out features"]:
+        # Explicit padding: SAME pads strided convolutions on the other side than PyTorch does.
+        padding = self.size // 2
+        return jax.lax.conv_general_dilated(
+            x.astype(self.dtype),
+            kernel.astype(self.dtype),
+            window_strides=(self.stride, self.stride),
+            padding=((padding, padding), (padding, padding)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut; `stride` is the first one's and the shortcut's."""
+
+    features: int
+    stride: int
+    calibrate: bool
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "images height width channels"]
+    ) -> Float[Array, "images height_out width_out features"]:
+        """Returns the block's output at 1/`stride` of the input's resolution."""
+
+        def conv(size: int, stride: int, name: str) -> ConvNorm:
+            return ConvNorm(self.features, size, stride, self.calibrate, self.dtype, name=name)
+
+        y = nn.relu(conv(3, self.stride, "conv1")(x))
+        y = conv(3, 1, "conv2")(y)
+        if self.stride != 1 or x.shape[-1] != self.features:
+            x = conv(1, self.stride, "downsample")(x)
+        return nn.relu(x + y)
+
+
+class ResNet18(nn.Module):
+    """Image to feature vector: the mean over the last feature map, 8 x `width` channels.
+
+    Attributes:
+        width: channels of the first stage; 64 in the paper.
+        calibrate: set the batch-norm statistics, layer by layer, to those of the images given
+            (apply with `mutable=["batch_stats"]`); for training without pretrained weights.
+        dtype: of the computation; parameters are float32.
+    """
+
+    width: int = 64
+    calibrate: bool = False
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, image: Float[Array, "images height width_px 3"]
+    ) -> Float[Array, "images features"]:
+        """Returns one float32 feature vector per image; pixels are `value / 255 - 0.5`."""
+        x = ConvNorm(self.width, 7, 2, self.calibrate, self.dtype, name="conv1")(image)
+        x = nn.max_pool(nn.relu(x), (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+        for stage in range(STAGES):
+            for block in range(BLOCKS_PER_STAGE):
+                x = BasicBlock(
+                    features=self.width * 2**stage,
+                    stride=2 if stage > 0 and block == 0 else 1,
+                    calibrate=self.calibrate,
+                    dtype=self.dtype,
+                    name=f"layer{stage + 1}_{block}",
+                )(x)
+        return x.mean(axis=(1, 2), dtype=jnp.float32)

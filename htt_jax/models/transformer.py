@@ -1,0 +1,104 @@
+"""The pre-norm transformer encoder of both blocks (REFERENCE.md, encoder layer)."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float
+
+LAYER_NORM_EPSILON = 1e-5  # PyTorch's
+
+
+def sine_positions(length: int, width: int) -> Float[np.ndarray, "length width"]:
+    """The fixed position table: sine on even channels, cosine on odd ones."""
+    frequency = np.exp(-np.log(10000.0) * np.arange(0, width, 2) / width)
+    angle = np.arange(length)[:, None] * frequency
+    return np.stack([np.sin(angle), np.cos(angle)], -1).reshape(length, width).astype(np.float32)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention; positions are added to queries and keys, not to values."""
+
+    heads: int
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "tokens width"],
+        positions: Float[Array, "tokens width"],
+        visible: Bool[Array, " tokens"],
+    ) -> Float[Array, "tokens width"]:
+        """Returns what each token gathers from the visible tokens."""
+        tokens, width = x.shape
+        # Xavier over the stacked (3 width, width) matrix that PyTorch initialises.
+        init = nn.initializers.variance_scaling(0.5, "fan_in", "uniform")
+        query_key = nn.Dense(2 * width, dtype=self.dtype, kernel_init=init, name="query_key")(
+            x + positions
+        )
+        value = nn.Dense(width, dtype=self.dtype, kernel_init=init, name="value")(x)
+        split = (tokens, self.heads, width // self.heads)
+        query, key = jnp.split(query_key, 2, axis=-1)
+        out = jax.nn.dot_product_attention(
+            query.reshape(split),
+            key.reshape(split),
+            value.reshape(split),
+            mask=visible[None, None, :],
+        )
+        return nn.Dense(
+            width, dtype=self.dtype, kernel_init=nn.initializers.xavier_uniform(), name="output"
+        )(out.reshape(tokens, width))
+
+
+class EncoderLayer(nn.Module):
+    """LN, self-attention, add; LN, Linear, ReLU, Linear, add."""
+
+    heads: int
+    mlp_width: int
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "tokens width"],
+        positions: Float[Array, "tokens width"],
+        visible: Bool[Array, " tokens"],
+    ) -> Float[Array, "tokens width"]:
+        """Returns the tokens after one layer."""
+        init = nn.initializers.xavier_uniform()
+        y = nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm1")(x)
+        x = x + SelfAttention(self.heads, self.dtype, name="attention")(y, positions, visible)
+        y = nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm2")(x)
+        y = nn.Dense(self.mlp_width, dtype=self.dtype, kernel_init=init, name="linear1")(y)
+        y = nn.Dense(x.shape[-1], dtype=self.dtype, kernel_init=init, name="linear2")(nn.relu(y))
+        return x + y
+
+
+class Encoder(nn.Module):
+    """A stack of encoder layers over one sequence, with one more LN after the last.
+
+    Attributes:
+        layers: how many; 2 in the paper.
+        heads: of each attention; 8 in the paper.
+        mlp_width: hidden units of each feed-forward part; 2048 in the paper.
+        dtype: of the computation; parameters are float32.
+    """
+
+    layers: int
+    heads: int
+    mlp_width: int
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "tokens width"], visible: Bool[Array, " tokens"]
+    ) -> Float[Array, "tokens width"]:
+        """Returns encoded tokens; a token that is not `visible` is attended to by none."""
+        x = x.astype(self.dtype)
+        positions = jnp.asarray(sine_positions(*x.shape), self.dtype)
+        for i in range(self.layers):
+            x = EncoderLayer(self.heads, self.mlp_width, self.dtype, name=f"layer_{i}")(
+                x, positions, visible
+            )
+        return nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm")(x)

@@ -1,0 +1,20 @@
+"""Adam under a step decay (Sec. 3.4)."""
+
+import optax
+
+
+def step_decay(
+    learning_rate: float, factor: float, every_epochs: int, steps_per_epoch: int
+) -> optax.Schedule:
+    """The learning rate at each step: multiplied by `factor` after every `every_epochs` epochs."""
+    return optax.exponential_decay(
+        learning_rate,
+        transition_steps=every_epochs * steps_per_epoch,
+        decay_rate=factor,
+        staircase=True,
+    )
+
+
+def adam(schedule: optax.Schedule) -> optax.GradientTransformation:
+    """Adam with PyTorch's defaults (0.9, 0.999, 1e-8) and no weight decay."""
+    return optax.adam(schedule, b1=0.9, b2=0.999, eps=1e-8)

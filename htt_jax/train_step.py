@@ -1,0 +1,101 @@
+"""One training step and one evaluation step: pure functions, to be jitted by their caller."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from htt_jax.losses import LossWeights, htt_loss
+from htt_jax.models.htt import HTT
+
+Batch: TypeAlias = Mapping[str, jax.Array]
+Metrics: TypeAlias = dict[str, Float[Array, ""]]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class TrainState:
+    """All that training changes, and the batch-norm statistics, which it does not.
+
+    Attributes:
+        step: updates done.
+        params: what the optimizer moves.
+        batch_stats: frozen means and variances.
+        opt_state: Adam's moments.
+    """
+
+    step: Int[Array, ""]
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What `HTT.apply` takes."""
+        return {"params": self.params, "batch_stats": self.batch_stats}
+
+
+def create_state(
+    variables: Mapping[str, Any], optimizer: optax.GradientTransformation
+) -> TrainState:
+    """The state before the first step."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=variables["params"],
+        batch_stats=variables["batch_stats"],
+        opt_state=optimizer.init(variables["params"]),
+    )
+
+
+def loss_and_gradients(
+    model: HTT, weights: LossWeights, state: TrainState, batch: Batch
+) -> tuple[Metrics, Any]:
+    """The loss and its terms before weighting, and the loss's gradient for every parameter."""
+
+    def loss_of(params: Any) -> tuple[Float[Array, ""], Metrics]:
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        out = model.apply(variables, batch["image"], batch["valid"], batch["intrinsics"])
+        return htt_loss(out, batch, weights)  # type: ignore[arg-type]
+
+    (loss, terms), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    return {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}, gradients
+
+
+def update(
+    model: HTT,
+    optimizer: optax.GradientTransformation,
+    weights: LossWeights,
+    state: TrainState,
+    batch: Batch,
+) -> tuple[TrainState, Metrics]:
+    """One step of the optimizer on one batch of inputs (see `augment.to_inputs`).
+
+    Returns:
+        The next state; the loss, its terms before weighting, the gradient's norm.
+    """
+    metrics, gradients = loss_and_gradients(model, weights, state, batch)
+    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+    next_state = TrainState(
+        step=state.step + 1,
+        params=optax.apply_updates(state.params, updates),
+        batch_stats=state.batch_stats,
+        opt_state=opt_state,
+    )
+    return next_state, metrics | {"gradient_norm": optax.tree.norm(gradients)}
+
+
+def predict(model: HTT, variables: Mapping[str, Any], batch: Batch) -> dict[str, jax.Array]:
+    """Poses in metres and pixels, and class probabilities, of one batch of inputs."""
+    out = model.apply(variables, batch["image"], batch["valid"], batch["intrinsics"])
+    assert isinstance(out, dict)
+    return {
+        "joints_2d": out["joints_2d"],
+        "depth": out["depth"],
+        "joints_3d": out["joints_3d"],
+        "object_probabilities": jax.nn.softmax(out["object_logits"]),
+        "action_probabilities": jax.nn.softmax(out["action_logits"]),
+    }

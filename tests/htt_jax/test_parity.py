@@ -1,0 +1,73 @@
+"""Against numbers that the published PyTorch code produced (float32, CPU)."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from htt_jax import optim
+from htt_jax.interop import pytorch
+from htt_jax.losses import LossWeights, htt_loss
+from htt_jax.train_step import create_state, loss_and_gradients, update
+from tests.parity import cases
+
+
+@pytest.mark.parametrize("name", ["fpha_forward", "h2o_forward"])
+def test_forward_pass_gives_the_published_poses_probabilities_and_losses(name):
+    model, variables, batch, expected = cases.load(name)
+    out = jax.jit(model.apply)(variables, batch["image"], batch["valid"], batch["intrinsics"])
+    loss, terms = htt_loss(out, batch, LossWeights())
+    object_probabilities = jax.nn.softmax(out["object_logits"])
+    action_probabilities = jax.nn.softmax(out["action_logits"])
+
+    def largest_error(found, key):
+        return np.abs(np.asarray(found) - expected[key])[batch["valid"]].max()
+
+    assert largest_error(out["joints_2d"], "joints_2d") < 1e-3
+    assert largest_error(out["depth"][..., None], "joint_depth") < 1e-6
+    assert largest_error(out["joints_3d"], "joints_3d") < 1e-6
+    assert largest_error(object_probabilities, "object_probs") < 2e-6
+    assert np.abs(action_probabilities - expected["action_probs"]).max() < 2e-6
+    for term, found in {"total": loss, **terms}.items():
+        np.testing.assert_allclose(found, expected[f"loss_{term}"], rtol=1e-6, err_msg=term)
+
+
+def test_gradient_norms_are_the_published_ones():
+    model, variables, batch, expected = cases.load("fpha_train")
+    state = create_state(variables, optim.adam(lambda step: 0.0))
+    gradients = jax.jit(functools.partial(loss_and_gradients, model, LossWeights()))(state, batch)[
+        1
+    ]
+    zeros = jax.tree.map(np.zeros_like, state.batch_stats)
+    norms = {
+        name: np.linalg.norm(gradient)
+        for name, gradient in pytorch.to_state_dict(
+            {"params": gradients, "batch_stats": zeros}
+        ).items()
+    }
+    assert len(expected["grad_names"]) == 131
+    for name, norm in zip(expected["grad_names"], expected["grad_norms"], strict=True):
+        np.testing.assert_allclose(norms[name], norm, rtol=5e-4, err_msg=name)
+
+
+def test_four_adam_steps_follow_the_published_losses_and_leave_the_statistics_alone():
+    case = cases.CASES["fpha_train"]
+    model, variables, batch, expected = cases.load("fpha_train")
+    schedule = optim.step_decay(case["lr"], 0.5, case["lr_step"], steps_per_epoch=1)
+    optimizer = optim.adam(schedule)
+    state = create_state(variables, optimizer)
+    step = jax.jit(functools.partial(update, model, optimizer, LossWeights()))
+    losses = []
+    for i in range(case["steps"] + 1):
+        state, metrics = step(state, batch)
+        losses.append(float(metrics["loss"]))
+        if i < case["steps"]:
+            np.testing.assert_allclose(schedule(i), expected["lr"][i], rtol=1e-6)
+    np.testing.assert_allclose(losses, expected["loss"], rtol=5e-5)
+    np.testing.assert_allclose(losses[0], expected["loss"][0], rtol=1e-6)
+    assert expected["bn_stats_unchanged"]
+    for before, after in zip(
+        jax.tree.leaves(variables["batch_stats"]), jax.tree.leaves(state.batch_stats), strict=True
+    ):
+        np.testing.assert_array_equal(before, after)
