@@ -1,0 +1,72 @@
+"""What does the augmentation cost on this device? Milliseconds per frame.
+
+python benchmarks/augment.py --clips 2 --frames 128
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from htt_jax import augment
+
+
+def main() -> None:
+    """Times `augment` and, for comparison, `to_inputs` alone, both under jit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, default=2)
+    parser.add_argument("--frames", type=int, default=16)
+    parser.add_argument("--width", type=int, default=480)
+    parser.add_argument("--height", type=int, default=270)
+    parser.add_argument("--repeats", type=int, default=5)
+    args = parser.parse_args()
+
+    batch = jax.device_put(_random_batch(args.clips, args.frames, args.height, args.width))
+    key = jax.random.key(0)
+    augmented = jax.jit(augment.augment)
+    plain = jax.jit(augment.to_inputs)
+    frames = args.clips * args.frames
+    result = {
+        "benchmark": "augment",
+        "device": jax.devices()[0].device_kind,
+        "jax": jax.__version__,
+        "clips": args.clips,
+        "frames": args.frames,
+        "size": [args.width, args.height],
+        "augment_ms_per_frame": _milliseconds(lambda: augmented(key, batch), args.repeats) / frames,
+        "plain_ms_per_frame": _milliseconds(lambda: plain(batch), args.repeats) / frames,
+    }
+    print(json.dumps(result))
+    print(
+        f"{result['augment_ms_per_frame']:.3f} ms per {args.width}x{args.height} frame augmented, "
+        f"{result['plain_ms_per_frame']:.3f} ms only normalised, on {result['device']} "
+        f"(jax {jax.__version__})"
+    )
+
+
+def _milliseconds(run: Callable[[], object], repeats: int) -> float:
+    """Best of `repeats`, after one run that compiles."""
+    jax.block_until_ready(run())
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(run())
+        times.append(time.perf_counter() - start)
+    return 1000 * min(times)
+
+
+def _random_batch(clips: int, frames: int, height: int, width: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    intrinsics = np.array([[width, 0, width / 2], [0, width, height / 2], [0, 0, 1]], np.float32)
+    return {
+        "image": rng.integers(0, 256, (clips, frames, height, width, 3), dtype=np.uint8),
+        "intrinsics": np.tile(intrinsics, (clips, frames, 1, 1)),
+        "joints_3d": np.ones((clips, frames, 21, 3), np.float32),
+    }
+
+
+if __name__ == "__main__":
+    main()

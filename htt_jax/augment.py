@@ -1,0 +1,225 @@
+"""What happens to a batch on the device before the model.
+
+Normalisation, and in training the augmentation of Sec. 3.4: blur, drawn for each frame; colour and
+translation, drawn for each clip.
+
+Pure JAX under jit. Every clip is treated by itself, with a key made from its place in the global
+batch, so that the result is the same however the clips axis is sharded, and no image leaves its
+device.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+
+from htt_jax import camera
+from htt_jax.errors import InputError
+
+Batch: TypeAlias = Mapping[str, Array]
+Planes: TypeAlias = tuple[Array, Array, Array]
+"""Red, green and blue, each (clips, frames, height, width).
+
+Kept apart because hue and saturation mix them in every pixel: with an axis of three innermost,
+each of its elements would compute that mix again.
+"""
+
+BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
+COLOUR_OPERATIONS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentOptions:
+    """Ranges of the augmentation; the defaults are the paper's."""
+
+    brightness: float = 0.5  # factor U(1 - b, 1 + b)
+    contrast: float = 0.5  # factor, about the mean grey of the frame
+    saturation: float = 0.5  # factor, towards the grey of the pixel
+    hue: float = 0.15  # shift U(-h, h), in turns of the colour circle
+    translation: int = 48  # whole pixels, -t..t along each axis
+    blur: float = 0.5  # deviation U(0, b) of the Gaussian, in pixels
+
+    def __post_init__(self) -> None:
+        """Refuses what the operations cannot do.
+
+        Raises:
+            InputError: a range is negative or too wide.
+        """
+        limits = {"brightness": 1, "contrast": 1, "saturation": 1, "hue": 0.5, "blur": 0.5}
+        for name, largest in ({"translation": float("inf")} | limits).items():
+            value = getattr(self, name)
+            if not 0 <= value <= largest:
+                raise InputError(f"augmentation: {name} = {value}; expected 0 to {largest}")
+
+
+def to_inputs(batch: Batch) -> dict[str, Array]:
+    """What the model and the loss take.
+
+    Args:
+        batch: of the loader; image uint8 (clips, frames, height, width, 3), joints_3d, intrinsics.
+
+    Returns:
+        The batch with `image` float32 as pixel / 255 - 0.5, and with `joints_2d` (.., joints, 2)
+        in pixels and `depth` (.., joints) in metres, projected from `joints_3d`.
+    """
+    joints_3d = batch["joints_3d"]
+    # A hand that was not annotated lies in the camera's centre, which has no projection; anywhere
+    # else its pixels are finite, until the loss masks them.
+    ahead = joints_3d[..., 2:] > 0
+    visible = jnp.where(ahead, joints_3d, jnp.array([0.0, 0.0, 1.0], jnp.float32))
+    joints_2d, _ = camera.project(visible, batch["intrinsics"])
+    return {
+        **batch,
+        "image": batch["image"].astype(jnp.float32) / 255 - 0.5,
+        "joints_2d": jnp.asarray(joints_2d),
+        "depth": joints_3d[..., 2],
+    }
+
+
+def augment(
+    key: PRNGKeyArray, batch: Batch, options: AugmentOptions | None = None
+) -> dict[str, Array]:
+    """As `to_inputs`, after random blur, colour and translation.
+
+    The translation moves `joints_2d` and the principal point in `intrinsics`; `joints_3d` stays.
+
+    Args:
+        key: of the training step.
+        batch: of the loader, all clips of the global batch.
+        options: the ranges to draw from; None for the paper's.
+    """
+    options = options or AugmentOptions()
+    clips, frames = batch["image"].shape[:2]
+    drawn = draw(key, clips, frames, options)
+    return apply(batch, drawn, reach=options.translation)
+
+
+class Draw(NamedTuple):
+    """The random numbers of a batch."""
+
+    order: Int[Array, "clips 4"]  # which colour operation comes at each place
+    factors: Float[Array, "clips 4"]  # of brightness, contrast, saturation; unused for hue
+    hue: Float[Array, " clips"]  # turns of the colour circle
+    shift: Int[Array, "clips 2"]  # right, down; pixels
+    blur: Float[Array, "clips frames"]  # deviation, pixels
+
+
+def draw(key: PRNGKeyArray, clips: int, frames: int, options: AugmentOptions) -> Draw:
+    """Draws for every clip from a key of its own."""
+    ranges = jnp.array([options.brightness, options.contrast, options.saturation, 0.0])
+    reach = options.translation
+
+    def one(clip: Int[Array, ""]) -> Draw:
+        order, factors, hue, shift, blur = jax.random.split(jax.random.fold_in(key, clip), 5)
+        return Draw(
+            order=jax.random.permutation(order, COLOUR_OPERATIONS),
+            factors=1 + ranges * jax.random.uniform(factors, (COLOUR_OPERATIONS,), minval=-1.0),
+            hue=options.hue * jax.random.uniform(hue, minval=-1.0),
+            shift=jax.random.randint(shift, (2,), -reach, reach + 1),
+            blur=options.blur * jax.random.uniform(blur, (frames,)),
+        )
+
+    return jax.vmap(one)(jnp.arange(clips))
+
+
+def apply(batch: Batch, drawn: Draw, *, reach: int) -> dict[str, Array]:
+    """As `augment`, with given random numbers; `reach` is the largest translation among them."""
+    planes = _change_colour(_blur(batch["image"], drawn.blur), drawn)
+    image = _translate(jnp.stack(planes, axis=-1), drawn.shift, reach)
+    principal_point = batch["intrinsics"][..., :2, 2] + drawn.shift[:, None].astype(jnp.float32)
+    intrinsics = batch["intrinsics"].at[..., :2, 2].set(principal_point)
+    return to_inputs({**batch, "image": image, "intrinsics": intrinsics})
+
+
+def _blur(
+    image: UInt8[Array, "clips frames height width 3"], deviation: Float[Array, "clips frames"]
+) -> Planes:
+    """Gaussian blur with three taps: at the largest deviation the next two weigh 0.0003 each."""
+    beside = jnp.exp(-0.5 / jnp.square(jnp.maximum(deviation, 1e-3)))[:, :, None, None]
+    centre = 1 / (1 + 2 * beside)
+    beside = beside * centre
+    padded = jnp.pad(image, ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+
+    def blurred(channel: int) -> Array:
+        x = padded[..., channel].astype(jnp.float32)
+        x = centre * x[:, :, 1:-1] + beside * (x[:, :, :-2] + x[:, :, 2:])
+        return _to_pixels(centre * x[..., 1:-1] + beside * (x[..., :-2] + x[..., 2:]))
+
+    return blurred(0), blurred(1), blurred(2)
+
+
+def _change_colour(planes: Planes, drawn: Draw) -> Planes:
+    """The four colour operations, in each clip's own order.
+
+    Rounded to uint8 after each, as PIL does, which also keeps what goes through memory small. A
+    scan and not a loop: unrolled, XLA may compute the earlier operations anew for later ones.
+    """
+
+    def operate(planes: Planes, operation: Int[Array, " clips"]) -> tuple[Planes, None]:
+        factor = jnp.take_along_axis(drawn.factors, operation[:, None], axis=1)
+        return _operate(planes, *map(_per_clip, (operation, factor, drawn.hue))), None
+
+    return lax.scan(operate, planes, drawn.order.T)[0]
+
+
+def _operate(planes: Planes, operation: Array, factor: Array, hue: Array) -> Planes:
+    """Each clip's operation. All but hue are one: away from or towards a reference.
+
+    Both forms are computed and one is chosen; a branch for each clip would need a loop over the
+    clips, whose axis may be sharded.
+    """
+    red, green, blue = (plane.astype(jnp.float32) for plane in planes)
+    grey = 0.299 * red + 0.587 * green + 0.114 * blue
+    reference = jnp.where(operation == CONTRAST, grey.mean(axis=(2, 3), keepdims=True), grey)
+    reference = jnp.where(operation == BRIGHTNESS, 0.0, reference)
+    turned = _rotate_hue(red, green, blue, hue)
+    new_red, new_green, new_blue = (
+        _to_pixels(jnp.where(operation == HUE, rotated, reference + factor * (x - reference)))
+        for x, rotated in zip((red, green, blue), turned, strict=True)
+    )
+    return new_red, new_green, new_blue
+
+
+def _rotate_hue(red: Array, green: Array, blue: Array, turns: Array) -> Planes:
+    """Shifts the hue of HSV by `turns` of the colour circle; value and saturation stay."""
+    value = jnp.maximum(jnp.maximum(red, green), blue)
+    chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
+    per_chroma = 1 / jnp.where(chroma > 0, chroma, 1.0)  # a grey has no hue, and none is needed
+    sextant = jnp.where(
+        value == red,
+        (green - blue) * per_chroma,
+        jnp.where(value == green, 2 + (blue - red) * per_chroma, 4 + (red - green) * per_chroma),
+    )
+    sextant = sextant + 6 * turns
+
+    def channel(offset: int) -> Array:
+        k = sextant + offset
+        k = k - 6 * jnp.floor(k / 6)
+        return value - chroma * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
+
+    return channel(5), channel(3), channel(1)
+
+
+def _translate(
+    image: UInt8[Array, "clips frames height width 3"], shift: Int[Array, "clips 2"], reach: int
+) -> UInt8[Array, "clips frames height width 3"]:
+    """Each clip moved by its `shift` (right, down), at most `reach`; black comes in."""
+    padded = jnp.pad(image, ((0, 0), (0, 0), (reach, reach), (reach, reach), (0, 0)))
+
+    def cut(clip: Array, start: Array) -> Array:
+        return lax.dynamic_slice(clip, (0, start[1], start[0], 0), image.shape[1:])
+
+    return jax.vmap(cut)(padded, reach - shift)
+
+
+def _to_pixels(x: Array) -> UInt8[Array, "..."]:
+    return jnp.clip(jnp.round(x), 0, 255).astype(jnp.uint8)
+
+
+def _per_clip(x: Array) -> Array:
+    """A value for each clip, shaped to meet planes."""
+    return x.reshape(-1, 1, 1, 1)

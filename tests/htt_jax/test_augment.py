@@ -1,0 +1,234 @@
+import colorsys
+import os
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from htt_jax import augment as aug
+from htt_jax.errors import InputError
+
+CLIPS, FRAMES, HEIGHT, WIDTH = 3, 2, 20, 28
+ORDER_FROM = {  # the named operation comes first
+    aug.BRIGHTNESS: [0, 1, 2, 3],
+    aug.CONTRAST: [1, 0, 2, 3],
+    aug.SATURATION: [2, 0, 1, 3],
+    aug.HUE: [3, 0, 1, 2],
+}
+
+
+def make_batch(seed=0):
+    rng = np.random.default_rng(seed)
+    joints = rng.uniform(-0.1, 0.1, (CLIPS, FRAMES, 21, 3)).astype(np.float32)
+    joints[..., 2] += 0.5
+    intrinsics = np.array([[30, 0, WIDTH / 2], [0, 31, HEIGHT / 2], [0, 0, 1]], np.float32)
+    return {
+        "image": rng.integers(0, 256, (CLIPS, FRAMES, HEIGHT, WIDTH, 3), dtype=np.uint8),
+        "valid": np.ones((CLIPS, FRAMES), bool),
+        "intrinsics": np.tile(intrinsics, (CLIPS, FRAMES, 1, 1)),
+        "joints_3d": joints,
+        "action": np.arange(CLIPS, dtype=np.int32),
+    }
+
+
+def no_change(**changed):
+    drawn = {
+        "order": np.tile(np.arange(4), (CLIPS, 1)),
+        "factors": np.ones((CLIPS, 4), np.float32),
+        "hue": np.zeros(CLIPS, np.float32),
+        "shift": np.zeros((CLIPS, 2), np.int32),
+        "blur": np.zeros((CLIPS, FRAMES), np.float32),
+    }
+    return aug.Draw(**drawn | changed)
+
+
+def pixels(result):
+    """Back to 0..255."""
+    return (np.asarray(result["image"]) + 0.5) * 255
+
+
+def test_inputs_are_centred_pixels_and_projected_joints():
+    batch = make_batch()
+    inputs = aug.to_inputs(jax.device_put(batch))
+    np.testing.assert_allclose(inputs["image"], batch["image"] / 255 - 0.5, atol=1e-6)
+    x, y, z = np.moveaxis(batch["joints_3d"], -1, 0)
+    expected = np.stack([30 * x / z + WIDTH / 2, 31 * y / z + HEIGHT / 2], -1)
+    np.testing.assert_allclose(inputs["joints_2d"], expected, atol=1e-4)
+    np.testing.assert_array_equal(inputs["depth"], z)
+    np.testing.assert_array_equal(inputs["action"], batch["action"])
+
+
+def test_a_hand_without_annotation_has_finite_pixels():
+    batch = make_batch()
+    batch["joints_3d"][:] = 0
+    inputs = aug.to_inputs(jax.device_put(batch))
+    assert np.isfinite(inputs["joints_2d"]).all()
+    np.testing.assert_array_equal(inputs["depth"], 0)
+
+
+def test_drawing_nothing_changes_nothing():
+    batch = make_batch()
+    result = aug.apply(jax.device_put(batch), no_change(), reach=0)
+    np.testing.assert_allclose(pixels(result), batch["image"], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("operation", "enhancer"),
+    [
+        (aug.BRIGHTNESS, ImageEnhance.Brightness),
+        (aug.CONTRAST, ImageEnhance.Contrast),
+        (aug.SATURATION, ImageEnhance.Color),
+    ],
+)
+def test_factors_mean_what_they_mean_to_pil(operation, enhancer):
+    batch = make_batch()
+    factors = np.ones((CLIPS, 4), np.float32)
+    factors[:, operation] = [0.5, 1.2, 1.5]
+    drawn = no_change(order=np.tile(ORDER_FROM[operation], (CLIPS, 1)), factors=factors)
+    result = pixels(aug.apply(jax.device_put(batch), drawn, reach=0))
+    for clip in range(CLIPS):
+        for frame in range(FRAMES):
+            image = Image.fromarray(batch["image"][clip, frame])
+            expected = np.asarray(enhancer(image).enhance(float(factors[clip, operation])), float)
+            # PIL rounds the grey it blends with, and cuts fractions off.
+            assert np.abs(result[clip, frame] - expected).max() <= 1.5
+
+
+def test_hue_turns_the_colour_circle():
+    batch = make_batch()
+    batch["image"][0, 0, 0] = 77  # greys stay as they are
+    turns = np.array([-0.15, 0.02, 0.15], np.float32)
+    drawn = no_change(order=np.tile(ORDER_FROM[aug.HUE], (CLIPS, 1)), hue=turns)
+    result = pixels(aug.apply(jax.device_put(batch), drawn, reach=0))
+    for clip, frame, row, column in np.ndindex(CLIPS, FRAMES, 6, WIDTH):
+        h, s, v = colorsys.rgb_to_hsv(*(batch["image"][clip, frame, row, column] / 255))
+        expected = np.array(colorsys.hsv_to_rgb((h + turns[clip]) % 1, s, v)) * 255
+        assert np.abs(result[clip, frame, row, column] - expected).max() <= 0.51
+
+
+def test_each_clip_has_its_own_order():
+    batch = make_batch()
+    factors = np.tile(np.array([1.5, 0.5, 1.0, 1.0], np.float32), (CLIPS, 1))
+    order = np.array([[0, 1, 2, 3], [1, 0, 2, 3], [1, 2, 0, 3]])
+    result = pixels(
+        aug.apply(jax.device_put(batch), no_change(order=order, factors=factors), reach=0)
+    )
+    for clip in range(CLIPS):
+        image = Image.fromarray(batch["image"][clip, 1])
+        for operation in order[clip]:
+            if operation == aug.BRIGHTNESS:
+                image = ImageEnhance.Brightness(image).enhance(1.5)
+            elif operation == aug.CONTRAST:
+                image = ImageEnhance.Contrast(image).enhance(0.5)
+        assert np.abs(result[clip, 1] - np.asarray(image, float)).max() <= 2.5
+
+
+def test_blur_is_gaussian_and_each_frame_has_its_own():
+    batch = make_batch()
+    batch["image"][:] = 0
+    batch["image"][:, :, 10, 14] = 255
+    blur = np.tile(np.array([0.0, 0.5], np.float32), (CLIPS, 1))
+    result = pixels(aug.apply(jax.device_put(batch), no_change(blur=blur), reach=0))
+    np.testing.assert_allclose(result[:, 0], batch["image"][:, 0], atol=1e-4)
+    taps = np.exp(-0.5 * (np.arange(-3, 4) / 0.5) ** 2)
+    taps /= taps.sum()
+    expected = 255 * np.outer(taps, taps)
+    assert np.abs(result[1, 1, 7:14, 11:18, 0] - expected).max() <= 0.6
+
+
+def test_blur_keeps_an_even_image_even_up_to_its_border():
+    batch = make_batch()
+    batch["image"][:] = 200
+    blur = np.full((CLIPS, FRAMES), 0.5, np.float32)
+    result = pixels(aug.apply(jax.device_put(batch), no_change(blur=blur), reach=0))
+    np.testing.assert_allclose(result, 200, atol=1e-4)
+
+
+def test_translation_moves_image_joints_and_principal_point_together():
+    batch = make_batch()
+    shift = np.array([[3, -2], [-5, 0], [0, 5]])
+    still = aug.to_inputs(jax.device_put(batch))
+    result = aug.apply(jax.device_put(batch), no_change(shift=shift), reach=5)
+    moved = pixels(result)
+    np.testing.assert_allclose(moved[0, :, :-2, 3:], batch["image"][0, :, 2:, :-3], atol=1e-4)
+    np.testing.assert_allclose(moved[0, :, -2:], 0, atol=1e-4)
+    np.testing.assert_allclose(moved[0, :, :, :3], 0, atol=1e-4)
+    np.testing.assert_allclose(moved[1, :, :, :-5], batch["image"][1, :, :, 5:], atol=1e-4)
+    np.testing.assert_allclose(moved[2, :, 5:], batch["image"][2, :, :-5], atol=1e-4)
+    by_clip = shift[:, None, None]
+    np.testing.assert_allclose(result["joints_2d"], still["joints_2d"] + by_clip, atol=1e-4)
+    np.testing.assert_allclose(
+        np.asarray(result["intrinsics"])[..., :2, 2],
+        batch["intrinsics"][..., :2, 2] + shift[:, None],
+    )
+    np.testing.assert_array_equal(result["joints_3d"], batch["joints_3d"])
+
+
+def test_draws_stay_in_their_ranges_and_fill_them():
+    drawn = jax.tree.map(np.asarray, aug.draw(jax.random.key(0), 400, 3, aug.AugmentOptions()))
+    np.testing.assert_array_equal(np.sort(drawn.order), np.tile(np.arange(4), (400, 1)))
+    assert len(np.unique(drawn.order, axis=0)) == 24
+    for values, low, high in (
+        (drawn.factors[:, :3], 0.5, 1.5),
+        (drawn.hue, -0.15, 0.15),
+        (drawn.shift, -48, 48),
+        (drawn.blur, 0, 0.5),
+    ):
+        edge = 0.03 * (high - low)
+        assert low <= values.min() <= low + edge
+        assert high - edge <= values.max() <= high
+
+
+def test_a_clip_is_treated_alike_whatever_comes_after_it():
+    batch = make_batch()
+    key = jax.random.key(3)
+    options = aug.AugmentOptions(translation=6)
+    run = jax.jit(aug.augment, static_argnums=2)
+    whole = run(key, batch, options)
+    first = run(key, {name: value[:1] for name, value in batch.items()}, options)
+    np.testing.assert_array_equal(whole["image"][:1], first["image"])
+    other = run(jax.random.key(4), batch, options)
+    assert np.abs(np.asarray(other["image"] - whole["image"])).mean() > 0.01
+
+
+SHARDED = """
+import jax, numpy as np
+jax.config.update("jax_num_cpu_devices", 4)
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from htt_jax import augment as aug
+rng = np.random.default_rng(0)
+batch = {
+    "image": rng.integers(0, 256, (4, 2, 10, 12, 3), dtype=np.uint8),
+    "intrinsics": np.tile(np.eye(3, dtype=np.float32), (4, 2, 1, 1)),
+    "joints_3d": np.ones((4, 2, 21, 3), np.float32),
+}
+run = jax.jit(aug.augment, static_argnums=2)
+options = aug.AugmentOptions(translation=4)
+alone = run(jax.random.key(1), batch, options)
+mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
+sharded = jax.device_put(batch, NamedSharding(mesh, PartitionSpec("data")))
+program = run.lower(jax.random.key(1), sharded, options).compile()
+assert "u8[4,2," not in program.as_text(), "whole images on one device"
+together = program(jax.random.key(1), sharded)
+for name in alone:
+    np.testing.assert_allclose(alone[name], together[name], atol=1e-6, err_msg=name)
+assert together["image"].sharding.spec[0] == "data"
+"""
+
+
+def test_sharding_the_clips_changes_nothing_and_moves_no_image():
+    done = subprocess.run(
+        [sys.executable, "-c", SHARDED], env=os.environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"hue": 0.6}, {"blur": 1.0}, {"translation": -1}, {"brightness": 1.5}]
+)
+def test_ranges_out_of_bounds_are_refused(wrong):
+    with pytest.raises(InputError, match=f"augmentation: {next(iter(wrong))} = "):
+        aug.AugmentOptions(**wrong)
