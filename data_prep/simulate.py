@@ -1,0 +1,220 @@
+"""Renders a simulated dataset in the raw layout of FPHA or H2O.
+
+    python -m data_prep.simulate --layout fpha --out raw
+
+Hands, objects, desks and motions are invented; the folders and text formats are those of the real
+datasets, so everything else treats them alike.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import multiprocessing
+import os
+import pathlib
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+import cv2
+from tqdm import tqdm
+
+from data_prep.simulation import layouts, preview, render, take
+from data_prep.simulation.actions import ACTIONS, DEFAULT_ACTIONS, Action
+from htt_jax import cli
+from htt_jax.errors import InputError
+from htt_jax.files import atomic_write
+
+_RECIPE = ".simulation.json"  # what a folder was made with, so that no two datasets mix
+_ENCODING = {
+    "fpha": (".jpeg", [cv2.IMWRITE_JPEG_QUALITY, 90]),
+    "h2o": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]),
+}
+_LINE_EVERY = 30.0  # seconds between progress lines where there is no terminal
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Reads the options, renders, and draws the contact sheet if asked to."""
+    options = _parser().parse_args(argv)
+    plan = _plan(options)
+    root = pathlib.Path(options.out)
+    all_jobs = layouts.jobs(plan)
+    _claim(root, plan)
+    _render(root, plan, all_jobs, options.workers)
+    layouts.write_index(root, plan, all_jobs)
+    frames = sum(job.script.frames for job in all_jobs)
+    print(f"{len(all_jobs)} videos, {frames} frames of {plan.size[0]}x{plan.size[1]} in {root}")
+    if options.preview:
+        preview.draw(root, plan, all_jobs, pathlib.Path(options.preview))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep.simulate",
+        description="Renders a simulated dataset in the raw layout of FPHA or H2O: articulated "
+        "hands that use objects above a cluttered desk, with exact labels.",
+        epilog="example:\n  python -m data_prep.simulate --layout fpha --out raw "
+        "--repeats 4 --preview sheet.png\n\n"
+        "Stopped at any moment, the same command goes on where it stopped.",
+        formatter_class=cli.HelpFormatter,
+    )
+    add = parser.add_argument
+    add("--layout", required=True, choices=sorted(ACTIONS), help="whose folders to imitate")
+    add("--out", required=True, help="folder to write")
+    add("--actions", default="default",
+        help="'default' (eight), 'all', or names separated by commas")  # fmt: skip
+    add("--subjects", type=int, help="people (default: FPHA 6, H2O 4; H2O's splits need all 4)")
+    add("--repeats", type=int, default=4,
+        help="how often each person does each action; FPHA: the last quarter is the test split, "
+        "so at least 2")  # fmt: skip
+    add("--frames", default="32,64", help="fewest and most frames of an action")
+    add("--size", help="WIDTHxHEIGHT: 480x270 or the original 1920x1080 (FPHA), 1280x720 (H2O); "
+        "default: 480x270")  # fmt: skip
+    add("--seed", type=int, default=0, help="the same seed gives the same bytes")
+    add("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    add("--preview", metavar="FILE", help="also draw a contact sheet with the labels (png)")
+    return parser
+
+
+def _plan(options: argparse.Namespace) -> layouts.Plan:
+    """The options, checked.
+
+    Raises:
+        InputError: one of them is out of range.
+    """
+    layout = options.layout
+    most = layouts.SUBJECTS[layout]
+    subjects = most if options.subjects is None else options.subjects
+    fewest = most if layout == "h2o" else 1
+    if not fewest <= subjects <= most:
+        raise InputError(f"--subjects {subjects}: {layout} takes {fewest} to {most}")
+    fewest = 2 if layout == "fpha" else 1
+    if options.repeats < fewest:
+        raise InputError(
+            f"--repeats {options.repeats}: {layout} needs at least {fewest}, so that every split "
+            "has each action"
+        )
+    if options.seed < 0:
+        raise InputError(f"--seed {options.seed}: give a whole number that is not negative")
+    if options.workers < 1:
+        raise InputError(f"--workers {options.workers}: give at least 1")
+    if options.preview and pathlib.Path(options.preview).suffix.lower() != ".png":
+        raise InputError(f"--preview {options.preview}: give a file name that ends in .png")
+    return layouts.Plan(
+        layout, _chosen_actions(layout, options.actions), subjects, options.repeats,
+        _frame_range(options.frames), _size(layout, options.size), options.seed,
+    )  # fmt: skip
+
+
+def _chosen_actions(layout: str, text: str) -> tuple[Action, ...]:
+    """The actions named, in the dataset's own order."""
+    known = {action.name: action for action in ACTIONS[layout]}
+    words = {"default": DEFAULT_ACTIONS[layout], "all": tuple(known)}
+    names = words.get(text) or tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in known:
+            raise InputError(f"--actions: unknown {layout} action {name!r}; known are "
+                             + ", ".join(known))  # fmt: skip
+    return tuple(action for name, action in known.items() if name in names)
+
+
+def _frame_range(text: str) -> tuple[int, int]:
+    try:
+        fewest, most = (int(word) for word in text.split(","))
+    except ValueError:
+        raise InputError(f"--frames {text}: give two whole numbers such as 32,64") from None
+    if not 1 <= fewest <= most:
+        raise InputError(f"--frames {text}: expected 1 <= fewest <= most")
+    return fewest, most
+
+
+def _size(layout: str, text: str | None) -> tuple[int, int]:
+    sizes = {f"{w}x{h}": (w, h) for w, h in (layouts.SMALL_SIZE, layouts.ORIGINAL_SIZE[layout])}
+    if text is None:
+        return layouts.SMALL_SIZE
+    if text not in sizes:
+        raise InputError(f"--size {text}: {layout} takes {' or '.join(sizes)}")
+    return sizes[text]
+
+
+def _claim(root: pathlib.Path, plan: layouts.Plan) -> None:
+    """Makes `root` this plan's folder.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    recipe = json.dumps(dataclasses.asdict(plan), indent=1) + "\n"
+    mark = root / _RECIPE
+    if root.is_file():
+        raise InputError(f"--out {root}: is a file; give a folder")
+    if mark.exists():
+        if mark.read_text() != recipe:
+            raise InputError(f"--out {root}: holds a dataset simulated with other options "
+                             f"(see {mark}); give another folder or delete it")  # fmt: skip
+    elif root.exists() and any(root.iterdir()):
+        raise InputError(f"--out {root}: is not empty; give a new folder")
+    root.mkdir(parents=True, exist_ok=True)
+    with atomic_write(mark, "w") as file:
+        file.write(recipe)
+
+
+def _render(
+    root: pathlib.Path, plan: layouts.Plan, all_jobs: Sequence[layouts.Job], workers: int
+) -> None:
+    """Renders the videos that are not there yet, with a progress bar."""
+    missing = [job for job in all_jobs if not layouts.image_path(root, plan, job).exists()]
+    total = sum(job.script.frames for job in missing)
+    with tqdm(total=total, unit="frame", desc="rendering", disable=None) as bar:
+        begun = told = time.monotonic()
+        done = 0
+        for frames in _run(root, plan, missing, min(workers, max(len(missing), 1))):
+            bar.update(frames)
+            done += frames
+            now = time.monotonic()
+            if bar.disable and now - told > _LINE_EVERY:
+                told, speed = now, done / (now - begun)
+                left = (total - done) / speed
+                print(f"rendering: {done}/{total} frames, {speed:.0f} frames/s, {left:.0f} s left",
+                      file=sys.stderr)  # fmt: skip
+
+
+def _run(
+    root: pathlib.Path, plan: layouts.Plan, missing: Sequence[layouts.Job], workers: int
+) -> Iterator[int]:
+    """Renders, and yields the number of frames of each video as it is ready."""
+    if workers == 1:
+        for job in missing:
+            yield render_video(root, plan, job)
+        return
+    with concurrent.futures.ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), cv2.setNumThreads, (1,)
+    ) as pool:
+        futures = [pool.submit(render_video, root, plan, job) for job in missing]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def render_video(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job) -> int:
+    """Writes one video's labels, then its images, all at once; returns how many frames."""
+    scene = take.direct(job.script)
+    layouts.write_labels(root, plan, job, scene.joints())
+    folder = layouts.image_path(root, plan, job)
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    suffix, quality = _ENCODING[plan.layout]
+    images = render.frames(scene, plan.size, layouts.intrinsics(plan.layout, plan.size))
+    for frame, image in enumerate(images):
+        _, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
+        (unfinished / layouts.image_name(plan.layout, frame)).write_bytes(data.tobytes())
+    unfinished.rename(folder)
+    return job.script.frames
+
+
+if __name__ == "__main__":
+    cli.run(main)

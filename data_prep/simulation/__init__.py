@@ -1,0 +1,1 @@
+"""The parts of the simulator behind `python -m data_prep.simulate`."""

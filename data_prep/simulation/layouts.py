@@ -1,0 +1,260 @@
+"""Which videos make a dataset, and the files that FPHA and H2O keep about them."""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from data_prep.simulation.actions import ACTIONS, Action
+from data_prep.simulation.take import Script, Segment
+from htt_jax import camera
+from htt_jax.datasets import spec
+from htt_jax.files import atomic_write
+
+ORIGINAL_SIZE = {"fpha": (1920, 1080), "h2o": (1280, 720)}
+SMALL_SIZE = (480, 270)
+SUBJECTS = {"fpha": 6, "h2o": 4}
+
+_INTRINSICS = {
+    "fpha": (1395.749023, 1395.749268, 935.732544, 540.681030),
+    "h2o": (636.6593, 636.2520, 635.2839, 366.8740),
+}
+_WORLD_TO_COLOUR = np.array(
+    [
+        [0.999988496304, -0.00468848412856, 0.000982563360594, 25.7],
+        [0.00469115935266, 0.999985218048, -0.00273845880292, 1.22],
+        [-0.000969709653873, 0.00274303671904, 0.99999576807, 3.902],
+    ]
+)
+"""Millimetres; FPHA's own numbers."""
+# skeleton.txt: wrist, where each finger begins, then the rest of each finger.
+_FPHA_FILE_ORDER = [0, 1, 5, 9, 13, 17, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18, 19, 20]
+_FPHA_SUBJECT_ORDER = (1, 2, 3, 6, 4, 5)
+_SOCIAL = {"coin", "card", "wine_bottle", "wine_glass", "hand"}
+_OFFICE = {"pen", "paper", "letter", "book", "calculator", "match", "cell_charger", "glasses",
+           "wallet"}  # fmt: skip
+_WITH_POSE = {"juice_bottle", "liquid_soap", "milk", "salt"}
+
+_H2O_PLACES = ("h1", "h2", "k1", "k2", "o1", "o2")
+_H2O_SEGMENTS = 4  # in one sequence
+_H2O_GAP = 12  # background frames before, between and after segments
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What the user asked for.
+
+    frames: fewest and most frames of an action. size: (width, height).
+    """
+
+    layout: str
+    actions: tuple[Action, ...]
+    subjects: int
+    repeats: int
+    frames: tuple[int, int]
+    size: tuple[int, int]
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One video: its folder below the split of the layout, its script, and its split."""
+
+    path: str  # 'Subject_1/open_milk/2' or 'subject1/h1/0'
+    split: str  # 'train', 'val' or 'test'
+    script: Script
+
+
+def intrinsics(layout: str, size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:
+    """The colour camera's for images of `size` (width, height), pixels."""
+    fx, fy, cx, cy = _INTRINSICS[layout]
+    matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    return camera.scale_intrinsics(matrix, ORIGINAL_SIZE[layout], size)
+
+
+def image_path(root: pathlib.Path, plan: Plan, job: Job) -> pathlib.Path:
+    """The folder of a video's images."""
+    if plan.layout == "fpha":
+        top = "Video_files" if plan.size == ORIGINAL_SIZE["fpha"] else "Video_files_480"
+        return root / top / job.path / "color"
+    folder = "rgb" if plan.size == ORIGINAL_SIZE["h2o"] else "rgb480_270"
+    return root / job.path / "cam4" / folder
+
+
+def image_name(layout: str, frame: int) -> str:
+    """The file name of an image."""
+    return f"color_{frame:04d}.jpeg" if layout == "fpha" else f"{frame:06d}.png"
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """All videos of the dataset, in a fixed order."""
+    return _fpha_jobs(plan) if plan.layout == "fpha" else _h2o_jobs(plan)
+
+
+def _length(plan: Plan, *key: int) -> int:
+    rng = np.random.default_rng((plan.seed, 1 << 21, *key))
+    return int(rng.integers(plan.frames[0], plan.frames[1] + 1))
+
+
+def _fpha_jobs(plan: Plan) -> list[Job]:
+    result = []
+    tests = max(1, plan.repeats // 4)
+    for subject in range(1, plan.subjects + 1):
+        for action in plan.actions:
+            number = ACTIONS["fpha"].index(action)
+            for repeat in range(1, plan.repeats + 1):
+                length = _length(plan, subject, number, repeat)
+                result.append(
+                    Job(
+                        f"Subject_{subject}/{action.name}/{repeat}",
+                        "test" if repeat > plan.repeats - tests else "train",
+                        Script(
+                            (plan.seed, subject, number, repeat), subject, spec("fpha").hands,
+                            (Segment(action, 0, length),), length,
+                        ),
+                    )
+                )  # fmt: skip
+    return result
+
+
+def _h2o_split(subject: int, repeat: int, repeats: int) -> str:
+    """Subjects 1 and 2 train, 3 trains and validates, 4 tests: as in the real dataset."""
+    if subject == 3:
+        return "val" if repeat >= repeats // 2 else "train"
+    return "test" if subject == 4 else "train"
+
+
+def _h2o_jobs(plan: Plan) -> list[Job]:
+    result = []
+    for subject in range(1, plan.subjects + 1):
+        by_split: dict[str, list[Action]] = {}
+        for repeat in range(plan.repeats):
+            split = _h2o_split(subject, repeat, plan.repeats)
+            by_split.setdefault(split, []).extend(plan.actions)
+        number = 0
+        for split, actions in by_split.items():
+            rng = np.random.default_rng((plan.seed, 1 << 22, subject, len(split)))
+            shuffled = [actions[i] for i in rng.permutation(len(actions))]
+            for first in range(0, len(shuffled), _H2O_SEGMENTS):
+                chosen = shuffled[first : first + _H2O_SEGMENTS]
+                place, take = _H2O_PLACES[number % 6], number // 6
+                script = _h2o_script(plan, subject, number, chosen)
+                result.append(Job(f"subject{subject}/{place}/{take}", split, script))
+                number += 1
+    return result
+
+
+def _h2o_script(plan: Plan, subject: int, number: int, actions: Sequence[Action]) -> Script:
+    segments, frame = [], _H2O_GAP
+    for i, action in enumerate(actions):
+        end = frame + _length(plan, subject, number, i)
+        segments.append(Segment(action, frame, end))
+        frame = end + _H2O_GAP
+    seed = (plan.seed, subject, number)
+    return Script(seed, subject, spec("h2o").hands, tuple(segments), frame)
+
+
+def write_labels(
+    root: pathlib.Path, plan: Plan, job: Job, joints: Float[np.ndarray, "frames joints 3"]
+) -> None:
+    """Writes a video's hand poses (given in camera space, m) where the layout has them."""
+    if plan.layout == "fpha":
+        path = root / "Hand_pose_annotation_v1" / job.path / "skeleton.txt"
+        _write(path, skeleton_lines(joints))
+        return
+    folder = root / job.path / "cam4"
+    width, height = ORIGINAL_SIZE["h2o"]
+    numbers = " ".join(f"{value}" for value in _INTRINSICS["h2o"])
+    _write(folder / "cam_intrinsics.txt", [f"{numbers} {width} {height}"])
+    pixels, depth = camera.project(joints, intrinsics("h2o", (width, height)))
+    inside = (depth > 0) & (pixels >= 0).all(-1) & (pixels < (width, height)).all(-1)
+    seen = inside.reshape(len(joints), 2, 21).any(-1)
+    (folder / "hand_pose").mkdir(parents=True, exist_ok=True)
+    for frame, hands in enumerate(joints.reshape(-1, 2, 63)):
+        words = []
+        for values, flag in zip(hands, seen[frame].tolist(), strict=True):
+            words += [str(int(flag)), *(f"{v:.6f}" for v in (values if flag else 0.0 * values))]
+        (folder / "hand_pose" / f"{frame:06d}.txt").write_text(" ".join(words) + "\n")
+
+
+def skeleton_lines(joints: Float[np.ndarray, "frames 21 3"]) -> list[str]:
+    """FPHA's skeleton.txt: its joint order, world space, millimetres."""
+    turn, shift = _WORLD_TO_COLOUR[:, :3], _WORLD_TO_COLOUR[:, 3]
+    world = (1000.0 * joints - shift) @ np.linalg.inv(turn).T
+    flat = world[:, _FPHA_FILE_ORDER].reshape(len(joints), 63)
+    return [f"{t} " + " ".join(f"{v:.4f}" for v in row) + " " for t, row in enumerate(flat)]
+
+
+def read_labels(
+    root: pathlib.Path, plan: Plan, job: Job, frame: int
+) -> tuple[Float[np.ndarray, "hands 21 3"], list[bool]]:
+    """One frame's joints in camera space, m, and which hands are annotated, from the files."""
+    if plan.layout == "fpha":
+        path = root / "Hand_pose_annotation_v1" / job.path / "skeleton.txt"
+        row = np.array(path.read_text().splitlines()[frame].split(), float)
+        world = np.empty((21, 3))
+        world[_FPHA_FILE_ORDER] = row[1:].reshape(21, 3)
+        joints = (world @ _WORLD_TO_COLOUR[:, :3].T + _WORLD_TO_COLOUR[:, 3]) / 1000.0
+        return joints[None], [True]
+    row = np.loadtxt(root / job.path / "cam4" / "hand_pose" / f"{frame:06d}.txt")
+    return row.reshape(2, 64)[:, 1:].reshape(2, 21, 3), [bool(flag) for flag in row[::64]]
+
+
+def write_index(root: pathlib.Path, plan: Plan, all_jobs: Sequence[Job]) -> None:
+    """Writes the files about the dataset as a whole."""
+    if plan.layout == "fpha":
+        _write_fpha_index(root, plan, all_jobs)
+        return
+    for split in ("train", "val", "test"):
+        rows = _h2o_rows([job for job in all_jobs if job.split == split], hidden=split == "test")
+        _write(root / "action_labels" / f"action_{split}.txt", rows)
+
+
+def _h2o_rows(chosen: Iterable[Job], hidden: bool) -> list[str]:
+    label = "" if hidden else "action_label "
+    rows = [f"id path {label}start_act end_act start_frame end_frame"]
+    for job in chosen:
+        for segment in job.script.segments:
+            action = "" if hidden else f"{ACTIONS['h2o'].index(segment.action) + 1} "
+            span = f"{segment.start} {segment.end - 1} 0 {job.script.frames - 1}"
+            rows.append(f"{len(rows)} {job.path} {action}{span}")
+    return rows
+
+
+def _write_fpha_index(root: pathlib.Path, plan: Plan, all_jobs: Sequence[Job]) -> None:
+    rows = ["id name object object_pose scenario"]
+    for number, action in enumerate(plan.actions, 1):
+        noun = action.noun
+        place = "social" if noun in _SOCIAL else "office" if noun in _OFFICE else "kitchen"
+        rows.append(f"{number} {action.name} {noun} {int(noun in _WITH_POSE)} {place}")
+    _write(root / "action_object_info.txt", rows)
+    labels = {action.name: number for number, action in enumerate(plan.actions)}
+    order = sorted(all_jobs, key=lambda job: _FPHA_SUBJECT_ORDER.index(job.script.subject))
+    rows = []
+    for title, split in (("Training", "train"), ("Test", "test")):
+        chosen = [job.path for job in order if job.split == split]
+        rows.append(f"{title} {len(chosen)}")
+        rows += [f"{path} {labels[path.split('/')[1]]}" for path in chosen]
+    _write(root / "data_split_action_recognition.txt", rows)
+    for subject in range(1, plan.subjects + 1):
+        mine = sorted(
+            (job for job in all_jobs if job.script.subject == subject),
+            key=lambda job: job.path,
+        )
+        rows = [
+            f"Number of videos: {len(mine)}",
+            f"Number of frames: {sum(job.script.frames for job in mine)}",
+            "name_action num_instance num_frames",
+        ]
+        for job in mine:
+            _, name, repeat = job.path.split("/")
+            rows.append(f"{name} {repeat}  {job.script.frames}")
+        _write(root / "Subjects_info" / f"Subject_{subject}_info.txt", rows)
+
+
+def _write(path: pathlib.Path, lines: Iterable[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path, "w") as file:
+        file.write("\n".join(lines) + "\n")

@@ -1,0 +1,218 @@
+"""The room: a moving head camera above a desk with things lying about, and the light."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from data_prep.simulation.geometry import Drift, drift, rotation, unit
+from data_prep.simulation.objects import ITEMS, clutter
+from data_prep.simulation.raster import Canvas
+
+_DESK_SIZE = 2.4  # metres along each side of the square that is painted
+_WIDER = 1.5  # the painted background against the image, so that the camera can move
+
+_DESKS = np.array([[168, 122, 82], [120, 84, 58], [206, 190, 168], [92, 98, 106], [190, 196, 200],
+                   [142, 150, 134], [74, 62, 58], [214, 178, 132]], float)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """Camera, desk and light of one video.
+
+    pitch: how far the camera looks down, degrees. distance: camera to workspace, m.
+    desk: height of the desk over the workspace's middle, m (negative).
+    """
+
+    pitch: float
+    distance: float
+    desk: float
+    light: Float[np.ndarray, "3"]  # unit vector towards the light, desk axes
+    ambience: Float[np.ndarray, "3"]  # factors on red, green, blue
+    seed: int
+    turning: Drift
+    moving: Drift
+
+    @property
+    def axes(self) -> Float[np.ndarray, "3 3"]:
+        """The desk's axes (columns) in the camera's at rest."""
+        a = np.deg2rad(self.pitch)
+        forward, up = [0.0, -np.sin(a), np.cos(a)], [0.0, -np.cos(a), -np.sin(a)]
+        return np.stack([[1.0, 0.0, 0.0], forward, up], axis=1)
+
+    @property
+    def origin(self) -> Float[np.ndarray, "3"]:
+        """The middle of the workspace, camera at rest."""
+        return np.array([0.0, 0.0, self.distance])
+
+    def at_rest(
+        self, place: Float[np.ndarray, "*n 3"], axes: Float[np.ndarray, "*n 3 3"]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A pose, from the desk's axes to those of the camera at rest."""
+        return self.to_camera_at_rest(place), self.axes @ axes
+
+    def to_camera_at_rest(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """From the desk's axes to those of the camera at rest."""
+        return points @ self.axes.T + self.origin
+
+    def camera(self, seconds: Float[np.ndarray, "n"]) -> tuple[np.ndarray, np.ndarray]:
+        """Where the head camera is: axes (n, 3, 3) as columns and place (n, 3), camera at rest."""
+        pitch, yaw, roll = (self.turning(seconds) * (1.2, 1.4, 1.5)).T
+        return rotation(0, pitch) @ rotation(1, yaw) @ rotation(2, roll), self.moving(seconds) * (
+            0.009,
+            0.007,
+            0.008,
+        )
+
+
+def draw_room(rng: np.random.Generator, desk: float) -> Room:
+    """A random room whose desk is at height `desk`."""
+    return Room(
+        pitch=rng.uniform(46.0, 60.0),
+        distance=rng.uniform(0.42, 0.48),
+        desk=desk,
+        light=unit(np.array([rng.uniform(-0.7, 0.5), rng.uniform(-0.3, 0.5), 1.0])),
+        ambience=rng.uniform(0.92, 1.06, 3) * rng.uniform(0.85, 1.08),
+        seed=int(rng.integers(2**31)),
+        turning=drift(rng, 3, fastest=0.6),
+        moving=drift(rng, 3, fastest=0.6),
+    )
+
+
+class Background:
+    """The desk and what lies on it, painted once and warped to each camera position."""
+
+    def __init__(self, room: Room, size: tuple[int, int], intrinsics: Float[np.ndarray, "3 3"]):
+        """Paints the background of `room` for images of `size` (width, height)."""
+        self._room, self._size, self._intrinsics = room, size, intrinsics
+        wide = int(size[0] * _WIDER), int(size[1] * _WIDER)
+        self._wide = intrinsics.copy()
+        self._wide[0, 2] += (wide[0] - size[0]) / 2
+        self._wide[1, 2] += (wide[1] - size[1]) / 2
+        self._normal = room.axes[:, 2]
+        self._offset = float(self._normal @ room.to_camera_at_rest(np.array([0, 0, room.desk])))
+        self._painted = self._paint(wide)
+
+    def _paint(self, wide: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
+        rng = np.random.default_rng(self._room.seed)
+        things = _lie_about(rng)
+        texture = _desk_texture(rng, 2 * self._size[0])
+        for place, _, _, reach in things:
+            _darken(texture, place, reach)
+        # Texture pixels -> desk (m) -> camera at rest -> painted pixels.
+        scale = _DESK_SIZE / texture.shape[0]
+        to_desk = np.array([[scale, 0, -_DESK_SIZE / 2], [0, -scale, _DESK_SIZE / 2], [0, 0, 1]])
+        axes = self._room.axes
+        origin = self._room.to_camera_at_rest(np.array([0.0, 0.0, self._room.desk]))
+        plane = np.stack([axes[:, 0], axes[:, 1], origin], axis=1)
+        painted = cv2.warpPerspective(
+            texture, self._wide @ plane @ to_desk, wide, flags=cv2.INTER_AREA,
+            borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        light = axes @ self._room.light
+        image = painted.astype(np.float32)
+        coverage = np.zeros((wide[1], wide[0], 4), np.float32)
+        for jitter in ((-0.25, -0.1), (0.25, 0.1), (0.1, -0.25), (-0.1, 0.25)):
+            canvas = Canvas(wide, self._wide, jitter)
+            for place, turn, item, _ in things:
+                middle = self._room.to_camera_at_rest(
+                    np.array([*place, 0.0]) + turn[0] + (0, 0, self._room.desk)
+                )
+                for solid in item.solids:
+                    canvas.solid(solid, middle, axes @ turn[1])
+            if shaded := canvas.shade(light):
+                coverage[shaded[0]] += 0.25 * shaded[1]
+        image = image * (1.0 - coverage[..., 3:]) + coverage[..., :3]
+        return np.clip(image * self._room.ambience, 0, 255).astype(np.uint8)
+
+    def seen_from(
+        self, axes: Float[np.ndarray, "3 3"], place: Float[np.ndarray, "3"]
+    ) -> UInt8[np.ndarray, "height width 3"]:
+        """The background for one camera position; exact for everything at the desk's height."""
+        clearance = self._offset - self._normal @ place
+        to_rest = axes + np.outer(place, self._normal @ axes) / clearance
+        matrix = self._wide @ to_rest @ np.linalg.inv(self._intrinsics)
+        return cv2.warpPerspective(
+            self._painted, matrix, self._size, borderMode=cv2.BORDER_REFLECT_101,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        )  # fmt: skip
+
+    def shadow(
+        self, axes: np.ndarray, place: np.ndarray, chains: list[np.ndarray], light: np.ndarray
+    ) -> Float[np.ndarray, "height width"]:
+        """The share of light that reaches the desk where it is seen (1: all).
+
+        chains: polylines (n, 4) of points (camera at rest) and radii (m) that throw shadows.
+        """
+        factor = 4 * self._size[0] / 480
+        size = round(self._size[0] / factor), round(self._size[1] / factor)
+        mask = np.zeros((size[1], size[0]), np.uint8)
+        for chain in chains:
+            points = chain[:, :3]
+            down = (self._offset - points @ self._normal) / (light @ self._normal)
+            landed = (points + down[:, None] * light - place) @ axes
+            if (landed[:, 2] < 0.05).any():
+                continue
+            pixels = landed @ self._intrinsics.T
+            pixels = pixels[:, :2] / pixels[:, 2:] / factor
+            thick = max(1, round(2 * chain[:, 3].mean() * self._intrinsics[0, 0] / factor
+                                 / landed[:, 2].mean()))  # fmt: skip
+            line = np.clip(np.round(pixels * 16), -30000, 30000).astype(np.int32)
+            cv2.polylines(mask, [line], False, 255, thick, cv2.LINE_AA, 4)
+        soft = cv2.GaussianBlur(mask, (0, 0), 2.2)
+        return cv2.resize(soft, self._size, interpolation=cv2.INTER_LINEAR)
+
+
+def _lie_about(rng: np.random.Generator) -> list[tuple]:
+    """Things around the workspace: place (2,), (offset, axes), item, radius of the shadow."""
+    things = []
+    nouns = sorted(set(ITEMS) - {"hand"})
+    for _ in range(rng.integers(6, 11)):
+        angle, radius = rng.uniform(0, 2 * np.pi), rng.uniform(0.16, 0.5)
+        place = radius * np.array([1.25 * np.cos(angle), 0.9 * np.sin(angle)])
+        familiar = rng.random() < 0.4
+        item = ITEMS[nouns[rng.integers(len(nouns))]] if familiar else clutter(rng)
+        upright = item.grip == "wrap" and rng.random() < 0.5
+        spin = rotation(2, rng.uniform(0, 360))
+        if upright:
+            turn = np.array([0.0, 0.0, -item.bottom]), spin
+        else:
+            # Lying: its thin side up.
+            turn = np.array([0.0, 0.0, item.radius]), spin @ rotation(0, 90.0)
+        things.append((place, turn, item, max(item.radius, 0.03)))
+    return things
+
+
+def _desk_texture(rng: np.random.Generator, size: int) -> UInt8[np.ndarray, "size size 3"]:
+    """Wood, cloth or stone, with sheets and stains on it; the same at every size."""
+    colour = _DESKS[rng.integers(len(_DESKS))] * rng.uniform(0.85, 1.1)
+    grain = np.zeros((size, size), np.float32)
+    stretch = int(rng.choice([1, 1, 6, 10]))
+    for cells, strength in ((8, 7.0), (32, 7.0), (128, 8.0), (480, 7.0)):
+        rows = max(cells // stretch, 2)
+        noise = rng.normal(0, strength, (rows, cells)).astype(np.float32)
+        grain += cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+    texture = colour.astype(np.float32) + grain[..., None]
+    for _ in range(rng.integers(2, 6)):
+        centre, half = rng.uniform(0.3, 0.7, 2) * size, rng.uniform(0.02, 0.075, 2) * size
+        box = cv2.boxPoints((tuple(centre), tuple(2 * half), float(rng.uniform(0, 180))))
+        patch = rng.uniform(40, 235, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(200, 240))
+        cv2.fillConvexPoly(texture, np.round(box * 16).astype(np.int32), patch.tolist(),
+                           cv2.LINE_8, 4)  # fmt: skip
+    return np.clip(texture, 0, 255).astype(np.uint8)
+
+
+def _darken(texture: np.ndarray, place: np.ndarray, reach: float) -> None:
+    """A soft shadow on the desk under a thing."""
+    size = texture.shape[0]
+    scale = size / _DESK_SIZE
+    x, y = size / 2 + place[0] * scale, size / 2 - place[1] * scale
+    r = int(reach * 2.6 * scale)
+    left, top = max(int(x) - r, 0), max(int(y) - r, 0)
+    part = texture[top : int(y) + r, left : int(x) + r]
+    if not part.size:
+        return
+    yy, xx = np.mgrid[top : top + part.shape[0], left : left + part.shape[1]]
+    fall = np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / (0.9 * reach * scale) ** 2 / 1.6)
+    part[:] = (part * (1.0 - 0.55 * fall[..., None])).astype(np.uint8)
