@@ -3,13 +3,13 @@
 Every function works on NumPy and on JAX arrays and returns the kind it was given.
 """
 
-from typing import TypeAlias
+from typing import TypeVar
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
-Array: TypeAlias = np.ndarray | jax.Array
+Array = TypeVar("Array", np.ndarray, jax.Array)
 
 
 def project(

@@ -4,13 +4,13 @@ import optax
 
 
 def step_decay(
-    learning_rate: float, factor: float, every_epochs: int, steps_per_epoch: int
+    learning_rate: float, decay_factor: float, decay_epochs: int, steps_per_epoch: int
 ) -> optax.Schedule:
-    """The learning rate at each step: multiplied by `factor` after every `every_epochs` epochs."""
+    """The learning rate at each step: multiplied by `decay_factor` every `decay_epochs`."""
     return optax.exponential_decay(
         learning_rate,
-        transition_steps=every_epochs * steps_per_epoch,
-        decay_rate=factor,
+        transition_steps=decay_epochs * steps_per_epoch,
+        decay_rate=decay_factor,
         staircase=True,
     )
 

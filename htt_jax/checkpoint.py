@@ -1,0 +1,176 @@
+"""Saving and restoring training states; the only importer of Orbax.
+
+A checkpoint has two parts, so that evaluation need not read the optimizer's: `model` (params and
+batch_stats) and `training` (step and Adam's moments).
+"""
+
+import types
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from absl import logging
+from etils import epath
+from orbax.checkpoint import v1 as ocp
+
+from htt_jax.errors import InputError
+from htt_jax.train_step import TrainState
+
+
+class Checkpoints:
+    """The checkpoints of one run: the newest few and the best one."""
+
+    def __init__(self, directory: epath.PathLike, *, keep: int, best_metric: str):
+        """Opens, and creates if need be, `directory`.
+
+        Args:
+            directory: one sub-directory per step.
+            keep: how many of the newest stay.
+            best_metric: the checkpoint with the best value of this metric stays too.
+        """
+        policies = ocp.training.preservation_policies
+        self._checkpointer = ocp.training.Checkpointer(
+            epath.Path(directory).resolve(),
+            preservation_policy=policies.AnyPreservationPolicy(
+                [policies.LatestN(keep), _best(best_metric)]
+            ),
+            cleanup_tmp_directories=True,
+        )
+        self._best_metric = best_metric
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        """Waits until everything is on disk."""
+        self._checkpointer.close()
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps with a checkpoint, ascending."""
+        return [checkpoint.step for checkpoint in self._checkpointer.checkpoints]
+
+    def best_step(self) -> int | None:
+        """The step of the best checkpoint; the newest one where none was evaluated."""
+        steps = {
+            checkpoint.step: checkpoint.metrics[self._best_metric]
+            for checkpoint in self._checkpointer.checkpoints
+            if checkpoint.metrics and self._best_metric in checkpoint.metrics
+        }
+        if not steps:
+            return max(self.steps, default=None)
+        sign = -1 if _smaller_is_better(self._best_metric) else 1
+        return max(steps, key=lambda step: (sign * steps[step], step))
+
+    def save(
+        self, step: int, state: TrainState, metrics: Mapping[str, float] | None = None
+    ) -> None:
+        """Saves in the background; a later save, or leaving the context, waits for it."""
+        self._checkpointer.save_checkpointables_async(
+            step,
+            {
+                "model": state.variables,
+                "training": {"step": state.step, "opt_state": state.opt_state},
+            },
+            # The caller decides when; a damaged checkpoint of this step may be in the way.
+            force=True,
+            overwrite=True,
+            metrics=dict(metrics) if metrics else None,
+        )
+
+    def restore_newest(self, abstract_state: TrainState) -> TrainState | None:
+        """The newest state that can be read, on the devices that `abstract_state` names.
+
+        Unreadable checkpoints are passed over with a warning. None when there is no checkpoint.
+
+        Raises:
+            InputError: there are checkpoints and none can be read, or one is of another shape.
+        """
+        steps = self.steps
+        for step in reversed(steps):
+            try:
+                return self._restore(step, abstract_state)
+            except InputError:
+                raise
+            except Exception as error:  # Orbax raises many kinds for damaged files.
+                logging.warning(
+                    "checkpoint %d cannot be read and is passed over: %s", step, _one_line(error)
+                )
+        if steps:
+            raise InputError(
+                f"none of the checkpoints {steps} in {self._checkpointer.directory} can be read; "
+                "remove them to start again"
+            )
+        return None
+
+    def restore_variables(
+        self, abstract_variables: Mapping[str, Any], step: int | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """The step and variables of one checkpoint: `step`, or the best.
+
+        Raises:
+            InputError: no such checkpoint, it is unreadable, or of another shape.
+        """
+        wanted = self.best_step() if step is None else step
+        if wanted not in self.steps or wanted is None:
+            have = ", ".join(map(str, self.steps)) or "none"
+            raise InputError(
+                f"no checkpoint {'' if wanted is None else f'of step {wanted} '}in "
+                f"{self._checkpointer.directory}; there are: {have}"
+            )
+        self._check_shapes(wanted, "model", abstract_variables)
+        try:
+            loaded = self._checkpointer.load_checkpointables(wanted, {"model": abstract_variables})
+        except Exception as error:  # Orbax raises many kinds for damaged files.
+            raise InputError(
+                f"checkpoint {wanted} in {self._checkpointer.directory} cannot be read: "
+                f"{_one_line(error)}; take another with --step"
+            ) from error
+        return wanted, loaded["model"]
+
+    def _restore(self, step: int, abstract_state: TrainState) -> TrainState:
+        abstract = {
+            "model": abstract_state.variables,
+            "training": {"step": abstract_state.step, "opt_state": abstract_state.opt_state},
+        }
+        self._check_shapes(step, "model", abstract["model"])
+        loaded = self._checkpointer.load_checkpointables(step, abstract)
+        return TrainState(**loaded["model"], **loaded["training"])
+
+    def _check_shapes(self, step: int, part: str, abstract: Any) -> None:
+        """Orbax would report another model's checkpoint as an unreadable one."""
+        metadata = self._checkpointer.checkpointables_metadata(step).metadata[part]
+        found = {_name(path): x.shape for path, x in jax.tree.leaves_with_path(metadata)}
+        wanted = {_name(path): x.shape for path, x in jax.tree.leaves_with_path(abstract)}
+        for name in sorted(found.keys() | wanted.keys()):
+            if found.get(name) != wanted.get(name):
+                raise InputError(
+                    f"checkpoint {step} in {self._checkpointer.directory} is of another model: "
+                    f"{name} has shape {found.get(name)} there, expected {wanted.get(name)}"
+                )
+
+
+def _best(metric: str) -> Any:
+    return ocp.training.preservation_policies.BestN(
+        get_metric_fn=lambda metrics: metrics[metric],
+        reverse=_smaller_is_better(metric),
+        n=1,
+        keep_checkpoints_without_metrics=False,
+    )
+
+
+def _smaller_is_better(metric: str) -> bool:
+    return metric.startswith("mepe")
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return "/".join(str(getattr(key, "key", key)) for key in path)
+
+
+def _one_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

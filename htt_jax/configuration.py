@@ -1,0 +1,127 @@
+"""From a config to the objects it describes, with every mistake named."""
+
+import dataclasses
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from htt_jax.augment import AugmentOptions
+from htt_jax.errors import InputError
+from htt_jax.losses import LossWeights
+from htt_jax.models.htt import ACTION_INPUTS, HTT
+from htt_jax.rundir import DatasetFacts
+
+_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+_Options = TypeVar("_Options")
+
+
+def check(config: ConfigDict) -> None:
+    """Checks what no single part can see.
+
+    Raises:
+        InputError: names the option, its value and what it must be.
+    """
+    if not config.data.directory:
+        raise InputError("no dataset: --config.data.directory is empty; name a prepared dataset")
+    for name in ("epochs", "batch_size", "data.frames", "data.spacing", "model.window"):
+        if _lookup(config, name) < 1:
+            raise InputError(f"config.{name}={_lookup(config, name)} must be at least 1")
+    frames, window = config.data.frames, config.model.window
+    if frames % window:
+        raise InputError(
+            f"config.data.frames={frames} is not a multiple of config.model.window={window}; "
+            f"take {frames // window * window or window} frames"
+        )
+    if config.model.dtype not in _DTYPES:
+        raise InputError(
+            f"config.model.dtype={config.model.dtype!r} must be one of {', '.join(_DTYPES)}"
+        )
+    unknown = set(config.model.action_inputs) - set(ACTION_INPUTS)
+    if unknown or not config.model.action_inputs:
+        raise InputError(
+            f"config.model.action_inputs={tuple(config.model.action_inputs)} must name one or "
+            f"more of {', '.join(ACTION_INPUTS)}"
+        )
+    if config.model.width % config.model.heads:
+        raise InputError(
+            f"config.model.width={config.model.width} is not a multiple of "
+            f"config.model.heads={config.model.heads}"
+        )
+    check_devices(config, jax.device_count())
+
+
+def check_devices(config: ConfigDict, devices: int) -> None:
+    """Checks that mesh and batches fit `devices` devices.
+
+    Raises:
+        InputError: they do not.
+    """
+    if config.mesh.fsdp < 1 or devices % config.mesh.fsdp:
+        raise InputError(
+            f"config.mesh.fsdp={config.mesh.fsdp} does not divide the {devices} devices"
+        )
+    for name in ("batch_size", "eval.batch_size"):
+        if _lookup(config, name) % devices:
+            raise InputError(
+                f"config.{name}={_lookup(config, name)} is not divisible by the {devices} devices; "
+                f"give each the same number of clips"
+            )
+
+
+def make_model(config: ConfigDict, dataset: DatasetFacts) -> HTT:
+    """The model of `config` for the joints and classes of `dataset`."""
+    options = config.model.to_dict() | {
+        "dtype": _DTYPES[config.model.dtype],
+        "action_inputs": tuple(config.model.action_inputs),
+    }
+    return HTT(
+        num_joints=dataset.spec.num_joints,
+        num_actions=len(dataset.action_names),
+        num_objects=len(dataset.object_names),
+        **options,
+    )
+
+
+def clip_options(config: ConfigDict) -> dict[str, int]:
+    """How videos are cut into clips, as `htt_jax.data.loader` takes it."""
+    return {
+        "window": config.model.window,
+        "frames": config.data.frames,
+        "spacing": config.data.spacing,
+    }
+
+
+def load_options(config: ConfigDict) -> dict[str, Any]:
+    """How this process loads its share of the clips, as `htt_jax.data.loader` takes it."""
+    size = config.data.image_size
+    return clip_options(config) | {
+        "image_size": None if size is None else (size[0], size[1]),
+        "workers": config.data.workers,
+        "process_index": jax.process_index(),
+        "process_count": jax.process_count(),
+    }
+
+
+def loss_weights(config: ConfigDict) -> LossWeights:
+    """The factors of the loss terms."""
+    return _from_section(LossWeights, config.loss)
+
+
+def augment_options(config: ConfigDict) -> AugmentOptions | None:
+    """The ranges of the augmentation; None when it is off."""
+    return _from_section(AugmentOptions, config.augment) if config.augment.enabled else None
+
+
+def _from_section(cls: type[_Options], section: ConfigDict) -> _Options:
+    """A dataclass from the options of its fields' names."""
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    return cls(**{name: section[name] for name in names})
+
+
+def _lookup(config: ConfigDict, name: str) -> int:
+    section = config
+    for part in name.split("."):
+        section = section[part]
+    return section

@@ -1,0 +1,139 @@
+"""A run's directory: what was trained, on what, so that later commands need nothing else.
+
+`run.json` (config and dataset facts), `checkpoints/`, `metrics.jsonl`, `tensorboard/`.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from etils import epath
+from ml_collections import ConfigDict
+
+from htt_jax import datasets
+from htt_jax.data.records import RecordSource
+from htt_jax.errors import InputError
+
+CHECKPOINTS = "checkpoints"
+_RUN_FILE = "run.json"
+# What may differ from one start of a run to the next without changing what it computes.
+_FREE = (
+    "epochs",
+    "data.directory",
+    "data.workers",
+    "init.",
+    "mesh.",
+    "checkpoint.",
+    "eval.",
+    "log.",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetFacts:
+    """What a checkpoint must know of the dataset it was trained on.
+
+    Attributes:
+        name: of the dataset's kind, see `htt_jax.datasets`.
+        action_names: by class.
+        object_names: by class.
+        image_size: (width, height) of the frames the model sees.
+        fingerprint: of the training split's content.
+    """
+
+    name: str
+    action_names: tuple[str, ...]
+    object_names: tuple[str, ...]
+    image_size: tuple[int, int]
+    fingerprint: str
+
+    @property
+    def spec(self) -> datasets.DatasetSpec:
+        """Hands, joints and metric ranges."""
+        return datasets.spec(self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The content of `run.json`."""
+
+    config: ConfigDict
+    dataset: DatasetFacts
+
+
+def dataset_facts(source: RecordSource, image_size: tuple[int, int] | None) -> DatasetFacts:
+    """Facts of a training split whose frames are loaded at `image_size` (None: as stored)."""
+    return DatasetFacts(
+        name=source.spec.name,
+        action_names=tuple(source.action_names),
+        object_names=tuple(source.object_names),
+        image_size=tuple(image_size or source.image_size),  # type: ignore[arg-type]
+        fingerprint=source.fingerprint,
+    )
+
+
+def read(workdir: epath.PathLike) -> Run:
+    """The run in `workdir`.
+
+    Raises:
+        InputError: there is none, or its file cannot be read.
+    """
+    path = epath.Path(workdir) / _RUN_FILE
+    if not path.exists():
+        raise InputError(
+            f"no run in {workdir}: {path} is missing; give a --workdir of htt_jax.train"
+        )
+    try:
+        content = json.loads(path.read_text())
+        facts = content["dataset"]
+        dataset = DatasetFacts(
+            name=facts["name"],
+            action_names=tuple(facts["action_names"]),
+            object_names=tuple(facts["object_names"]),
+            image_size=tuple(facts["image_size"]),
+            fingerprint=facts["fingerprint"],
+        )
+        return Run(ConfigDict(content["config"]), dataset)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not the description of a run: {error}") from error
+
+
+def start(workdir: epath.PathLike, run: Run) -> None:
+    """Writes `run.json`, or checks that the run already there is the same.
+
+    Raises:
+        InputError: it is another run; names the first difference.
+    """
+    path = epath.Path(workdir) / _RUN_FILE
+    if path.exists():
+        _check_same(workdir, read(workdir), run)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{_RUN_FILE}.tmp")
+    temporary.write_text(_to_json(run))
+    temporary.replace(path)
+
+
+def _check_same(workdir: epath.PathLike, there: Run, here: Run) -> None:
+    before, now = (dict(_flatten(json.loads(_to_json(run)))) for run in (there, here))
+    for name in sorted(before.keys() | now.keys()):
+        option = name.removeprefix("config.")
+        if before.get(name) != now.get(name) and not option.startswith(_FREE):
+            raise InputError(
+                f"{workdir} holds another run: {name} is {before.get(name)!r} there and "
+                f"{now.get(name)!r} here; continue it as it was, or take a new --workdir"
+            )
+
+
+def _to_json(run: Run) -> str:
+    content = {"config": run.config.to_dict(), "dataset": dataclasses.asdict(run.dataset)}
+    return json.dumps(content, indent=2)
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, node in tree.items():
+        if isinstance(node, Mapping):
+            yield from _flatten(node, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", node

@@ -1,0 +1,246 @@
+r"""Trains HTT: python -m htt_jax.train --config=configs/fpha.py --workdir=runs/fpha
+
+The same command continues an interrupted run. Any option of the config can be overridden:
+--config.optimizer.learning_rate=1e-4. On several hosts, start it on each of them with
+--coordinator_address (auto on Cloud TPU and Slurm).
+"""
+
+import contextlib
+import functools
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from absl import app, flags, logging
+from etils import epath
+from jax.sharding import Mesh
+from ml_collections import ConfigDict, config_flags
+
+from htt_jax import (
+    augment,
+    checkpoint,
+    cli,
+    configuration,
+    evaluation,
+    initialise,
+    optim,
+    rundir,
+    sharding,
+    train_step,
+)
+from htt_jax.data import loader
+from htt_jax.data.records import RecordSource
+from htt_jax.errors import InputError
+from htt_jax.logs import MetricLog
+from htt_jax.models.htt import HTT
+from htt_jax.monitor import Monitor
+from htt_jax.preemption import StopRequest
+
+Update: TypeAlias = Callable[
+    [train_step.TrainState, Mapping[str, jax.Array]],
+    tuple[train_step.TrainState, train_step.Metrics],
+]
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "The run's config file.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Where the run's files go, local or in a bucket.")
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator_address", None, "host:port of process 0, or auto; only for several processes."
+)
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes; not needed with auto.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "This one's number; not needed with auto.")
+
+
+def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
+    """Trains to the end of `config.epochs`, from the newest checkpoint if there is one.
+
+    Returns:
+        The results of the evaluation after the last step.
+
+    Raises:
+        InputError: config, dataset or checkpoint do not fit, or a loss is not finite.
+        SystemExit: a signal asked to stop; the state is saved.
+    """
+    # Input
+    configuration.check(config)
+    source = RecordSource(config.data.directory, "train")
+    steps_per_epoch = loader.steps_per_epoch(
+        source, **configuration.clip_options(config), batch_size=config.batch_size
+    )
+    last_step = config.epochs * steps_per_epoch
+
+    # Model
+    dataset = rundir.dataset_facts(source, config.data.image_size)
+    model = configuration.make_model(config, dataset)
+    schedule = optim.step_decay(steps_per_epoch=steps_per_epoch, **config.optimizer)
+    optimizer = optim.adam(schedule)
+
+    # Devices
+    mesh = sharding.make_mesh(config.mesh.fsdp)
+    abstract = initialise.abstract_state(model, optimizer, mesh)
+    update = make_update(config, model, optimizer, schedule, abstract)
+    evaluate = _make_evaluate(config, model, mesh, dataset)
+
+    rundir.start(workdir, rundir.Run(config, dataset))
+    with contextlib.ExitStack() as stack:
+        # Restore, or start
+        checkpoints = stack.enter_context(_open_checkpoints(config, workdir))
+        state = checkpoints.restore_newest(abstract)
+        first_step = 0 if state is None else int(state.step)
+        batches = _train_batches(config, source, mesh, first_step)
+        if state is None:
+            state, batches = _start(config, model, optimizer, abstract, batches)
+
+        # Loop
+        stop = stack.enter_context(StopRequest())
+        log = (
+            stack.enter_context(MetricLog(workdir, first_step))
+            if jax.process_index() == 0
+            else None
+        )
+        monitor = stack.enter_context(
+            Monitor(log, source, first_step, last_step, steps_per_epoch, config.log.every_steps)
+        )
+        results = None
+        for step in range(first_step + 1, last_step + 1):
+            asked = time.perf_counter()
+            batch = next(batches)
+            waited = time.perf_counter() - asked
+            state, metrics = update(state, batch.arrays)
+            monitor.started(step, metrics, batch, waited)
+
+            evaluating = _is_due(step, config.eval.every_epochs * steps_per_epoch, last_step)
+            stopping = stop.at(step)
+            if evaluating or stopping or step % config.checkpoint.every_steps == 0:
+                monitor.drain()  # a state whose loss is not finite is never saved
+                results = (
+                    monitor.evaluation(step, functools.partial(evaluate, state))
+                    if evaluating
+                    else None
+                )
+                checkpoints.save(step, state, evaluation.headline(results) if results else None)
+            if stopping:
+                logging.warning("stopped after step %d; the same command continues", step)
+                raise SystemExit(stop.exit_status)
+        return results or evaluate(state)
+
+
+def make_update(
+    config: ConfigDict,
+    model: HTT,
+    optimizer: optax.GradientTransformation,
+    schedule: optax.Schedule,
+    abstract: train_step.TrainState,
+) -> Update:
+    """The jitted step: augmentation, gradients, optimizer; the state given to it is used up."""
+    options = configuration.augment_options(config)
+    weights = configuration.loss_weights(config)
+
+    def update(
+        state: train_step.TrainState, batch: Mapping[str, jax.Array]
+    ) -> tuple[train_step.TrainState, train_step.Metrics]:
+        if not config.mask_unannotated_hands:
+            batch = {**batch, "hand_annotated": jnp.ones_like(batch["hand_annotated"])}
+        if options:
+            key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+            inputs = augment.augment(key, batch, options)
+        else:
+            inputs = augment.to_inputs(batch)
+        next_state, metrics = train_step.update(model, optimizer, weights, state, inputs)
+        return next_state, metrics | {
+            "learning_rate": schedule(state.step),
+            "real_frames": batch["valid"].sum(),
+            "real_frame_share": batch["valid"].mean(),
+        }
+
+    shardings = jax.tree.map(lambda x: x.sharding, abstract)
+    return jax.jit(update, out_shardings=(shardings, None), donate_argnums=0)
+
+
+def _make_evaluate(
+    config: ConfigDict, model: HTT, mesh: Mesh, dataset: rundir.DatasetFacts
+) -> Callable[[train_step.TrainState], evaluation.Results]:
+    source = RecordSource(config.data.directory, config.eval.split)
+    step = evaluation.make_evaluation_step(model, mesh)
+
+    def evaluate(state: train_step.TrainState) -> evaluation.Results:
+        batches = loader.eval_batches(
+            source, **configuration.load_options(config), batch_size=config.eval.batch_size
+        )
+        return evaluation.evaluate(
+            step,
+            state.variables,
+            sharding.to_devices(mesh, batches),
+            dataset,
+            mask_unannotated=config.mask_unannotated_hands,
+        )
+
+    return evaluate
+
+
+def _start(
+    config: ConfigDict,
+    model: HTT,
+    optimizer: optax.GradientTransformation,
+    abstract: train_step.TrainState,
+    batches: Iterator[sharding.DeviceBatch],
+) -> tuple[train_step.TrainState, Iterator[sharding.DeviceBatch]]:
+    """The state before the first step, born sharded, and the batches from the first one on."""
+    state = initialise.random_state(model, optimizer, config.seed, abstract)
+    if config.init.backbone:
+        backbone = initialise.pretrained_backbone(config.init.backbone, model)
+        return initialise.with_backbone(state, backbone), batches
+    first = next(batches)
+    print("random weights, batch-norm statistics of the first batch", file=sys.stderr)
+    state = initialise.with_measured_statistics(model, state, first.arrays)
+    return state, itertools.chain([first], batches)
+
+
+def _train_batches(
+    config: ConfigDict, source: RecordSource, mesh: Mesh, first_step: int
+) -> Iterator[sharding.DeviceBatch]:
+    batches = loader.train_batches(
+        source,
+        **configuration.load_options(config),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        first_step=first_step,
+    )
+    return sharding.to_devices(mesh, batches)
+
+
+def _open_checkpoints(config: ConfigDict, workdir: epath.PathLike) -> checkpoint.Checkpoints:
+    return checkpoint.Checkpoints(
+        epath.Path(workdir) / rundir.CHECKPOINTS,
+        keep=config.checkpoint.keep,
+        best_metric=config.checkpoint.best_metric,
+    )
+
+
+def _is_due(step: int, every: int, last_step: int) -> bool:
+    return step % every == 0 or step == last_step
+
+
+def main(argv: Sequence[str]) -> None:
+    """Checks the flags, joins the other processes, trains, prints the results."""
+    if len(argv) > 1:
+        raise InputError(f"unexpected argument {argv[1]!r}; options are --config.NAME=VALUE")
+    if flags.FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.WARNING)  # Orbax reports every file it writes
+    if _COORDINATOR.value == "auto":
+        jax.distributed.initialize()
+    elif _COORDINATOR.value:
+        jax.distributed.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+    results = train(_CONFIG.value, _WORKDIR.value)
+    if jax.process_index() == 0:
+        for name, value in evaluation.headline(results).items():
+            print(f"{name:>16} {value:.4f}")
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["config", "workdir"])
+    cli.run(lambda: app.run(main))
