@@ -18,6 +18,7 @@ ORDER_FROM = {  # the named operation comes first
     aug.SATURATION: [2, 0, 1, 3],
     aug.HUE: [3, 0, 1, 2],
 }
+apply = jax.jit(aug.apply, static_argnames="reach")
 
 
 def make_batch(seed=0):
@@ -71,7 +72,7 @@ def test_a_hand_without_annotation_has_finite_pixels():
 
 def test_drawing_nothing_changes_nothing():
     batch = make_batch()
-    result = aug.apply(jax.device_put(batch), no_change(), reach=0)
+    result = apply(jax.device_put(batch), no_change(), reach=0)
     np.testing.assert_allclose(pixels(result), batch["image"], atol=1e-4)
 
 
@@ -88,7 +89,7 @@ def test_factors_mean_what_they_mean_to_pil(operation, enhancer):
     factors = np.ones((CLIPS, 4), np.float32)
     factors[:, operation] = [0.5, 1.2, 1.5]
     drawn = no_change(order=np.tile(ORDER_FROM[operation], (CLIPS, 1)), factors=factors)
-    result = pixels(aug.apply(jax.device_put(batch), drawn, reach=0))
+    result = pixels(apply(jax.device_put(batch), drawn, reach=0))
     for clip in range(CLIPS):
         for frame in range(FRAMES):
             image = Image.fromarray(batch["image"][clip, frame])
@@ -102,7 +103,7 @@ def test_hue_turns_the_colour_circle():
     batch["image"][0, 0, 0] = 77  # greys stay as they are
     turns = np.array([-0.15, 0.02, 0.15], np.float32)
     drawn = no_change(order=np.tile(ORDER_FROM[aug.HUE], (CLIPS, 1)), hue=turns)
-    result = pixels(aug.apply(jax.device_put(batch), drawn, reach=0))
+    result = pixels(apply(jax.device_put(batch), drawn, reach=0))
     for clip, frame, row, column in np.ndindex(CLIPS, FRAMES, 6, WIDTH):
         h, s, v = colorsys.rgb_to_hsv(*(batch["image"][clip, frame, row, column] / 255))
         expected = np.array(colorsys.hsv_to_rgb((h + turns[clip]) % 1, s, v)) * 255
@@ -113,9 +114,7 @@ def test_each_clip_has_its_own_order():
     batch = make_batch()
     factors = np.tile(np.array([1.5, 0.5, 1.0, 1.0], np.float32), (CLIPS, 1))
     order = np.array([[0, 1, 2, 3], [1, 0, 2, 3], [1, 2, 0, 3]])
-    result = pixels(
-        aug.apply(jax.device_put(batch), no_change(order=order, factors=factors), reach=0)
-    )
+    result = pixels(apply(jax.device_put(batch), no_change(order=order, factors=factors), reach=0))
     for clip in range(CLIPS):
         image = Image.fromarray(batch["image"][clip, 1])
         for operation in order[clip]:
@@ -131,7 +130,7 @@ def test_blur_is_gaussian_and_each_frame_has_its_own():
     batch["image"][:] = 0
     batch["image"][:, :, 10, 14] = 255
     blur = np.tile(np.array([0.0, 0.5], np.float32), (CLIPS, 1))
-    result = pixels(aug.apply(jax.device_put(batch), no_change(blur=blur), reach=0))
+    result = pixels(apply(jax.device_put(batch), no_change(blur=blur), reach=0))
     np.testing.assert_allclose(result[:, 0], batch["image"][:, 0], atol=1e-4)
     taps = np.exp(-0.5 * (np.arange(-3, 4) / 0.5) ** 2)
     taps /= taps.sum()
@@ -143,7 +142,7 @@ def test_blur_keeps_an_even_image_even_up_to_its_border():
     batch = make_batch()
     batch["image"][:] = 200
     blur = np.full((CLIPS, FRAMES), 0.5, np.float32)
-    result = pixels(aug.apply(jax.device_put(batch), no_change(blur=blur), reach=0))
+    result = pixels(apply(jax.device_put(batch), no_change(blur=blur), reach=0))
     np.testing.assert_allclose(result, 200, atol=1e-4)
 
 
@@ -151,7 +150,7 @@ def test_translation_moves_image_joints_and_principal_point_together():
     batch = make_batch()
     shift = np.array([[3, -2], [-5, 0], [0, 5]])
     still = aug.to_inputs(jax.device_put(batch))
-    result = aug.apply(jax.device_put(batch), no_change(shift=shift), reach=5)
+    result = apply(jax.device_put(batch), no_change(shift=shift), reach=5)
     moved = pixels(result)
     np.testing.assert_allclose(moved[0, :, :-2, 3:], batch["image"][0, :, 2:, :-3], atol=1e-4)
     np.testing.assert_allclose(moved[0, :, -2:], 0, atol=1e-4)

@@ -1,0 +1,59 @@
+"""Encoded frames to pixels, at the stored size or smaller."""
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+# Frames are decoded in parallel already; OpenCV's own threads would only contend with them.
+cv2.setNumThreads(1)
+
+REDUCED_FLAGS = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+}
+JPEG_START = b"\xff\xd8"
+
+
+def decode_frame(
+    encoded: bytes, stored_size: tuple[int, int], out: UInt8[np.ndarray, "height width 3"]
+) -> None:
+    """Decodes a JPEG or PNG into `out`, RGB, shrunk by area averaging where `out` is smaller.
+
+    Args:
+        encoded: the file's content.
+        stored_size: (width, height) the frame should have.
+        out: where the pixels go; its size is the size wanted.
+
+    Raises:
+        ValueError: not a readable image, or of another size.
+    """
+    height, width = out.shape[:2]
+    factor = _reduction(encoded, stored_size, (width, height))
+    flag = REDUCED_FLAGS.get(factor, cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag) if encoded else None
+    if image is None:
+        raise ValueError("not a readable image")
+    found = (image.shape[1] * factor, image.shape[0] * factor)
+    if found != stored_size:
+        raise ValueError(
+            f"{found[0]}x{found[1]} pixels instead of {stored_size[0]}x{stored_size[1]}"
+        )
+    if image.shape != out.shape:
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=out)
+
+
+def _reduction(encoded: bytes, stored_size: tuple[int, int], wanted: tuple[int, int]) -> int:
+    """By how much the JPEG decoder may shrink: at least the wanted size is left, no pixel split.
+
+    It then keeps the low frequencies of each block, which is near to averaging areas, and faster.
+    """
+    if encoded.startswith(JPEG_START):
+        for factor in REDUCED_FLAGS:
+            if all(
+                full % factor == 0 and full // factor >= needed
+                for full, needed in zip(stored_size, wanted, strict=True)
+            ):
+                return factor
+    return 1
