@@ -65,6 +65,8 @@ def _random_batch(clips: int, frames: int, height: int, width: int) -> dict[str,
         "image": rng.integers(0, 256, (clips, frames, height, width, 3), dtype=np.uint8),
         "intrinsics": np.tile(intrinsics, (clips, frames, 1, 1)),
         "joints_3d": np.ones((clips, frames, 21, 3), np.float32),
+        "video": np.arange(clips, dtype=np.int32),
+        "start": np.zeros(clips, np.int32),
     }
 
 

@@ -3,9 +3,9 @@
 Normalisation, and in training the augmentation of Sec. 3.4: blur, drawn for each frame; colour and
 translation, drawn for each clip.
 
-Pure JAX under jit. Every clip is treated by itself, with a key made from its place in the global
-batch, so that the result is the same however the clips axis is sharded, and no image leaves its
-device.
+Pure JAX under jit. Every clip is treated by itself, with a key made from what it is (its video
+and start), so that the result is the same however clips are spread over devices and processes,
+and no image leaves its device.
 """
 
 import dataclasses
@@ -89,12 +89,11 @@ def augment(
 
     Args:
         key: of the training step.
-        batch: of the loader, all clips of the global batch.
+        batch: of the loader.
         options: the ranges to draw from; None for the paper's.
     """
     options = options or AugmentOptions()
-    clips, frames = batch["image"].shape[:2]
-    drawn = draw(key, clips, frames, options)
+    drawn = draw(key, batch["video"], batch["start"], batch["image"].shape[1], options)
     return apply(batch, drawn, reach=options.translation)
 
 
@@ -108,13 +107,20 @@ class Draw(NamedTuple):
     blur: Float[Array, "clips frames"]  # deviation, pixels
 
 
-def draw(key: PRNGKeyArray, clips: int, frames: int, options: AugmentOptions) -> Draw:
+def draw(
+    key: PRNGKeyArray,
+    video: Int[Array, " clips"],
+    start: Int[Array, " clips"],
+    frames: int,
+    options: AugmentOptions,
+) -> Draw:
     """Draws for every clip from a key of its own."""
     ranges = jnp.array([options.brightness, options.contrast, options.saturation, 0.0])
     reach = options.translation
 
-    def one(clip: Int[Array, ""]) -> Draw:
-        order, factors, hue, shift, blur = jax.random.split(jax.random.fold_in(key, clip), 5)
+    def one(video: Int[Array, ""], start: Int[Array, ""]) -> Draw:
+        own_key = jax.random.fold_in(jax.random.fold_in(key, video), start)
+        order, factors, hue, shift, blur = jax.random.split(own_key, 5)
         return Draw(
             order=jax.random.permutation(order, COLOUR_OPERATIONS),
             factors=1 + ranges * jax.random.uniform(factors, (COLOUR_OPERATIONS,), minval=-1.0),
@@ -123,7 +129,7 @@ def draw(key: PRNGKeyArray, clips: int, frames: int, options: AugmentOptions) ->
             blur=options.blur * jax.random.uniform(blur, (frames,)),
         )
 
-    return jax.vmap(one)(jnp.arange(clips))
+    return jax.vmap(one)(video, start)
 
 
 def apply(batch: Batch, drawn: Draw, *, reach: int) -> dict[str, Array]:
