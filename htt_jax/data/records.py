@@ -26,6 +26,7 @@ from htt_jax.datasets import DatasetSpec
 from htt_jax.errors import InputError
 
 __all__ = [
+    "Metadata",
     "RecordSource",
     "ShardIndex",
     "ShardWriter",
@@ -33,6 +34,7 @@ __all__ = [
     "decode",
     "encode",
     "features",
+    "read_metadata",
     "shard_path",
     "write_metadata",
 ]
@@ -44,7 +46,7 @@ VERSION = "1.0.0"  # of the record schema
 class Video:
     """One record: an FPHA sequence or an H2O action segment."""
 
-    video_id: str  # 'Subject_1/open_juice_bottle/2', 'subject1/h1/0/0-61'; unique
+    video_id: str  # 'Subject_1/open_juice_bottle/2', 'subject1/h1/0/0000-0061'; unique
     segment_id: int  # H2O: id in the label file; FPHA: -1
     subject: str
     action: int  # class from 0; -1 = hidden
@@ -162,6 +164,40 @@ def write_metadata(
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """What a prepared dataset says about itself."""
+
+    spec: DatasetSpec
+    action_names: list[str]
+    object_names: list[str]
+    shard_lengths: dict[str, list[int]]  # for each split the videos of each shard
+
+    def shards(self, directory: pathlib.Path, split: str) -> list[pathlib.Path]:
+        """The shards of `split`, in order."""
+        count = len(self.shard_lengths[split])
+        return [shard_path(directory, self.spec, split, i, count) for i in range(count)]
+
+
+def read_metadata(directory: str | os.PathLike[str]) -> Metadata:
+    """The metadata of the prepared dataset in `directory`.
+
+    Raises:
+        InputError: there is none, or it is not of this version.
+    """
+    directory = pathlib.Path(directory)
+    info = _read_info(directory)
+    return Metadata(
+        spec=datasets.spec(info["name"]),
+        action_names=_read_names(directory, "action"),
+        object_names=_read_names(directory, "object"),
+        shard_lengths={
+            split["name"]: [int(length) for length in split["shardLengths"]]
+            for split in info.get("splits", [])
+        },
+    )
+
+
 class RecordSource:
     """Random access to the videos of one split; a Grain `RandomAccessDataSource`.
 
@@ -188,11 +224,14 @@ class RecordSource:
         """
         self.directory = pathlib.Path(directory)
         self.split = split
-        info = _read_info(self.directory)
-        self.spec = datasets.spec(info["name"])
-        self.action_names = _read_names(self.directory, "action")
-        self.object_names = _read_names(self.directory, "object")
-        self._shards = _shards(self.directory, self.spec, split, info)
+        metadata = read_metadata(self.directory)
+        self.spec = metadata.spec
+        self.action_names = metadata.action_names
+        self.object_names = metadata.object_names
+        if split not in metadata.shard_lengths:
+            known = ", ".join(metadata.shard_lengths) or "none"
+            raise InputError(f"{self.directory} has no split {split!r}; it has {known}")
+        self._shards = metadata.shards(self.directory, split)
         self._indexes = [self._index(shard) for shard in self._shards]
         self._records = [(s, r) for s, index in enumerate(self._indexes) for r in range(len(index))]
         if not self._records:
@@ -301,15 +340,6 @@ def _read_names(directory: pathlib.Path, feature: str) -> list[str]:
         raise InputError(
             f"cannot read {path}: {error.strerror}; prepare the dataset again"
         ) from error
-
-
-def _shards(
-    directory: pathlib.Path, spec: DatasetSpec, split: str, info: dict[str, Any]
-) -> list[pathlib.Path]:
-    splits = {entry["name"]: len(entry["shardLengths"]) for entry in info.get("splits", [])}
-    if split not in splits:
-        raise InputError(f"{directory} has no split {split!r}; it has {', '.join(sorted(splits))}")
-    return [shard_path(directory, spec, split, i, splits[split]) for i in range(splits[split])]
 
 
 def _image_size(video: Video) -> tuple[int, int]:

@@ -1,0 +1,91 @@
+"""The command line that the preparation programs share."""
+
+import argparse
+import os
+import pathlib
+import sys
+from collections.abc import Callable
+
+from data_prep import report, shards, verify
+from data_prep.images import DEFAULT_QUALITY, FrameEncoder
+from data_prep.raw import RawDataset
+from htt_jax import cli
+from htt_jax.errors import InputError
+
+
+def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentParser:
+    """The options that preparing any dataset has; `program` is the module's name."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m data_prep.{program}",
+        description=f"Prepares {title}: reads its raw folders and writes TFRecord shards of\n"
+        "480x270 frames and camera-space poses, with TFDS metadata and a report. Killed and\n"
+        "started again with the same options, it continues.",
+        epilog=f"example:\n  python -m data_prep.{program} --raw {example_folder} "
+        f"--out data/{program}\n  python -m data_prep.{program} --verify data/{program}",
+        formatter_class=cli.HelpFormatter,
+    )
+    made.add_argument("--raw", type=pathlib.Path, help="folder of the raw dataset")
+    made.add_argument("--out", type=pathlib.Path, help="folder to write to")
+    made.add_argument(
+        "--verify",
+        type=pathlib.Path,
+        metavar="OUT",
+        help="instead of preparing, read a prepared dataset through and list what is wrong",
+    )
+    made.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes")
+    made.add_argument(
+        "--quality",
+        type=int,
+        help=f"JPEG quality, 1 to 100; if not given, {DEFAULT_QUALITY}, and frames that are "
+        "480x270 JPEG files already are stored as they are",
+    )
+    made.add_argument("--lossless", action="store_true", help="store PNG instead of JPEG")
+    made.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="go on without a video that has a bad file, and list it, instead of stopping",
+    )
+    return made
+
+
+def run(
+    options: argparse.Namespace,
+    find: Callable[[pathlib.Path], RawDataset],
+    encoder: Callable[[argparse.Namespace], FrameEncoder],
+) -> None:
+    """Prepares or verifies, as `options` say, and prints the outcome.
+
+    Raises:
+        InputError: an option or the data is bad, or verifying found something wrong.
+    """
+    if options.workers < 1:
+        raise InputError(f"--workers is {options.workers}; it must be at least 1")
+    if options.verify is not None:
+        _verify(options.verify, options.workers)
+        return
+    if options.raw is None or options.out is None:
+        raise InputError("--raw and --out are needed (or --verify alone); see --help")
+    if options.quality is not None and not 1 <= options.quality <= 100:
+        raise InputError(f"--quality is {options.quality}; it must be from 1 to 100")
+    if options.quality is not None and options.lossless:
+        raise InputError("--quality has no meaning with --lossless; give one of them")
+    if not options.raw.is_dir():
+        raise InputError(f"no directory {options.raw}; --raw must be the raw dataset's folder")
+    made = shards.prepare(
+        find(options.raw.resolve()),
+        options.out,
+        encoder(options),
+        workers=options.workers,
+        skip_bad=options.skip_bad,
+    )
+    print(report.as_text(made))
+    print(f"written: {options.out} ({report.FILE} says all)")
+
+
+def _verify(out: pathlib.Path, workers: int) -> None:
+    found = verify.verify(out, workers=workers)
+    for problem in found.problems:
+        print(problem, file=sys.stderr)
+    if found.problems:
+        raise InputError(f"{len(found.problems)} problem(s) in {out}, listed above")
+    print(f"{out} is whole: {len(found.video_ids)} videos, {found.frames} frames")

@@ -1,0 +1,291 @@
+"""Prepares H2O: raw folders to TFRecord shards.
+
+H2O (two hands manipulating objects): 36 actions with 8 objects, both hands, the head-mounted
+camera; one record per action segment.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from data_prep import command, images
+from data_prep.images import FrameEncoder
+from data_prep.raw import (
+    EncodeFrame,
+    Note,
+    RawDataset,
+    first_directory,
+    integer,
+    numbered_files,
+    read_lines,
+)
+from htt_jax import camera, cli, datasets
+from htt_jax.data.records import Video
+from htt_jax.errors import InputError
+
+NATIVE_SIZE = (1280, 720)
+
+DEFAULT_INTRINSICS = (636.6593, 636.2520, 635.2839, 366.8740, 1280.0, 720.0)
+"""fx fy cx cy width height, used where cam_intrinsics.txt is missing."""
+
+OBJECTS = ("book", "espresso", "lotion", "spray", "milk", "cocoa", "chips", "cappuccino")
+
+_OBJECTS_OF_VERBS = (
+    ("grab", OBJECTS),
+    ("place", OBJECTS),
+    ("open", ("lotion", "milk", "chips")),
+    ("close", ("lotion", "milk", "chips")),
+    ("pour", ("milk",)),
+    ("take out", ("espresso", "cocoa", "chips", "cappuccino")),
+    ("put in", ("espresso", "cocoa", "cappuccino")),
+    ("apply", ("lotion", "spray")),
+    ("read", ("book", "espresso")),
+    ("spray", ("spray",)),
+    ("squeeze", ("lotion",)),
+)
+
+ACTIONS = tuple(f"{verb} {name}" for verb, names in _OBJECTS_OF_VERBS for name in names)
+"""In the order of their labels, the first of which is 1; label 0 is the background."""
+
+_CAMERA = "cam4"  # the head-mounted one
+_SPLITS = ("train", "val", "test")
+_COLUMNS = ("id", "path", "start_act", "end_act")
+_IMAGE_NAME = re.compile(r"(\d+)\.(?:png|jpe?g)")
+_POSE_NAME = re.compile(r"(\d+)\.txt")
+_POSE_COLUMNS = 2 * (1 + 3 * 21)
+
+
+@dataclasses.dataclass(frozen=True)
+class H2oSegment:
+    """One action segment, not read yet."""
+
+    segment_id: int
+    path: str  # of the recording, e.g. subject1/h1/0
+    start: int  # first frame of the action
+    end: int  # last one, inclusive
+    action: int  # class from 0, -1 = hidden
+    color: pathlib.Path  # folder of the recording's images
+
+    @property
+    def video_id(self) -> str:
+        """Recording and frames."""
+        return f"{self.path}/{self.start:04d}-{self.end:04d}"
+
+    @property
+    def expected_frames(self) -> int:
+        """As the label file says."""
+        return self.end - self.start + 1
+
+    def read(self, encode_frame: EncodeFrame) -> tuple[Video | None, list[Note]]:
+        """Reads images and poses; a frame without pose stays, its hands marked as not annotated.
+
+        Raises:
+            InputError: a bad pose, intrinsics or image file.
+        """
+        paths = numbered_files(self.color, _IMAGE_NAME)
+        pose_folder = self.color.parent / "hand_pose"
+        poses = numbered_files(pose_folder, _POSE_NAME)
+        wanted = range(self.start, self.end + 1)
+        notes = [
+            Note("missing", str(self.color / f"{n:06d}.png"), "frame left out")
+            for n in wanted
+            if n not in paths
+        ]
+        numbers = [number for number in wanted if number in paths]
+        if not numbers:
+            return None, [Note("left out", self.video_id, f"none of its images is in {self.color}")]
+        joints = np.zeros((len(numbers), 42, 3), np.float32)
+        annotated = np.zeros((len(numbers), 2), bool)
+        for i, number in enumerate(numbers):
+            pose = read_pose(poses[number]) if number in poses else None
+            if pose is not None:
+                joints[i], annotated[i] = pose
+            else:
+                kind = "empty" if number in poses else "missing"
+                path = str(pose_folder / f"{number:06d}.txt")
+                notes.append(Note(kind, path, "frame kept, hands marked as not annotated"))
+        intrinsics, camera_notes = read_intrinsics(self.color.parent / "cam_intrinsics.txt")
+        last_word = ACTIONS[self.action].split()[-1] if self.action >= 0 else ""
+        video = Video(
+            video_id=self.video_id,
+            segment_id=self.segment_id,
+            subject=self.path.split("/")[0],
+            action=self.action,
+            object=OBJECTS.index(last_word) if last_word else -1,
+            frames=[encode_frame(paths[number]) for number in numbers],
+            frame_numbers=np.array(numbers, np.int64),
+            joints_3d=joints,
+            hand_annotated=annotated,
+            intrinsics=intrinsics,
+        )
+        return video, notes + camera_notes
+
+
+def find(root: pathlib.Path) -> RawDataset:
+    """The segments in the raw folder `root`, whichever variant of the layout it has.
+
+    Raises:
+        InputError: a folder or list is missing, or a list has a bad row.
+    """
+    if not root.is_dir():
+        raise InputError(f"no directory {root}; --raw must be the folder that holds subject1, ...")
+    labels = first_directory(root, ("action_labels", "label_split"))
+    notes = [Note("choice", str(labels), "action labels")]
+    splits: dict[str, list[H2oSegment]] = {}
+    for split in _SPLITS:
+        path = labels / f"action_{split}.txt"
+        if not path.is_file():
+            notes.append(Note("missing", str(path), f"no split {split!r} is made"))
+            continue
+        splits[split], split_notes = _usable(read_labels(path, root))
+        notes += split_notes
+        if splits[split] and all(segment.action < 0 for segment in splits[split]):
+            notes.append(Note("hidden", str(path), "no action labels: actions and objects are -1"))
+    if not splits:
+        raise InputError(f"{labels} has none of action_train.txt, action_val.txt, action_test.txt")
+    folders = {segment.color.name for segments in splits.values() for segment in segments}
+    notes += [Note("choice", f"{_CAMERA}/{name}", "frames") for name in sorted(folders)]
+    return RawDataset(datasets.H2O, root, ACTIONS, OBJECTS, splits, notes)
+
+
+def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
+    """The segments of a label file, in its order; its columns are found by their header.
+
+    A segment labelled as background has action -2.
+
+    Raises:
+        InputError: a column is missing, a row has another number of columns or an unknown action.
+    """
+    lines = read_lines(path)
+    header = lines[0][1] if lines else []
+    absent = [name for name in _COLUMNS if name not in header]
+    if absent:
+        raise InputError(
+            f"{path}, line 1: no column {', '.join(absent)} in {' '.join(header)!r}, expected "
+            "`id path action_label start_act end_act start_frame end_frame`"
+        )
+    segments = []
+    for line, words in lines[1:]:
+        if len(words) != len(header):
+            raise InputError(
+                f"{path}, line {line}: {len(words)} columns, expected {len(header)}: "
+                f"{' '.join(header)}"
+            )
+        row = dict(zip(header, words, strict=True))
+        start, end, number = (
+            integer(row[name], path, line, name) for name in ("start_act", "end_act", "id")
+        )
+        if not 0 <= start <= end:
+            raise InputError(f"{path}, line {line}: frames {start} to {end}, expected start <= end")
+        action = _class(row["action_label"], path, line) if "action_label" in row else -1
+        folder = root / row["path"] / _CAMERA
+        color = folder / ("rgb" if (folder / "rgb").is_dir() else "rgb480_270")
+        segments.append(H2oSegment(number, row["path"].strip("/"), start, end, action, color))
+    return segments
+
+
+def read_pose(
+    path: pathlib.Path,
+) -> tuple[Float[np.ndarray, "42 3"], Bool[np.ndarray, "2"]] | None:
+    """Joints of the left and the right hand, metres, and which is annotated; None: empty file.
+
+    Raises:
+        InputError: it is not one line of 128 finite numbers.
+    """
+    values = _read_numbers(path, _POSE_COLUMNS, "a flag and 21 joints for each hand")
+    if values is None:
+        return None
+    hands = values.reshape(2, -1)
+    return hands[:, 1:].reshape(42, 3).astype(np.float32), hands[:, 0] > 0.5
+
+
+def read_intrinsics(path: pathlib.Path) -> tuple[Float[np.ndarray, "3 3"], list[Note]]:
+    """Intrinsics for the stored size, from cam_intrinsics.txt or the dataset's default.
+
+    Raises:
+        InputError: it is not one line of six numbers.
+    """
+    values = None
+    if path.is_file():
+        values = _read_numbers(path, 6, "fx fy cx cy width height")
+    notes = []
+    if values is None:
+        kind = "empty" if path.is_file() else "missing"
+        notes.append(Note(kind, str(path), f"used instead: {DEFAULT_INTRINSICS}"))
+        values = np.array(DEFAULT_INTRINSICS)
+    fx, fy, cx, cy, width, height = values
+    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    return camera.scale_intrinsics(matrix, (width, height), images.SIZE).astype("f"), notes
+
+
+def _read_numbers(path: pathlib.Path, count: int, meaning: str) -> np.ndarray | None:
+    lines = read_lines(path)
+    if not lines:
+        return None
+    line, words = lines[0]
+    if len(words) != count or len(lines) > 1:
+        found = f"{len(words)} columns in {len(lines)} line(s)"
+        raise InputError(f"{path}, line {line}: {found}, expected one line of {count}: {meaning}")
+    try:
+        values = np.array(words, np.float64)
+    except ValueError as error:
+        raise InputError(f"{path}, line {line}: {error}; expected {count} numbers") from error
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}, line {line}: a value is not finite; expected {meaning}")
+    return values
+
+
+def _class(word: str, path: pathlib.Path, line: int) -> int:
+    """Class from 0 of a label (1 to 36) or an action's name; -2 for the background (0)."""
+    name = word.lower().replace("_", " ").replace("capuccino", "cappuccino")
+    if name in ACTIONS:
+        return ACTIONS.index(name)
+    if name == "background" or word == "0":
+        return _BACKGROUND
+    if not word.isdigit() or int(word) > len(ACTIONS):
+        raise InputError(
+            f"{path}, line {line}: unknown action {word!r}, expected a label from 0 to "
+            f"{len(ACTIONS)}"
+        )
+    return int(word) - 1
+
+
+_BACKGROUND = -2
+
+
+def _usable(segments: Sequence[H2oSegment]) -> tuple[list[H2oSegment], list[Note]]:
+    """The segments that can be read, as far as can be told without doing so, and why others not."""
+    notes, usable = [], []
+    present: Mapping[pathlib.Path, bool] = {
+        folder: folder.is_dir() for folder in {segment.color for segment in segments}
+    }
+    for segment in segments:
+        if segment.action == _BACKGROUND:
+            notes.append(Note("ignored", segment.video_id, "labelled as background"))
+        elif not present[segment.color]:
+            what = f"no rgb or rgb480_270 there: {segment.video_id} left out"
+            notes.append(Note("missing", str(segment.color.parent), what))
+        else:
+            usable.append(segment)
+    return usable, notes
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command line."""
+    parser = command.parser("h2o", "H2O", "/data/h2o")
+    command.run(parser.parse_args(argv), find, _encoder)
+
+
+def _encoder(options: argparse.Namespace) -> FrameEncoder:
+    return FrameEncoder(
+        NATIVE_SIZE, images.resize_bilinear, quality=options.quality, lossless=options.lossless
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

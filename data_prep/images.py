@@ -1,0 +1,110 @@
+"""From a raw frame to the encoded 480x270 frame that is stored."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from htt_jax.errors import InputError
+
+SIZE = (480, 270)
+"""(width, height) of every stored frame."""
+
+DEFAULT_QUALITY = 95
+
+Pixels = UInt8[np.ndarray, "height width 3"]
+
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_PNG_START, _PNG_END = b"\x89PNG", b"IEND"
+_TAIL_BYTES = 1024  # some cameras write a little after the end marker
+
+
+def resize_antialiased(image: Pixels) -> Pixels:
+    """Pillow's bilinear resize, which averages over the source pixels (FPHA)."""
+    return np.asarray(Image.fromarray(image).resize(SIZE, Image.Resampling.BILINEAR))
+
+
+def resize_bilinear(image: Pixels) -> Pixels:
+    """OpenCV's bilinear resize, which does not average (H2O)."""
+    return cv2.resize(image, SIZE, interpolation=cv2.INTER_LINEAR)
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameEncoder:
+    """Reads an image file, resizes it and encodes it; a frame of the right size and kind is kept.
+
+    Re-encoding a 480x270 JPEG could only lose quality, so its bytes are stored as they are, unless
+    a quality is asked for. With `lossless`, 480x270 PNG files are kept too.
+    """
+
+    native_size: tuple[int, int]  # (width, height) of the original frames
+    resize: Callable[[Pixels], Pixels]
+    quality: int | None = None  # of JPEG; None: DEFAULT_QUALITY, and 480x270 JPEG files are kept
+    lossless: bool = False  # PNG instead of JPEG
+    quarter_decode: bool = False  # let the JPEG decoder do the resizing, for four times the size
+
+    def __call__(self, path: pathlib.Path) -> bytes:
+        """The frame to store for the image file `path`.
+
+        Raises:
+            InputError: the file is missing, not a whole image, or of an unexpected size.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot read the image {path}: {error.strerror}") from error
+        try:
+            image = decode(data, quarter=self.quarter_decode and data.startswith(_JPEG_START))
+        except InputError as error:
+            raise InputError(
+                f"unreadable image {path}: {error}; expected a whole JPEG or PNG; replace it, or "
+                "leave its video out with --skip-bad"
+            ) from error
+        size = (image.shape[1], image.shape[0])
+        if size == SIZE and self._is_kept(data):
+            return data
+        if size not in (SIZE, self.native_size):
+            expected = " or ".join(
+                f"{width}x{height}" for width, height in (self.native_size, SIZE)
+            )
+            raise InputError(
+                f"unexpected image size: {path} is {size[0]}x{size[1]}, expected {expected}; "
+                "replace it, or leave its video out with --skip-bad"
+            )
+        return self._encode(image if size == SIZE else self.resize(image))
+
+    def _is_kept(self, data: bytes) -> bool:
+        if self.quarter_decode:  # its size says nothing about the file's
+            return False
+        if data.startswith(_JPEG_START):
+            return self.quality is None
+        return self.lossless
+
+    def _encode(self, image: Pixels) -> bytes:
+        if self.lossless:
+            return cv2.imencode(".png", image)[1].tobytes()
+        quality = DEFAULT_QUALITY if self.quality is None else self.quality
+        return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def decode(data: bytes, *, quarter: bool = False) -> Pixels:
+    """The pixels of a JPEG or PNG file in OpenCV's channel order, of a quarter the size if asked.
+
+    Raises:
+        InputError: `data` is not a whole image.
+    """
+    if not data:
+        raise InputError("the file is empty")
+    # OpenCV returns what it can of a file that was cut short, so the end is looked for.
+    for start, end in ((_JPEG_START, _JPEG_END), (_PNG_START, _PNG_END)):
+        if data.startswith(start) and end not in data[-_TAIL_BYTES:]:
+            raise InputError("the file is cut short")
+    flags = cv2.IMREAD_REDUCED_COLOR_4 if quarter else cv2.IMREAD_COLOR
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        raise InputError("it cannot be decoded")
+    return image

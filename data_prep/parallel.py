@@ -1,0 +1,155 @@
+"""Runs tasks over processes, with progress in frames and the first error surfacing as itself."""
+
+import contextlib
+import ctypes
+import multiprocessing as mp
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
+from multiprocessing.sharedctypes import Synchronized
+from typing import TypeVar
+
+import cv2
+from tqdm import tqdm
+
+from htt_jax.errors import InputError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_POLL_SECONDS = 0.5
+_LINE_SECONDS = 30.0  # between lines of progress where there is no terminal
+
+
+class Stopped(Exception):
+    """Another task has failed, so this one ends early."""
+
+
+class _Shared:
+    """What the processes of one run have in common; set in each of them."""
+
+    frames: "Synchronized[int] | None" = None  # done so far, by all
+    stop: "Synchronized[int] | None" = None  # not 0: end early
+
+
+def advance(frames: int) -> None:
+    """Counts frames as done; tasks call it often.
+
+    Raises:
+        Stopped: another task has failed.
+    """
+    if _Shared.frames is None or _Shared.stop is None:
+        return
+    if _Shared.stop.value:
+        raise Stopped
+    with _Shared.frames.get_lock():
+        _Shared.frames.value += frames
+
+
+def run(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    workers: int,
+    total_frames: int,
+    done_frames: int = 0,
+) -> list[Result]:
+    """Results of `function` for each of `tasks`, in their order.
+
+    Args:
+        function: importable by name; calls `advance` as it goes.
+        tasks: can be pickled.
+        workers: processes; with one, everything runs in this process.
+        total_frames: of all tasks and of those done in an earlier run.
+        done_frames: done in an earlier run.
+
+    Raises:
+        InputError: the first error of a task; the others are stopped.
+    """
+    workers = min(workers, len(tasks))
+    context = mp.get_context("spawn")
+    shared = (context.Value(ctypes.c_int64, 0), context.Value(ctypes.c_int64, 0))
+    with _progress(shared[0], total_frames, done_frames):
+        if workers > 1:
+            return _run_in_processes(function, tasks, workers, shared)
+        _Shared.frames, _Shared.stop = shared
+        try:
+            return [function(task) for task in tasks]
+        finally:
+            _Shared.frames = _Shared.stop = None
+
+
+def _run_in_processes(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    workers: int,
+    shared: "tuple[Synchronized[int], Synchronized[int]]",
+) -> list[Result]:
+    with futures.ProcessPoolExecutor(
+        workers, mp.get_context("spawn"), initializer=_start_worker, initargs=shared
+    ) as executor:
+        running = [executor.submit(function, task) for task in tasks]
+        try:
+            for future in futures.as_completed(running):
+                future.result()
+        except futures.process.BrokenProcessPool as error:
+            raise InputError(
+                "a worker process died, perhaps for lack of memory; run the same command again, it "
+                "continues (with fewer --workers if it happens again)"
+            ) from error
+        except BaseException:
+            shared[1].value = 1
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in running]
+
+
+def _start_worker(frames: "Synchronized[int]", stop: "Synchronized[int]") -> None:
+    _Shared.frames, _Shared.stop = frames, stop
+    cv2.setNumThreads(1)  # one process a core is parallel enough
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent reacts to Ctrl-C and stops us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent leaves the executor's workers waiting forever; this ends them."""
+    parent = mp.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def _progress(frames: "Synchronized[int]", total: int, done: int) -> Iterator[None]:
+    """Shows the shared count on a bar, or as lines where stderr is no terminal."""
+    finished = threading.Event()
+
+    def show() -> None:
+        started = said = time.monotonic()
+        with tqdm(total=total, initial=done, unit="frame", disable=None) as bar:
+            ended = False
+            while not ended:
+                ended = finished.wait(_POLL_SECONDS)
+                bar.update(done + frames.value - bar.n)
+                now = time.monotonic()
+                if bar.disable and now - said > _LINE_SECONDS:
+                    said = now
+                    print(_line(frames.value, done, total, now - started), file=sys.stderr)
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+
+
+def _line(frames: int, done: int, total: int, seconds: float) -> str:
+    rate = frames / seconds
+    left = (total - done - frames) / rate / 60 if rate else float("inf")
+    return f"{done + frames} of {total} frames, {rate:.0f} frames/s, {left:.0f} min left"

@@ -1,0 +1,228 @@
+"""From raw videos to TFRecord shards: in parallel, resumable, with a report.
+
+Which video goes into which shard follows from the raw data alone, and a shard appears under its
+final name only when it is whole. So a run that was killed is continued by the same command and
+ends with the same bytes.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+from data_prep import parallel, report
+from data_prep.images import DEFAULT_QUALITY, SIZE, FrameEncoder
+from data_prep.raw import Note, RawDataset, RawVideo
+from htt_jax.data import records, tfrecord
+from htt_jax.data.records import ShardIndex, ShardWriter
+from htt_jax.datasets import DatasetSpec
+from htt_jax.errors import InputError
+from htt_jax.files import atomic_write
+
+VIDEOS_PER_SHARD = 8  # some 30 MB: enough shards for many cores, and little to redo when resuming
+
+_OPTIONS_FILE = "preparation.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardTask:
+    """One shard to write."""
+
+    path: pathlib.Path
+    spec: DatasetSpec
+    action_names: Sequence[str]
+    object_names: Sequence[str]
+    videos: Sequence[RawVideo]
+    encoder: FrameEncoder
+    skip_bad: bool
+
+
+def prepare(
+    raw: RawDataset,
+    out: pathlib.Path,
+    encoder: FrameEncoder,
+    *,
+    workers: int,
+    skip_bad: bool = False,
+) -> report.Report:
+    """Writes the dataset `raw` to `out` as shards, metadata and `report.json`.
+
+    Args:
+        raw: what was found in the raw folder.
+        out: a new or empty folder, or one that an earlier run with the same options has begun.
+        encoder: makes the stored frames.
+        workers: processes.
+        skip_bad: go on without a video that has a bad file, and list it.
+
+    Raises:
+        InputError: a bad file, `out` holds something else, or nothing could be prepared.
+    """
+    _check_ids(raw)
+    with _claimed(out):
+        _match_options(out, raw, encoder, skip_bad)
+        tasks = _tasks(raw, out, encoder, skip_bad)
+        indexes = _write_all(tasks, workers)
+        by_split: dict[str, list[ShardIndex]] = {split: [] for split in tasks}
+        for split, split_tasks in tasks.items():
+            by_split[split] = [indexes[task.path] for task in split_tasks]
+        filled = {split: found for split, found in by_split.items() if sum(map(len, found))}
+        if not filled:
+            raise InputError(f"no video of {raw.root} can be used; {_first_reasons(raw, by_split)}")
+        records.write_metadata(out, raw.spec, raw.action_names, raw.object_names, filled)
+        made = report.make(raw, by_split, _image_options(encoder))
+        with atomic_write(out / report.FILE, "w") as file:
+            json.dump(made, file, indent=1)
+    return made
+
+
+def write_shard(task: ShardTask) -> ShardIndex:
+    """Writes one shard and its index, and returns the index.
+
+    Raises:
+        InputError: a video has a bad file, and bad ones are not to be skipped.
+    """
+    features = records.features(task.spec, task.action_names, task.object_names)
+
+    def encode_frame(path: pathlib.Path) -> bytes:
+        parallel.advance(1)
+        return task.encoder(path)
+
+    with ShardWriter(task.path) as shard:
+        for raw_video in task.videos:
+            try:
+                video, notes = raw_video.read(encode_frame)
+            except InputError as error:
+                if not task.skip_bad:
+                    raise
+                video, notes = None, [Note("bad", raw_video.video_id, str(error))]
+            shard.index.notes += [note._asdict() for note in notes]
+            if video is not None:
+                data = records.encode(video, features)
+                shard.write(data, len(video.frames), video.video_id)
+    return shard.index
+
+
+def _tasks(
+    raw: RawDataset, out: pathlib.Path, encoder: FrameEncoder, skip_bad: bool
+) -> dict[str, list[ShardTask]]:
+    tasks: dict[str, list[ShardTask]] = {}
+    for split, videos in raw.splits.items():
+        count = -(-len(videos) // VIDEOS_PER_SHARD)
+        bounds = [len(videos) * i // count for i in range(count + 1)] if count else []
+        tasks[split] = [
+            ShardTask(
+                path=records.shard_path(out, raw.spec, split, i, count),
+                spec=raw.spec,
+                action_names=raw.action_names,
+                object_names=raw.object_names,
+                videos=videos[bounds[i] : bounds[i + 1]],
+                encoder=encoder,
+                skip_bad=skip_bad,
+            )
+            for i in range(count)
+        ]
+    return tasks
+
+
+def _write_all(tasks: dict[str, list[ShardTask]], workers: int) -> dict[pathlib.Path, ShardIndex]:
+    """The index of every shard; writes those that no earlier run has finished."""
+    every = [task for split_tasks in tasks.values() for task in split_tasks]
+    indexes = {task.path: tfrecord.stored_index(task.path) for task in every}
+    finished = {path: index for path, index in indexes.items() if index is not None}
+    missing = [task for task in every if task.path not in finished]
+    done = sum(sum(index.frames) for index in finished.values())
+    total = done + sum(video.expected_frames for task in missing for video in task.videos)
+    written = parallel.run(
+        write_shard, missing, workers=workers, total_frames=total, done_frames=done
+    )
+    return finished | {task.path: index for task, index in zip(missing, written, strict=True)}
+
+
+def _check_ids(raw: RawDataset) -> None:
+    for split, videos in raw.splits.items():
+        seen: set[str] = set()
+        for video in videos:
+            if video.video_id in seen:
+                raise InputError(
+                    f"{raw.root}: split {split!r} lists {video.video_id} twice; expected it once"
+                )
+            seen.add(video.video_id)
+
+
+@contextlib.contextmanager
+def _claimed(out: pathlib.Path) -> Iterator[None]:
+    """Makes `out`, keeps other runs away from it and clears what a killed run left half-written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(out, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"cannot use --out {out}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"another run is writing to {out}; wait for it or stop it") from error
+        for leftover in out.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _match_options(
+    out: pathlib.Path, raw: RawDataset, encoder: FrameEncoder, skip_bad: bool
+) -> None:
+    """Refuses to continue a run that was begun with other options or other raw data."""
+    videos = {split: [repr(video) for video in videos] for split, videos in raw.splits.items()}
+    content = [raw.action_names, raw.object_names, videos]
+    options = {
+        "dataset": raw.spec.name,
+        "raw": str(raw.root.resolve()),
+        **_image_options(encoder),
+        "schema": records.VERSION,
+        "videos": {split: len(found) for split, found in videos.items()},
+        "lists": hashlib.sha256(json.dumps(content).encode()).hexdigest(),
+        "skip_bad": skip_bad,
+    }
+    path = out / _OPTIONS_FILE
+    if path.is_file():
+        try:
+            before = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read {path}: {error}; use another --out") from error
+        for name, value in options.items():
+            # Skipping may be switched on: the shards so far held nothing bad.
+            if before.get(name) == value or (name == "skip_bad" and skip_bad):
+                continue
+            if name == "lists":
+                raise InputError(
+                    f"the lists of videos or classes in {raw.root} have changed since {out} was "
+                    "begun; use another --out"
+                )
+            raise InputError(
+                f"{out} was begun with {name} = {before.get(name)}, this run has {value}; "
+                "use the same options and data, or another --out"
+            )
+    elif any(out.iterdir()):
+        raise InputError(f"--out {out} holds other files; use a new folder")
+    with atomic_write(path, "w") as file:
+        json.dump(options, file, indent=1)
+
+
+def _image_options(encoder: FrameEncoder) -> dict[str, object]:
+    return {
+        "size": list(SIZE),
+        "quality": encoder.quality or f"{DEFAULT_QUALITY}, 480x270 JPEG files as they are",
+        "lossless": encoder.lossless,
+        "fast_decode": encoder.quarter_decode,
+    }
+
+
+def _first_reasons(raw: RawDataset, by_split: dict[str, list[ShardIndex]]) -> str:
+    notes = report.all_notes(raw, by_split)
+    reasons = [note for note in notes if note.kind != "choice"][:1]
+    return "; ".join(f"{kind}: {path}: {what}" for kind, path, what in reasons) or "it lists none"

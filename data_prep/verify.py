@@ -1,0 +1,137 @@
+"""Reads a prepared dataset through and says what is wrong in which shard and record."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from data_prep import images, parallel
+from htt_jax.data import records, tfrecord
+from htt_jax.data.records import Metadata, ShardIndex, Video
+from htt_jax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardCheck:
+    """One shard to read through."""
+
+    path: pathlib.Path
+    split: str
+    expected_videos: int
+    metadata: Metadata
+
+
+@dataclasses.dataclass
+class Findings:
+    """What a shard, or all of them, turned out to hold."""
+
+    problems: list[str] = dataclasses.field(default_factory=list)
+    video_ids: list[str] = dataclasses.field(default_factory=list)
+    frames: int = 0
+
+
+def verify(out: pathlib.Path, *, workers: int) -> Findings:
+    """Reads every record and decodes every frame of the prepared dataset in `out`.
+
+    Raises:
+        InputError: `out` is not a prepared dataset.
+    """
+    metadata = records.read_metadata(out)
+    checks = [
+        ShardCheck(path, split, expected, metadata)
+        for split, lengths in metadata.shard_lengths.items()
+        for path, expected in zip(metadata.shards(out, split), lengths, strict=True)
+    ]
+    total = sum(sum(index.frames) for c in checks if (index := tfrecord.stored_index(c.path)))
+    whole = Findings()
+    seen: dict[tuple[str, str], pathlib.Path] = {}
+    for check, found in zip(
+        checks, parallel.run(check_shard, checks, workers=workers, total_frames=total), strict=True
+    ):
+        whole.problems += found.problems
+        whole.frames += found.frames
+        whole.video_ids += found.video_ids
+        for video_id in found.video_ids:
+            first = seen.setdefault((check.split, video_id), check.path)
+            if first != check.path:
+                whole.problems.append(f"{check.path}: video {video_id!r} is also in {first}")
+    return whole
+
+
+def check_shard(check: ShardCheck) -> Findings:
+    """Reads one shard through: checksums, schema, labels, poses and frames of each record."""
+    found = Findings()
+    metadata = check.metadata
+    features = records.features(metadata.spec, metadata.action_names, metadata.object_names)
+    index = tfrecord.stored_index(check.path)
+    read = _by_index(check.path, index) if index is not None else _in_turn(check.path)
+    count = 0
+    for number, data in read:
+        if isinstance(data, InputError):
+            found.problems.append(str(data))
+            count += 1
+            continue
+        count += 1
+        try:
+            video = records.decode(data, features)
+        except InputError as error:
+            found.problems.append(f"{check.path}: record {number}: {error}")
+            continue
+        found.problems += [
+            f"{check.path}: record {number} ({video.video_id}): {problem}"
+            for problem in _problems(video, metadata)
+        ]
+        found.frames += len(video.frames)
+        found.video_ids.append(video.video_id)
+        parallel.advance(len(video.frames))
+    if count != check.expected_videos:
+        found.problems.append(
+            f"{check.path}: {count} records, expected {check.expected_videos} (dataset_info.json)"
+        )
+    return found
+
+
+def _by_index(path: pathlib.Path, index: ShardIndex) -> Iterator[tuple[int, bytes | InputError]]:
+    """Each record, or what is wrong with it; goes on after a damaged one."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        for number in range(len(index)):
+            try:
+                yield number, tfrecord.read_one(descriptor, path, index, number)
+            except InputError as error:
+                yield number, error
+    finally:
+        os.close(descriptor)
+
+
+def _in_turn(path: pathlib.Path) -> Iterator[tuple[int, bytes | InputError]]:
+    """Each record up to the first damaged one, behind which nothing can be found."""
+    number = 0
+    try:
+        for number, data in enumerate(tfrecord.read_all(path)):
+            yield number, data
+    except InputError as error:
+        yield number + 1, error
+
+
+def _problems(video: Video, metadata: Metadata) -> Iterator[str]:
+    for name, value, known in (
+        ("action", video.action, metadata.action_names),
+        ("object", video.object, metadata.object_names),
+    ):
+        if not -1 <= value < len(known):
+            yield f"{name} is {value}, expected -1 to {len(known) - 1}"
+    if not np.isfinite(video.joints_3d).all():
+        yield "a joint is not finite"
+    if not (np.isfinite(video.intrinsics).all() and video.intrinsics[0, 0] > 0):
+        yield "the intrinsics are no camera's"
+    for number, data in zip(video.frame_numbers, video.frames, strict=True):
+        try:
+            height, width, _ = images.decode(data).shape
+        except InputError as error:
+            yield f"frame {number}: {error}"
+            continue
+        if (width, height) != images.SIZE:
+            yield f"frame {number} is {width}x{height}, expected {images.SIZE[0]}x{images.SIZE[1]}"
