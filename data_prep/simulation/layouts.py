@@ -170,7 +170,7 @@ def write_labels(
     _write(folder / "cam_intrinsics.txt", [f"{numbers} {width} {height}"])
     pixels, depth = camera.project(joints, intrinsics("h2o", (width, height)))
     inside = (depth > 0) & (pixels >= 0).all(-1) & (pixels < (width, height)).all(-1)
-    seen = inside.reshape(len(joints), 2, 21).any(-1)
+    seen = np.any(inside.reshape(len(joints), 2, 21), axis=-1)
     (folder / "hand_pose").mkdir(parents=True, exist_ok=True)
     for frame, hands in enumerate(joints.reshape(-1, 2, 63)):
         words = []

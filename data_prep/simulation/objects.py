@@ -4,6 +4,7 @@ Axes of an object: z along its length, y through its thinnest side; the origin i
 held. Metres; colours are RGB.
 """
 
+import colorsys
 import dataclasses
 
 import numpy as np
@@ -208,12 +209,35 @@ ITEMS: dict[str, Item] = {
 
 def clutter(rng: np.random.Generator) -> Item:
     """Something that lies about: a box or a can in a random colour."""
-    colour = tuple(int(c) for c in rng.integers(30, 230, 3))
-    label = tuple(int(c) for c in rng.integers(60, 250, 3))
+    colour, label = random_colour(rng), random_colour(rng)
     if rng.random() < 0.6:
-        half = tuple(rng.uniform((0.025, 0.006, 0.04), (0.08, 0.03, 0.12)))
-        return _slab(half, colour, (0.1, rng.uniform(0.2, 0.9), label))  # type: ignore[arg-type]
-    return _can(rng.uniform(0.02, 0.045), rng.uniform(0.05, 0.14), colour, label, label)  # type: ignore[arg-type]
+        x, y, z = rng.uniform((0.025, 0.006, 0.04), (0.08, 0.03, 0.12))
+        return _slab((x, y, z), colour, (0.1, rng.uniform(0.2, 0.9), label))
+    return _can(rng.uniform(0.02, 0.045), rng.uniform(0.05, 0.14), colour, label, label)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """A sheet of paper, a folder or a tablet that faces the camera: its face and a stripe."""
+
+    corners: Float[np.ndarray, "parts 4 3"]  # m, about the middle; x right, y down
+    colours: tuple[Colour, ...]
+
+
+def sheet(rng: np.random.Generator) -> Sheet:
+    """Something that may pass between camera and hand."""
+    colour = (232, 230, 222) if rng.random() < 0.5 else random_colour(rng)
+    x, y = rng.uniform((0.08, 0.065), (0.1, 0.085))
+    square = np.array([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
+    stripe = square * (0.88, 0.07, 0.0) + (0.0, rng.uniform(-0.8, 0.8), 0.0)
+    return Sheet(np.stack([square, stripe]) * (x, y, 1.0), (colour, random_colour(rng)))
+
+
+def random_colour(rng: np.random.Generator) -> Colour:
+    """A colour as things have them: seldom glaring."""
+    hue, saturation, value = rng.random(), 0.9 * rng.random() ** 1.3, rng.uniform(0.2, 0.92)
+    red, green, blue = (int(255 * c) for c in colorsys.hsv_to_rgb(hue, saturation, value))
+    return red, green, blue
 
 
 Pose = tuple[Float[np.ndarray, "*n 3"], Float[np.ndarray, "*n 3 3"]]  # place, axes (columns)

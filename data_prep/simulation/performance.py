@@ -105,7 +105,8 @@ class Performance:
         axes = np.eye(3)
         if self._grip == "wrap":
             axes = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])  # its length along x
-            place = np.array([0.0, 0.82 * bases[2, 1], radius + 0.016])
+            beyond_thumb = bases[0, 1] + self._shape.radii[0, 0] + radius
+            place = np.array([0.0, max(0.82 * bases[2, 1], beyond_thumb), radius + 0.016])
             pose = hand.close_around(
                 self._shape,
                 hand.OPEN + (hand.CLAW - hand.OPEN) * [1, 0, 0, 0],

@@ -14,7 +14,7 @@ from htt_jax.errors import InputError
 from htt_jax.files import atomic_write
 
 _ROWS, _COLUMNS = 8, 5
-_CELL = (384, 216)
+_CELL = (400, 225)
 _GAP, _MARGIN, _TITLE = 6, 20, 30
 _PAPER, _INK = (255, 255, 255), (50, 42, 38)  # BGR
 _FINGERS = ((60, 76, 231), (34, 157, 243), (113, 204, 46), (219, 152, 52), (182, 89, 155))
@@ -85,11 +85,8 @@ def _skeleton(image: UInt8[np.ndarray, "height width 3"], joints: Float[np.ndarr
     """Draws bones and joints, one colour a finger, over `image`."""
     fine = np.clip(np.round(joints * 16), -(2**20), 2**20).astype(int)
     points = [(int(x), int(y)) for x, y in fine]
-    for width, shade in ((4, 0.25), (2, 1.0)):
-        for i, (parent, child) in enumerate(BONES):
-            colour = tuple(shade * c for c in _FINGERS[i // 4])
-            cv2.line(image, points[parent], points[child], colour, width, cv2.LINE_AA, 4)
+    for i, (parent, child) in enumerate(BONES):
+        cv2.line(image, points[parent], points[child], _FINGERS[i // 4], 1, cv2.LINE_AA, 4)
     for joint, point in enumerate(points):
         colour = _FINGERS[(joint - 1) // 4] if joint else (255, 255, 255)
-        cv2.circle(image, point, 3 * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
         cv2.circle(image, point, 2 * 16, colour, -1, cv2.LINE_AA, 4)

@@ -1,12 +1,18 @@
 """Casts rays at rounded cones, frustums and boxes: depth, surface normal and colour per pixel."""
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import numpy as np
 from jaxtyping import Float
 
 from data_prep.simulation.objects import Solid
 
+Window: TypeAlias = tuple[slice, slice]  # rows, columns
+
 _FAR = np.float32(1e6)
 _NEAR = 0.06  # metres; what comes closer to the camera is not drawn
+_NOWHERE = np.zeros(3)
 
 
 class Canvas:
@@ -16,103 +22,123 @@ class Canvas:
         self,
         size: tuple[int, int],
         intrinsics: Float[np.ndarray, "3 3"],
-        jitter: tuple[float, float] = (0.0, 0.0),
+        jitters: Sequence[tuple[float, float]] = ((0.0, 0.0),),
     ):
-        """Rays through the pixel centres of a `size` (width, height) image, moved by `jitter`."""
+        """For images of `size` (width, height).
+
+        jitters: parts of a pixel by which the rays can be moved, one of them at a time.
+        """
         self.width, self.height = size
         self._intrinsics = intrinsics
-        x, y = np.meshgrid(
-            (np.arange(self.width) + jitter[0] - intrinsics[0, 2]) / intrinsics[0, 0],
-            (np.arange(self.height) + jitter[1] - intrinsics[1, 2]) / intrinsics[1, 1],
-        )
-        rays = np.stack([x, y, np.ones_like(x)])
-        self.rays = (rays / np.linalg.norm(rays, axis=0)).astype(np.float32)
+        self._all_rays = [_rays(size, intrinsics, jitter) for jitter in jitters]
         self._distance = np.empty((self.height, self.width), np.float32)
-        self._owner = np.empty((self.height, self.width), np.int16)
+        self._owner = np.zeros((self.height, self.width), np.int16)
         self._along = np.empty((self.height, self.width), np.float32)
         self._normals = np.empty((self.height, self.width, 3), np.float32)
-        self.clear()
+        self.clear(0)
 
-    def clear(self) -> None:
-        """Removes everything drawn."""
+    def clear(self, jitter: int) -> None:
+        """Removes everything drawn; from now on the rays are moved by that one of the jitters."""
+        self._rays = self._all_rays[jitter]
         self._distance.fill(_FAR)
         self._owner.fill(0)
-        self._colours: list[tuple[float, float, float]] = [(0.0, 0.0, 0.0)]
-        self._starts = [np.zeros(3)]
-        self._axes = [np.zeros(3)]
+        self._colours: list[Sequence[float]] = [(0.0, 0.0, 0.0)]
+        # Where the axis of a rounded cone starts and ends; others keep their normals themselves.
+        self._starts = [_NOWHERE]
+        self._axes = [_NOWHERE]
         self._round = [False]
         self._box = [self.width, self.height, 0, 0]
 
-    def _window(
-        self, points: Float[np.ndarray, "n 3"], radii: Float[np.ndarray, "n"]
-    ) -> tuple[slice, slice] | None:
-        """The rows and columns in which spheres at `points` can be seen; None: none."""
-        near = points[:, 2] - radii
-        if near.max() < _NEAR:
-            return None
-        depth = np.maximum(near, _NEAR)
-        fx, fy = self._intrinsics[0, 0], self._intrinsics[1, 1]
-        u = points[:, 0] / depth * fx + self._intrinsics[0, 2]
-        v = points[:, 1] / depth * fy + self._intrinsics[1, 2]
-        u2 = points[:, 0] / points[:, 2].clip(_NEAR) * fx + self._intrinsics[0, 2]
-        v2 = points[:, 1] / points[:, 2].clip(_NEAR) * fy + self._intrinsics[1, 2]
-        grow_x, grow_y = 1.03 * radii / depth * fx + 1.0, 1.03 * radii / depth * fy + 1.0
-        left = max(int((np.minimum(u, u2) - grow_x).min()), 0)
-        right = min(int((np.maximum(u, u2) + grow_x).max()) + 2, self.width)
-        top = max(int((np.minimum(v, v2) - grow_y).min()), 0)
-        bottom = min(int((np.maximum(v, v2) + grow_y).max()) + 2, self.height)
-        if left >= right or top >= bottom:
-            return None
+    def _windows(
+        self,
+        points: Float[np.ndarray, "solids points 3"],
+        radii: Float[np.ndarray, "solids points"],
+    ) -> list[Window | None]:
+        """For each solid the rows and columns in which spheres at `points` show; None: nowhere."""
+        z = np.stack([points[..., 2] - radii, points[..., 2]]).clip(_NEAR)
+        edges = []
+        for axis, length in ((1, self.height), (0, self.width)):
+            focal, centre = self._intrinsics[axis, axis], self._intrinsics[axis, 2]
+            at = points[..., axis] / z * focal + centre
+            reach = 1.03 * radii / z[0] * focal + 1.0
+            edges.append((at - reach).min((0, 2)).clip(0, length).astype(int).tolist())
+            edges.append(((at + reach).max((0, 2)) + 2.0).clip(0, length).astype(int).tolist())
+        visible = (z[0].max(-1) > _NEAR).tolist()
+        result: list[Window | None] = []
         box = self._box
-        self._box = [min(box[0], left), min(box[1], top), max(box[2], right), max(box[3], bottom)]
-        return slice(top, bottom), slice(left, right)
+        for top, bottom, left, right, shown in zip(*edges, visible, strict=True):
+            if not shown or top >= bottom or left >= right:
+                result.append(None)
+                continue
+            box[0], box[1] = min(box[0], left), min(box[1], top)
+            box[2], box[3] = max(box[2], right), max(box[3], bottom)
+            result.append((slice(top, bottom), slice(left, right)))
+        return result
 
-    def _add(self, colour, start=None, axis=None) -> int:
+    def _add(self, colour, start=_NOWHERE, axis=_NOWHERE) -> int:
         """A number for what is drawn next in one colour."""
         self._colours.append(colour)
-        self._starts.append(np.zeros(3) if start is None else start)
-        self._axes.append(np.zeros(3) if axis is None else axis)
-        self._round.append(start is not None)
+        self._starts.append(start)
+        self._axes.append(axis)
+        self._round.append(start is not _NOWHERE)
         return len(self._colours) - 1
 
-    def capsule(self, start, end, start_radius: float, end_radius: float, colour) -> None:
-        """Draws a rounded cone between two points (camera space, m).
+    def capsules(
+        self,
+        starts: Float[np.ndarray, "cones 3"],
+        ends: Float[np.ndarray, "cones 3"],
+        radii: Float[np.ndarray, "cones 2"],
+        colours: Float[np.ndarray, "cones 3"],
+    ) -> None:
+        """Draws rounded cones between pairs of points (camera space, m).
 
         Source: the ray and rounded cone intersection of Inigo Quilez (iquilezles.org).
         """
-        window = self._window(np.stack([start, end]), np.array([start_radius, end_radius]))
-        if window is None:
-            return
-        ends = np.stack([start, end]).astype(np.float32)
-        rays = self.rays[:, window[0], window[1]]
+        windows = self._windows(np.stack([starts, ends], axis=1), radii)
+        for window, start, end, (ra, rb), colour in zip(
+            windows, starts, ends, radii.tolist(), colours, strict=True
+        ):
+            length = float((end - start) @ (end - start))
+            if window is not None and length > (ra - rb) ** 2:
+                self._draw_capsule(window, start, end, ra, rb, colour)
+
+    def _draw_capsule(self, window: Window, start, end, ra: float, rb: float, colour) -> None:
+        rays = self._rays[:, window[0], window[1]]
         shape = rays.shape[1:]
-        to_start, to_end = ends @ rays.reshape(3, -1)
+        to_start, to_end = np.array([start, end], np.float32) @ rays.reshape(3, -1)
         axis = end - start
-        ra, rb, rr = float(start_radius), float(end_radius), float(start_radius - end_radius)
+        rr = ra - rb
         m0, m1 = float(axis @ axis), float(-(axis @ start))
         m5, m7 = float(start @ start), float(end @ end)
         d2 = m0 - rr * rr
-        if d2 <= 0.0:
-            return
         m2 = to_end - to_start
         k2 = d2 - m2 * m2
         k1 = m2 * (rr * ra - m1)
         k1 -= d2 * to_start
-        k0 = d2 * m5 - m1 * m1 + 2.0 * m1 * rr * ra - m0 * ra * ra
         h = k1 * k1
-        h -= k0 * k2
+        h -= (d2 * m5 - m1 * m1 + 2.0 * m1 * rr * ra - m0 * ra * ra) * k2
         hit = h > 0.0
-        t = -(np.sqrt(np.maximum(h, 0.0)) + k1) / k2
-        along = (t * m2 + (m1 - ra * rr)) * (1.0 / d2)
+        np.maximum(h, 0.0, out=h)
+        t = np.sqrt(h, out=h)
+        t += k1
+        t /= k2
+        np.negative(t, out=t)
+        m2 *= t
+        m2 += m1 - ra * rr
+        m2 *= 1.0 / d2
+        along = m2
         # Beyond either end of the cone the surface is that end's sphere.
         first = along < 0.5
         to = np.where(first, to_start, to_end)
-        h = to * to - np.where(first, np.float32(m5 - ra * ra), np.float32(m7 - rb * rb))
-        cone = (along > 0.0) & (along < 1.0)
-        t = np.where(cone, t, to - np.sqrt(np.maximum(h, 0.0)))
+        h = to * to
+        h -= np.where(first, np.float32(m5 - ra * ra), np.float32(m7 - rb * rb))
+        cone = np.abs(along - 0.5) < 0.5
         hit &= cone | (h > 0.0)
+        np.maximum(h, 0.0, out=h)
+        to -= np.sqrt(h, out=h)
+        np.copyto(to, t, where=cone)
         number = self._add(colour, start, axis)
-        self._write(window, hit.reshape(shape), t.reshape(shape), number, along.reshape(shape))
+        self._write(window, hit.reshape(shape), to.reshape(shape), number, along.reshape(shape))
 
     def _write(self, window, hit, t, number, along) -> None:
         distance = self._distance[window]
@@ -130,16 +156,18 @@ class Canvas:
         axis = axes @ (np.array(solid.axis) / np.linalg.norm(solid.axis))
         end = start + axis * solid.size[2]
         if solid.kind == "capsule":
-            self.capsule(start, end, solid.size[0], solid.size[1], solid.colour)
+            self.capsules(
+                start[None], end[None], np.array([solid.size[:2]]), np.array([solid.colour])
+            )
         else:
             self._draw_frustum(solid, start, end, axis)
 
     def _draw_frustum(self, solid: Solid, start, end, axis) -> None:
         r0, r1, length = solid.size
-        window = self._window(np.stack([start, end]), np.array([r0, r1]))
+        window = self._windows(np.array([[start, end]]), np.array([[r0, r1]]))[0]
         if window is None:
             return
-        rays = self.rays[:, window[0], window[1]]
+        rays = self._rays[:, window[0], window[1]]
         flat = rays.reshape(3, -1)
         ray_axis, ray_start = np.stack([axis, start]).astype(np.float32) @ flat
         k = (r1 - r0) / length
@@ -179,10 +207,10 @@ class Canvas:
     def _draw_box(self, solid: Solid, centre, axes) -> None:
         half = np.array(solid.size)
         corners = np.array(np.meshgrid(*[(-1, 1)] * 3)).reshape(3, 8).T * half
-        window = self._window(centre + corners @ axes.T, np.zeros(8))
+        window = self._windows((centre + corners @ axes.T)[None], np.zeros((1, 8)))[0]
         if window is None:
             return
-        flat = self.rays[:, window[0], window[1]].reshape(3, -1)
+        flat = self._rays[:, window[0], window[1]].reshape(3, -1)
         local = axes.T.astype(np.float32) @ flat
         local = np.where(np.abs(local) < 1e-7, np.float32(1e-7), local)
         inverse = 1.0 / local
@@ -232,34 +260,54 @@ class Canvas:
         owner = self._owner[window]
         seen = np.flatnonzero(owner)
         number = owner.ravel()[seen]
-        distance = self._distance[window].ravel()[seen]
-        rays = self.rays[:, window[0], window[1]].reshape(3, -1)[:, seen]
-        normals = self._normals[window].reshape(-1, 3)[seen].T
+        rays = self._rays[:, top:bottom, left:right].reshape(3, -1).take(seen, axis=1)
+        normals = self._normals[window].reshape(-1, 3).take(seen, axis=0).T.copy()
         round_ones = np.flatnonzero(np.array(self._round)[number])
         if len(round_ones):
-            owners = number[round_ones]
-            starts = np.array(self._starts, np.float32)[owners].T
-            axes = np.array(self._axes, np.float32)[owners].T
-            along = self._along[window].ravel()[seen[round_ones]].clip(0.0, 1.0)
-            outward = rays[:, round_ones] * distance[round_ones] - starts - axes * along
-            outward /= np.sqrt((outward * outward).sum(0)).clip(1e-9)
+            chosen, owners = seen[round_ones], number[round_ones]
+            starts = np.array(self._starts, np.float32).T.take(owners, axis=1)
+            axes = np.array(self._axes, np.float32).T.take(owners, axis=1)
+            axes *= self._along[window].ravel()[chosen].clip(0.0, 1.0)
+            outward = rays.take(round_ones, axis=1)
+            outward *= self._distance[window].ravel()[chosen]
+            outward -= starts
+            outward -= axes
+            outward /= np.sqrt(np.einsum("ij,ij->j", outward, outward)).clip(1e-9)
             normals[:, round_ones] = outward
+        albedo = np.array(self._colours, np.float32).take(number, axis=0)
         image = np.zeros((owner.size, 4), np.float32)
-        image[seen] = _lit(np.array(self._colours, np.float32)[number], normals, rays, light)
+        image[seen] = _lit(albedo, normals, rays, light.astype(np.float32))
         return window, image.reshape(*owner.shape, 4)
 
 
-def _lit(albedo, normals, rays, light) -> Float[np.ndarray, "n 4"]:
-    """Colours under a lamp, light from the sky and a slight shine; coverage 1."""
-    light = light.astype(np.float32)
+def _rays(
+    size: tuple[int, int], intrinsics: Float[np.ndarray, "3 3"], jitter: tuple[float, float]
+) -> Float[np.ndarray, "3 height width"]:
+    """Unit vectors from the camera through the pixel centres, moved by `jitter` pixels."""
+    x, y = np.meshgrid(
+        (np.arange(size[0]) + jitter[0] - intrinsics[0, 2]) / intrinsics[0, 0],
+        (np.arange(size[1]) + jitter[1] - intrinsics[1, 2]) / intrinsics[1, 1],
+    )
+    rays = np.stack([x, y, np.ones_like(x)])
+    return (rays / np.linalg.norm(rays, axis=0)).astype(np.float32)
+
+
+def _lit(
+    albedo: Float[np.ndarray, "n 3"],
+    normals: Float[np.ndarray, "3 n"],
+    rays: Float[np.ndarray, "3 n"],
+    light: Float[np.ndarray, "3"],
+) -> Float[np.ndarray, "n 4"]:
+    """Colours under a lamp and a sky, with a slight shine and darker rims; coverage 1."""
     lamp = light @ normals
-    facing = -(rays * normals).sum(0)
-    half_way = 2.0 * lamp * facing - (-(light @ rays))
-    lamp_light = np.maximum(lamp * 0.85 + 0.15, 0.0)
-    sky = 0.5 - 0.5 * normals[1]
-    strength = 0.30 + 0.58 * lamp_light + 0.16 * sky
-    strength *= 0.72 + 0.28 * np.sqrt(np.clip(facing, 0.0, 1.0))
-    shine = 34.0 * np.clip(half_way, 0.0, 1.0) ** 12
-    result = np.ones((albedo.shape[0], 4), np.float32)
-    result[:, :3] = np.minimum(albedo * strength[:, None] + shine[:, None], 255.0)
+    facing = -np.einsum("ij,ij->j", rays, normals)
+    shine = 2.0 * lamp * facing + light @ rays  # mirrored ray against the lamp
+    strength = 0.38 - 0.08 * normals[1]
+    strength += 0.58 * np.maximum(lamp * 0.85 + 0.15, 0.0)
+    strength *= 0.72 + 0.28 * np.sqrt(facing.clip(0.0, 1.0))
+    shine = shine.clip(0.0, 1.0) ** 2
+    shine *= shine
+    shine *= 34.0 * shine * shine
+    result = np.ones((len(albedo), 4), np.float32)
+    result[:, :3] = albedo * strength[:, None] + shine[:, None]
     return result

@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from data_prep.simulation.geometry import Drift, drift, rotation, unit
-from data_prep.simulation.objects import ITEMS, clutter
+from data_prep.simulation.objects import ITEMS, clutter, random_colour
 from data_prep.simulation.raster import Canvas
 
 _DESK_SIZE = 2.4  # metres along each side of the square that is painted
 _WIDER = 1.5  # the painted background against the image, so that the camera can move
+_JITTERS = ((-0.25, -0.1), (0.25, 0.1), (0.1, -0.25), (-0.1, 0.25))  # pixels: smooth edges
 
 _DESKS = np.array([[168, 122, 82], [120, 84, 58], [206, 190, 168], [92, 98, 106], [190, 196, 200],
                    [142, 150, 134], [74, 62, 58], [214, 178, 132]], float)  # fmt: skip
@@ -66,11 +67,11 @@ class Room:
         )
 
 
-def draw_room(rng: np.random.Generator, desk: float) -> Room:
-    """A random room whose desk is at height `desk`."""
+def draw_room(rng: np.random.Generator, desk: float, nearer: bool) -> Room:
+    """A random room whose desk is at height `desk`; `nearer`: for a wide-angle camera."""
     return Room(
         pitch=rng.uniform(46.0, 60.0),
-        distance=rng.uniform(0.42, 0.48),
+        distance=rng.uniform(0.42, 0.48) * (0.86 if nearer else 1.0),
         desk=desk,
         light=unit(np.array([rng.uniform(-0.7, 0.5), rng.uniform(-0.3, 0.5), 1.0])),
         ambience=rng.uniform(0.92, 1.06, 3) * rng.uniform(0.85, 1.08),
@@ -113,8 +114,9 @@ class Background:
         light = axes @ self._room.light
         image = painted.astype(np.float32)
         coverage = np.zeros((wide[1], wide[0], 4), np.float32)
-        for jitter in ((-0.25, -0.1), (0.25, 0.1), (0.1, -0.25), (-0.1, 0.25)):
-            canvas = Canvas(wide, self._wide, jitter)
+        canvas = Canvas(wide, self._wide, _JITTERS)
+        for jitter in range(len(_JITTERS)):
+            canvas.clear(jitter)
             for place, turn, item, _ in things:
                 middle = self._room.to_camera_at_rest(
                     np.array([*place, 0.0]) + turn[0] + (0, 0, self._room.desk)
@@ -122,7 +124,7 @@ class Background:
                 for solid in item.solids:
                     canvas.solid(solid, middle, axes @ turn[1])
             if shaded := canvas.shade(light):
-                coverage[shaded[0]] += 0.25 * shaded[1]
+                coverage[shaded[0]] += shaded[1] / len(_JITTERS)
         image = image * (1.0 - coverage[..., 3:]) + coverage[..., :3]
         return np.clip(image * self._room.ambience, 0, 255).astype(np.uint8)
 
@@ -139,27 +141,31 @@ class Background:
         )  # fmt: skip
 
     def shadow(
-        self, axes: np.ndarray, place: np.ndarray, chains: list[np.ndarray], light: np.ndarray
-    ) -> Float[np.ndarray, "height width"]:
-        """The share of light that reaches the desk where it is seen (1: all).
+        self,
+        axes: Float[np.ndarray, "3 3"],
+        place: Float[np.ndarray, "3"],
+        ends: Float[np.ndarray, "n 2 3"],
+        radii: Float[np.ndarray, "n 2"],
+    ) -> UInt8[np.ndarray, "height width"]:
+        """How much of the lamp's light (255: all) rounded cones keep from the desk, camera at rest.
 
-        chains: polylines (n, 4) of points (camera at rest) and radii (m) that throw shadows.
+        axes, place: where the camera is.
         """
         factor = 4 * self._size[0] / 480
         size = round(self._size[0] / factor), round(self._size[1] / factor)
         mask = np.zeros((size[1], size[0]), np.uint8)
-        for chain in chains:
-            points = chain[:, :3]
-            down = (self._offset - points @ self._normal) / (light @ self._normal)
-            landed = (points + down[:, None] * light - place) @ axes
-            if (landed[:, 2] < 0.05).any():
-                continue
-            pixels = landed @ self._intrinsics.T
-            pixels = pixels[:, :2] / pixels[:, 2:] / factor
-            thick = max(1, round(2 * chain[:, 3].mean() * self._intrinsics[0, 0] / factor
-                                 / landed[:, 2].mean()))  # fmt: skip
-            line = np.clip(np.round(pixels * 16), -30000, 30000).astype(np.int32)
-            cv2.polylines(mask, [line], False, 255, thick, cv2.LINE_AA, 4)
+        light = self._room.axes @ self._room.light
+        down = (self._offset - ends @ self._normal) / (light @ self._normal)
+        landed = (ends + down[..., None] * light - place) @ axes
+        depth = landed[..., 2].clip(0.05)
+        pixels = landed @ self._intrinsics[:2].T / depth[..., None] / factor
+        lines = np.clip(np.round(pixels * 16), -30000, 30000).astype(np.int32)
+        wide = 2.0 * radii.mean(1) * self._intrinsics[0, 0] / factor / depth.mean(1)
+        widths = np.round(wide).clip(1, 255).astype(int).tolist()
+        ahead = (landed[..., 2] > 0.05).all(1)
+        for line, width, shown in zip(lines, widths, ahead, strict=True):
+            if shown:
+                cv2.polylines(mask, [line], False, 255, width, cv2.LINE_AA, 4)
         soft = cv2.GaussianBlur(mask, (0, 0), 2.2)
         return cv2.resize(soft, self._size, interpolation=cv2.INTER_LINEAR)
 
@@ -197,7 +203,8 @@ def _desk_texture(rng: np.random.Generator, size: int) -> UInt8[np.ndarray, "siz
     for _ in range(rng.integers(2, 6)):
         centre, half = rng.uniform(0.3, 0.7, 2) * size, rng.uniform(0.02, 0.075, 2) * size
         box = cv2.boxPoints((tuple(centre), tuple(2 * half), float(rng.uniform(0, 180))))
-        patch = rng.uniform(40, 235, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(200, 240))
+        plain = rng.random() < 0.5
+        patch = np.full(3, rng.uniform(200, 240)) if plain else np.array(random_colour(rng))
         cv2.fillConvexPoly(texture, np.round(box * 16).astype(np.int32), patch.tolist(),
                            cv2.LINE_8, 4)  # fmt: skip
     return np.clip(texture, 0, 255).astype(np.uint8)

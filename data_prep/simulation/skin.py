@@ -101,11 +101,8 @@ def _arm(builder: _Builder, shape: HandShape, sleeve: np.ndarray) -> None:
     thick = shape.radii[1, 0] / 0.010
     for side in (-0.16, 0.0, 0.16):
         across = {5: side, 17: -side}
-        builder.add({0: 1, **across}, {0: 0.5, _ELBOW: 0.5, **across}, 0.0185 * thick,
+        builder.add({0: 1, **across}, {0: 0.62, _ELBOW: 0.38, **across}, 0.0185 * thick,
                     0.023 * thick, shape.skin)  # fmt: skip
-    for side in (-0.13, 0.13):
-        across = {5: side, 17: -side}
-        builder.add({0: 0.7, _ELBOW: 0.3, **across}, {_ELBOW: 1, **across}, 0.031 * thick,
-                    0.040 * thick, sleeve)  # fmt: skip
-        builder.add({0: 0.72, _ELBOW: 0.28, **across}, {0: 0.66, _ELBOW: 0.34, **across},
-                    0.0335 * thick, 0.0335 * thick, sleeve * 0.8)  # fmt: skip
+    builder.add({0: 0.7, _ELBOW: 0.3}, {_ELBOW: 1}, 0.0345 * thick, 0.046 * thick, sleeve)
+    builder.add({0: 0.72, _ELBOW: 0.28}, {0: 0.66, _ELBOW: 0.34}, 0.037 * thick, 0.037 * thick,
+                sleeve * 0.8)  # fmt: skip

@@ -8,13 +8,14 @@ from jaxtyping import Float
 
 from data_prep.simulation import hand, skin
 from data_prep.simulation.actions import Action
-from data_prep.simulation.geometry import bump, step, unit
-from data_prep.simulation.objects import Pose, Solid, clutter
+from data_prep.simulation.geometry import bump, rotation, step, unit
+from data_prep.simulation.objects import Pose, Sheet, Solid, random_colour, sheet
 from data_prep.simulation.performance import HandTrack, Performance
 from data_prep.simulation.scene import Room, draw_room
 
 FRAME_RATE = 30.0
-SUBFRAMES = 3
+SUBFRAMES = 9
+"""Moments within each exposure at which everything is known; the middle one has the labels."""
 _SHUTTER = 0.6  # of the time between two frames
 
 
@@ -45,7 +46,15 @@ class Prop:
     solids: tuple[Solid, ...]
     pose: Pose
     drawn: np.ndarray
-    throws_shadow: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Passing:
+    """A sheet carried past close to the camera: corners at every sub-frame, camera at rest."""
+
+    sheet: Sheet
+    corners: Float[np.ndarray, "n parts 4 3"]
+    drawn: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +67,7 @@ class Take:
     tracks: tuple[HandTrack, ...]
     fleshes: tuple[skin.Flesh, ...]
     props: tuple[Prop, ...]
+    covers: tuple[Passing, ...]
 
     def joints(self) -> Float[np.ndarray, "frames joints 3"]:
         """Joints of all hands in every frame (the middle of its exposure): camera space, m."""
@@ -77,15 +87,16 @@ def direct(script: Script) -> Take:
     )
     moments = moments.ravel()
     scenes = [_Acted(rng, shape, script, segment) for segment in script.segments]
-    room = draw_room(rng, scenes[0].desk)
-    tracks, props = _stage(scenes, moments, script, room)
-    sleeve = rng.uniform(25, 215, 3)
+    room = draw_room(rng, scenes[0].desk, nearer=len(script.hands) == 2)
+    tracks, props, covers = _stage(scenes, moments, script, room)
+    sleeve = np.array(random_colour(rng), float)
     axes, place = room.camera(moments / FRAME_RATE)
     return Take(
         room, axes, place,
         tuple(track.placed(room.axes, room.origin) for track in tracks),
         (skin.flesh(shape, sleeve),) * len(tracks),
         tuple(props),
+        tuple(covers),
     )  # fmt: skip
 
 
@@ -102,9 +113,10 @@ class _Acted:
         self.desk = self.right.desk
         self._holds = rng.uniform(0.0, 0.08, 2)
         self._lean = rng.uniform(-0.35, 0.35)
-        self._middle, self._half = rng.uniform(0.2, 0.8), rng.uniform(0.07, 0.14)
-        self._way = rng.choice(["seen", "away", "covered"], p=[0.4, 0.25, 0.35])
-        self._cover = clutter_sheet(rng)
+        self._middle, self._half = rng.uniform(0.2, 0.8), rng.uniform(0.06, 0.11)
+        self._way = rng.choice(["seen", "away", "covered"], p=[0.4, 0.3, 0.3])
+        self._cover = sheet(rng)
+        self._cover_tilt = rng.uniform(-25.0, 25.0)
         self._cover_side = rng.choice([-1.0, 1.0])
         self._away = unit(np.array([rng.uniform(-0.2, 0.8), -1.0, -0.35]))
 
@@ -131,24 +143,15 @@ class _Acted:
         gone = np.maximum(gone, step(frames, 0.0, 5.0))
         return 0.36 * gone[:, None] * self._away
 
-    def cover(self, moments: np.ndarray) -> Prop | None:
+    def cover(self, moments: np.ndarray) -> Passing | None:
         """What is carried past close to the camera; camera at rest."""
         if self._way != "covered":
             return None
         hiding = self._hiding(moments)
         x = self._cover_side * 0.3 * (1.0 - hiding)
         place = np.stack([x, np.full_like(x, 0.01), np.full_like(x, 0.21)], axis=-1)
-        facing = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
-        axes = np.broadcast_to(facing, (len(x), 3, 3))
-        return Prop((self._cover,), (place, axes), hiding > 0.0, throws_shadow=False)
-
-
-def clutter_sheet(rng: np.random.Generator) -> Solid:
-    """A sheet, folder or box that passes between camera and hand."""
-    item = clutter(rng)
-    return dataclasses.replace(
-        item.solids[0], kind="box", start=(0.0, 0.0, 0.0), size=(0.1, 0.004, 0.085)
-    )
+        corners = self._cover.corners @ rotation(2, self._cover_tilt).T
+        return Passing(self._cover, place[:, None, None] + corners, hiding > 0.0)
 
 
 def _left_performance(
@@ -164,13 +167,14 @@ def _left_performance(
 
 def _stage(
     scenes: list[_Acted], moments: np.ndarray, script: Script, room: Room
-) -> tuple[list[HandTrack], list[Prop]]:
-    """Hands (desk axes) and props (camera at rest) of all segments, one after the other."""
+) -> tuple[list[HandTrack], list[Prop], list[Passing]]:
+    """Hands (desk axes), props and covers (camera at rest) of all segments, one after another."""
     owner = np.zeros(len(moments), int)
     for i, (before, after) in enumerate(itertools.pairwise(scenes)):
         owner[moments >= 0.5 * (before.segment.end - 1 + after.segment.start)] = i + 1
     parts: dict[str, list[HandTrack]] = {name: [] for name in script.hands}
     props: list[Prop] = []
+    covers: list[Passing] = []
     for i, scene in enumerate(scenes):
         own = owner == i
         time, offset = scene.time(moments), scene.offset(moments)
@@ -185,6 +189,6 @@ def _stage(
         still = place + np.zeros((len(moments), 3)), np.broadcast_to(axes, (len(moments), 3, 3))
         props.append(Prop(on_desk, room.at_rest(*still), own))
         if cover := scene.cover(moments):
-            props.append(dataclasses.replace(cover, drawn=cover.drawn & own))
+            covers.append(dataclasses.replace(cover, drawn=cover.drawn & own))
     tracks = [HandTrack.joined(parts[name]) for name in script.hands]
-    return tracks, [prop for prop in props if prop.solids]
+    return tracks, [prop for prop in props if prop.solids], covers
