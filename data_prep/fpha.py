@@ -247,6 +247,8 @@ def read_split(
             continue
         if not split:
             raise InputError(f"{path}, line {line}: expected `Training <count>` before any video")
+        if words[0] in splits[split]:
+            raise InputError(f"{path}, line {line}: {words[0]} again; expected each video once")
         splits[split][words[0]] = _checked_label(words, path, line, actions)
     if not splits:
         raise InputError(f"{path} is empty; expected `Training <count>` and its videos")

@@ -169,7 +169,7 @@ def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
             f"{path}, line 1: no column {', '.join(absent)} in {' '.join(header)!r}, expected "
             "`id path action_label start_act end_act start_frame end_frame`"
         )
-    segments = []
+    segments: dict[str, H2oSegment] = {}
     for line, words in lines[1:]:
         if len(words) != len(header):
             raise InputError(
@@ -185,8 +185,13 @@ def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
         action = _class(row["action_label"], path, line) if "action_label" in row else -1
         folder = root / row["path"] / _CAMERA
         color = folder / ("rgb" if (folder / "rgb").is_dir() else "rgb480_270")
-        segments.append(H2oSegment(number, row["path"].strip("/"), start, end, action, color))
-    return segments
+        segment = H2oSegment(number, row["path"].strip("/"), start, end, action, color)
+        if segment.video_id in segments:
+            raise InputError(
+                f"{path}, line {line}: {segment.video_id} again; expected each segment once"
+            )
+        segments[segment.video_id] = segment
+    return list(segments.values())
 
 
 def read_pose(
@@ -208,7 +213,7 @@ def read_intrinsics(path: pathlib.Path) -> tuple[Float[np.ndarray, "3 3"], list[
     """Intrinsics for the stored size, from cam_intrinsics.txt or the dataset's default.
 
     Raises:
-        InputError: it is not one line of six numbers.
+        InputError: it is not one line of six numbers that can be a camera's.
     """
     values = None
     if path.is_file():
@@ -219,6 +224,10 @@ def read_intrinsics(path: pathlib.Path) -> tuple[Float[np.ndarray, "3 3"], list[
         notes.append(Note(kind, str(path), f"used instead: {DEFAULT_INTRINSICS}"))
         values = np.array(DEFAULT_INTRINSICS)
     fx, fy, cx, cy, width, height = values
+    if not (fx > 0 and fy > 0 and width > 0 and height > 0):
+        raise InputError(
+            f"{path}, line 1: {values.tolist()}, expected focal lengths and a size > 0"
+        )
     matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     return camera.scale_intrinsics(matrix, (width, height), images.SIZE).astype("f"), notes
 

@@ -61,7 +61,6 @@ def prepare(
     Raises:
         InputError: a bad file, `out` holds something else, or nothing could be prepared.
     """
-    _check_ids(raw)
     with _claimed(out):
         _match_options(out, raw, encoder, skip_bad)
         tasks = _tasks(raw, out, encoder, skip_bad)
@@ -140,17 +139,6 @@ def _write_all(tasks: dict[str, list[ShardTask]], workers: int) -> dict[pathlib.
         write_shard, missing, workers=workers, total_frames=total, done_frames=done
     )
     return finished | {task.path: index for task, index in zip(missing, written, strict=True)}
-
-
-def _check_ids(raw: RawDataset) -> None:
-    for split, videos in raw.splits.items():
-        seen: set[str] = set()
-        for video in videos:
-            if video.video_id in seen:
-                raise InputError(
-                    f"{raw.root}: split {split!r} lists {video.video_id} twice; expected it once"
-                )
-            seen.add(video.video_id)
 
 
 @contextlib.contextmanager

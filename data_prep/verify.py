@@ -67,13 +67,12 @@ def check_shard(check: ShardCheck) -> Findings:
     features = records.features(metadata.spec, metadata.action_names, metadata.object_names)
     index = tfrecord.stored_index(check.path)
     read = _by_index(check.path, index) if index is not None else _in_turn(check.path)
-    count = 0
-    for number, data in read:
+    number, is_read_through = -1, True
+    for number, data in enumerate(read):
         if isinstance(data, InputError):
             found.problems.append(str(data))
-            count += 1
+            is_read_through = index is not None
             continue
-        count += 1
         try:
             video = records.decode(data, features)
         except InputError as error:
@@ -86,34 +85,33 @@ def check_shard(check: ShardCheck) -> Findings:
         found.frames += len(video.frames)
         found.video_ids.append(video.video_id)
         parallel.advance(len(video.frames))
-    if count != check.expected_videos:
+    if is_read_through and number + 1 != check.expected_videos:
         found.problems.append(
-            f"{check.path}: {count} records, expected {check.expected_videos} (dataset_info.json)"
+            f"{check.path}: {number + 1} records, expected {check.expected_videos} "
+            "(dataset_info.json)"
         )
     return found
 
 
-def _by_index(path: pathlib.Path, index: ShardIndex) -> Iterator[tuple[int, bytes | InputError]]:
+def _by_index(path: pathlib.Path, index: ShardIndex) -> Iterator[bytes | InputError]:
     """Each record, or what is wrong with it; goes on after a damaged one."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         for number in range(len(index)):
             try:
-                yield number, tfrecord.read_one(descriptor, path, index, number)
+                yield tfrecord.read_one(descriptor, path, index, number)
             except InputError as error:
-                yield number, error
+                yield error
     finally:
         os.close(descriptor)
 
 
-def _in_turn(path: pathlib.Path) -> Iterator[tuple[int, bytes | InputError]]:
+def _in_turn(path: pathlib.Path) -> Iterator[bytes | InputError]:
     """Each record up to the first damaged one, behind which nothing can be found."""
-    number = 0
     try:
-        for number, data in enumerate(tfrecord.read_all(path)):
-            yield number, data
+        yield from tfrecord.read_all(path)
     except InputError as error:
-        yield number + 1, error
+        yield error
 
 
 def _problems(video: Video, metadata: Metadata) -> Iterator[str]:
