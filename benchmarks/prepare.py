@@ -14,7 +14,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -39,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         paths = _write_raw(raw, options.videos, options.frames)
         bare, whole = [], []
         for repeat in range(options.repeats):
-            bare.append(len(paths) / _seconds(lambda: _decode_and_resize(paths)))
+            bare.append(len(paths) / _seconds(_decode_and_resize, paths))
             out = pathlib.Path(folder) / f"out{repeat}"
-            whole.append(len(paths) / _seconds(lambda out=out: _prepare(raw, out)))
+            whole.append(len(paths) / _seconds(_prepare, raw, out))
     result = {
         "benchmark": "prepare",
         "decode_resize_fps": round(statistics.median(bare), 1),
@@ -68,9 +68,9 @@ def _prepare(raw: pathlib.Path, out: pathlib.Path) -> None:
     shards.prepare(fpha.find(raw), out, encoder, workers=1)
 
 
-def _seconds(work) -> float:
+def _seconds(work: Callable[..., None], *arguments: object) -> float:
     start = time.perf_counter()
-    work()
+    work(*arguments)
     return time.perf_counter() - start
 
 
@@ -90,8 +90,8 @@ def _write_raw(root: pathlib.Path, videos: int, frames: int) -> list[pathlib.Pat
             image = np.clip(np.roll(scene, 8 * frame, axis=1) + noise, 0, 255).astype(np.uint8)
             paths.append(color / f"color_{frame:04d}.jpeg")
             cv2.imwrite(str(paths[-1]), image, [cv2.IMWRITE_JPEG_QUALITY, 90])
-        rows = rng.normal(400, 50, (frames, 63))
-        lines = [f"{t} " + " ".join(f"{value:.4f}" for value in row) for t, row in enumerate(rows)]
+        pose_rows = enumerate(rng.normal(400, 50, (frames, 63)))
+        lines = [f"{t} " + " ".join(f"{value:.4f}" for value in row) for t, row in pose_rows]
         (poses / "skeleton.txt").write_text("\n".join(lines))
     rows = [f"{_VIDEO.format(video)} 0" for video in range(videos)]
     split = "\n".join([f"Training {videos}", *rows, "Test 0"])

@@ -32,7 +32,7 @@ def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentPa
         metavar="OUT",
         help="instead of preparing, read a prepared dataset through and list what is wrong",
     )
-    made.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes")
+    made.add_argument("--workers", type=int, default=_usable_cores(), help="processes")
     made.add_argument(
         "--quality",
         type=int,
@@ -80,6 +80,12 @@ def run(
     )
     print(report.as_text(made))
     print(f"written: {options.out} ({report.FILE} says all)")
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _verify(out: pathlib.Path, workers: int) -> None:

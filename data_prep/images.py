@@ -58,15 +58,16 @@ class FrameEncoder:
         except OSError as error:
             raise InputError(f"cannot read the image {path}: {error.strerror}") from error
         try:
-            image = decode(data, quarter=self.quarter_decode and data.startswith(_JPEG_START))
+            image = self._quarter(data) if self.quarter_decode else None
+            is_resized = image is not None
+            if image is None:
+                image = decode(data)
         except InputError as error:
             raise InputError(
                 f"unreadable image {path}: {error}; expected a whole JPEG or PNG; replace it, or "
                 "leave its video out with --skip-bad"
             ) from error
         size = (image.shape[1], image.shape[0])
-        if size == SIZE and self._is_kept(data):
-            return data
         if size not in (SIZE, self.native_size):
             expected = " or ".join(
                 f"{width}x{height}" for width, height in (self.native_size, SIZE)
@@ -75,14 +76,23 @@ class FrameEncoder:
                 f"unexpected image size: {path} is {size[0]}x{size[1]}, expected {expected}; "
                 "replace it, or leave its video out with --skip-bad"
             )
-        return self._encode(image if size == SIZE else self.resize(image))
+        if size != SIZE:
+            return self._encode(self.resize(image))
+        if not is_resized and self._is_kept(data):
+            return data
+        return self._encode(image)
 
     def _is_kept(self, data: bytes) -> bool:
-        if self.quarter_decode:  # its size says nothing about the file's
-            return False
         if data.startswith(_JPEG_START):
             return self.quality is None
         return self.lossless
+
+    def _quarter(self, data: bytes) -> Pixels | None:
+        """What the decoder makes of a JPEG file of four times the stored size; None of others."""
+        if not data.startswith(_JPEG_START):
+            return None
+        image = decode(data, quarter=True)
+        return image if (image.shape[1], image.shape[0]) == SIZE else None
 
     def _encode(self, image: Pixels) -> bytes:
         if self.lossless:

@@ -110,6 +110,8 @@ def test_resized_variant_and_newer_annotations_are_found_and_stored_unchanged(tm
         str(raw / "Video_files_480"),
         str(raw / "Hand_pose_annotation_v1_1"),
     ]
+    prepare(raw, tmp_path / "fast", "--fast-decode")
+    assert RecordSource(tmp_path / "fast", "train")[0].frames[2] == source.read_bytes()
     prepare(raw, tmp_path / "small", "--quality", "30")
     small = RecordSource(tmp_path / "small", "train")[0].frames[2]
     assert len(small) < source.stat().st_size
