@@ -123,7 +123,7 @@ def _bending_planes(
     turn = np.deg2rad(spread[..., 0, None])
     thumb = np.cos(turn) * unit(np.array([0.72, 0.69, 0.1])) + np.sin(turn) * np.array([0, 0, 1.0])
     across = np.array([-0.45, 0.8, 0.3]) * np.ones_like(thumb)
-    thumb = unit(thumb + 0.25 * np.sin(turn) * np.array([-0.6, 0.9, 0.0]))
+    thumb = unit(thumb + 0.25 * np.sin(turn) * np.array([-1.1, 0.6, 0.0]))
     across = unit(across - (across * thumb).sum(-1, keepdims=True) * thumb)
     forward[..., 0, :], palmar[..., 0, :] = thumb, across
     return forward, palmar

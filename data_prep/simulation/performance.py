@@ -18,6 +18,7 @@ from data_prep.simulation.objects import ITEMS, Item, Pose
 Time = Float[np.ndarray, "n"]
 
 _PRONATION = {"wrap": 5.0, "top": 90.0, "tool": 55.0, "flat": 75.0, "card": 50.0, "none": 30.0}
+_PITCH = {"tool": 38.0}  # so that a spoon or a pen points down; others: 0
 _START = {"wrap": hand.RELAXED, "top": hand.CLAW, "tool": hand.PINCH, "flat": hand.FLAT,
           "card": hand.PINCH, "none": hand.RELAXED}  # fmt: skip
 _ALONG_PALM = np.array([[-1.0, 0, 0], [0, 0, 1], [0, 1, 0]])  # object axes as columns
@@ -106,7 +107,7 @@ class Performance:
         if self._grip == "wrap":
             axes = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])  # its length along x
             beyond_thumb = bases[0, 1] + self._shape.radii[0, 0] + radius
-            place = np.array([0.0, max(0.82 * bases[2, 1], beyond_thumb), radius + 0.016])
+            place = np.array([0.006, max(0.82 * bases[2, 1], beyond_thumb), radius + 0.016])
             pose = hand.close_around(
                 self._shape,
                 hand.OPEN + (hand.CLAW - hand.OPEN) * [1, 0, 0, 0],
@@ -169,7 +170,7 @@ class Performance:
             rotation(2, move.twist + turn[0] + twist)
             @ self._arm_axes()
             @ rotation(1, -(_PRONATION[self._grip] + move.pronation + turn[1] + pronation))
-            @ rotation(0, (move.pitch + turn[2] + pitch) * ones)
+            @ rotation(0, (_PITCH.get(self._grip, 0.0) + move.pitch + turn[2] + pitch) * ones)
         )
         return place, axes
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from data_prep.simulation.objects import Solid
 
@@ -12,6 +13,7 @@ Window: TypeAlias = tuple[slice, slice]  # rows, columns
 
 _FAR = np.float32(1e6)
 _NEAR = 0.06  # metres; what comes closer to the camera is not drawn
+_SMOOTHING = 0.013  # of the focal length: the square in which normals are averaged
 _NOWHERE = np.zeros(3)
 
 
@@ -273,11 +275,25 @@ class Canvas:
             outward -= starts
             outward -= axes
             outward /= np.sqrt(np.einsum("ij,ij->j", outward, outward)).clip(1e-9)
-            normals[:, round_ones] = outward
+            normals[:, round_ones] = self._smoothed(outward, chosen, owner.shape)
         albedo = np.array(self._colours, np.float32).take(number, axis=0)
         image = np.zeros((owner.size, 4), np.float32)
         image[seen] = _lit(albedo, normals, rays, light.astype(np.float32))
         return window, image.reshape(*owner.shape, 4)
+
+    def _smoothed(
+        self, normals: Float[np.ndarray, "3 n"], places: Int[np.ndarray, "n"], shape: tuple
+    ) -> Float[np.ndarray, "3 n"]:
+        """Normals at the flat `places` of a window averaged with their neighbours'.
+
+        So rounded cones that touch look like one skin, not like a bundle of sticks.
+        """
+        image = np.zeros((shape[0] * shape[1], 3), np.float32)
+        image[places] = normals.T
+        reach = 2 * round(_SMOOTHING * self._intrinsics[0, 0] / 2) + 1
+        soft = cv2.blur(image.reshape(*shape, 3), (reach, reach), borderType=cv2.BORDER_REPLICATE)
+        result = np.ascontiguousarray(soft.reshape(-1, 3).take(places, axis=0).T)
+        return result / np.sqrt(np.einsum("ij,ij->j", result, result)).clip(1e-9)
 
 
 def _rays(

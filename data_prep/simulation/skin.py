@@ -78,15 +78,17 @@ def _fingers(builder: _Builder, shape: HandShape) -> None:
 
 def _palm(builder: _Builder, shape: HandShape) -> None:
     thick, skin = shape.radii[1, 0] / 0.010, shape.skin
-    mcps = (5, 9, 13, 17)
+    mcps, inward = (5, 9, 13, 17), {_DORSAL: -0.003 * thick}
     for i, mcp in enumerate(mcps):
         radius = shape.radii[1 + i, 0]
-        builder.add({0: 0.84, mcp: 0.16}, {mcp: 1}, 0.0145 * thick, 1.08 * radius, skin)
+        builder.add({0: 0.84, mcp: 0.16, **inward}, {0: 0.05, mcp: 0.95, **inward},
+                    0.0165 * thick, 0.0125 * thick + 0.25 * (radius - 0.010), skin)  # fmt: skip
         if i:
             other = mcps[i - 1]
             builder.add(
-                {0: 0.8, mcp: 0.1, other: 0.1}, {0: 0.06, mcp: 0.47, other: 0.47},
-                0.0145 * thick, 1.02 * radius, skin,
+                {0: 0.8, mcp: 0.1, other: 0.1, **inward},
+                {0: 0.06, mcp: 0.47, other: 0.47, **inward},
+                0.0165 * thick, 0.0125 * thick, skin,
             )  # fmt: skip
     inward = {_DORSAL: -0.006 * thick}
     builder.add({0: 0.8, 17: 0.2, **inward}, {0: 0.3, 17: 0.7, **inward}, 0.015 * thick,
@@ -99,10 +101,10 @@ def _palm(builder: _Builder, shape: HandShape) -> None:
 
 def _arm(builder: _Builder, shape: HandShape, sleeve: np.ndarray) -> None:
     thick = shape.radii[1, 0] / 0.010
-    for side in (-0.16, 0.0, 0.16):
+    for side in (-0.09, 0.09):
         across = {5: side, 17: -side}
-        builder.add({0: 1, **across}, {0: 0.62, _ELBOW: 0.38, **across}, 0.0185 * thick,
-                    0.023 * thick, shape.skin)  # fmt: skip
+        builder.add({0: 1, **across}, {0: 0.62, _ELBOW: 0.38, **across}, 0.021 * thick,
+                    0.027 * thick, shape.skin)  # fmt: skip
     builder.add({0: 0.7, _ELBOW: 0.3}, {_ELBOW: 1}, 0.0345 * thick, 0.046 * thick, sleeve)
     builder.add({0: 0.72, _ELBOW: 0.28}, {0: 0.66, _ELBOW: 0.34}, 0.037 * thick, 0.037 * thick,
                 sleeve * 0.8)  # fmt: skip
