@@ -7,30 +7,18 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Float
 
+from data_prep import fpha, h2o, images
 from data_prep.simulation.actions import ACTIONS, Action
 from data_prep.simulation.take import Script, Segment
 from htt_jax import camera
 from htt_jax.datasets import spec
 from htt_jax.files import atomic_write
 
-ORIGINAL_SIZE = {"fpha": (1920, 1080), "h2o": (1280, 720)}
-SMALL_SIZE = (480, 270)
+ORIGINAL_SIZE = {"fpha": fpha.NATIVE_SIZE, "h2o": h2o.NATIVE_SIZE}
+SMALL_SIZE = images.SIZE
 SUBJECTS = {"fpha": 6, "h2o": 4}
 
-_INTRINSICS = {
-    "fpha": (1395.749023, 1395.749268, 935.732544, 540.681030),
-    "h2o": (636.6593, 636.2520, 635.2839, 366.8740),
-}
-_WORLD_TO_COLOUR = np.array(
-    [
-        [0.999988496304, -0.00468848412856, 0.000982563360594, 25.7],
-        [0.00469115935266, 0.999985218048, -0.00273845880292, 1.22],
-        [-0.000969709653873, 0.00274303671904, 0.99999576807, 3.902],
-    ]
-)
-"""Millimetres; FPHA's own numbers."""
-# skeleton.txt: wrist, where each finger begins, then the rest of each finger.
-_FPHA_FILE_ORDER = [0, 1, 5, 9, 13, 17, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18, 19, 20]
+_FPHA_FILE_ORDER = np.argsort(fpha.JOINT_ORDER)
 _FPHA_SUBJECT_ORDER = (1, 2, 3, 6, 4, 5)
 _SOCIAL = {"coin", "card", "wine_bottle", "wine_glass", "hand"}
 _OFFICE = {"pen", "paper", "letter", "book", "calculator", "match", "cell_charger", "glasses",
@@ -69,8 +57,10 @@ class Job:
 
 def intrinsics(layout: str, size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:
     """The colour camera's for images of `size` (width, height), pixels."""
-    fx, fy, cx, cy = _INTRINSICS[layout]
-    matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    matrix = fpha.INTRINSICS
+    if layout == "h2o":
+        fx, fy, cx, cy = h2o.DEFAULT_INTRINSICS[:4]
+        matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
     return camera.scale_intrinsics(matrix, ORIGINAL_SIZE[layout], size)
 
 
@@ -104,11 +94,11 @@ def _fpha_jobs(plan: Plan) -> list[Job]:
     for subject in range(1, plan.subjects + 1):
         for action in plan.actions:
             number = ACTIONS["fpha"].index(action)
-            for repeat in range(1, plan.repeats + 1):
+            for repeat, instance in enumerate(_instances(subject, action, plan.repeats), 1):
                 length = _length(plan, subject, number, repeat)
                 result.append(
                     Job(
-                        f"Subject_{subject}/{action.name}/{repeat}",
+                        f"Subject_{subject}/{action.name}/{instance}",
                         "test" if repeat > plan.repeats - tests else "train",
                         Script(
                             (plan.seed, subject, number, repeat), subject, spec("fpha").hands,
@@ -117,6 +107,12 @@ def _fpha_jobs(plan: Plan) -> list[Job]:
                     )
                 )  # fmt: skip
     return result
+
+
+def _instances(subject: int, action: Action, count: int) -> list[int]:
+    """The numbers of `count` videos; not those that are known to be wrong in the real dataset."""
+    names = {n: f"Subject_{subject}/{action.name}/{n}" for n in range(1, count + 2)}
+    return [n for n, name in names.items() if name not in fpha.IGNORED][:count]
 
 
 def _h2o_split(subject: int, repeat: int, repeats: int) -> str:
@@ -156,50 +152,40 @@ def _h2o_script(plan: Plan, subject: int, number: int, actions: Sequence[Action]
     return Script(seed, subject, spec("h2o").hands, tuple(segments), frame)
 
 
+def labels_path(root: pathlib.Path, layout: str, job: Job) -> pathlib.Path:
+    """FPHA: the file with a video's hand poses; H2O: the folder with one file for each frame."""
+    if layout == "fpha":
+        return root / "Hand_pose_annotation_v1" / job.path / "skeleton.txt"
+    return root / job.path / "cam4" / "hand_pose"
+
+
 def write_labels(
     root: pathlib.Path, plan: Plan, job: Job, joints: Float[np.ndarray, "frames joints 3"]
 ) -> None:
     """Writes a video's hand poses (given in camera space, m) where the layout has them."""
     if plan.layout == "fpha":
-        path = root / "Hand_pose_annotation_v1" / job.path / "skeleton.txt"
-        _write(path, skeleton_lines(joints))
+        _write(labels_path(root, "fpha", job), skeleton_lines(joints))
         return
-    folder = root / job.path / "cam4"
-    width, height = ORIGINAL_SIZE["h2o"]
-    numbers = " ".join(f"{value}" for value in _INTRINSICS["h2o"])
-    _write(folder / "cam_intrinsics.txt", [f"{numbers} {width} {height}"])
-    pixels, depth = camera.project(joints, intrinsics("h2o", (width, height)))
-    inside = (depth > 0) & (pixels >= 0).all(-1) & (pixels < (width, height)).all(-1)
+    folder = labels_path(root, "h2o", job)
+    numbers = " ".join(f"{value:.7g}" for value in h2o.DEFAULT_INTRINSICS)
+    _write(folder.with_name("cam_intrinsics.txt"), [numbers])
+    pixels, depth = camera.project(joints, intrinsics("h2o", h2o.NATIVE_SIZE))
+    inside = (depth > 0) & (pixels >= 0).all(-1) & (pixels < h2o.NATIVE_SIZE).all(-1)
     seen = np.any(inside.reshape(len(joints), 2, 21), axis=-1)
-    (folder / "hand_pose").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     for frame, hands in enumerate(joints.reshape(-1, 2, 63)):
         words = []
         for values, flag in zip(hands, seen[frame].tolist(), strict=True):
             words += [str(int(flag)), *(f"{v:.6f}" for v in (values if flag else 0.0 * values))]
-        (folder / "hand_pose" / f"{frame:06d}.txt").write_text(" ".join(words) + "\n")
+        (folder / f"{frame:06d}.txt").write_text(" ".join(words) + "\n")
 
 
 def skeleton_lines(joints: Float[np.ndarray, "frames 21 3"]) -> list[str]:
     """FPHA's skeleton.txt: its joint order, world space, millimetres."""
-    turn, shift = _WORLD_TO_COLOUR[:, :3], _WORLD_TO_COLOUR[:, 3]
+    turn, shift = fpha.WORLD_TO_CAMERA[:, :3], fpha.WORLD_TO_CAMERA[:, 3]
     world = (1000.0 * joints - shift) @ np.linalg.inv(turn).T
     flat = world[:, _FPHA_FILE_ORDER].reshape(len(joints), 63)
     return [f"{t} " + " ".join(f"{v:.4f}" for v in row) + " " for t, row in enumerate(flat)]
-
-
-def read_labels(
-    root: pathlib.Path, plan: Plan, job: Job, frame: int
-) -> tuple[Float[np.ndarray, "hands 21 3"], list[bool]]:
-    """One frame's joints in camera space, m, and which hands are annotated, from the files."""
-    if plan.layout == "fpha":
-        path = root / "Hand_pose_annotation_v1" / job.path / "skeleton.txt"
-        row = np.array(path.read_text().splitlines()[frame].split(), float)
-        world = np.empty((21, 3))
-        world[_FPHA_FILE_ORDER] = row[1:].reshape(21, 3)
-        joints = (world @ _WORLD_TO_COLOUR[:, :3].T + _WORLD_TO_COLOUR[:, 3]) / 1000.0
-        return joints[None], [True]
-    row = np.loadtxt(root / job.path / "cam4" / "hand_pose" / f"{frame:06d}.txt")
-    return row.reshape(2, 64)[:, 1:].reshape(2, 21, 3), [bool(flag) for flag in row[::64]]
 
 
 def write_index(root: pathlib.Path, plan: Plan, all_jobs: Sequence[Job]) -> None:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from data_prep import fpha, h2o
 from data_prep.simulation import layouts
 from htt_jax import camera
 from htt_jax.datasets import BONES
@@ -71,14 +72,22 @@ def _cell(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job, frame: int) 
         raise InputError(f"{path}: cannot be read; delete its folder and run the same command")
     height, width = image.shape[:2]
     cell = cv2.resize(image, _CELL, interpolation=cv2.INTER_AREA)
-    hands, annotated = layouts.read_labels(root, plan, job, frame)
+    hands = _hands(layouts.labels_path(root, plan.layout, job), frame)
     camera_matrix = layouts.intrinsics(plan.layout, (width, height))
     factors = np.array([_CELL[0] / width, _CELL[1] / height])
-    for joints, shown in zip(hands, annotated, strict=True):
-        if shown:
-            pixels, _ = camera.project(joints, camera_matrix)
-            _skeleton(cell, (pixels + 0.5) * factors - 0.5)
+    for joints in hands:
+        pixels, _ = camera.project(joints, camera_matrix)
+        _skeleton(cell, (pixels + 0.5) * factors - 0.5)
     return cell
+
+
+def _hands(path: pathlib.Path, frame: int) -> list[Float[np.ndarray, "21 3"]]:
+    """The annotated hands of a frame, camera space, m, as data preparation reads them."""
+    if path.is_file():
+        return [fpha.to_camera_space(fpha.read_skeleton(path)[frame])]
+    pose = h2o.read_pose(path / f"{frame:06d}.txt")
+    assert pose is not None  # the simulator writes no empty file
+    return [hand for hand, shown in zip(pose[0].reshape(2, 21, 3), pose[1], strict=True) if shown]
 
 
 def _skeleton(image: UInt8[np.ndarray, "height width 3"], joints: Float[np.ndarray, "21 2"]):

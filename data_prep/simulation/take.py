@@ -141,7 +141,7 @@ class _Acted:
         gone = self._hiding(moments) if self._way == "away" else np.zeros_like(moments)
         frames = np.maximum(self.segment.start - moments, moments - (self.segment.end - 1))
         gone = np.maximum(gone, step(frames, 0.0, 5.0))
-        return 0.36 * gone[:, None] * self._away
+        return 0.33 * gone[:, None] * self._away
 
     def cover(self, moments: np.ndarray) -> Passing | None:
         """What is carried past close to the camera; camera at rest."""
