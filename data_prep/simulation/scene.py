@@ -199,15 +199,15 @@ def _desk_texture(rng: np.random.Generator, size: int) -> UInt8[np.ndarray, "siz
         rows = max(cells // stretch, 2)
         noise = rng.normal(0, strength, (rows, cells)).astype(np.float32)
         grain += cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
-    texture = colour.astype(np.float32) + grain[..., None]
+    texture = np.clip(colour.astype(np.float32) + grain[..., None], 0, 255).astype(np.uint8)
     for _ in range(rng.integers(2, 6)):
         centre, half = rng.uniform(0.3, 0.7, 2) * size, rng.uniform(0.02, 0.075, 2) * size
         box = cv2.boxPoints((tuple(centre), tuple(2 * half), float(rng.uniform(0, 180))))
         plain = rng.random() < 0.5
         patch = np.full(3, rng.uniform(200, 240)) if plain else np.array(random_colour(rng))
         cv2.fillConvexPoly(texture, np.round(box * 16).astype(np.int32), patch.tolist(),
-                           cv2.LINE_8, 4)  # fmt: skip
-    return np.clip(texture, 0, 255).astype(np.uint8)
+                           cv2.LINE_AA, 4)  # fmt: skip
+    return texture
 
 
 def _darken(texture: np.ndarray, place: np.ndarray, reach: float) -> None:
