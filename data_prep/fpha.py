@@ -27,11 +27,9 @@ from htt_jax import camera, cli, datasets
 from htt_jax.data.records import Video
 from htt_jax.errors import InputError
 
-NATIVE_SIZE = (1920, 1080)
+NATIVE_SIZE = datasets.FPHA.native_size
 
-INTRINSICS = np.array(
-    [[1395.749023, 0, 935.732544], [0, 1395.749268, 540.681030], [0, 0, 1]], np.float64
-)
+INTRINSICS = datasets.FPHA.intrinsics
 """Of the colour camera, pixels at 1920x1080."""
 
 WORLD_TO_CAMERA = np.array(

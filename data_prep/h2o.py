@@ -28,9 +28,9 @@ from htt_jax import camera, cli, datasets
 from htt_jax.data.records import Video
 from htt_jax.errors import InputError
 
-NATIVE_SIZE = (1280, 720)
+NATIVE_SIZE = datasets.H2O.native_size
 
-DEFAULT_INTRINSICS = (636.6593, 636.2520, 635.2839, 366.8740, 1280.0, 720.0)
+DEFAULT_INTRINSICS = (*datasets.H2O.camera, *map(float, NATIVE_SIZE))
 """fx fy cx cy width height, used where cam_intrinsics.txt is missing."""
 
 OBJECTS = ("book", "espresso", "lotion", "spray", "milk", "cocoa", "chips", "cappuccino")

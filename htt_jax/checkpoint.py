@@ -20,21 +20,30 @@ from htt_jax.train_step import TrainState
 class Checkpoints:
     """The checkpoints of one run: the newest few and the best one."""
 
-    def __init__(self, directory: epath.PathLike, *, keep: int, best_metric: str):
+    def __init__(
+        self, directory: epath.PathLike, *, keep: int, best_metric: str, read_only: bool = False
+    ):
         """Opens, and creates if need be, `directory`.
 
         Args:
             directory: one sub-directory per step.
             keep: how many of the newest stay.
             best_metric: the checkpoint with the best value of this metric stays too.
+            read_only: nothing on disk is created or removed, so that a run which is writing
+                there at this moment is left in peace.
+
+        Raises:
+            InputError: `read_only`, and there is no such directory.
         """
+        if read_only and not epath.Path(directory).exists():
+            raise InputError(f"no checkpoints: {directory} is missing; train first")
         policies = ocp.training.preservation_policies
         self._checkpointer = ocp.training.Checkpointer(
             epath.Path(directory).resolve(),
             preservation_policy=policies.AnyPreservationPolicy(
                 [policies.LatestN(keep), _best(best_metric)]
             ),
-            cleanup_tmp_directories=True,
+            cleanup_tmp_directories=not read_only,
         )
         self._best_metric = best_metric
 
@@ -123,9 +132,11 @@ class Checkpoints:
                 f"no checkpoint {'' if wanted is None else f'of step {wanted} '}in "
                 f"{self._checkpointer.directory}; there are: {have}"
             )
-        self._check_shapes(wanted, "model", abstract_variables)
         try:
+            self._check_shapes(wanted, "model", abstract_variables)
             loaded = self._checkpointer.load_checkpointables(wanted, {"model": abstract_variables})
+        except InputError:
+            raise
         except Exception as error:  # Orbax raises many kinds for damaged files.
             raise InputError(
                 f"checkpoint {wanted} in {self._checkpointer.directory} cannot be read: "

@@ -3,6 +3,9 @@
 import dataclasses
 from collections.abc import Mapping
 
+import numpy as np
+from jaxtyping import Float
+
 from htt_jax.errors import InputError
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
@@ -17,6 +20,9 @@ BONES = tuple(
     for i in range(4)
 )
 """Pairs of joints (parent, child) that a skeleton drawing connects."""
+
+STORED_SIZE = (480, 270)
+"""(width, height) to which larger frames are brought when a dataset is prepared."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +43,23 @@ class DatasetSpec:
     camera_space: Thresholds
     root_aligned: Thresholds
     evaluation_split: str  # the split whose actions are known and not trained on
-    published_action_accuracy: Mapping[str, float]  # per cent
+    native_size: tuple[int, int]  # (width, height) of the original frames
+    camera: tuple[float, float, float, float]  # fx, fy, cx, cy, pixels at `native_size`
+    antialiased: bool  # whether the published figures' resize averages over the source pixels
+    published_action_accuracy: Mapping[str, float]  # per cent, from the paper's table
+    later_action_accuracy: Mapping[str, float]  # per cent, from work after the paper
     published_pose: Mapping[str, Mapping[str, float]]  # hand -> metric -> the paper's HTT figure
 
     @property
     def num_joints(self) -> int:
         """Joints of all hands, in the order of `hands`."""
         return JOINTS_PER_HAND * len(self.hands)
+
+    @property
+    def intrinsics(self) -> Float[np.ndarray, "3 3"]:
+        """The camera's matrix, pixels at `native_size`."""
+        fx, fy, cx, cy = self.camera
+        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
 
     def joints_of(self, hand: str) -> slice:
         """Where the joints of `hand` lie on a joints axis."""
@@ -58,15 +74,17 @@ FPHA = DatasetSpec(
     camera_space=Thresholds(80.0, 33),
     root_aligned=Thresholds(50.0, 21),
     evaluation_split="test",
+    native_size=(1920, 1080),
+    camera=(1395.749023, 1395.749268, 935.732544, 540.681030),
+    antialiased=True,
     published_action_accuracy={
         "Joule-color": 66.78,
         "Two-stream": 75.30,
         "H+O": 82.43,
         "Collaborative": 85.22,
         "HTT": 94.09,
-        "EffHandEgoNet": 94.43,
-        "H2OTR": 98.4,
     },
+    later_action_accuracy={"EffHandEgoNet": 94.43, "H2OTR": 98.4},
     published_pose={"right": {"mepe": 15.81, "auc": 0.810, "mepe_ra": 12.13, "auc_ra": 0.763}},
 )
 
@@ -77,6 +95,9 @@ H2O = DatasetSpec(
     camera_space=Thresholds(90.0, 37),
     root_aligned=Thresholds(50.0, 21),
     evaluation_split="val",
+    native_size=(1280, 720),
+    camera=(636.6593, 636.2520, 635.2839, 366.8740),
+    antialiased=False,
     published_action_accuracy={
         "C2D": 70.66,
         "I3D": 75.21,
@@ -85,6 +106,8 @@ H2O = DatasetSpec(
         "H2O w/ ST-GCN": 73.86,
         "H2O w/ TA-GCN": 79.25,
         "HTT": 86.36,
+    },
+    later_action_accuracy={
         "H2OTR": 90.90,
         "EffHandEgoNet": 91.32,
         "SHARP": 91.73,
