@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 
 from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
+from htt_jax.evaluation import Results
+from htt_jax.metrics import ActionMetrics, ObjectMetrics, PoseMetrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +62,26 @@ def fit_baselines(source: RecordSource) -> Baselines:
     return Baselines(
         pose=pose, action=_most_frequent(videos_of_action), object=_most_frequent(frames_of_object)
     )
+
+
+def evaluate_baselines(
+    baselines: Baselines, source: RecordSource, *, mask_unannotated: bool = True
+) -> Results:
+    """What `htt_jax.evaluation.evaluate` would return if a model predicted `baselines`.
+
+    A class that is not known (-1) is predicted as class 0.
+    """
+    pose = PoseMetrics(source.spec, mask_unannotated=mask_unannotated)
+    objects = ObjectMetrics(len(source.object_names))
+    actions = ActionMetrics(len(source.action_names))
+    certain = np.eye(len(source.action_names))[None, max(baselines.action, 0)]
+    for index in range(len(source)):
+        video = source[index]
+        frames = len(video.frames)
+        pose.update(baselines.poses(frames), video.joints_3d, video.hand_annotated)
+        objects.update(np.full(frames, max(baselines.object, 0)), np.full(frames, video.object))
+        actions.update(np.array([index]), certain, np.array([video.action]))
+    return {"pose": pose.result(), "object": objects.result(), "action": actions.result()}
 
 
 def _most_frequent(counts: Int[np.ndarray, " classes"]) -> int:

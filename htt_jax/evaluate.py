@@ -1,0 +1,245 @@
+"""Evaluates a trained run on one split: tables on the screen, everything in results.json."""
+
+import argparse
+import importlib.metadata
+import json
+import pathlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+
+from htt_jax import (
+    baselines,
+    cli,
+    configuration,
+    evaluation,
+    progress,
+    restore,
+    sharding,
+    tables,
+)
+from htt_jax.data import loader
+from htt_jax.data.records import RecordSource
+from htt_jax.errors import InputError
+from htt_jax.files import atomic_write
+from htt_jax.restore import TrainedRun
+from htt_jax.sharding import DeviceBatch
+
+RESULTS_FILE = "results.json"
+TABLES_FILE = "tables.md"
+
+Report = dict[str, Any]
+
+
+def evaluate(
+    workdir: str,
+    *,
+    split: str,
+    data: str | None = None,
+    step: int | None = None,
+    batch_size: int | None = None,
+    workers: int = 0,
+) -> Report:
+    """All metrics of one checkpoint on one split, and of the baselines on the same frames.
+
+    Args:
+        workdir: of the run.
+        split: of the prepared dataset.
+        data: the prepared dataset; None for the one the run was trained on.
+        step: of the checkpoint; None for the best one.
+        batch_size: clips at a time, over all devices; None for the run's evaluation batch size,
+            rounded up to fill the devices.
+        workers: processes that load clips; 0 for threads of this process.
+
+    Returns:
+        What results.json holds: `results` and `baselines` (see `htt_jax.evaluation`), `headline`,
+        `run`, `dataset`, `published`, `software`.
+
+    Raises:
+        InputError: no run, checkpoint or split there, or the dataset is of another kind.
+    """
+    mesh = sharding.make_mesh(fsdp=1)
+    run = restore.open_run(workdir, step, mesh)
+    directory = data or run.config.data.directory
+    if data is None and not pathlib.Path(directory).is_dir():
+        raise InputError(
+            f"the run was trained on {directory}, which is not there now; name the prepared "
+            "dataset with --data"
+        )
+    source = RecordSource(directory, split)
+    restore.check_same_classes(run.dataset, source)
+    training = RecordSource(directory, "train")
+    batches = loader.eval_batches(
+        source,
+        **configuration.load_options(run.config)
+        | {"image_size": run.dataset.image_size, "workers": workers},
+        batch_size=_batch_size(run, batch_size),
+    )
+    results = evaluation.evaluate(
+        evaluation.make_evaluation_step(run.model, mesh),
+        run.variables,
+        _with_progress(sharding.to_devices(mesh, batches), source),
+        run.dataset,
+        mask_unannotated=run.config.mask_unannotated_hands,
+    )
+    constant = baselines.evaluate_baselines(
+        baselines.fit_baselines(training),
+        source,
+        mask_unannotated=run.config.mask_unannotated_hands,
+    )
+    return _report(run, source, training, results, constant)
+
+
+def _batch_size(run: TrainedRun, wanted: int | None) -> int:
+    devices = jax.device_count()
+    if wanted is None:
+        return -(-run.config.eval.batch_size // devices) * devices
+    if wanted < 1 or wanted % devices:
+        raise InputError(
+            f"--batch_size={wanted} is not divisible by the {devices} devices; "
+            "give each the same number of clips, at least one"
+        )
+    return wanted
+
+
+def _with_progress(batches: Iterator[DeviceBatch], source: RecordSource) -> Iterator[DeviceBatch]:
+    with progress.bar(
+        total=int(source.frame_counts.sum()), unit="frame", label="evaluating"
+    ) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(int(np.asarray(batch.arrays["valid"]).sum()))
+
+
+def _report(
+    run: TrainedRun,
+    source: RecordSource,
+    training: RecordSource,
+    results: evaluation.Results,
+    constant: evaluation.Results,
+) -> Report:
+    for entry in results["action"]["per_video"]:
+        entry |= _names_of(entry, source)
+    del constant["action"]["per_video"]  # the same prediction for each
+    return {
+        "headline": evaluation.headline(results),
+        "results": results,
+        "baselines": constant,
+        "run": {
+            "workdir": run.workdir,
+            "step": run.step,
+            "training_fingerprint": run.dataset.fingerprint,
+            "config": run.config.to_dict(),
+        },
+        "dataset": {
+            "name": source.spec.name,
+            "directory": str(source.directory),
+            "split": source.split,
+            "videos": len(source),
+            "frames": int(source.frame_counts.sum()),
+            "fingerprint": source.fingerprint,
+            "training_fingerprint": training.fingerprint,
+            "action_names": source.action_names,
+            "object_names": source.object_names,
+        },
+        "published": {
+            "pose": source.spec.published_pose,
+            "action_accuracy_per_cent": source.spec.published_action_accuracy,
+            "later_action_accuracy_per_cent": source.spec.later_action_accuracy,
+        },
+        "software": {
+            "htt_jax": _version("htt-jax"),
+            "jax": jax.__version__,
+            "device": jax.devices()[0].device_kind,
+            "devices": jax.device_count(),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        },
+    }
+
+
+def _names_of(entry: dict[str, Any], source: RecordSource) -> dict[str, Any]:
+    """Names for the numbers in an entry of `per_video`."""
+    action = entry["action"]
+    return {
+        "video_id": source.video_ids[entry["video"]],
+        "frames": int(source.frame_counts[entry["video"]]),
+        "action_name": None if action < 0 else source.action_names[action],
+        "predicted_name": source.action_names[entry["predicted"]],
+        "majority_vote_name": source.action_names[entry["majority_vote"]],
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # used from its folder, not installed
+        return None
+
+
+def _write(report: Report, text: str, out: pathlib.Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {out}: {error.strerror}; give another --out"
+        ) from error
+    with atomic_write(out / TABLES_FILE, "w") as file:
+        file.write(text + "\n")
+    with atomic_write(out / RESULTS_FILE, "w") as file:
+        json.dump(report, file, indent=1, allow_nan=False)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m htt_jax.evaluate",
+        description="Evaluates a trained run on one split: hand poses, objects and actions, beside\n"
+        "the published figures and constant baselines. Prints tables; writes results.json (curves,\n"
+        "per joint, confusion counts, per video) and tables.md.",
+        epilog="example:\n  python -m htt_jax.evaluate --workdir runs/fpha --split test",
+        formatter_class=cli.HelpFormatter,
+    )
+    parser.add_argument("--workdir", required=True, help="of htt_jax.train")
+    parser.add_argument("--split", default="test", help="of the prepared dataset")
+    parser.add_argument("--data", help="prepared dataset; if not given, where the run was trained")
+    parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
+    parser.add_argument("--out", help="if not given, WORKDIR/evaluation/SPLIT")
+    parser.add_argument(
+        "--batch_size",
+        type=int,
+        help="clips at a time, over all devices; if not given, the run's eval.batch_size",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes that load clips; 0: threads"
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command line."""
+    options = _parser().parse_args(argv)
+    logging.set_verbosity(logging.ERROR)
+    if options.workers < 0:
+        raise InputError(f"--workers={options.workers} must be 0 or more")
+    if options.out is None and "://" in options.workdir:
+        raise InputError(f"{options.workdir} is not a local folder; name one with --out")
+    out = pathlib.Path(options.out or pathlib.Path(options.workdir) / "evaluation" / options.split)
+    report = evaluate(
+        options.workdir,
+        split=options.split,
+        data=options.data,
+        step=options.step,
+        batch_size=options.batch_size,
+        workers=options.workers,
+    )
+    text = tables.evaluation_tables(report)
+    print(text)
+    _write(report, text, out)
+    print(f"\nwritten: {out / RESULTS_FILE} (everything) and {TABLES_FILE} (these tables)")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,135 @@
+"""Results as tables to read in a terminal and to paste into a draft (Markdown)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from htt_jax import datasets
+from htt_jax.datasets import DatasetSpec
+from htt_jax.evaluation import Results
+
+_MISSING = ""
+_HIDDEN = "hidden"
+_SPACES = (("camera_space", ""), ("root_aligned", "-RA"))
+
+
+def evaluation_tables(report: Mapping[str, Any]) -> str:
+    """The tables of an evaluation's report (see `htt_jax.evaluate`): per hand, then recognition."""
+    spec = datasets.spec(report["dataset"]["name"])
+    parts = [
+        pose_table(spec, hand, report["results"], report["baselines"], _this_run(report))
+        for hand in report["results"]["pose"]
+    ]
+    parts.append(recognition_table(spec, report["results"], report["baselines"], _this_run(report)))
+    parts.append(_notes(spec, report))
+    return "\n\n".join(parts)
+
+
+def pose_table(
+    spec: DatasetSpec, hand: str, results: Results, baselines: Results, this_run: str
+) -> str:
+    """Errors and areas under the PCK curves of one hand, in both spaces.
+
+    Errors in millimetres; the ratio is of errors, so smaller is better.
+    """
+    found, constant = results["pose"][hand], baselines["pose"][hand]
+    published = spec.published_pose[hand]
+    ranges = {"camera_space": spec.camera_space, "root_aligned": spec.root_aligned}
+    header = [f"{hand} hand, {_count(found['frames'])} frames"]
+    rows = [[this_run], ["mean training pose"], ["ratio"], [f"HTT, published ({spec.title})"]]
+    for space, suffix in _SPACES:
+        header += [
+            f"MEPE{suffix} mm",
+            f"median{suffix} mm",
+            f"AUC{suffix} 0-{ranges[space].maximum:.0f} mm",
+        ]
+        for row, one in zip(rows[:2], (found, constant), strict=True):
+            row += [
+                f"{one[space]['mepe']:.2f}",
+                f"{one[space]['median']:.2f}",
+                f"{one[space]['auc']:.3f}",
+            ]
+        rows[2] += [_ratio(found[space], constant[space], key) for key in ("mepe", "median")]
+        rows[2].append(_MISSING)
+        key = suffix.lower().replace("-", "_")
+        rows[3] += [f"{published['mepe' + key]:.2f}", _MISSING, f"{published['auc' + key]:.3f}"]
+    return markdown(header, rows)
+
+
+def recognition_table(
+    spec: DatasetSpec, results: Results, baselines: Results, this_run: str
+) -> str:
+    """Accuracies in per cent, with the published ones of actions."""
+    action, objects = results["action"], results["object"]
+    hidden = len(action["per_video"]) - action["videos"]
+    videos = f"{_count(action['videos'])} videos" if action["videos"] or not hidden else _HIDDEN
+    rows = [
+        [
+            name,
+            _percent(one["action"]["accuracy"]),
+            _percent(one["action"]["majority_vote_accuracy"]),
+            _percent(one["object"]["accuracy"]),
+        ]
+        for name, one in ((this_run, results), ("most frequent class", baselines))
+    ]
+    for name, accuracy in spec.published_action_accuracy.items():
+        rows.append([f"{name}, published ({spec.title})", f"{accuracy:.2f}", _MISSING, _MISSING])
+    for name, accuracy in spec.later_action_accuracy.items():
+        rows.append([f"{name}, later work ({spec.title})", f"{accuracy:.2f}", _MISSING, _MISSING])
+    header = [
+        "recognition",
+        f"action %, {videos}",
+        "by majority %",
+        f"object %, {_count(objects['frames'])} frames",
+    ]
+    return markdown(header, rows)
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns also line up as text: the first to the left, others right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [
+        "-" * (width - 1) + ":" if column else "-" * width for column, width in enumerate(widths)
+    ]
+    return "\n".join([line(header), line(rule), *map(line, rows)])
+
+
+def _notes(spec: DatasetSpec, report: Mapping[str, Any]) -> str:
+    dataset = report["dataset"]
+    notes = [
+        f"Split {dataset['split']} of {dataset['directory']}: {_count(dataset['videos'])} videos, "
+        f"{_count(dataset['frames'])} frames.",
+        "Baselines: the mean pose and the most frequent classes of the training split; ratio: this "
+        "run's error by the mean pose's.",
+        f"Published: from the papers, on the test split of the real {spec.title}; for context, "
+        "not measured here.",
+    ]
+    hidden = sum(entry["action"] < 0 for entry in report["results"]["action"]["per_video"])
+    if hidden:
+        notes.append(f"The actions of {hidden} videos are hidden and not scored.")
+    unannotated = [hand for hand in spec.hands if hand not in report["results"]["pose"]]
+    notes += [f"The {hand} hand is annotated in no frame." for hand in unannotated]
+    return "\n".join(notes)
+
+
+def _this_run(report: Mapping[str, Any]) -> str:
+    return f"this run, step {report['run']['step']}"
+
+
+def _ratio(found: Mapping[str, float], constant: Mapping[str, float], key: str) -> str:
+    return f"{found[key] / constant[key]:.2f}" if constant[key] else _MISSING
+
+
+def _percent(accuracy: float | None) -> str:
+    return _HIDDEN if accuracy is None else f"{100 * accuracy:.2f}"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
