@@ -92,7 +92,8 @@ def _run_in_processes(
     with futures.ProcessPoolExecutor(
         workers, mp.get_context("spawn"), initializer=_start_worker, initargs=shared
     ) as executor:
-        running = [executor.submit(function, task) for task in tasks]
+        with _interrupts_ignored():  # workers inherit that; the parent reacts and stops them
+            running = [executor.submit(function, task) for task in tasks]
         try:
             for future in futures.as_completed(running):
                 future.result()
@@ -102,16 +103,29 @@ def _run_in_processes(
                 "continues (with fewer --workers if it happens again)"
             ) from error
         except BaseException:
-            shared[1].value = 1
-            executor.shutdown(wait=False, cancel_futures=True)
+            with _interrupts_ignored():  # an impatient second Ctrl-C would leave workers behind
+                shared[1].value = 1
+                executor.shutdown(cancel_futures=True)
             raise
     return [future.result() for future in running]
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignores Ctrl-C within the block; only the main thread can, and only it gets it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _start_worker(frames: "Synchronized[int]", stop: "Synchronized[int]") -> None:
     _Shared.frames, _Shared.stop = frames, stop
     cv2.setNumThreads(1)  # one process a core is parallel enough
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent reacts to Ctrl-C and stops us
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
