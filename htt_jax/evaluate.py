@@ -180,13 +180,17 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _write(report: Report, text: str, out: pathlib.Path) -> None:
+def _make_folder(out: pathlib.Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"cannot make the folder {out}: {error.strerror}; give another --out"
         ) from error
+
+
+def _write(report: Report, text: str, out: pathlib.Path) -> None:
+    _make_folder(out)
     with atomic_write(out / TABLES_FILE, "w") as file:
         file.write(text + "\n")
     with atomic_write(out / RESULTS_FILE, "w") as file:
@@ -196,9 +200,9 @@ def _write(report: Report, text: str, out: pathlib.Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m htt_jax.evaluate",
-        description="Evaluates a trained run on one split: hand poses, objects and actions, beside\n"
-        "the published figures and constant baselines. Prints tables; writes results.json (curves,\n"
-        "per joint, confusion counts, per video) and tables.md.",
+        description="Evaluates a trained run on one split: hand poses, objects and actions,\n"
+        "beside the published figures and constant baselines. Prints tables; writes results.json\n"
+        "(curves, per joint, confusion counts, per video) and tables.md.",
         epilog="example:\n  python -m htt_jax.evaluate --workdir runs/fpha --split test",
         formatter_class=cli.HelpFormatter,
     )
@@ -227,6 +231,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.out is None and "://" in options.workdir:
         raise InputError(f"{options.workdir} is not a local folder; name one with --out")
     out = pathlib.Path(options.out or pathlib.Path(options.workdir) / "evaluation" / options.split)
+    if options.out is not None:
+        _make_folder(out)  # rather now than after the work
     report = evaluate(
         options.workdir,
         split=options.split,

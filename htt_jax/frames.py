@@ -1,0 +1,251 @@
+"""Reads the frames of a folder or a video file one after another, brought to a model's size."""
+
+import collections
+import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol, TypeAlias
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from htt_jax.data.decode import decode_frame
+from htt_jax.datasets import STORED_SIZE, DatasetSpec
+from htt_jax.errors import InputError
+
+Pixels: TypeAlias = UInt8[np.ndarray, "height width 3"]
+Size: TypeAlias = tuple[int, int]
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+_MAX_THREADS = 16
+_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND"}  # JPEG and PNG: first and last bytes
+_TAIL_BYTES = 1024  # some cameras write a little after the end
+
+
+@dataclasses.dataclass(frozen=True)
+class Resizer:
+    """Brings frames to the model's size the way its training data came to it.
+
+    Frames larger than a prepared dataset's go through that size with the dataset's own filter;
+    from there on areas are averaged.
+
+    Attributes:
+        spec: the dataset the model was trained on.
+        from_size: (width, height) of the frames.
+        to_size: (width, height) the model sees.
+    """
+
+    spec: DatasetSpec
+    from_size: Size
+    to_size: Size
+
+    def __call__(self, image: Pixels) -> Pixels:
+        """The frame at the model's size."""
+        if not _fits(self.from_size, STORED_SIZE):
+            stored = self.to_size if not _fits(self.to_size, STORED_SIZE) else STORED_SIZE
+            image = self._dataset_filter(image, stored)
+        if image.shape[1::-1] == self.to_size:
+            return image
+        shrinks = _fits(self.to_size, image.shape[1::-1])
+        filter_ = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return cv2.resize(image, self.to_size, interpolation=filter_)
+
+    def decode(self, encoded: bytes) -> Pixels:
+        """The frame of a JPEG or PNG file at the model's size.
+
+        Raises:
+            ValueError: it is not a whole image, or of another size than `from_size`.
+        """
+        _check_whole(encoded)
+        # A file as it is stored in a prepared dataset is decoded exactly as it is from there.
+        is_stored = _fits(self.to_size, self.from_size) and _fits(self.from_size, STORED_SIZE)
+        width, height = self.to_size if is_stored else self.from_size
+        image = np.empty((height, width, 3), np.uint8)
+        decode_frame(encoded, self.from_size, image)
+        return image if is_stored else self(image)
+
+    def _dataset_filter(self, image: Pixels, size: Size) -> Pixels:
+        if self.spec.antialiased:
+            return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+        return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+
+
+class Frames(Protocol):
+    """Frames of one size, in order.
+
+    Attributes:
+        size: (width, height).
+        count: how many, as far as the file says; 0 where it does not.
+    """
+
+    size: Size
+    count: int
+
+    def read(self, resizer: Resizer) -> Iterator[tuple[str, Pixels]]:
+        """The name and pixels (RGB) of each frame; few are in memory at a time.
+
+        Raises:
+            InputError: while iterating, a frame cannot be read or is of another size.
+        """
+
+
+def open_frames(path: str | os.PathLike[str]) -> Frames:
+    """The frames of a folder of images in natural order, of one image, or of a video file.
+
+    Raises:
+        InputError: no such file or folder, no frame in it, or not a video.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+        if not files:
+            raise InputError(
+                f"no frame in {path}: it holds no file ending in {', '.join(IMAGE_SUFFIXES)}"
+            )
+        return ImageFiles(sorted(files, key=_natural_order))
+    if not path.exists():
+        raise InputError(f"no such file or folder: {path}; give a folder of frames or a video file")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageFiles([path])
+    return VideoFile(path)
+
+
+class ImageFiles:
+    """Image files, read and resized in threads a few frames ahead; see `Frames`."""
+
+    def __init__(self, files: list[pathlib.Path]):
+        """Reads the first of `files` for the size of all."""
+        self._files = files
+        self.count = len(files)
+        encoded = _read_bytes(files[0])
+        image = (
+            cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
+        )
+        if image is None:
+            raise _unreadable(files[0], "not a readable image")
+        self.size: Size = (image.shape[1], image.shape[0])
+
+    def read(self, resizer: Resizer) -> Iterator[tuple[str, Pixels]]:
+        """See `Frames.read`."""
+        threads = min(os.cpu_count() or 1, _MAX_THREADS)
+        ahead: collections.deque[tuple[str, Future[Pixels]]] = collections.deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for path in self._files:
+                ahead.append((path.name, pool.submit(self._load, path, resizer)))
+                if len(ahead) > 2 * threads:
+                    name, image = ahead.popleft()
+                    yield name, image.result()
+            for name, image in ahead:
+                yield name, image.result()
+
+    def _load(self, path: pathlib.Path, resizer: Resizer) -> Pixels:
+        try:
+            return resizer.decode(_read_bytes(path))
+        except InputError:
+            raise
+        except ValueError as error:
+            raise _unreadable(path, str(error)) from None
+
+
+class VideoFile:
+    """A video file, decoded by PyAV; see `Frames`."""
+
+    def __init__(self, path: pathlib.Path):
+        """Decodes the first frame for the size of all."""
+        self._path = path
+        self.count = 0
+        first = next(self._images(), None)
+        if first is None:
+            raise InputError(f"no frame in the video {path}; it is empty or cut short")
+        self.size: Size = (first.shape[1], first.shape[0])
+
+    def read(self, resizer: Resizer) -> Iterator[tuple[str, Pixels]]:
+        """See `Frames.read`."""
+        for number, image in enumerate(self._images()):
+            size = (image.shape[1], image.shape[0])
+            if size != self.size:
+                raise InputError(
+                    f"frame {number} of {self._path} is {size[0]}x{size[1]} pixels, the first "
+                    f"{self.size[0]}x{self.size[1]}; cut the video where its size changes"
+                )
+            yield f"frame {number}", resizer(image)
+
+    def _images(self) -> Iterator[Pixels]:
+        av = _import_av(self._path)
+        number = 0
+        try:
+            with av.open(str(self._path)) as container:
+                if not container.streams.video:
+                    raise InputError(f"{self._path} holds no video; give a video file")
+                stream = container.streams.video[0]
+                stream.thread_type = "AUTO"
+                self.count = _frame_count(stream)
+                for frame in container.decode(stream):
+                    # Phones store how the picture is to be turned instead of turning it.
+                    turns = round(frame.rotation / 90)
+                    yield np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+                    number += 1
+        except av.error.FFmpegError as error:
+            reason = error.strerror or type(error).__name__
+            if number:
+                message = f"frame {number} of {self._path} cannot be decoded: {reason}"
+            else:
+                message = f"{self._path} is not a video that can be read: {reason}"
+            raise InputError(f"{message}; give a video file or a folder of frames") from None
+
+
+def _fits(inner: tuple[int, ...], outer: tuple[int, ...]) -> bool:
+    return inner[0] <= outer[0] and inner[1] <= outer[1]
+
+
+def _natural_order(path: pathlib.Path) -> list[tuple[int, str]]:
+    """Sorts frame_2 before frame_10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def _read_bytes(path: pathlib.Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+
+
+def _check_whole(encoded: bytes) -> None:
+    """OpenCV returns what it can of a file that was cut short, so the end is looked for."""
+    for start, end in _ENDS.items():
+        if encoded.startswith(start) and end not in encoded[-_TAIL_BYTES:]:
+            raise ValueError("the file is cut short")
+
+
+def _unreadable(path: pathlib.Path, reason: str) -> InputError:
+    return InputError(
+        f"cannot read the frame {path}: {reason}; replace or remove it, all frames must be whole "
+        "images of one size"
+    )
+
+
+def _import_av(path: pathlib.Path) -> Any:
+    try:
+        import av
+    except ImportError:
+        raise InputError(
+            f"reading the video {path} needs PyAV: pip install 'htt-jax[video]'; "
+            "a folder of frames can be read without"
+        ) from None
+    return av
+
+
+def _frame_count(stream: Any) -> int:
+    """What the file says, or what its duration and rate amount to, or 0."""
+    if stream.frames:
+        return stream.frames
+    if stream.duration and stream.average_rate:
+        return round(stream.duration * stream.time_base * stream.average_rate)
+    return 0

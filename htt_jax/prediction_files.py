@@ -1,0 +1,172 @@
+"""Writes predictions: `predictions.npz` for programs, `predictions.json` for people and for both.
+
+Both hold poses in the input's own pixels and in metres, camera space.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from htt_jax import datasets
+from htt_jax.files import atomic_write
+from htt_jax.prediction import Predictions
+from htt_jax.rundir import DatasetFacts
+
+NPZ_FILE = "predictions.npz"
+JSON_FILE = "predictions.json"
+TOP_ACTIONS = 5
+
+UNITS = {
+    "joints_2d": "pixels of the input, x right, y down",
+    "joints_3d": "metres, camera space: x right, y down, z forward",
+    "intrinsics": "pixels of the input",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where predictions come from.
+
+    Attributes:
+        input: the frames' folder or file.
+        workdir: of the run.
+        step: of its checkpoint.
+        dataset: the run was trained on.
+        image_size: (width, height) of the input's frames.
+        intrinsics: pixels, at that size.
+        intrinsics_source: who says so.
+    """
+
+    input: str
+    workdir: str
+    step: int
+    dataset: DatasetFacts
+    image_size: tuple[int, int]
+    intrinsics: Float[np.ndarray, "3 3"]
+    intrinsics_source: str
+
+
+def write(out: pathlib.Path, predictions: Predictions, origin: Origin) -> None:
+    """Writes both files into the folder `out`."""
+    with atomic_write(out / NPZ_FILE) as file:
+        np.savez_compressed(file, **_arrays(predictions, origin))
+    with atomic_write(out / JSON_FILE, "w") as file:
+        file.writelines(_json_lines(predictions, origin))
+
+
+def top_actions(predictions: Predictions, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The most probable actions of the video, best first."""
+    probabilities = predictions.action_probabilities
+    best = np.argsort(-probabilities, kind="stable")[:TOP_ACTIONS]
+    return [{"name": names[i], "probability": _rounded(probabilities[i], 4)} for i in best]
+
+
+def joint_names(dataset: DatasetFacts) -> list[str]:
+    """Of all joints, with their hand: 'right_index_2'."""
+    return [f"{hand}_{joint}" for hand in dataset.spec.hands for joint in datasets.JOINT_NAMES]
+
+
+def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
+    found = {
+        field.name: np.asarray(getattr(predictions, field.name))
+        for field in dataclasses.fields(predictions)
+    }
+    return {
+        "frame": np.arange(len(predictions.frame_names)),
+        "frame_name": found.pop("frame_names"),
+        **found,
+        "action_probabilities": predictions.action_probabilities,
+        "action_names": np.array(origin.dataset.action_names),
+        "object_names": np.array(origin.dataset.object_names),
+        "joint_names": np.array(joint_names(origin.dataset)),
+        "intrinsics": np.asarray(origin.intrinsics),
+        "image_size": np.array(origin.image_size),
+        "step": np.array(origin.step),
+    }
+
+
+def _json_lines(predictions: Predictions, origin: Origin) -> Iterator[str]:
+    """JSON, written entry by entry, so that long videos never become one large string."""
+    yield "{\n"
+    for name, value in _head(predictions, origin).items():
+        yield f' "{name}": {json.dumps(value)},\n'
+    frames = range(len(predictions.frame_names))
+    yield from _json_list("actions", top_actions(predictions, origin.dataset.action_names), ",")
+    yield from _json_list("clips", _clips(predictions, origin.dataset), ",")
+    yield from _json_list("frames", (_frame(predictions, origin.dataset, i) for i in frames), "")
+    yield "}\n"
+
+
+def _json_list(name: str, entries: Iterable[Mapping[str, Any]], end: str) -> Iterator[str]:
+    """A named list with a line for each entry."""
+    separator = "["
+    yield f' "{name}": '
+    for entry in entries:
+        yield f"{separator}\n  {json.dumps(entry)}"
+        separator = ","
+    yield f"\n ]{end}\n"
+
+
+def _head(predictions: Predictions, origin: Origin) -> dict[str, Any]:
+    matrix = origin.intrinsics
+    return {
+        "input": origin.input,
+        "run": {"workdir": origin.workdir, "step": origin.step, "dataset": origin.dataset.name},
+        "image_size": list(origin.image_size),
+        "intrinsics": {
+            "fx": float(matrix[0, 0]),
+            "fy": float(matrix[1, 1]),
+            "cx": float(matrix[0, 2]),
+            "cy": float(matrix[1, 2]),
+            "source": origin.intrinsics_source,
+        },
+        "units": UNITS,
+        "joint_names": list(datasets.JOINT_NAMES),
+    }
+
+
+def _clips(predictions: Predictions, dataset: DatasetFacts) -> Iterator[Mapping[str, Any]]:
+    clips = zip(
+        predictions.clip_start,
+        predictions.clip_frames,
+        predictions.clip_action_probabilities,
+        strict=True,
+    )
+    for start, count, probabilities in clips:
+        yield {
+            "first_frame": int(start),
+            "frames": int(count),
+            "action": dataset.action_names[int(probabilities.argmax())],
+            "probability": _rounded(probabilities.max(), 4),
+        }
+
+
+def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mapping[str, Any]:
+    probabilities = predictions.object_probabilities[frame]
+    return {
+        "frame": frame,
+        "name": predictions.frame_names[frame],
+        "object": dataset.object_names[int(probabilities.argmax())],
+        "object_probability": _rounded(probabilities.max(), 4),
+        "hands": {
+            hand: {
+                "joints_2d": _rounded(
+                    predictions.joints_2d[frame, dataset.spec.joints_of(hand)], 2
+                ),
+                "joints_3d": _rounded(
+                    predictions.joints_3d[frame, dataset.spec.joints_of(hand)], 5
+                ),
+            }
+            for hand in dataset.spec.hands
+        },
+    }
+
+
+def _rounded(values: Any, decimals: int) -> Any:
+    """Plain numbers, without digits that mean nothing."""
+    return np.round(np.asarray(values, np.float64), decimals).tolist()

@@ -1,0 +1,190 @@
+"""The evaluation command on a small run: its numbers, files, tables, and what it refuses."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from htt_jax import evaluate, rundir, tables
+from htt_jax.data import records
+from htt_jax.datasets import FPHA, H2O
+from htt_jax.errors import InputError
+from tests import prepared, runs
+
+TEST_FRAMES = [19, 6, 1]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A dataset of two hands in `data`, a run of its own evaluation's results in `run`."""
+    root = tmp_path_factory.mktemp("evaluate")
+    data = prepared.write_dataset(
+        root / "data", H2O, {"train": [3, 2, 2], "test": TEST_FRAMES}, size=(32, 18)
+    )
+    root.joinpath("trained.json").write_text(json.dumps(runs.train_run(root / "run", data)))
+    return root
+
+
+@pytest.fixture(scope="module")
+def evaluated(workplace):
+    """The report of the command, read from its file."""
+    evaluate.main(["--workdir", str(workplace / "run")])
+    return json.loads((workplace / "run/evaluation/test/results.json").read_text())
+
+
+def videos_of(directory, split):
+    source = records.RecordSource(directory, split)
+    return [source[i] for i in range(len(source))]
+
+
+def test_numbers_are_those_of_the_evaluation_in_training(workplace, evaluated):
+    trained = json.loads((workplace / "trained.json").read_text())
+    for hand in ("left", "right"):
+        for space in ("camera_space", "root_aligned"):
+            found, expected = (x["pose"][hand][space] for x in (evaluated["results"], trained))
+            assert found["mepe"] == pytest.approx(expected["mepe"], rel=1e-6)
+            np.testing.assert_allclose(found["pck"], expected["pck"], atol=1e-6)
+    assert evaluated["results"]["object"] == trained["object"]
+    assert evaluated["results"]["action"]["confusion"] == trained["action"]["confusion"]
+
+
+def test_report_holds_curves_joints_and_the_videos_by_name(workplace, evaluated):
+    results = evaluated["results"]
+    for space, steps, joints in (("camera_space", 37, 21), ("root_aligned", 21, 20)):
+        found = results["pose"]["left"][space]
+        assert len(found["thresholds"]) == len(found["pck"]) == steps
+        assert len(found["mepe_per_joint"]) == joints
+    videos = results["action"]["per_video"]
+    assert [video["video_id"] for video in videos] == [
+        "Subject_1/open_milk/0",
+        "Subject_1/close_milk/1",
+        "Subject_1/put_salt/2",
+    ]
+    assert [video["action_name"] for video in videos] == prepared.ACTIONS
+    assert [video["frames"] for video in videos] == TEST_FRAMES
+    assert np.sum(results["object"]["confusion"]) == sum(TEST_FRAMES)
+    assert evaluated["run"]["step"] > 0
+    assert evaluated["run"]["config"]["data"]["frames"] == 4
+    source = records.RecordSource(workplace / "data", "test")
+    assert evaluated["dataset"]["fingerprint"] == source.fingerprint
+    training = rundir.read(workplace / "run").dataset.fingerprint
+    assert evaluated["dataset"]["training_fingerprint"] == training
+    assert evaluated["published"]["pose"]["left"]["mepe"] == 35.02
+
+
+def test_baselines_are_the_training_mean_and_mode_on_the_same_frames(workplace, evaluated):
+    train, test = (videos_of(workplace / "data", split) for split in ("train", "test"))
+    mean = np.concatenate([video.joints_3d for video in train]).astype(np.float64).mean(axis=0)
+    poses = np.concatenate([video.joints_3d for video in test])
+    baselines = evaluated["baselines"]
+    errors = 1000 * np.linalg.norm(mean - poses, axis=-1)
+    assert baselines["pose"]["left"]["camera_space"]["mepe"] == pytest.approx(errors[:, :21].mean())
+    assert baselines["pose"]["right"]["frames"] == sum(TEST_FRAMES)
+    aligned = (mean[22:] - mean[21]) - (poses[:, 22:] - poses[:, 21:22])
+    errors = 1000 * np.linalg.norm(aligned, axis=-1)
+    assert baselines["pose"]["right"]["root_aligned"]["mepe"] == pytest.approx(errors.mean())
+    # Of milk, milk and salt, the object of frames is milk; each action occurs once.
+    assert baselines["object"]["accuracy"] == pytest.approx(25 / 26)
+    assert baselines["action"]["accuracy"] == pytest.approx(1 / 3)
+
+
+def test_tables_show_run_baseline_ratio_and_published_figures(workplace, evaluated):
+    text = (workplace / "run/evaluation/test/tables.md").read_text()
+    left, right, recognition = text.split("\n\n")[:3]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in left.splitlines()]
+    pose, constant = (evaluated[x]["pose"]["left"] for x in ("results", "baselines"))
+    assert rows[0][0] == "left hand, 26 frames"
+    assert rows[2][1] == f"{pose['camera_space']['mepe']:.2f}"
+    assert rows[3][4] == f"{constant['root_aligned']['mepe']:.2f}"
+    ratio = pose["root_aligned"]["mepe"] / constant["root_aligned"]["mepe"]
+    assert rows[4][4] == f"{ratio:.2f}"
+    assert rows[5] == ["HTT, published (H2O)", "35.02", "", "0.614", "16.59", "", "0.674"]
+    assert len({len(line) for line in left.splitlines()}) == 1
+    assert "35.63" in right
+    assert "| HandFormer, later work (H2O) " in recognition
+    assert "86.36" in recognition
+    assert "on the test split of the real H2O; for context, not measured here" in text
+
+
+def test_hidden_actions_are_reported_as_hidden_and_poses_scored(workplace, evaluated, tmp_path):
+    schema = records.features(H2O, prepared.ACTIONS, prepared.OBJECTS)
+    indexes = {}
+    for split in ("train", "test"):
+        with records.ShardWriter(records.shard_path(tmp_path, H2O, split, 0, 1)) as shard:
+            for video in videos_of(workplace / "data", split):
+                hidden = dataclasses.replace(video, action=-1) if split == "test" else video
+                data = records.encode(hidden, schema)
+                shard.write(data, len(video.frames), video.video_id)
+        indexes[split] = [shard.index]
+    records.write_metadata(tmp_path, H2O, prepared.ACTIONS, prepared.OBJECTS, indexes)
+    report = evaluate.evaluate(str(workplace / "run"), split="test", data=str(tmp_path))
+    action = report["results"]["action"]
+    assert action["accuracy"] is None
+    assert [video["action_name"] for video in action["per_video"]] == [None] * 3
+    assert "action_accuracy" not in report["headline"]
+    found, expected = (x["results"]["pose"]["left"] for x in (report, evaluated))
+    assert found["camera_space"]["mepe"] == pytest.approx(expected["camera_space"]["mepe"])
+    text = tables.evaluation_tables(report)
+    assert "action %, hidden" in text
+    assert "The actions of 3 videos are hidden and not scored." in text
+
+
+def test_columns_of_a_table_line_up():
+    text = tables.markdown(["what", "mm"], [["a long name", "1.00"], ["b", ""]])
+    assert text.splitlines() == [
+        "| what        |   mm |",
+        "| ----------- | ---: |",
+        "| a long name | 1.00 |",
+        "| b           |      |",
+    ]
+
+
+def test_other_datasets_and_classes_are_refused(workplace, tmp_path, monkeypatch):
+    run = str(workplace / "run")
+    fpha = prepared.write_dataset(tmp_path / "fpha", FPHA, {"test": [1]}, size=(32, 18))
+    with pytest.raises(InputError, match="it holds FPHA, the run was trained on H2O"):
+        evaluate.evaluate(run, split="test", data=str(fpha))
+    monkeypatch.setattr(prepared, "ACTIONS", ["open_milk", "shut_milk", "put_salt"])
+    renamed = prepared.write_dataset(tmp_path / "renamed", H2O, {"test": [1]}, size=(32, 18))
+    message = "action class 1 is 'shut_milk', the run was trained with 'close_milk'"
+    with pytest.raises(InputError, match=message):
+        evaluate.evaluate(run, split="test", data=str(renamed))
+    monkeypatch.setattr(prepared, "ACTIONS", ["open_milk", "close_milk"])
+    fewer = prepared.write_dataset(tmp_path / "fewer", H2O, {"test": [1]}, size=(32, 18))
+    with pytest.raises(InputError, match="2 action classes, the run was trained on 3"):
+        evaluate.evaluate(run, split="test", data=str(fewer))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": "val"}, "no split 'val'; it has train, test"),
+        ({"step": 99}, "no checkpoint of step 99"),
+        ({"batch_size": 0}, "--batch_size=0 is not divisible by the 1 devices"),
+    ],
+)
+def test_wrong_options_are_refused(workplace, options, message):
+    with pytest.raises(InputError, match=message):
+        evaluate.evaluate(str(workplace / "run"), **{"split": "test"} | options)
+
+
+def test_folder_without_run_checkpoints_or_data_is_refused(workplace, tmp_path):
+    with pytest.raises(InputError, match=r"no run in .*run\.json is missing"):
+        evaluate.evaluate(str(tmp_path), split="test")
+    run = json.loads((workplace / "run/run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    with pytest.raises(InputError, match=r"no checkpoints: .* is missing; train first"):
+        evaluate.evaluate(str(tmp_path), split="test")
+    assert not (tmp_path / "checkpoints").exists()
+    run["config"]["data"]["directory"] = str(tmp_path / "gone")
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    (tmp_path / "checkpoints").symlink_to(workplace / "run/checkpoints")
+    with pytest.raises(InputError, match=r"gone, which is not there now; .* --data"):
+        evaluate.evaluate(str(tmp_path), split="test")
+
+
+def test_unwritable_out_is_refused_before_the_work(workplace, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot make the folder .*file"):
+        evaluate.main(["--workdir", str(workplace / "run"), "--out", str(tmp_path / "file")])
