@@ -4,6 +4,7 @@ A checkpoint has two parts, so that evaluation need not read the optimizer's: `m
 batch_stats) and `training` (step and Adam's moments).
 """
 
+import math
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,16 @@ from orbax.checkpoint import v1 as ocp
 
 from htt_jax.errors import InputError
 from htt_jax.train_step import TrainState
+
+SMALLER_IS_BETTER = {
+    "action_accuracy": False,
+    "object_accuracy": False,
+    "mepe": True,
+    "auc": False,
+    "mepe_ra": True,
+    "auc_ra": False,
+}
+"""The metrics by which a checkpoint can be the best, and which way (`evaluation.headline`)."""
 
 
 class Checkpoints:
@@ -28,7 +39,7 @@ class Checkpoints:
         Args:
             directory: one sub-directory per step.
             keep: how many of the newest stay.
-            best_metric: the checkpoint with the best value of this metric stays too.
+            best_metric: of `SMALLER_IS_BETTER`; the checkpoint with its best value stays too.
             read_only: nothing on disk is created or removed, so that a run which is writing
                 there at this moment is left in peace.
 
@@ -73,7 +84,7 @@ class Checkpoints:
         }
         if not steps:
             return max(self.steps, default=None)
-        sign = -1 if _smaller_is_better(self._best_metric) else 1
+        sign = -1 if SMALLER_IS_BETTER[self._best_metric] else 1
         return max(steps, key=lambda step: (sign * steps[step], step))
 
     def save(
@@ -157,6 +168,8 @@ class Checkpoints:
         """Orbax would report another model's checkpoint as an unreadable one."""
         metadata = self._checkpointer.checkpointables_metadata(step).metadata[part]
         found = {_name(path): x.shape for path, x in jax.tree.leaves_with_path(metadata)}
+        if not found:  # Orbax passes over metadata that is cut off
+            raise ValueError(f"the metadata of its {part} cannot be read")
         wanted = {_name(path): x.shape for path, x in jax.tree.leaves_with_path(abstract)}
         for name in sorted(found.keys() | wanted.keys()):
             if found.get(name) != wanted.get(name):
@@ -167,16 +180,14 @@ class Checkpoints:
 
 
 def _best(metric: str) -> Any:
+    smaller_is_better = SMALLER_IS_BETTER[metric]
+    worst = math.inf if smaller_is_better else -math.inf
     return ocp.training.preservation_policies.BestN(
-        get_metric_fn=lambda metrics: metrics[metric],
-        reverse=_smaller_is_better(metric),
+        get_metric_fn=lambda metrics: metrics.get(metric, worst),
+        reverse=smaller_is_better,
         n=1,
         keep_checkpoints_without_metrics=False,
     )
-
-
-def _smaller_is_better(metric: str) -> bool:
-    return metric.startswith("mepe")
 
 
 def _name(path: tuple[Any, ...]) -> str:

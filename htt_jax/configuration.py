@@ -8,12 +8,32 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from htt_jax.augment import AugmentOptions
+from htt_jax.checkpoint import SMALLER_IS_BETTER
 from htt_jax.errors import InputError
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import ACTION_INPUTS, HTT
 from htt_jax.rundir import DatasetFacts
 
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+_AT_LEAST_ONE = (
+    "epochs",
+    "batch_size",
+    "data.frames",
+    "data.spacing",
+    "model.window",
+    "model.width",
+    "model.heads",
+    "model.mlp_width",
+    "model.pose_layers",
+    "model.action_layers",
+    "model.backbone_width",
+    "optimizer.decay_epochs",
+    "checkpoint.every_steps",
+    "checkpoint.keep",
+    "eval.every_epochs",
+    "eval.batch_size",
+    "log.every_steps",
+)
 _Options = TypeVar("_Options")
 
 
@@ -25,15 +45,33 @@ def check(config: ConfigDict) -> None:
     """
     if not config.data.directory:
         raise InputError("no dataset: --config.data.directory is empty; name a prepared dataset")
-    for name in ("epochs", "batch_size", "data.frames", "data.spacing", "model.window"):
+    for name in _AT_LEAST_ONE:
         if _lookup(config, name) < 1:
             raise InputError(f"config.{name}={_lookup(config, name)} must be at least 1")
-    frames, window = config.data.frames, config.model.window
+    _check_data(config)
+    _check_model(config)
+    if config.checkpoint.best_metric not in SMALLER_IS_BETTER:
+        raise InputError(
+            f"config.checkpoint.best_metric={config.checkpoint.best_metric!r} must be one of "
+            f"{', '.join(SMALLER_IS_BETTER)}"
+        )
+    check_devices(config, jax.device_count())
+
+
+def _check_data(config: ConfigDict) -> None:
+    frames, window, size = config.data.frames, config.model.window, config.data.image_size
     if frames % window:
         raise InputError(
             f"config.data.frames={frames} is not a multiple of config.model.window={window}; "
             f"take {frames // window * window or window} frames"
         )
+    if size is not None and len(size) != 2:
+        raise InputError(f"config.data.image_size={tuple(size)} must be (width, height)")
+    if config.data.workers < 0:
+        raise InputError(f"config.data.workers={config.data.workers} must be at least 0")
+
+
+def _check_model(config: ConfigDict) -> None:
     if config.model.dtype not in _DTYPES:
         raise InputError(
             f"config.model.dtype={config.model.dtype!r} must be one of {', '.join(_DTYPES)}"
@@ -44,12 +82,11 @@ def check(config: ConfigDict) -> None:
             f"config.model.action_inputs={tuple(config.model.action_inputs)} must name one or "
             f"more of {', '.join(ACTION_INPUTS)}"
         )
-    if config.model.width % config.model.heads:
+    width, heads = config.model.width, config.model.heads
+    if width % heads or width % 2:  # half of the position table is sines, half cosines
         raise InputError(
-            f"config.model.width={config.model.width} is not a multiple of "
-            f"config.model.heads={config.model.heads}"
+            f"config.model.width={width} must be even and a multiple of config.model.heads={heads}"
         )
-    check_devices(config, jax.device_count())
 
 
 def check_devices(config: ConfigDict, devices: int) -> None:

@@ -103,7 +103,8 @@ def with_measured_statistics(
 def _random_state(model: HTT, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
     frames = model.window
     variables = model.init(
-        jax.random.key(seed),
+        # The default generator would take XLA four times longer to compile for so many arrays.
+        jax.random.key(seed, impl="rbg"),
         jnp.zeros((1, frames, 32, 32, 3)),  # parameters do not depend on the image's size
         jnp.ones((1, frames), bool),
         jnp.broadcast_to(jnp.eye(3), (1, frames, 3, 3)),

@@ -128,5 +128,6 @@ class Monitor:
         )
         return (
             f"the loss of step {pending.step} is not finite: {terms}; its clips: {clips}; the last "
-            "checkpoint is whole: look at these clips, or continue with a smaller learning rate"
+            "checkpoint is whole: look at these clips, or train with a smaller learning rate in a "
+            "new --workdir"
         )

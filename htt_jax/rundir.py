@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import jax
 from etils import epath
 from ml_collections import ConfigDict
 
@@ -100,7 +101,7 @@ def read(workdir: epath.PathLike) -> Run:
 
 
 def start(workdir: epath.PathLike, run: Run) -> None:
-    """Writes `run.json`, or checks that the run already there is the same.
+    """Writes `run.json` (process 0), or checks that the run already there is the same.
 
     Raises:
         InputError: it is another run; names the first difference.
@@ -108,6 +109,8 @@ def start(workdir: epath.PathLike, run: Run) -> None:
     path = epath.Path(workdir) / _RUN_FILE
     if path.exists():
         _check_same(workdir, read(workdir), run)
+        return
+    if jax.process_index() > 0:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{_RUN_FILE}.tmp")

@@ -165,6 +165,8 @@ def _make_evaluate(
     config: ConfigDict, model: HTT, mesh: Mesh, dataset: rundir.DatasetFacts
 ) -> Callable[[train_step.TrainState], evaluation.Results]:
     source = RecordSource(config.data.directory, config.eval.split)
+    if config.checkpoint.best_metric == "action_accuracy":
+        _check_actions_known(source)
     step = evaluation.make_evaluation_step(model, mesh)
 
     def evaluate(state: train_step.TrainState) -> evaluation.Results:
@@ -182,6 +184,15 @@ def _make_evaluate(
     return evaluate
 
 
+def _check_actions_known(source: RecordSource) -> None:
+    if all(source[video].action < 0 for video in range(len(source))):
+        raise InputError(
+            f"the actions of split {source.split!r} are hidden, so no checkpoint is the best by "
+            "action_accuracy; take --config.checkpoint.best_metric=mepe or another "
+            "--config.eval.split"
+        )
+
+
 def _start(
     config: ConfigDict,
     model: HTT,
@@ -190,9 +201,10 @@ def _start(
     batches: Iterator[sharding.DeviceBatch],
 ) -> tuple[train_step.TrainState, Iterator[sharding.DeviceBatch]]:
     """The state before the first step, born sharded, and the batches from the first one on."""
+    file = config.init.backbone
+    backbone = initialise.pretrained_backbone(file, model) if file else None
     state = initialise.random_state(model, optimizer, config.seed, abstract)
-    if config.init.backbone:
-        backbone = initialise.pretrained_backbone(config.init.backbone, model)
+    if backbone:
         return initialise.with_backbone(state, backbone), batches
     first = next(batches)
     print("random weights, batch-norm statistics of the first batch", file=sys.stderr)
@@ -225,15 +237,40 @@ def _is_due(step: int, every: int, last_step: int) -> bool:
     return step % every == 0 or step == last_step
 
 
+def parse_flags(argv: Sequence[str]) -> list[str]:
+    """Sets all flags from `argv`; returns what is none, the program's name first.
+
+    Raises:
+        InputError: a flag is unknown, missing or wrong, or the config file cannot be loaded.
+    """
+    try:
+        rest = flags.FLAGS(argv)
+        _CONFIG.value.lock()  # a file that could not be loaded says so only when it is used
+    except (AttributeError, KeyError) as error:  # how a ConfigDict refuses an unknown option
+        reason = error.args[0].args[0] if isinstance(error.args[0], KeyError) else error.args[0]
+        raise InputError(
+            f"unknown config option {': '.join(reason.splitlines())} (configs/default.py has all)"
+        ) from error
+    except OSError as error:
+        reason = str(error.__cause__ or error).splitlines()[-1].strip()
+        raise InputError(f"cannot load the --config file: {reason}") from error
+    except (flags.Error, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{reason}; see --help, and configs/default.py for the config") from error
+    return rest
+
+
 def main(argv: Sequence[str]) -> None:
-    """Checks the flags, joins the other processes, trains, prints the results."""
+    """Joins the other processes, trains, prints the results."""
     if len(argv) > 1:
         raise InputError(f"unexpected argument {argv[1]!r}; options are --config.NAME=VALUE")
-    if flags.FLAGS["verbosity"].using_default_value:
+    if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax reports every file it writes
     if _COORDINATOR.value == "auto":
         jax.distributed.initialize()
     elif _COORDINATOR.value:
+        if None in (_NUM_PROCESSES.value, _PROCESS_ID.value):
+            raise InputError("--coordinator_address also needs --num_processes and --process_id")
         jax.distributed.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     results = train(_CONFIG.value, _WORKDIR.value)
     if jax.process_index() == 0:
@@ -243,4 +280,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    cli.run(lambda: app.run(main))
+    cli.run(lambda: app.run(main, flags_parser=parse_flags))
