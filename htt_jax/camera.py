@@ -3,13 +3,15 @@
 Every function works on NumPy and on JAX arrays and returns the kind it was given.
 """
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
-Array = TypeVar("Array", np.ndarray, jax.Array)
+if TYPE_CHECKING:  # data preparation has no use for JAX
+    import jax
+
+Array = TypeVar("Array", np.ndarray, "jax.Array")
 
 
 def project(
@@ -28,7 +30,7 @@ def unproject(
 ) -> Float[Array, "*batch joints 3"]:
     """Points in camera space, metres, from pixels (u, v) and depth in metres."""
     xy = (joints_2d - _centre(intrinsics)) / _focal(intrinsics) * depth[..., None]
-    xp = jax.numpy if isinstance(joints_2d, jax.Array) else np
+    xp = joints_2d.__array_namespace__()
     return xp.concatenate([xy, depth[..., None]], axis=-1)
 
 

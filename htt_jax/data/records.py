@@ -10,7 +10,7 @@ import json
 import os
 import pathlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -273,9 +273,10 @@ class RecordSource:
         self.__dict__.update(state)
         self._reset()
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # `close` is bound early: at the interpreter's end the module is gone before the object.
         for descriptor in self.__dict__.get("_descriptors", {}).values():
-            os.close(descriptor)
+            close(descriptor)
 
     @functools.cached_property
     def _features(self) -> tfds.features.FeaturesDict:
