@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from jaxtyping import Float
 
-if TYPE_CHECKING:  # data preparation has no use for JAX
+if TYPE_CHECKING:
     import jax
 
-Array = TypeVar("Array", np.ndarray, "jax.Array")
+    Array = TypeVar("Array", np.ndarray, jax.Array)
+else:  # data preparation has no use for JAX, which takes long to import
+    Array = TypeVar("Array")
 
 
 def project(
