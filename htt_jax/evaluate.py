@@ -73,6 +73,7 @@ def evaluate(
     source = RecordSource(directory, split)
     restore.check_same_classes(run.dataset, source)
     training = RecordSource(directory, "train")
+    constant = baselines.fit_baselines(training)
     batches = loader.eval_batches(
         source,
         **configuration.load_options(run.config)
@@ -86,12 +87,10 @@ def evaluate(
         run.dataset,
         mask_unannotated=run.config.mask_unannotated_hands,
     )
-    constant = baselines.evaluate_baselines(
-        baselines.fit_baselines(training),
-        source,
-        mask_unannotated=run.config.mask_unannotated_hands,
+    baseline_results = baselines.evaluate_baselines(
+        constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )
-    return _report(run, source, training, results, constant)
+    return _report(run, source, training, results, baseline_results)
 
 
 def _batch_size(run: TrainedRun, wanted: int | None) -> int:
@@ -120,15 +119,15 @@ def _report(
     source: RecordSource,
     training: RecordSource,
     results: evaluation.Results,
-    constant: evaluation.Results,
+    baseline_results: evaluation.Results,
 ) -> Report:
     for entry in results["action"]["per_video"]:
         entry |= _names_of(entry, source)
-    del constant["action"]["per_video"]  # the same prediction for each
+    del baseline_results["action"]["per_video"]  # the same prediction for each
     return {
         "headline": evaluation.headline(results),
         "results": results,
-        "baselines": constant,
+        "baselines": baseline_results,
         "run": {
             "workdir": run.workdir,
             "step": run.step,

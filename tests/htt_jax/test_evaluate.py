@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from htt_jax import evaluate, rundir, tables
+from htt_jax import evaluate, restore, rundir, sharding, tables
+from htt_jax.checkpoint import Checkpoints
 from htt_jax.data import records
 from htt_jax.datasets import FPHA, H2O
 from htt_jax.errors import InputError
@@ -182,6 +183,17 @@ def test_folder_without_run_checkpoints_or_data_is_refused(workplace, tmp_path):
     (tmp_path / "checkpoints").symlink_to(workplace / "run/checkpoints")
     with pytest.raises(InputError, match=r"gone, which is not there now; .* --data"):
         evaluate.evaluate(str(tmp_path), split="test")
+
+
+def test_opening_a_run_leaves_a_checkpoint_that_is_being_written_alone(workplace):
+    unfinished = workplace / "run/checkpoints/99.orbax-checkpoint-tmp"
+    unfinished.mkdir()
+    run = restore.open_run(workplace / "run", None, sharding.make_mesh(1))
+    assert run.step > 0
+    assert unfinished.exists()
+    directory = workplace / "run/checkpoints"
+    with Checkpoints(directory, keep=1, best_metric="action_accuracy"):
+        assert not unfinished.exists()  # training clears up after one that was killed
 
 
 def test_unwritable_out_is_refused_before_the_work(workplace, tmp_path):

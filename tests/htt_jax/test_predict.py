@@ -132,13 +132,17 @@ def test_video_file_gives_what_its_frames_give(workplace, predicted, tmp_path):
     )
 
 
-def test_default_camera_is_the_datasets_at_the_size_of_the_input(workplace, tmp_path, capsys):
-    cv2.imwrite(str(tmp_path / "1.PNG"), np.full((540, 960, 3), 99, np.uint8))
-    run_command(tmp_path, workplace)
+def test_video_of_one_frame_works_by_default_with_the_datasets_camera_at_its_size(
+    workplace, tmp_path, capsys
+):
+    path = write_video(tmp_path / "one.mkv", [np.full((540, 960, 3), 99, np.uint8)])
+    run_command(path, workplace)
     printed = capsys.readouterr().out
     assert "1 frame of 960x540" in printed
     assert "cx 467.87, cy 270.34 (the FPHA camera at this size" in printed
     with np.load(workplace / "out/predictions.npz") as found:
+        assert found["joints_3d"].shape == (1, 21, 3)
+        assert found["clip_frames"].tolist() == [1]
         expected = np.array([[697.8745115, 0, 467.866272], [0, 697.874634, 270.340515], [0, 0, 1]])
         np.testing.assert_allclose(found["intrinsics"], expected, rtol=1e-6)
         # A point keeps its place in space: pixels are those of the input.
@@ -147,12 +151,15 @@ def test_default_camera_is_the_datasets_at_the_size_of_the_input(workplace, tmp_
         assert np.abs(found["joints_2d"].mean(axis=(0, 1)) - [480, 270]).max() < 400
 
 
-def test_video_of_one_frame_works(workplace, tmp_path):
-    path = write_video(tmp_path / "one.mkv", frames_as_arrays(workplace / "frames", 1))
-    found, _ = predict.predict(str(path), workdir=str(workplace / "run"))
-    assert found.joints_2d.shape == (1, 21, 2)
-    assert found.clip_frames.tolist() == [1]
-    assert np.isfinite(found.joints_3d).all()
+def test_folders_are_read_in_natural_order_and_a_single_image_is_a_video(tmp_path):
+    image = np.zeros((4, 6, 3), np.uint8)
+    for name in ("b_1.png", "a_10.JPG", "a_9.Jpeg", "a_009b.png"):
+        (tmp_path / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    (tmp_path / "notes.txt").write_text("not a frame")
+    resizer = Resizer(FPHA, (6, 4), (6, 4))
+    names = [name for name, _ in open_frames(tmp_path).read(resizer)]
+    assert names == ["a_9.Jpeg", "a_009b.png", "a_10.JPG", "b_1.png"]
+    assert open_frames(tmp_path / "b_1.png").count == 1
 
 
 def test_large_frames_pass_through_the_prepared_size_with_the_datasets_filter():
