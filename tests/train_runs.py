@@ -54,13 +54,22 @@ def command(directory, workdir, *arguments: str) -> list[str]:
     ]
 
 
-def start(arguments: list[str], devices: int = 1) -> subprocess.Popen:
-    """Starts a command whose processor counts as so many devices."""
-    flags = f"{QUICK_COMPILATION} --xla_force_host_platform_device_count={devices}"
+def start(
+    arguments: list[str], devices: int = 1, compiled: pathlib.Path | None = None
+) -> subprocess.Popen:
+    """Starts a command whose processor counts as so many devices.
+
+    What XLA compiled is kept in `compiled` for the next process with the same program.
+    """
+    environment = {
+        "XLA_FLAGS": f"{QUICK_COMPILATION} --xla_force_host_platform_device_count={devices}",
+        "JAX_COMPILATION_CACHE_DIR": str(compiled or ""),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
     return subprocess.Popen(
         arguments,
         cwd=ROOT,
-        env=os.environ | {"XLA_FLAGS": flags},
+        env=os.environ | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -69,10 +78,11 @@ def start(arguments: list[str], devices: int = 1) -> subprocess.Popen:
 
 def finish(process: subprocess.Popen, seconds: float = 300) -> str:
     """Waits for the end; returns what it said on stderr. Kills what takes too long."""
-    try:
-        return process.communicate(timeout=seconds)[1]
-    finally:
-        process.kill()
+    with process:
+        try:
+            return process.communicate(timeout=seconds)[1]
+        finally:
+            process.kill()
 
 
 def steps(workdir) -> dict[int, dict[str, float]]:

@@ -11,7 +11,10 @@ from htt_jax import logs
 from htt_jax.datasets import FPHA
 from tests import prepared, train_runs
 
-OPTIONS = ("--config.epochs=24", "--config.checkpoint.every_steps=10")  # 72 steps
+OPTIONS = (
+    *("--config.batch_size=2", "--config.epochs=6"),  # 66 steps
+    *("--config.checkpoint.every_steps=10", "--config.eval.every_epochs=2"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +31,9 @@ def dataset(root):
 def uninterrupted(root, dataset):
     """The directory of a run that nothing disturbs, and its process, started in the background."""
     process = train_runs.start(train_runs.command(dataset, root / "uninterrupted", *OPTIONS))
-    yield root / "uninterrupted", process
-    process.kill()
+    with process:
+        yield root / "uninterrupted", process
+        process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +47,9 @@ def interrupted(root, dataset, uninterrupted):
     ended = []
 
     def run(until=None, number=None):
-        process = train_runs.start(command)
-        while until and not until() and process.poll() is None:
+        process = train_runs.start(command, compiled=root / "compiled")
+        while until and not until():
+            assert process.poll() is None, train_runs.finish(process)
             time.sleep(0.01)
         if number:
             process.send_signal(number)
@@ -84,10 +89,10 @@ def test_sigterm_saves_the_step_it_stops_at(interrupted):
     workdir, (_, (status, said), (_, resumed)) = interrupted
     stopped = json.loads((workdir / "stopped.json").read_text())
     assert status == 128 + signal.SIGTERM
-    assert stopped["saved"][-1] == stopped["logged"] < 72
+    assert stopped["saved"][-1] == stopped["logged"] < 66
     assert f"stopped after step {stopped['logged']}; the same command continues" in said
     assert "Traceback" not in said
-    assert f"{stopped['logged']}/72" in resumed  # where the progress bar goes on
+    assert f"{stopped['logged']}/66" in resumed  # where the progress bar goes on
 
 
 def test_losses_after_signals_are_bit_equal_to_an_uninterrupted_runs(interrupted, uninterrupted):
@@ -96,23 +101,23 @@ def test_losses_after_signals_are_bit_equal_to_an_uninterrupted_runs(interrupted
     assert process.returncode == 0
     assert interrupted[1][-1][0] == 0
     found = train_runs.steps(interrupted[0])
-    assert list(found) == list(range(1, 73))
+    assert list(found) == list(range(1, 67))
     assert found == train_runs.steps(expected)
     evaluations = [
         [line for line in logs.read(workdir) if "eval_mepe" in line]
         for workdir in (interrupted[0], expected)
     ]
-    assert [line["step"] for line in evaluations[0]] == [15, 30, 45, 60, 72]
+    assert [line["step"] for line in evaluations[0]] == [22, 44, 66]
     assert evaluations[0] == evaluations[1]
 
 
 def test_the_loss_falls(interrupted):
     steps = train_runs.steps(interrupted[0])
-    assert steps[72]["loss"] < 0.8 * steps[1]["loss"]
+    assert steps[66]["loss"] < 0.8 * steps[1]["loss"]
 
 
 def test_the_newest_checkpoints_and_the_best_are_kept(interrupted):
     saved = steps_of(interrupted[0])["saved"]
     evaluations = [line for line in logs.read(interrupted[0]) if "eval_action_accuracy" in line]
     best = max(evaluations, key=lambda line: (line["eval_action_accuracy"], line["step"]))
-    assert set(saved) == {60, 70, 72, best["step"]}
+    assert set(saved) == {50, 60, 66, best["step"]}

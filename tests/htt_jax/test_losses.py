@@ -1,0 +1,129 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from htt_jax import augment
+from htt_jax.losses import LossWeights, htt_loss
+
+CLIPS, FRAMES, JOINTS, OBJECTS, ACTIONS = 2, 3, 42, 3, 4
+
+
+@pytest.fixture
+def out():
+    rng = np.random.default_rng(0)
+
+    def random(*shape):
+        return jnp.asarray(rng.normal(size=shape).astype(np.float32))
+
+    return {
+        "joints_2d": random(CLIPS, FRAMES, JOINTS, 2),
+        "depth": random(CLIPS, FRAMES, JOINTS),
+        "object_logits": random(CLIPS, FRAMES, OBJECTS),
+        "action_logits": random(CLIPS, ACTIONS),
+    }
+
+
+@pytest.fixture
+def batch():
+    return {
+        "joints_2d": jnp.zeros((CLIPS, FRAMES, JOINTS, 2)),
+        "depth": jnp.zeros((CLIPS, FRAMES, JOINTS)),
+        "valid": jnp.array([[True, True, False], [True, False, False]]),
+        "hand_annotated": jnp.ones((CLIPS, FRAMES, 2), bool),
+        "object": jnp.array([1, 2]),
+        "action": jnp.array([3, 0]),
+    }
+
+
+def test_each_term_is_the_mean_over_what_is_real(out, batch):
+    loss, terms = htt_loss(out, batch, LossWeights())
+    frames = ([0, 0, 1], [0, 1, 0])  # clip and frame of the three real ones
+    objects = np.asarray(jax.nn.log_softmax(out["object_logits"]))[frames]
+    actions = np.asarray(jax.nn.log_softmax(out["action_logits"]))
+    expected = {
+        "joints_2d": np.abs(out["joints_2d"][frames]).mean(),
+        "depth": np.abs(out["depth"][frames]).mean(),
+        "object": -(objects[0, 1] + objects[1, 1] + objects[2, 2]) / 3,
+        "action": -(actions[0, 3] + actions[1, 0]) / 2,
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(terms[name], value, rtol=1e-6, err_msg=name)
+    total = sum(
+        weight * expected[name]
+        for name, weight in {"joints_2d": 1, "depth": 100, "object": 1, "action": 1}.items()
+    )
+    np.testing.assert_allclose(loss, total, rtol=1e-6)
+
+
+def test_weights_scale_the_terms(out, batch):
+    weights = LossWeights(joints_2d=2.0, depth=3.0, object=4.0, action=5.0)
+    loss, terms = htt_loss(out, batch, weights)
+    total = 2 * terms["joints_2d"] + 3 * terms["depth"] + 4 * terms["object"] + 5 * terms["action"]
+    np.testing.assert_allclose(loss, total, rtol=1e-6)
+
+
+def test_only_annotated_hands_count(out, batch):
+    left_only = jnp.zeros((CLIPS, FRAMES, 2), bool).at[0, 0, 0].set(True)
+    _, terms = htt_loss(out, batch | {"hand_annotated": left_only}, LossWeights())
+    expected = np.abs(out["joints_2d"][0, 0, :21]).mean()
+    np.testing.assert_allclose(terms["joints_2d"], expected, rtol=1e-6)
+    np.testing.assert_allclose(terms["depth"], np.abs(out["depth"][0, 0, :21]).mean(), rtol=1e-6)
+
+
+def test_a_hidden_action_and_an_unknown_object_are_left_out(out, batch):
+    known = batch | {"action": jnp.array([3, -1]), "object": jnp.array([-1, 2])}
+    _, terms = htt_loss(out, known, LossWeights())
+    np.testing.assert_allclose(
+        terms["action"], -jax.nn.log_softmax(out["action_logits"])[0, 3], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        terms["object"], -jax.nn.log_softmax(out["object_logits"])[1, 0, 2], rtol=1e-6
+    )
+
+
+def test_nothing_known_gives_zero_loss_and_zero_gradient(out, batch):
+    nothing = batch | {
+        "hand_annotated": jnp.zeros((CLIPS, FRAMES, 2), bool),
+        "action": jnp.full(CLIPS, -1),
+        "object": jnp.full(CLIPS, -1),
+    }
+    loss, gradient = jax.value_and_grad(lambda out: htt_loss(out, nothing, LossWeights())[0])(out)
+    assert loss == 0
+    for x in jax.tree.leaves(gradient):
+        np.testing.assert_array_equal(x, 0)
+
+
+def test_padding_clips_contribute_nothing(out, batch):
+    alone = htt_loss(
+        {name: x[:1] for name, x in out.items()},
+        {name: x[:1] for name, x in batch.items()},
+        LossWeights(),
+    )[0]
+    padded = batch | {
+        "valid": batch["valid"].at[1].set(False),
+        "action": jnp.array([3, -1]),
+        "object": jnp.array([1, -1]),
+    }
+    loss, gradient = jax.value_and_grad(lambda out: htt_loss(out, padded, LossWeights())[0])(out)
+    np.testing.assert_allclose(loss, alone, rtol=1e-6)
+    for name, x in gradient.items():
+        np.testing.assert_array_equal(x[1], 0, err_msg=name)
+
+
+def test_unannotated_joints_at_and_behind_the_camera_give_no_nan(out, batch):
+    joints_3d = np.full((CLIPS, FRAMES, JOINTS, 3), 0.5, np.float32)
+    joints_3d[0, 0, :21] = 0.0
+    joints_3d[0, 1, :21, 2] = -1.0
+    raw = batch | {
+        "image": jnp.zeros((CLIPS, FRAMES, 2, 2, 3), jnp.uint8),
+        "joints_3d": jnp.asarray(joints_3d),
+        "intrinsics": jnp.broadcast_to(jnp.eye(3), (CLIPS, FRAMES, 3, 3)),
+        "hand_annotated": batch["hand_annotated"].at[0, :, 0].set(False),
+    }
+    inputs = augment.to_inputs(raw)
+    loss, gradient = jax.value_and_grad(lambda out: htt_loss(out, inputs, LossWeights())[0])(out)
+    assert np.isfinite(loss)
+    for x in jax.tree.leaves(gradient):
+        assert np.isfinite(x).all()
+    np.testing.assert_array_equal(gradient["joints_2d"][0, :, :21], 0)

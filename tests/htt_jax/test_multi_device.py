@@ -1,0 +1,86 @@
+"""Several devices and several processes compute what one device computes."""
+
+import signal
+import socket
+import time
+
+import pytest
+
+from htt_jax import logs
+from htt_jax.datasets import FPHA
+from tests import prepared, train_runs
+
+STEPS = 6  # of the runs that come to their end: two epochs
+LOSS_TOLERANCE = 1e-6
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("devices")
+
+
+@pytest.fixture(scope="module")
+def dataset(root):
+    return prepared.write_dataset(root / "data", FPHA, {"train": [9, 1, 20], "test": [5, 18]})
+
+
+@pytest.fixture(scope="module")
+def run(root, dataset):
+    """Trains for two epochs on so many devices; returns what each step computed."""
+
+    def finished_run(name, devices, *arguments):
+        command = train_runs.command(dataset, root / name, "--config.epochs=2", *arguments)
+        process = train_runs.start(command, devices)
+        said = train_runs.finish(process)
+        assert process.returncode == 0, said
+        return train_runs.steps(root / name)
+
+    return finished_run
+
+
+@pytest.fixture(scope="module")
+def one_device(run):
+    return run("one", 1)
+
+
+def assert_same_losses(found, expected):
+    for step in range(1, STEPS + 1):
+        assert found[step]["loss"] == pytest.approx(expected[step]["loss"], rel=LOSS_TOLERANCE)
+        for name in ("gradient_norm", "loss_joints_2d", "loss_depth", "loss_object", "loss_action"):
+            assert found[step][name] == pytest.approx(expected[step][name], rel=1e-5), name
+        assert found[step]["learning_rate"] == expected[step]["learning_rate"]
+        assert found[step]["real_frame_share"] == expected[step]["real_frame_share"]
+
+
+@pytest.mark.parametrize("fsdp", [1, 4])
+def test_eight_devices_give_the_losses_of_one(run, one_device, fsdp):
+    found = run(f"fsdp{fsdp}", 8, f"--config.mesh.fsdp={fsdp}")
+    assert len(found) == STEPS
+    assert_same_losses(found, one_device)
+
+
+def test_two_processes_give_the_losses_of_one_and_stop_together(root, dataset, one_device):
+    workdir = root / "two"
+    command = train_runs.command(dataset, workdir, "--config.epochs=1000")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    processes = [
+        train_runs.start(
+            [*command, f"--coordinator_address={address}", "--num_processes=2", f"--process_id={i}"]
+        )
+        for i in range(2)
+    ]
+    while len(logs.read(workdir)) < STEPS:
+        for process in processes:
+            assert process.poll() is None, train_runs.finish(process)
+        time.sleep(0.05)
+    processes[1].send_signal(signal.SIGTERM)
+    said = [train_runs.finish(process) for process in processes]
+    found = train_runs.steps(workdir)
+    stopped = max(found)
+    assert [process.returncode for process in processes] == [128 + signal.SIGTERM] * 2, said
+    assert (workdir / "checkpoints" / str(stopped)).exists()
+    assert f"stopped after step {stopped}" in said[0]
+    assert f"stopped after step {stopped}" in said[1]
+    assert_same_losses(found, one_device)

@@ -1,0 +1,29 @@
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from htt_jax import optim
+
+
+def test_learning_rate_is_halved_every_fifteen_epochs():
+    schedule = optim.step_decay(3e-5, decay_factor=0.5, decay_epochs=15, steps_per_epoch=10)
+    rates = [float(schedule(step)) for step in (0, 149, 150, 299, 300, 449)]
+    np.testing.assert_allclose(rates, [3e-5, 3e-5, 1.5e-5, 1.5e-5, 0.75e-5, 0.75e-5], rtol=1e-6)
+
+
+def test_adam_moves_as_worked_out_by_hand_without_weight_decay():
+    optimizer = optim.adam(lambda step: 0.1)
+    params = {"x": jnp.array([2.0, -3.0]), "still": jnp.array([5.0])}
+    state = optimizer.init(params)
+    gradients = [np.array([0.5, -4.0]), np.array([-1.0, 2.0])]
+    first, second, x = np.zeros(2), np.zeros(2), np.array([2.0, -3.0])
+    for step, gradient in enumerate(gradients, start=1):
+        updates, state = optimizer.update(
+            {"x": jnp.asarray(gradient, jnp.float32), "still": jnp.zeros(1)}, state, params
+        )
+        params = optax.apply_updates(params, updates)
+        first = 0.9 * first + 0.1 * gradient
+        second = 0.999 * second + 0.001 * gradient**2
+        x = x - 0.1 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+        np.testing.assert_allclose(params["x"], x, rtol=1e-5)
+    np.testing.assert_array_equal(params["still"], [5.0])
