@@ -1,0 +1,184 @@
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from htt_jax import camera
+from htt_jax.models.htt import HTT
+
+SMALL = functools.partial(
+    HTT,
+    num_actions=3,
+    num_objects=2,
+    window=4,
+    width=32,
+    heads=4,
+    mlp_width=64,
+    pose_layers=1,
+    action_layers=1,
+    backbone_width=4,
+)
+FRAMES, HEIGHT, WIDTH = 8, 36, 64
+POSES = ("joints_2d", "depth", "joints_3d", "object_logits")
+
+
+def shapes(model, height=HEIGHT, width=WIDTH):
+    """Shapes of variables and outputs; nothing is computed."""
+    image = jax.ShapeDtypeStruct((2, 16, height, width, 3), jnp.float32)
+    valid = jax.ShapeDtypeStruct((2, 16), bool)
+    intrinsics = jax.ShapeDtypeStruct((2, 16, 3, 3), jnp.float32)
+    out, variables = jax.eval_shape(
+        model.init_with_output, jax.random.key(0), image, valid, intrinsics
+    )
+    return variables, {name: x.shape for name, x in out.items()}
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    rng = np.random.default_rng(0)
+    image = rng.random((2, FRAMES, HEIGHT, WIDTH, 3), np.float32) - 0.5
+    valid = np.ones((2, FRAMES), bool)
+    valid[1, 6:] = False
+    intrinsics = np.array([[58, 0, 32], [0, 57, 18], [0, 0, 1]], np.float32)
+    return image, valid, np.broadcast_to(intrinsics, (2, FRAMES, 3, 3))
+
+
+@pytest.fixture(scope="module")
+def variables(inputs):
+    quick = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+    return jax.jit(SMALL().init, compiler_options=quick)(jax.random.key(0), *inputs)
+
+
+@pytest.fixture(scope="module")
+def apply(variables):
+    compiled = jax.jit(SMALL().apply)
+    return lambda *inputs: jax.device_get(compiled(variables, *inputs))
+
+
+@pytest.fixture(scope="module")
+def out(apply, inputs):
+    return apply(*inputs)
+
+
+def test_a_frame_changes_the_poses_of_its_own_window_only(apply, inputs, out):
+    image, *others = inputs
+    changed = image.copy()
+    changed[0, 5] += 0.2
+    found = apply(changed, *others)
+    for name in POSES:
+        np.testing.assert_array_equal(found[name][0, :4], out[name][0, :4], err_msg=name)
+        np.testing.assert_array_equal(found[name][1], out[name][1], err_msg=name)
+        differs = found[name][0, 4:] != out[name][0, 4:]
+        assert differs.reshape(4, -1).any(axis=1).all(), name
+    assert (found["action_logits"][0] != out["action_logits"][0]).all()
+    np.testing.assert_array_equal(found["action_logits"][1], out["action_logits"][1])
+
+
+def test_what_is_in_padding_changes_no_real_frame(apply, inputs, out):
+    image, valid, intrinsics = inputs
+    changed = image.copy()
+    changed[~valid] = 100.0
+    found = apply(changed, valid, intrinsics)
+    for name in POSES:
+        np.testing.assert_array_equal(found[name][valid], out[name][valid], err_msg=name)
+    np.testing.assert_array_equal(found["action_logits"], out["action_logits"])
+
+
+def test_a_clip_of_padding_alone_is_finite(apply, inputs):
+    image, valid, intrinsics = inputs
+    found = apply(image, np.zeros_like(valid), intrinsics)
+    assert all(np.isfinite(x).all() for x in found.values())
+
+
+def test_joints_in_camera_space_project_to_the_joints_in_the_image(inputs, out):
+    joints_2d, depth = camera.project(out["joints_3d"], inputs[2])
+    np.testing.assert_allclose(joints_2d, out["joints_2d"], atol=1e-3)
+    np.testing.assert_array_equal(depth, out["depth"])
+
+
+def test_untrained_poses_lie_about_the_middle_of_the_image_at_forty_centimetres(out):
+    np.testing.assert_allclose(out["joints_2d"].mean(axis=(0, 1, 2)), [32, 18], atol=60)
+    np.testing.assert_allclose(out["depth"].mean(), 0.4, atol=0.05)
+
+
+def test_bfloat16_gives_close_results_in_float32(variables, inputs, out):
+    found = jax.jit(SMALL(dtype=jnp.bfloat16).apply)(variables, *inputs)
+    assert {x.dtype for x in found.values()} == {jnp.dtype("float32")}
+    np.testing.assert_allclose(found["joints_2d"], out["joints_2d"], atol=4)
+    np.testing.assert_allclose(found["joints_3d"], out["joints_3d"], atol=0.03)
+    for name in ("object_logits", "action_logits"):
+        np.testing.assert_allclose(found[name], out[name], atol=0.06)
+
+
+def test_default_model_has_the_papers_number_of_parameters():
+    variables, out = shapes(HTT())
+    parameters = sum(math.prod(x.shape) for x in jax.tree.leaves(variables["params"]))
+    assert round(parameters / 1e6, 1) == 25.5
+    assert out == {
+        "joints_2d": (2, 16, 21, 2),
+        "depth": (2, 16, 21),
+        "joints_3d": (2, 16, 21, 3),
+        "object_logits": (2, 16, 26),
+        "action_logits": (2, 45),
+    }
+
+
+def test_two_hands_have_forty_two_joints():
+    _, out = shapes(SMALL(num_joints=42))
+    assert out["joints_3d"] == (2, 16, 42, 3)
+
+
+def test_parallel_blocks_share_nothing_but_the_frame_features():
+    cascaded, expected = shapes(SMALL())
+    parallel, out = shapes(SMALL(cascaded=False))
+    assert out == expected
+    assert set(cascaded["params"]) - set(parallel["params"]) == {
+        "pose_to_action",
+        "object_to_action",
+        "action_input",
+    }
+
+
+@pytest.mark.parametrize(
+    ("action_inputs", "missing"),
+    [
+        (("pose", "object"), set()),
+        (("image", "object"), {"pose_to_action"}),
+        (("image", "pose"), {"object_to_action"}),
+        (("image",), {"pose_to_action", "object_to_action"}),
+    ],
+)
+def test_each_input_of_the_action_block_can_be_left_out(action_inputs, missing):
+    full, expected = shapes(SMALL())
+    variables, out = shapes(SMALL(action_inputs=action_inputs))
+    assert out == expected
+    assert set(full["params"]) - set(variables["params"]) == missing
+    assert variables["params"]["action_input"]["kernel"].shape == (32 * len(action_inputs), 32)
+
+
+def test_a_window_of_one_frame_has_no_pose_block():
+    full, expected = shapes(SMALL())
+    variables, out = shapes(SMALL(window=1))
+    assert out == expected
+    assert set(full["params"]) - set(variables["params"]) == {"pose_block"}
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_depth_of_the_encoders_can_be_chosen(layers):
+    variables, _ = shapes(SMALL(pose_layers=layers, action_layers=2))
+    assert len(variables["params"]["pose_block"]) == layers + 1  # and the last norm
+    assert len(variables["params"]["action_block"]) == 2 + 1
+
+
+def test_features_of_another_width_are_projected():
+    variables, out = shapes(SMALL(backbone_width=8))
+    assert variables["params"]["image_projection"]["kernel"].shape == (64, 32)
+    assert out["action_logits"] == (2, 3)
+
+
+def test_frames_that_are_no_whole_windows_are_refused():
+    with pytest.raises(ValueError, match="16 frames are not a multiple of the window, 3"):
+        shapes(SMALL(window=3))
