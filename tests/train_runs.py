@@ -32,7 +32,7 @@ TINY = {
 }
 
 # XLA spends nearly all of a tiny run on optimising code; without, a run takes a third of the time.
-QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+QUICK_COMPILATION = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 
 
 def tiny_config(directory, **options) -> ConfigDict:
@@ -61,8 +61,9 @@ def start(
 
     What XLA compiled is kept in `compiled` for the next process with the same program.
     """
+    flags = QUICK_COMPILATION | {"xla_force_host_platform_device_count": devices}
     environment = {
-        "XLA_FLAGS": f"{QUICK_COMPILATION} --xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": " ".join(f"--{name}={value}" for name, value in flags.items()),
         "JAX_COMPILATION_CACHE_DIR": str(compiled or ""),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }

@@ -121,3 +121,15 @@ def test_the_newest_checkpoints_and_the_best_are_kept(interrupted):
     evaluations = [line for line in logs.read(interrupted[0]) if "eval_action_accuracy" in line]
     best = max(evaluations, key=lambda line: (line["eval_action_accuracy"], line["step"]))
     assert set(saved) == {50, 60, 66, best["step"]}
+
+
+def test_every_step_is_logged_with_its_terms_and_rates(interrupted):
+    (line,) = [line for line in logs.read(interrupted[0]) if line["step"] == 66 and "loss" in line]
+    assert set(line) == {
+        *("step", "epoch", "loss", "loss_joints_2d", "loss_depth", "loss_object", "loss_action"),
+        *("learning_rate", "gradient_norm", "real_frame_share", "data_wait_share"),
+        *("frames_per_second", "steps_per_second"),
+    }
+    assert line["epoch"] == 6
+    assert 0 < line["real_frame_share"] < 1
+    assert any((interrupted[0] / logs.TENSORBOARD).iterdir())

@@ -8,6 +8,7 @@ import pytest
 
 from htt_jax import camera
 from htt_jax.models.htt import HTT
+from tests import train_runs
 
 SMALL = functools.partial(
     HTT,
@@ -48,8 +49,8 @@ def inputs():
 
 @pytest.fixture(scope="module")
 def variables(inputs):
-    quick = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-    return jax.jit(SMALL().init, compiler_options=quick)(jax.random.key(0), *inputs)
+    init = jax.jit(SMALL().init, compiler_options=train_runs.QUICK_COMPILATION)
+    return init(jax.random.key(0), *inputs)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,108 @@
+import dataclasses
+import json
+
+import pytest
+
+from htt_jax import rundir
+from htt_jax.data.records import RecordSource
+from htt_jax.datasets import FPHA
+from htt_jax.errors import InputError
+from tests import prepared, train_runs
+
+FACTS = rundir.DatasetFacts(
+    name="fpha",
+    action_names=("open", "close"),
+    object_names=("milk",),
+    image_size=(480, 270),
+    fingerprint="1234",
+)
+
+
+def run(**options):
+    return rundir.Run(train_runs.tiny_config("data", **options), FACTS)
+
+
+def test_a_run_comes_back_as_it_was(tmp_path):
+    rundir.start(tmp_path / "run", run())
+    found = rundir.read(tmp_path / "run")
+    assert found.dataset == FACTS
+    assert found.dataset.spec is FPHA
+    expected = json.loads(json.dumps(run().config.to_dict()))
+    assert found.config.to_dict() == expected
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.json"]
+
+
+def test_the_same_run_may_go_on(tmp_path):
+    rundir.start(tmp_path, run())
+    rundir.start(tmp_path, run())
+
+
+def test_what_changes_no_result_may_change(tmp_path):
+    rundir.start(tmp_path, run())
+    changed = run(
+        epochs=99,
+        data__workers=3,
+        data__directory="elsewhere",
+        init__backbone="resnet18.safetensors",
+        mesh__fsdp=2,
+        checkpoint__every_steps=7,
+        checkpoint__best_metric="mepe",
+        eval__every_epochs=9,
+        log__every_steps=5,
+    )
+    rundir.start(tmp_path, changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "difference"),
+    [
+        ("seed", 1, "config.seed is 0 there and 1 here"),
+        ("batch_size", 4, "config.batch_size is 8 there and 4 here"),
+        ("model.window", 8, "config.model.window is 4 there and 8 here"),
+        ("data.spacing", 3, "config.data.spacing is 2 there and 3 here"),
+        ("optimizer.learning_rate", 0.5, "config.optimizer.learning_rate is 0.001 there and 0.5"),
+        ("augment.enabled", False, "config.augment.enabled is True there and False here"),
+    ],
+)
+def test_another_config_is_refused_with_the_difference(tmp_path, name, value, difference):
+    rundir.start(tmp_path, run())
+    with pytest.raises(InputError, match=f"holds another run: {difference}"):
+        rundir.start(tmp_path, run(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "difference"),
+    [
+        ("fingerprint", "5678", "dataset.fingerprint is '1234' there and '5678' here"),
+        ("image_size", (240, 135), r"dataset.image_size is \[480, 270\] there and \[240, 135\]"),
+        ("action_names", ("open",), r"dataset.action_names is \['open', 'close'\] there"),
+    ],
+)
+def test_another_dataset_is_refused_with_the_difference(tmp_path, field, value, difference):
+    rundir.start(tmp_path, run())
+    other = rundir.Run(run().config, dataclasses.replace(FACTS, **{field: value}))
+    with pytest.raises(InputError, match=f"holds another run: {difference}"):
+        rundir.start(tmp_path, other)
+
+
+def test_facts_are_those_of_the_dataset_on_disk(tmp_path):
+    source = RecordSource(prepared.write_dataset(tmp_path, FPHA, {"train": [2]}), "train")
+    facts = rundir.dataset_facts(source, None)
+    assert facts.name == "fpha"
+    assert facts.action_names == ("open_milk", "close_milk", "put_salt")
+    assert facts.object_names == ("milk", "salt")
+    assert facts.image_size == (64, 36)
+    assert facts.fingerprint == source.fingerprint
+    assert rundir.dataset_facts(source, (32, 18)).image_size == (32, 18)
+
+
+def test_a_directory_without_a_run_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"no run in .*run.json is missing; give a --workdir"):
+        rundir.read(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"config": {}}', '{"config": 3, "dataset": 4}'])
+def test_a_damaged_description_is_named(tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(InputError, match=r"run.json is not the description of a run"):
+        rundir.read(tmp_path)

@@ -1,0 +1,148 @@
+"""What a run makes of bad input; `test_train_signals` and `test_multi_device` train to the end."""
+
+import re
+
+import numpy as np
+import pytest
+
+from htt_jax import checkpoint, configuration, initialise, optim, rundir, sharding, train
+from htt_jax.data import records, tfrecord
+from htt_jax.data.records import RecordSource
+from htt_jax.datasets import FPHA
+from htt_jax.errors import InputError
+from htt_jax.train_step import TrainState
+from tests import prepared, train_runs
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    splits = {"train": [9, 1, 20], "test": [5], "empty": []}
+    return prepared.write_dataset(tmp_path / "data", FPHA, splits)
+
+
+def rewrite(dataset, split, change):
+    """Writes the videos of a split again, each after `change`."""
+    source = RecordSource(dataset, split)
+    videos = [source[number] for number in range(len(source))]
+    schema = records.features(FPHA, source.action_names, source.object_names)
+    with records.ShardWriter(records.shard_path(dataset, FPHA, split, 0, 1)) as shard:
+        for video in videos:
+            change(video)
+            shard.write(records.encode(video, schema), len(video.frames), video.video_id)
+
+
+def test_mistakes_on_the_command_line_are_one_line_and_status_2(tmp_path):
+    expected = {
+        (
+            "--config.optimiser=adam",
+        ): r"unknown config option 'optimiser': Did you mean \"optimizer",
+        ("--config.epochs=many",): r"flag --config.epochs=many: invalid literal for int",
+        ("--config=configs/fhpa.py",): r"cannot load the --config file: .*'configs/fhpa.py'",
+        ("--config.data.directory=x/y",): r"no directory x/y; prepare a dataset with",
+        ("--coordinator_address=localhost:1",): r"also needs --num_processes and --process_id",
+    }
+    processes = {
+        arguments: train_runs.start(
+            train_runs.command(tmp_path / "data", tmp_path / "run", *arguments)
+        )
+        for arguments in expected
+    }
+    for arguments, message in expected.items():
+        said = train_runs.finish(processes[arguments])
+        assert re.match(rf"error: .*{message}", said), said
+        assert said.count("\n") == 1, said
+        assert processes[arguments].returncode == 2
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data__directory": "no/where"}, "no directory no/where; prepare a dataset"),
+        ({"eval__split": "val"}, "has no split 'val'; it has train, test, empty"),
+        ({"eval__split": "empty"}, "split 'empty' of .* is empty"),
+        ({"data__frames": 9}, "config.data.frames=9 is not a multiple of config.model.window=4"),
+        ({"data__image_size": (640, 360)}, "640x360 does not fit frames stored at 64x36"),
+        (
+            {"init__backbone": "no.safetensors", "model__backbone_width": 64},
+            r"no ImageNet weights at config.init.backbone=no.safetensors: .*timm/resnet18",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_before_training(dataset, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        train.train(train_runs.tiny_config(dataset, **options), str(tmp_path / "run"))
+
+
+def test_a_run_is_not_continued_with_another_config(dataset, tmp_path):
+    # The first start ends early too, but by then the run is on record.
+    missing = {"init__backbone": "no.safetensors"}
+    with pytest.raises(InputError, match="no ImageNet weights"):
+        train.train(train_runs.tiny_config(dataset, **missing), str(tmp_path / "run"))
+    changed = train_runs.tiny_config(dataset, **missing, optimizer__learning_rate=0.5)
+    with pytest.raises(InputError, match=r"learning_rate is 0.001 there and 0.5 here"):
+        train.train(changed, str(tmp_path / "run"))
+    rewrite(dataset, "train", lambda video: video.joints_3d.fill(1.0))
+    with pytest.raises(InputError, match=r"dataset.fingerprint is '\w+' there and '\w+' here"):
+        train.train(train_runs.tiny_config(dataset, **missing), str(tmp_path / "run"))
+
+
+def test_the_best_action_accuracy_needs_a_split_with_known_actions(dataset, tmp_path):
+    def hide(video):
+        video.action = -1
+
+    rewrite(dataset, "test", hide)
+    with pytest.raises(
+        InputError, match=r"actions of split 'test' are hidden.*best_metric=mepe or another"
+    ):
+        train.train(train_runs.tiny_config(dataset), str(tmp_path / "run"))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(dataset, tmp_path):
+    def poison(video):
+        if len(video.frames) == 1:
+            video.joints_3d[:] = np.nan
+
+    rewrite(dataset, "train", poison)
+    workdir = tmp_path / "run"
+    options = ("--config.batch_size=2", "--config.checkpoint.every_steps=1")
+    process = train_runs.start(train_runs.command(dataset, workdir, *options))
+    said = train_runs.finish(process)
+    assert process.returncode == 2
+    error = said.splitlines()[-1]
+    found = re.match(r"error: the loss of step (\d+) is not finite: .*loss_depth nan", error)
+    assert found, said
+    assert "its clips: " in error
+    assert "Subject_1/close_milk/1 from frame 0" in error
+    last = int(found[1]) - 1
+    assert last >= 1
+    assert max(train_runs.steps(workdir)) == last
+    restored = restore(workdir, dataset)
+    assert restored.step == last
+    assert np.isfinite(restored.params["action_token"]).all()
+
+
+def restore(workdir, dataset) -> TrainState:
+    """The newest state of a tiny run."""
+    run = rundir.read(workdir)
+    model = configuration.make_model(run.config, run.dataset)
+    optimizer = optim.adam(lambda step: 1e-3)
+    abstract = initialise.abstract_state(model, optimizer, sharding.make_mesh(1))
+    with checkpoint.Checkpoints(
+        workdir / rundir.CHECKPOINTS, keep=1, best_metric="mepe", read_only=True
+    ) as checkpoints:
+        return checkpoints.restore_newest(abstract)
+
+
+def test_a_damaged_shard_stops_the_run_with_its_place(dataset, tmp_path):
+    shard = records.shard_path(dataset, FPHA, "train", 0, 1)
+    content = bytearray(shard.read_bytes())
+    content[-100] ^= 1
+    shard.write_bytes(content)
+    offset = tfrecord.stored_index(shard).offsets[2]
+    process = train_runs.start(train_runs.command(dataset, tmp_path / "run"))
+    said = train_runs.finish(process)
+    assert process.returncode == 2
+    assert "Traceback" not in said
+    expected = f"error: damaged shard {shard}: record 2 at byte {offset}: the checksum of its data"
+    assert said.splitlines()[-1].startswith(expected)
