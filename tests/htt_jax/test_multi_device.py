@@ -10,7 +10,7 @@ from htt_jax import logs
 from htt_jax.datasets import FPHA
 from tests import prepared, train_runs
 
-STEPS = 6  # of the runs that come to their end: two epochs
+STEPS = 3  # of the runs that come to their end: one epoch
 LOSS_TOLERANCE = 1e-6
 
 
@@ -26,10 +26,10 @@ def dataset(root):
 
 @pytest.fixture(scope="module")
 def run(root, dataset):
-    """Trains for two epochs on so many devices; returns what each step computed."""
+    """Trains for an epoch on so many devices; returns what each step computed."""
 
     def finished_run(name, devices, *arguments):
-        command = train_runs.command(dataset, root / name, "--config.epochs=2", *arguments)
+        command = train_runs.command(dataset, root / name, *arguments)
         process = train_runs.start(command, devices)
         said = train_runs.finish(process)
         assert process.returncode == 0, said

@@ -20,6 +20,12 @@ def dataset(tmp_path):
     return prepared.write_dataset(tmp_path / "data", FPHA, splits)
 
 
+@pytest.fixture
+def compiled(tmp_path_factory):
+    """Where all runs of this program, also those in other tests, keep what they compiled."""
+    return tmp_path_factory.getbasetemp() / "compiled"
+
+
 def rewrite(dataset, split, change):
     """Writes the videos of a split again, each after `change`."""
     source = RecordSource(dataset, split)
@@ -98,7 +104,9 @@ def test_the_best_action_accuracy_needs_a_split_with_known_actions(dataset, tmp_
         train.train(train_runs.tiny_config(dataset), str(tmp_path / "run"))
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(dataset, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
+    dataset, tmp_path, compiled
+):
     def poison(video):
         if len(video.frames) == 1:
             video.joints_3d[:] = np.nan
@@ -106,7 +114,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
     rewrite(dataset, "train", poison)
     workdir = tmp_path / "run"
     options = ("--config.batch_size=2", "--config.checkpoint.every_steps=1")
-    process = train_runs.start(train_runs.command(dataset, workdir, *options))
+    command = train_runs.command(dataset, workdir, *options)
+    process = train_runs.start(command, compiled=compiled)
     said = train_runs.finish(process)
     assert process.returncode == 2
     error = said.splitlines()[-1]
@@ -134,13 +143,15 @@ def restore(workdir, dataset) -> TrainState:
         return checkpoints.restore_newest(abstract)
 
 
-def test_a_damaged_shard_stops_the_run_with_its_place(dataset, tmp_path):
+def test_a_damaged_shard_stops_the_run_with_its_place(dataset, tmp_path, compiled):
     shard = records.shard_path(dataset, FPHA, "train", 0, 1)
     content = bytearray(shard.read_bytes())
     content[-100] ^= 1
     shard.write_bytes(content)
     offset = tfrecord.stored_index(shard).offsets[2]
-    process = train_runs.start(train_runs.command(dataset, tmp_path / "run"))
+    process = train_runs.start(
+        train_runs.command(dataset, tmp_path / "run", "--config.batch_size=2"), compiled=compiled
+    )
     said = train_runs.finish(process)
     assert process.returncode == 2
     assert "Traceback" not in said

@@ -12,8 +12,8 @@ from htt_jax.datasets import FPHA
 from tests import prepared, train_runs
 
 OPTIONS = (
-    *("--config.batch_size=2", "--config.epochs=6"),  # 66 steps
-    *("--config.checkpoint.every_steps=10", "--config.eval.every_epochs=2"),
+    *("--config.batch_size=2", "--config.epochs=4"),  # 44 steps
+    *("--config.checkpoint.every_steps=5", "--config.eval.every_epochs=2"),
 )
 
 
@@ -28,16 +28,23 @@ def dataset(root):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(root, dataset):
+def compiled(tmp_path_factory):
+    """Where all runs of this program, also those in other tests, keep what they compiled."""
+    return tmp_path_factory.getbasetemp() / "compiled"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(root, dataset, compiled):
     """The directory of a run that nothing disturbs, and its process, started in the background."""
-    process = train_runs.start(train_runs.command(dataset, root / "uninterrupted", *OPTIONS))
+    command = train_runs.command(dataset, root / "uninterrupted", *OPTIONS)
+    process = train_runs.start(command, compiled=compiled)
     with process:
         yield root / "uninterrupted", process
         process.kill()
 
 
 @pytest.fixture(scope="module")
-def interrupted(root, dataset, uninterrupted):
+def interrupted(root, dataset, uninterrupted, compiled):
     """A run that is killed, loses its newest checkpoint, is asked to stop, and comes to its end.
 
     Returns its directory, and the exit status and stderr of each of its three processes.
@@ -47,7 +54,7 @@ def interrupted(root, dataset, uninterrupted):
     ended = []
 
     def run(until=None, number=None):
-        process = train_runs.start(command, compiled=root / "compiled")
+        process = train_runs.start(command, compiled=compiled)
         while until and not until():
             assert process.poll() is None, train_runs.finish(process)
             time.sleep(0.01)
@@ -56,9 +63,9 @@ def interrupted(root, dataset, uninterrupted):
         said = train_runs.finish(process)
         ended.append((process.returncode, said))
 
-    run((workdir / "checkpoints" / "20").exists, signal.SIGKILL)
-    damage(workdir / "checkpoints" / "20")
-    run((workdir / "checkpoints" / "30").exists, signal.SIGTERM)
+    run((workdir / "checkpoints" / "10").exists, signal.SIGKILL)
+    damage(workdir / "checkpoints" / "10")
+    run((workdir / "checkpoints" / "15").exists, signal.SIGTERM)
     (workdir / "stopped.json").write_text(json.dumps(steps_of(workdir)))
     run()
     return workdir, ended
@@ -82,17 +89,17 @@ def test_a_killed_run_passes_over_a_truncated_checkpoint_for_the_one_before(inte
     assert killed == -signal.SIGKILL
     warnings = [line for line in said.splitlines() if "passed over" in line]
     assert len(warnings) == 1
-    assert "checkpoint 20 cannot be read and is passed over" in warnings[0]
+    assert "checkpoint 10 cannot be read and is passed over" in warnings[0]
 
 
 def test_sigterm_saves_the_step_it_stops_at(interrupted):
     workdir, (_, (status, said), (_, resumed)) = interrupted
     stopped = json.loads((workdir / "stopped.json").read_text())
     assert status == 128 + signal.SIGTERM
-    assert stopped["saved"][-1] == stopped["logged"] < 66
+    assert stopped["saved"][-1] == stopped["logged"] < 44
     assert f"stopped after step {stopped['logged']}; the same command continues" in said
     assert "Traceback" not in said
-    assert f"{stopped['logged']}/66" in resumed  # where the progress bar goes on
+    assert f"{stopped['logged']}/44" in resumed  # where the progress bar goes on
 
 
 def test_losses_after_signals_are_bit_equal_to_an_uninterrupted_runs(interrupted, uninterrupted):
@@ -101,35 +108,35 @@ def test_losses_after_signals_are_bit_equal_to_an_uninterrupted_runs(interrupted
     assert process.returncode == 0
     assert interrupted[1][-1][0] == 0
     found = train_runs.steps(interrupted[0])
-    assert list(found) == list(range(1, 67))
+    assert list(found) == list(range(1, 45))
     assert found == train_runs.steps(expected)
     evaluations = [
         [line for line in logs.read(workdir) if "eval_mepe" in line]
         for workdir in (interrupted[0], expected)
     ]
-    assert [line["step"] for line in evaluations[0]] == [22, 44, 66]
+    assert [line["step"] for line in evaluations[0]] == [22, 44]
     assert evaluations[0] == evaluations[1]
 
 
 def test_the_loss_falls(interrupted):
     steps = train_runs.steps(interrupted[0])
-    assert steps[66]["loss"] < 0.8 * steps[1]["loss"]
+    assert steps[44]["loss"] < 0.8 * steps[1]["loss"]
 
 
 def test_the_newest_checkpoints_and_the_best_are_kept(interrupted):
     saved = steps_of(interrupted[0])["saved"]
     evaluations = [line for line in logs.read(interrupted[0]) if "eval_action_accuracy" in line]
     best = max(evaluations, key=lambda line: (line["eval_action_accuracy"], line["step"]))
-    assert set(saved) == {50, 60, 66, best["step"]}
+    assert set(saved) == {35, 40, 44, best["step"]}
 
 
 def test_every_step_is_logged_with_its_terms_and_rates(interrupted):
-    (line,) = [line for line in logs.read(interrupted[0]) if line["step"] == 66 and "loss" in line]
+    (line,) = [line for line in logs.read(interrupted[0]) if line["step"] == 44 and "loss" in line]
     assert set(line) == {
         *("step", "epoch", "loss", "loss_joints_2d", "loss_depth", "loss_object", "loss_action"),
         *("learning_rate", "gradient_norm", "real_frame_share", "data_wait_share"),
         *("frames_per_second", "steps_per_second"),
     }
-    assert line["epoch"] == 6
+    assert line["epoch"] == 4
     assert 0 < line["real_frame_share"] < 1
     assert any((interrupted[0] / logs.TENSORBOARD).iterdir())
