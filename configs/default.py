@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
     config.data.frames = 128  # T, frames of a clip
     config.data.spacing = 2  # raw frames from one frame of a clip to the next
     config.data.image_size = placeholder(tuple)  # (width, height); None: as stored
-    config.data.workers = 8  # loader processes on this host; 0: in the training process
+    config.data.workers = 0  # loader processes on this host; 0: threads, which copy less
 
     config.model = ConfigDict()
     config.model.window = 16  # t, frames of a pose window; 1: no pose block (Tab. 4)
@@ -31,9 +31,7 @@ def get_config() -> ConfigDict:
     config.model.cascaded = True  # False: both blocks read the frame features (Tab. 5)
     config.model.action_inputs = ("image", "pose", "object")  # any of the three (Eq. 5, Tab. 5)
     config.model.backbone_width = 64  # channels of the ResNet's first stage
-    config.model.pixel_scale = (
-        100.0  # pixels per raw unit; for frames of another width, width / 4.8
-    )
+    config.model.pixel_scale = 100.0  # pixels per raw unit; other image widths: width / 4.8
     config.model.depth_scale = 1e-4  # metres per raw unit and focal pixel; 0.048 / width
     config.model.dtype = "float32"  # of the computation; "bfloat16" on GPU and TPU
 
