@@ -58,6 +58,7 @@ def get_config() -> ConfigDict:
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 3e-5
+    config.optimizer.warmup_steps = 0  # linear; random weights need some
     config.optimizer.decay_factor = 0.5
     config.optimizer.decay_epochs = 15  # between two decays
 

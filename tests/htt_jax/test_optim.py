@@ -11,6 +11,12 @@ def test_learning_rate_is_halved_every_fifteen_epochs():
     np.testing.assert_allclose(rates, [3e-5, 3e-5, 1.5e-5, 1.5e-5, 0.75e-5, 0.75e-5], rtol=1e-6)
 
 
+def test_learning_rate_rises_linearly_over_the_warmup():
+    schedule = optim.step_decay(1e-3, 0.5, decay_epochs=1, steps_per_epoch=100, warmup_steps=10)
+    rates = [float(schedule(step)) for step in (0, 4, 9, 10, 99, 100)]
+    np.testing.assert_allclose(rates, [1e-4, 5e-4, 1e-3, 1e-3, 1e-3, 5e-4], rtol=1e-6)
+
+
 def test_adam_moves_as_worked_out_by_hand_without_weight_decay():
     optimizer = optim.adam(lambda step: 0.1)
     params = {"x": jnp.array([2.0, -3.0]), "still": jnp.array([5.0])}
