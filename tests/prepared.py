@@ -15,7 +15,7 @@ def make_video(spec, rng, number, frames, size, action):
         cv2.imencode(".jpg", rng.integers(0, 255, (height, width, 3), np.uint8))[1].tobytes()
         for _ in range(frames)
     ]
-    joints = rng.normal(0.0, 0.05, (frames, spec.num_joints, 3)) + [0.0, 0.0, 0.4]
+    joints = rng.normal(0.0, 0.05, (frames, spec.num_joints, 3)) + np.array([0.0, 0.0, 0.4])
     focal = 0.9 * width
     return records.Video(
         video_id=f"Subject_1/{ACTIONS[action]}/{number}",
@@ -27,9 +27,7 @@ def make_video(spec, rng, number, frames, size, action):
         frame_numbers=np.arange(frames),
         joints_3d=joints.astype(np.float32),
         hand_annotated=np.ones((frames, len(spec.hands)), bool),
-        intrinsics=np.array(
-            [[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]], np.float32
-        ),
+        intrinsics=np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]], np.float32),
     )
 
 

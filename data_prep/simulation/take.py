@@ -114,7 +114,7 @@ class _Acted:
         self._holds = rng.uniform(0.0, 0.08, 2)
         self._lean = rng.uniform(-0.35, 0.35)
         self._middle, self._half = rng.uniform(0.2, 0.8), rng.uniform(0.06, 0.11)
-        self._way = rng.choice(["seen", "away", "covered"], p=[0.6, 0.2, 0.2])
+        self._way = rng.choice(["seen", "away", "covered"], p=[0.8, 0.1, 0.1])
         self._cover = sheet(rng)
         self._cover_tilt = rng.uniform(-25.0, 25.0)
         self._cover_side = rng.choice([-1.0, 1.0])

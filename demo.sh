@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The whole way on a simulated dataset: render it, prepare it, train, evaluate.
+# Everything goes to ./demo; run again, it continues where it stopped. PYTHON chooses the interpreter.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+"${PYTHON:-python3}" -m venv .venv
+. .venv/bin/activate
+pip install --quiet --editable .
+
+python -m data_prep.simulate --layout=fpha --out=demo/raw --repeats=12 --frames=16,24 --preview=demo/sheet.png
+python -m data_prep.fpha --raw=demo/raw --out=demo/data
+python -m htt_jax.train --config=configs/simulated.py --workdir=demo/run
+python -m htt_jax.evaluate --workdir=demo/run

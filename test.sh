@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside the demo's environment and runs them.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+[ -d .venv ] || "${PYTHON:-python3}" -m venv .venv
+. .venv/bin/activate
+pip install --quiet --editable '.[test]'
+pytest -n auto
