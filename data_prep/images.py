@@ -9,10 +9,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from htt_jax.datasets import STORED_SIZE as SIZE
 from htt_jax.errors import InputError
-
-SIZE = (480, 270)
-"""(width, height) of every stored frame."""
 
 DEFAULT_QUALITY = 95
 

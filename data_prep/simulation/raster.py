@@ -102,7 +102,9 @@ class Canvas:
         ):
             length = float((end - start) @ (end - start))
             if window is not None and length > (ra - rb) ** 2:
-                self._draw_capsule(window, start, end, ra, rb, colour)
+                # A ray along the cone's surface divides by zero; it is masked as a miss.
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    self._draw_capsule(window, start, end, ra, rb, colour)
 
     def _draw_capsule(self, window: Window, start, end, ra: float, rb: float, colour) -> None:
         rays = self._rays[:, window[0], window[1]]

@@ -4,7 +4,7 @@ The one place that knows PyTorch's names; everything here is NumPy.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -66,15 +66,25 @@ def to_state_dict(variables: Variables) -> StateDict:
     """The published state dict of `HTT` variables; `to_variables` turned round.
 
     The unused ImageNet head and the batch counters are zeros.
+
+    Raises:
+        InputError: the model has other parts than the published one; names them.
     """
     params = variables["params"]
     layers = {
-        torch: sum(name.startswith("layer_") for name in params[flax])
+        torch: sum(name.startswith("layer_") for name in params.get(flax, ()))
         for torch, flax in _ENCODERS.items()
     }
-    split = {
-        entry.name: _to_torch_layout(_get(variables, entry.path)) for entry in _htt_entries(layers)
-    }
+    leaves = dict(_leaves(variables))
+    entries = list(_htt_entries(layers))
+    missing = sorted("/".join(path) for _, path in entries if path not in leaves)
+    extra = sorted("/".join(path) for path in leaves.keys() - {path for _, path in entries})
+    if missing or extra:
+        raise InputError(
+            "the model has no PyTorch layout: the published one differs from it by missing "
+            f"variables: {_listed(missing)}; additional variables: {_listed(extra)}"
+        )
+    split = {name: _to_torch_layout(leaves[path]) for name, path in entries}
     split["action_token"] = split["action_token"][None, None]
     return _with_unused(_join_attention(split))
 
@@ -158,11 +168,14 @@ def _listed(names: list[str], most: int = 5) -> str:
     return (", ".join(names[:most]) or "none") + rest
 
 
-def _get(variables: Variables, path: Iterable[str]) -> np.ndarray:
-    node: Any = variables
-    for name in path:
-        node = node[name]
-    return np.asarray(node)
+def _leaves(
+    node: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
+    for name, child in node.items():
+        if isinstance(child, Mapping):
+            yield from _leaves(child, (*path, name))
+        else:
+            yield (*path, name), np.asarray(child)
 
 
 def _to_flax_layout(x: np.ndarray) -> np.ndarray:

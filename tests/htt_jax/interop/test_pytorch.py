@@ -61,6 +61,13 @@ def test_missing_and_unexpected_tensors_are_named(published):
         pytorch.to_variables(wrong)
 
 
+def test_a_model_with_other_parts_than_the_published_one_is_refused(variables):
+    params = {name: x for name, x in variables["params"].items() if name != "pose_block"}
+    params["image_projection"] = {"bias": np.zeros(512)}
+    with pytest.raises(InputError, match=r"pose_block/norm/bias.*image_projection/bias"):
+        pytorch.to_state_dict({**variables, "params": params})
+
+
 def test_a_backbone_alone_is_that_of_the_whole_model(published, variables):
     prefix = pytorch.BACKBONE_PREFIX
     alone = {
