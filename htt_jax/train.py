@@ -47,7 +47,7 @@ Update: TypeAlias = Callable[
 ]
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The run's config file.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Where the run's files go, local or in a bucket.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Where the run's files go; all processes see it.")
 _COORDINATOR = flags.DEFINE_string(
     "coordinator_address", None, "host:port of process 0, or auto; only for several processes."
 )
@@ -97,11 +97,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
 
         # Loop
         stop = stack.enter_context(StopRequest())
-        log = (
-            stack.enter_context(MetricLog(workdir, first_step))
-            if jax.process_index() == 0
-            else None
-        )
+        is_main = jax.process_index() == 0
+        log = stack.enter_context(MetricLog(workdir, first_step)) if is_main else None
         monitor = stack.enter_context(
             Monitor(log, source, first_step, last_step, steps_per_epoch, config.log.every_steps)
         )
