@@ -5,24 +5,21 @@ import ctypes
 import multiprocessing as mp
 import os
 import signal
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from multiprocessing.sharedctypes import Synchronized
 from typing import TypeVar
 
 import cv2
-from tqdm import tqdm
 
+from htt_jax import progress
 from htt_jax.errors import InputError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _POLL_SECONDS = 0.5
-_LINE_SECONDS = 30.0  # between lines of progress where there is no terminal
 
 
 class Stopped(Exception):
@@ -139,20 +136,15 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _progress(frames: "Synchronized[int]", total: int, done: int) -> Iterator[None]:
-    """Shows the shared count on a bar, or as lines where stderr is no terminal."""
+    """Shows the shared count while the block runs."""
     finished = threading.Event()
 
     def show() -> None:
-        started = said = time.monotonic()
-        with tqdm(total=total, initial=done, unit="frame", disable=None) as bar:
+        with progress.bar(total=total, initial=done, unit="frame", label="preparing") as bar:
             ended = False
             while not ended:
                 ended = finished.wait(_POLL_SECONDS)
                 bar.update(done + frames.value - bar.n)
-                now = time.monotonic()
-                if bar.disable and now - said > _LINE_SECONDS:
-                    said = now
-                    print(_line(frames.value, done, total, now - started), file=sys.stderr)
 
     thread = threading.Thread(target=show, daemon=True)
     thread.start()
@@ -161,9 +153,3 @@ def _progress(frames: "Synchronized[int]", total: int, done: int) -> Iterator[No
     finally:
         finished.set()
         thread.join()
-
-
-def _line(frames: int, done: int, total: int, seconds: float) -> str:
-    rate = frames / seconds
-    left = (total - done - frames) / rate / 60 if rate else float("inf")
-    return f"{done + frames} of {total} frames, {rate:.0f} frames/s, {left:.0f} min left"

@@ -14,16 +14,13 @@ import multiprocessing
 import os
 import pathlib
 import shutil
-import sys
-import time
 from collections.abc import Iterator, Sequence
 
 import cv2
-from tqdm import tqdm
 
 from data_prep.simulation import layouts, preview, render, take
 from data_prep.simulation.actions import ACTIONS, DEFAULT_ACTIONS, Action
-from htt_jax import cli
+from htt_jax import cli, progress
 from htt_jax.errors import InputError
 from htt_jax.files import atomic_write
 
@@ -32,7 +29,6 @@ _ENCODING = {
     "fpha": (".jpeg", [cv2.IMWRITE_JPEG_QUALITY, 90]),
     "h2o": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]),
 }
-_LINE_EVERY = 30.0  # seconds between progress lines where there is no terminal
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -166,18 +162,9 @@ def _render(
     """Renders the videos that are not there yet, with a progress bar."""
     missing = [job for job in all_jobs if not layouts.image_path(root, plan, job).exists()]
     total = sum(job.script.frames for job in missing)
-    with tqdm(total=total, unit="frame", desc="rendering", disable=None) as bar:
-        begun = told = time.monotonic()
-        done = 0
+    with progress.bar(total=total, unit="frame", label="rendering") as bar:
         for frames in _run(root, plan, missing, min(workers, max(len(missing), 1))):
             bar.update(frames)
-            done += frames
-            now = time.monotonic()
-            if bar.disable and now - told > _LINE_EVERY:
-                told, speed = now, done / (now - begun)
-                left = (total - done) / speed
-                print(f"rendering: {done}/{total} frames, {speed:.0f} frames/s, {left:.0f} s left",
-                      file=sys.stderr)  # fmt: skip
 
 
 def _run(

@@ -4,14 +4,24 @@ import sys
 
 from tqdm import tqdm
 
+LINE_SECONDS = 30.0
+"""Between lines of progress where stderr is no terminal."""
+
+
+class _Lines:
+    """Turns what a bar draws over itself into lines."""
+
+    def write(self, text: str) -> None:
+        if text := text.strip():
+            print(text, file=sys.stderr)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
 
 def bar(*, total: int, unit: str, label: str, initial: int = 0) -> tqdm:
-    """A progress bar on stderr: rate and time left; every 30 s where stderr is no terminal."""
-    return tqdm(
-        total=total,
-        initial=initial,
-        unit=unit,
-        desc=label,
-        dynamic_ncols=True,
-        mininterval=0.2 if sys.stderr.isatty() else 30.0,
-    )
+    """A bar on stderr with rate and time left; a line now and then where that is no terminal."""
+    options = {"total": total, "initial": initial, "unit": unit, "desc": label}
+    if sys.stderr.isatty():
+        return tqdm(**options, dynamic_ncols=True)
+    return tqdm(**options, file=_Lines(), ncols=100, mininterval=LINE_SECONDS, delay=LINE_SECONDS)
