@@ -17,7 +17,7 @@ TEST_FRAMES = [19, 6, 1]
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory):
+def folder(tmp_path_factory):
     """A dataset of two hands in `data`, a run of its own evaluation's results in `run`."""
     root = tmp_path_factory.mktemp("evaluate")
     data = prepared.write_dataset(
@@ -28,10 +28,10 @@ def workplace(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def evaluated(workplace):
+def evaluated(folder):
     """The report of the command, read from its file."""
-    evaluate.main(["--workdir", str(workplace / "run")])
-    return json.loads((workplace / "run/evaluation/test/results.json").read_text())
+    evaluate.main(["--workdir", str(folder / "run")])
+    return json.loads((folder / "run/evaluation/test/results.json").read_text())
 
 
 def videos_of(directory, split):
@@ -39,8 +39,8 @@ def videos_of(directory, split):
     return [source[i] for i in range(len(source))]
 
 
-def test_numbers_are_those_of_the_evaluation_in_training(workplace, evaluated):
-    trained = json.loads((workplace / "trained.json").read_text())
+def test_numbers_are_those_of_the_evaluation_in_training(folder, evaluated):
+    trained = json.loads((folder / "trained.json").read_text())
     for hand in ("left", "right"):
         for space in ("camera_space", "root_aligned"):
             found, expected = (x["pose"][hand][space] for x in (evaluated["results"], trained))
@@ -50,7 +50,7 @@ def test_numbers_are_those_of_the_evaluation_in_training(workplace, evaluated):
     assert evaluated["results"]["action"]["confusion"] == trained["action"]["confusion"]
 
 
-def test_report_holds_curves_joints_and_the_videos_by_name(workplace, evaluated):
+def test_report_holds_curves_joints_and_the_videos_by_name(folder, evaluated):
     results = evaluated["results"]
     for space, steps, joints in (("camera_space", 37, 21), ("root_aligned", 21, 20)):
         found = results["pose"]["left"][space]
@@ -67,15 +67,15 @@ def test_report_holds_curves_joints_and_the_videos_by_name(workplace, evaluated)
     assert np.sum(results["object"]["confusion"]) == sum(TEST_FRAMES)
     assert evaluated["run"]["step"] > 0
     assert evaluated["run"]["config"]["data"]["frames"] == 4
-    source = records.RecordSource(workplace / "data", "test")
+    source = records.RecordSource(folder / "data", "test")
     assert evaluated["dataset"]["fingerprint"] == source.fingerprint
-    training = rundir.read(workplace / "run").dataset.fingerprint
+    training = rundir.read(folder / "run").dataset.fingerprint
     assert evaluated["dataset"]["training_fingerprint"] == training
     assert evaluated["published"]["pose"]["left"]["mepe"] == 35.02
 
 
-def test_baselines_are_the_training_mean_and_mode_on_the_same_frames(workplace, evaluated):
-    train, test = (videos_of(workplace / "data", split) for split in ("train", "test"))
+def test_baselines_are_the_training_mean_and_mode_on_the_same_frames(folder, evaluated):
+    train, test = (videos_of(folder / "data", split) for split in ("train", "test"))
     mean = np.concatenate([video.joints_3d for video in train]).astype(np.float64).mean(axis=0)
     poses = np.concatenate([video.joints_3d for video in test])
     baselines = evaluated["baselines"]
@@ -90,8 +90,8 @@ def test_baselines_are_the_training_mean_and_mode_on_the_same_frames(workplace, 
     assert baselines["action"]["accuracy"] == pytest.approx(1 / 3)
 
 
-def test_tables_show_run_baseline_ratio_and_published_figures(workplace, evaluated):
-    text = (workplace / "run/evaluation/test/tables.md").read_text()
+def test_tables_show_run_baseline_ratio_and_published_figures(folder, evaluated):
+    text = (folder / "run/evaluation/test/tables.md").read_text()
     left, right, recognition = text.split("\n\n")[:3]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in left.splitlines()]
     pose, constant = (evaluated[x]["pose"]["left"] for x in ("results", "baselines"))
@@ -108,18 +108,18 @@ def test_tables_show_run_baseline_ratio_and_published_figures(workplace, evaluat
     assert "on the test split of the real H2O; for context, not measured here" in text
 
 
-def test_hidden_actions_are_reported_as_hidden_and_poses_scored(workplace, evaluated, tmp_path):
+def test_hidden_actions_are_reported_as_hidden_and_poses_scored(folder, evaluated, tmp_path):
     schema = records.features(H2O, prepared.ACTIONS, prepared.OBJECTS)
     indexes = {}
     for split in ("train", "test"):
         with records.ShardWriter(records.shard_path(tmp_path, H2O, split, 0, 1)) as shard:
-            for video in videos_of(workplace / "data", split):
+            for video in videos_of(folder / "data", split):
                 hidden = dataclasses.replace(video, action=-1) if split == "test" else video
                 data = records.encode(hidden, schema)
                 shard.write(data, len(video.frames), video.video_id)
         indexes[split] = [shard.index]
     records.write_metadata(tmp_path, H2O, prepared.ACTIONS, prepared.OBJECTS, indexes)
-    report = evaluate.evaluate(str(workplace / "run"), split="test", data=str(tmp_path))
+    report = evaluate.evaluate(str(folder / "run"), split="test", data=str(tmp_path))
     action = report["results"]["action"]
     assert action["accuracy"] is None
     assert [video["action_name"] for video in action["per_video"]] == [None] * 3
@@ -141,8 +141,8 @@ def test_columns_of_a_table_line_up():
     ]
 
 
-def test_other_datasets_and_classes_are_refused(workplace, tmp_path, monkeypatch):
-    run = str(workplace / "run")
+def test_other_datasets_and_classes_are_refused(folder, tmp_path, monkeypatch):
+    run = str(folder / "run")
     fpha = prepared.write_dataset(tmp_path / "fpha", FPHA, {"test": [1]}, size=(32, 18))
     with pytest.raises(InputError, match="it holds FPHA, the run was trained on H2O"):
         evaluate.evaluate(run, split="test", data=str(fpha))
@@ -165,38 +165,38 @@ def test_other_datasets_and_classes_are_refused(workplace, tmp_path, monkeypatch
         ({"batch_size": 0}, "--batch_size=0 is not divisible by the 1 devices"),
     ],
 )
-def test_wrong_options_are_refused(workplace, options, message):
+def test_wrong_options_are_refused(folder, options, message):
     with pytest.raises(InputError, match=message):
-        evaluate.evaluate(str(workplace / "run"), **{"split": "test"} | options)
+        evaluate.evaluate(str(folder / "run"), **{"split": "test"} | options)
 
 
-def test_folder_without_run_checkpoints_or_data_is_refused(workplace, tmp_path):
+def test_folder_without_run_checkpoints_or_data_is_refused(folder, tmp_path):
     with pytest.raises(InputError, match=r"no run in .*run\.json is missing"):
         evaluate.evaluate(str(tmp_path), split="test")
-    run = json.loads((workplace / "run/run.json").read_text())
+    run = json.loads((folder / "run/run.json").read_text())
     (tmp_path / "run.json").write_text(json.dumps(run))
     with pytest.raises(InputError, match=r"no checkpoints: .* is missing; train first"):
         evaluate.evaluate(str(tmp_path), split="test")
     assert not (tmp_path / "checkpoints").exists()
     run["config"]["data"]["directory"] = str(tmp_path / "gone")
     (tmp_path / "run.json").write_text(json.dumps(run))
-    (tmp_path / "checkpoints").symlink_to(workplace / "run/checkpoints")
+    (tmp_path / "checkpoints").symlink_to(folder / "run/checkpoints")
     with pytest.raises(InputError, match=r"gone, which is not there now; .* --data"):
         evaluate.evaluate(str(tmp_path), split="test")
 
 
-def test_opening_a_run_leaves_a_checkpoint_that_is_being_written_alone(workplace):
-    unfinished = workplace / "run/checkpoints/99.orbax-checkpoint-tmp"
+def test_opening_a_run_leaves_a_checkpoint_that_is_being_written_alone(folder):
+    unfinished = folder / "run/checkpoints/99.orbax-checkpoint-tmp"
     unfinished.mkdir()
-    run = restore.open_run(workplace / "run", None, sharding.make_mesh(1))
+    run = restore.open_run(folder / "run", None, sharding.make_mesh(1))
     assert run.step > 0
     assert unfinished.exists()
-    directory = workplace / "run/checkpoints"
+    directory = folder / "run/checkpoints"
     with Checkpoints(directory, keep=1, best_metric="action_accuracy"):
         assert not unfinished.exists()  # training clears up after one that was killed
 
 
-def test_unwritable_out_is_refused_before_the_work(workplace, tmp_path):
+def test_unwritable_out_is_refused_before_the_work(folder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"cannot make the folder .*file"):
-        evaluate.main(["--workdir", str(workplace / "run"), "--out", str(tmp_path / "file")])
+        evaluate.main(["--workdir", str(folder / "run"), "--out", str(tmp_path / "file")])

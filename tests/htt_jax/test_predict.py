@@ -24,7 +24,7 @@ MODEL = (48, 27)
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory):
+def folder(tmp_path_factory):
     """A dataset with one test video, its frames as files in `frames`, and a run in `run`."""
     root = tmp_path_factory.mktemp("predict")
     data = prepared.write_dataset(root / "data", FPHA, {"train": [2], "test": [FRAMES]}, STORED)
@@ -36,18 +36,18 @@ def workplace(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def predicted(workplace):
+def predicted(folder):
     """The arrays of the command, given the video's own camera."""
-    matrix = records.RecordSource(workplace / "data", "test")[0].intrinsics
+    matrix = records.RecordSource(folder / "data", "test")[0].intrinsics
     fx, fy, cx, cy = matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]
-    run_command(workplace / "frames", workplace, f"--intrinsics={fx},{fy},{cx},{cy}")
-    with np.load(workplace / "out/predictions.npz", allow_pickle=False) as arrays:
+    run_command(folder / "frames", folder, f"--intrinsics={fx},{fy},{cx},{cy}")
+    with np.load(folder / "out/predictions.npz", allow_pickle=False) as arrays:
         return dict(arrays)
 
 
-def run_command(path, workplace, *options):
+def run_command(path, folder, *options):
     predict.main(
-        [str(path), "--workdir", str(workplace / "run"), "--out", str(workplace / "out"), *options]
+        [str(path), "--workdir", str(folder / "run"), "--out", str(folder / "out"), *options]
     )
 
 
@@ -67,9 +67,9 @@ def frames_as_arrays(folder, count=FRAMES):
     return [cv2.imread(str(folder / f"color_{i}.jpeg"))[..., ::-1].copy() for i in range(count)]
 
 
-def test_predictions_are_those_that_evaluation_scores(workplace, predicted):
-    results = evaluate.evaluate(str(workplace / "run"), split="test")["results"]
-    video = records.RecordSource(workplace / "data", "test")[0]
+def test_predictions_are_those_that_evaluation_scores(folder, predicted):
+    results = evaluate.evaluate(str(folder / "run"), split="test")["results"]
+    video = records.RecordSource(folder / "data", "test")[0]
     off = 1000 * (predicted["joints_3d"].astype(np.float64) - video.joints_3d)
     aligned = off[:, 1:] - off[:, :1]
     pose = results["pose"]["right"]
@@ -102,8 +102,8 @@ def test_arrays_fit_each_other(predicted):
     np.testing.assert_allclose(predicted["action_probabilities"], clips.sum(axis=0) / 6, rtol=1e-6)
 
 
-def test_readable_file_says_the_same(workplace, predicted):
-    found = json.loads((workplace / "out/predictions.json").read_text())
+def test_readable_file_says_the_same(folder, predicted):
+    found = json.loads((folder / "out/predictions.json").read_text())
     probabilities = predicted["action_probabilities"]
     order = np.argsort(-probabilities)
     assert [entry["name"] for entry in found["actions"]] == [prepared.ACTIONS[i] for i in order]
@@ -121,10 +121,10 @@ def test_readable_file_says_the_same(workplace, predicted):
     np.testing.assert_allclose(hand["joints_3d"], predicted["joints_3d"][12], atol=0.00001)
 
 
-def test_video_file_gives_what_its_frames_give(workplace, predicted, tmp_path):
-    path = write_video(tmp_path / "video.mkv", frames_as_arrays(workplace / "frames"))
+def test_video_file_gives_what_its_frames_give(folder, predicted, tmp_path):
+    path = write_video(tmp_path / "video.mkv", frames_as_arrays(folder / "frames"))
     intrinsics = tuple(predicted["intrinsics"][[0, 1, 0, 1], [0, 1, 2, 2]])
-    found, _ = predict.predict(str(path), workdir=str(workplace / "run"), intrinsics=intrinsics)
+    found, _ = predict.predict(str(path), workdir=str(folder / "run"), intrinsics=intrinsics)
     assert found.frame_names[-1] == f"frame {FRAMES - 1}"
     np.testing.assert_allclose(found.joints_3d, predicted["joints_3d"], atol=1e-5)
     np.testing.assert_allclose(
@@ -133,14 +133,14 @@ def test_video_file_gives_what_its_frames_give(workplace, predicted, tmp_path):
 
 
 def test_video_of_one_frame_works_by_default_with_the_datasets_camera_at_its_size(
-    workplace, tmp_path, capsys
+    folder, tmp_path, capsys
 ):
     path = write_video(tmp_path / "one.mkv", [np.full((540, 960, 3), 99, np.uint8)])
-    run_command(path, workplace)
+    run_command(path, folder)
     printed = capsys.readouterr().out
     assert "1 frame of 960x540" in printed
     assert "cx 467.87, cy 270.34 (the FPHA camera at this size" in printed
-    with np.load(workplace / "out/predictions.npz") as found:
+    with np.load(folder / "out/predictions.npz") as found:
         assert found["joints_3d"].shape == (1, 21, 3)
         assert found["clip_frames"].tolist() == [1]
         expected = np.array([[697.8745115, 0, 467.866272], [0, 697.874634, 270.340515], [0, 0, 1]])
@@ -204,32 +204,32 @@ def test_pictures_of_a_turned_camera_are_turned_back(tmp_path):
         ("60,60,32,-1", r"centre \(32, -1\) is outside the 64x36 image"),
     ],
 )
-def test_wrong_intrinsics_are_refused(workplace, text, message):
+def test_wrong_intrinsics_are_refused(folder, text, message):
     with pytest.raises(InputError, match=message):
-        run_command(workplace / "frames", workplace, f"--intrinsics={text}")
+        run_command(folder / "frames", folder, f"--intrinsics={text}")
 
 
-def test_missing_and_empty_inputs_are_refused(workplace, tmp_path):
+def test_missing_and_empty_inputs_are_refused(folder, tmp_path):
     with pytest.raises(InputError, match=r"no such file or folder: .*gone"):
-        run_command(tmp_path / "gone", workplace)
+        run_command(tmp_path / "gone", folder)
     (tmp_path / "notes.txt").write_text("no frame")
     with pytest.raises(InputError, match=r"no frame in .* no file ending in \.png, \.jpg, \.jpeg"):
-        run_command(tmp_path, workplace)
+        run_command(tmp_path, folder)
     (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(InputError, match=r"noise\.mp4 is not a video that can be read"):
-        run_command(tmp_path / "noise.mp4", workplace)
+        run_command(tmp_path / "noise.mp4", folder)
     with pytest.raises(InputError, match=r"notes\.txt is not a video that can be read"):
-        run_command(tmp_path / "notes.txt", workplace)
+        run_command(tmp_path / "notes.txt", folder)
 
 
-def test_sound_without_pictures_is_refused(workplace, tmp_path):
+def test_sound_without_pictures_is_refused(folder, tmp_path):
     with av.open(str(tmp_path / "sound.wav"), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 80), np.int16), "s16", "mono")
         sound.rate = 8000
         container.mux(stream.encode(sound))
     with pytest.raises(InputError, match=r"sound\.wav holds no video"):
-        run_command(tmp_path / "sound.wav", workplace)
+        run_command(tmp_path / "sound.wav", folder)
 
 
 @pytest.mark.parametrize(
@@ -244,8 +244,8 @@ def test_sound_without_pictures_is_refused(workplace, tmp_path):
         ),
     ],
 )
-def test_one_unreadable_frame_is_named(workplace, tmp_path, damage, reason):
-    shutil.copytree(workplace / "frames", tmp_path / "frames")
+def test_one_unreadable_frame_is_named(folder, tmp_path, damage, reason):
+    shutil.copytree(folder / "frames", tmp_path / "frames")
     damaged = tmp_path / "frames/color_12.jpeg"
     damaged.write_bytes(damage(damaged.read_bytes()))
     frames = open_frames(tmp_path / "frames")
@@ -253,20 +253,18 @@ def test_one_unreadable_frame_is_named(workplace, tmp_path, damage, reason):
         list(frames.read(Resizer(FPHA, frames.size, MODEL)))
 
 
-def test_video_without_pyav_says_what_to_install(workplace, tmp_path, monkeypatch):
+def test_video_without_pyav_says_what_to_install(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     (tmp_path / "video.mp4").write_bytes(b"any")
     with pytest.raises(InputError, match=r"needs PyAV: pip install 'htt-jax\[video\]'"):
-        run_command(tmp_path / "video.mp4", workplace)
+        run_command(tmp_path / "video.mp4", folder)
 
 
-def test_missing_run_and_checkpoint_are_refused(workplace, tmp_path):
-    frames = str(workplace / "frames")
+def test_missing_run_and_checkpoint_are_refused(folder, tmp_path):
+    frames = str(folder / "frames")
     with pytest.raises(InputError, match="no run in"):
         predict.predict(frames, workdir=str(tmp_path))
     with pytest.raises(InputError, match=r"no checkpoint of step 3 in .*; there are: 7"):
-        predict.predict(frames, workdir=str(workplace / "run"), step=3)
+        predict.predict(frames, workdir=str(folder / "run"), step=3)
     with pytest.raises(InputError, match="cannot make the folder"):
-        predict.main(
-            [frames, "--workdir", str(workplace / "run"), "--out", frames + "/color_0.jpeg"]
-        )
+        predict.main([frames, "--workdir", str(folder / "run"), "--out", frames + "/color_0.jpeg"])
