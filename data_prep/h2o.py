@@ -183,7 +183,7 @@ def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
         if not 0 <= start <= end:
             raise InputError(f"{path}, line {line}: frames {start} to {end}, expected start <= end")
         action = _class(row["action_label"], path, line) if "action_label" in row else -1
-        folder = root / row["path"] / _CAMERA
+        folder = root / row["path"].strip("/") / _CAMERA
         color = folder / ("rgb" if (folder / "rgb").is_dir() else "rgb480_270")
         segment = H2oSegment(number, row["path"].strip("/"), start, end, action, color)
         if segment.video_id in segments:

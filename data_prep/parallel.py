@@ -123,11 +123,15 @@ def _interrupts_ignored() -> Iterator[None]:
 def _start_worker(frames: "Synchronized[int]", stop: "Synchronized[int]") -> None:
     _Shared.frames, _Shared.stop = frames, stop
     cv2.setNumThreads(1)  # one process a core is parallel enough
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
-def _end_with_parent() -> None:
-    """A killed parent leaves the executor's workers waiting forever; this ends them."""
+def end_with_parent() -> None:
+    """Ends this worker when its parent is killed; the executor would leave it waiting forever."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = mp.parent_process()
     if parent is not None:
         parent.join()

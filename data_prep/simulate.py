@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 
+from data_prep.parallel import end_with_parent
 from data_prep.simulation import layouts, preview, render, take
 from data_prep.simulation.actions import ACTIONS, DEFAULT_ACTIONS, Action
 from htt_jax import cli, progress
@@ -176,7 +177,7 @@ def _run(
             yield render_video(root, plan, job)
         return
     with concurrent.futures.ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), cv2.setNumThreads, (1,)
+        workers, multiprocessing.get_context("spawn"), _start_worker
     ) as pool:
         futures = [pool.submit(render_video, root, plan, job) for job in missing]
         try:
@@ -184,6 +185,11 @@ def _run(
                 yield future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)  # one process a core is parallel enough
+    end_with_parent()
 
 
 def render_video(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job) -> int:

@@ -236,7 +236,7 @@ def _import_av(path: pathlib.Path) -> Any:
         import av
     except ImportError:
         raise InputError(
-            f"reading the video {path} needs PyAV: pip install 'htt-jax[video]'; "
+            f"reading the video {path} needs PyAV: pip install -e '.[video]'; "
             "a folder of frames can be read without"
         ) from None
     return av

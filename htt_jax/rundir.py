@@ -101,7 +101,9 @@ def read(workdir: epath.PathLike) -> Run:
 
 
 def start(workdir: epath.PathLike, run: Run) -> None:
-    """Writes `run.json` (process 0), or checks that the run already there is the same.
+    """Checks that a run already there is the same, and writes `run.json` (process 0).
+
+    Options that may differ are written anew, so that later commands see those in use.
 
     Raises:
         InputError: it is another run; names the first difference.
@@ -109,7 +111,6 @@ def start(workdir: epath.PathLike, run: Run) -> None:
     path = epath.Path(workdir) / _RUN_FILE
     if path.exists():
         _check_same(workdir, read(workdir), run)
-        return
     if jax.process_index() > 0:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ def read_tensors(path: str) -> dict[str, np.ndarray]:
             raise InputError(f"{path} is not a whole .safetensors file: {error}") from error
     if importlib.util.find_spec("torch") is None:
         raise InputError(
-            f"{path}: reading a .pth file needs torch; pip install 'htt-jax[torch]', or give a "
+            f"{path}: reading a .pth file needs torch; pip install -e '.[torch]', or give a "
             ".safetensors file"
         )
     return _read_pth(path)

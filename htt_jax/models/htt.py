@@ -202,7 +202,7 @@ class HTT(nn.Module):
         intrinsics: Float[Array, "clips frames 3 3"],
         image_size: tuple[int, ...],
     ) -> Outputs:
-        """Pixels, depth and camera-space joints from raw coordinates (REFERENCE.md, decoding)."""
+        """Pixels, depth and camera-space joints from raw coordinates (published code)."""
         height, width = image_size
         joints_2d = self.pixel_scale * raw[..., :2] + jnp.array([width / 2, height / 2])
         focal = intrinsics[..., None, 0, 0]

@@ -1,4 +1,4 @@
-"""ResNet-18 with frozen batch-norm statistics, in torchvision's layout (REFERENCE.md, backbone)."""
+"""ResNet-18 with frozen batch-norm statistics, in torchvision's layout (Sec. 3.4)."""
 
 import flax.linen as nn
 import jax

@@ -1,4 +1,4 @@
-"""The pre-norm transformer encoder of both blocks (REFERENCE.md, encoder layer)."""
+"""The pre-norm transformer encoder of both blocks (Sec. 3.4)."""
 
 import flax.linen as nn
 import jax

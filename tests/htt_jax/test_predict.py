@@ -256,7 +256,7 @@ def test_one_unreadable_frame_is_named(folder, tmp_path, damage, reason):
 def test_video_without_pyav_says_what_to_install(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     (tmp_path / "video.mp4").write_bytes(b"any")
-    with pytest.raises(InputError, match=r"needs PyAV: pip install 'htt-jax\[video\]'"):
+    with pytest.raises(InputError, match=r"needs PyAV: pip install -e '.\[video\]'"):
         run_command(tmp_path / "video.mp4", folder)
 
 

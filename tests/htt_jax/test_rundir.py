@@ -35,6 +35,7 @@ def test_a_run_comes_back_as_it_was(tmp_path):
 def test_the_same_run_may_go_on(tmp_path):
     rundir.start(tmp_path, run())
     rundir.start(tmp_path, run())
+    assert rundir.read(tmp_path).config.seed == run().config.seed
 
 
 def test_what_changes_no_result_may_change(tmp_path):
@@ -51,6 +52,8 @@ def test_what_changes_no_result_may_change(tmp_path):
         log__every_steps=5,
     )
     rundir.start(tmp_path, changed)
+    found = rundir.read(tmp_path).config
+    assert (found.epochs, found.checkpoint.best_metric) == (99, "mepe")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_a_pth_file_without_tensors_is_refused_in_one_line(tmp_path):
     if importlib.util.find_spec("torch"):
         expected = "model.pth is not a file of tensors alone"
     else:
-        expected = r"reading a .pth file needs torch; pip install 'htt-jax\[torch\]'"
+        expected = r"reading a .pth file needs torch; pip install -e '.\[torch\]'"
     with pytest.raises(InputError, match=expected) as refused:
         weights.read_tensors(str(path))
     assert "\n" not in str(refused.value)
