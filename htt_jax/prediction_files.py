@@ -6,7 +6,7 @@ Both hold poses in the input's own pixels and in metres, camera space.
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ TOP_ACTIONS = 5
 UNITS = {
     "joints_2d": "pixels of the input, x right, y down",
     "joints_3d": "metres, camera space: x right, y down, z forward",
+    "depth": "metres, along the viewing axis",
     "intrinsics": "pixels of the input",
 }
 
@@ -142,7 +143,7 @@ def _clips(predictions: Predictions, dataset: DatasetFacts) -> Iterator[Mapping[
             "first_frame": int(start),
             "frames": int(count),
             "action": dataset.action_names[int(probabilities.argmax())],
-            "probability": _rounded(probabilities.max(), 4),
+            "action_probabilities": _by_name(dataset.action_names, probabilities),
         }
 
 
@@ -152,12 +153,13 @@ def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mappi
         "frame": frame,
         "name": predictions.frame_names[frame],
         "object": dataset.object_names[int(probabilities.argmax())],
-        "object_probability": _rounded(probabilities.max(), 4),
+        "object_probabilities": _by_name(dataset.object_names, probabilities),
         "hands": {
             hand: {
                 "joints_2d": _rounded(
                     predictions.joints_2d[frame, dataset.spec.joints_of(hand)], 2
                 ),
+                "depth": _rounded(predictions.depth[frame, dataset.spec.joints_of(hand)], 5),
                 "joints_3d": _rounded(
                     predictions.joints_3d[frame, dataset.spec.joints_of(hand)], 5
                 ),
@@ -165,6 +167,10 @@ def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mappi
             for hand in dataset.spec.hands
         },
     }
+
+
+def _by_name(names: Sequence[str], probabilities: np.ndarray) -> dict[str, float]:
+    return dict(zip(names, _rounded(probabilities, 4), strict=True))
 
 
 def _rounded(values: Any, decimals: int) -> Any:
