@@ -49,37 +49,6 @@ IGNORED = frozenset(
 )
 """Videos whose annotation is known to be wrong."""
 
-ACTIONS_OF_OBJECTS = (
-    ("juice_bottle", "open_juice_bottle close_juice_bottle pour_juice_bottle"),
-    ("peanut_butter", "open_peanut_butter close_peanut_butter"),
-    ("fork", "prick"),
-    ("spoon", "sprinkle scoop_spoon put_sugar stir"),
-    ("milk", "open_milk close_milk pour_milk"),
-    ("mug", "drink_mug"),
-    ("tea_bag", "put_tea_bag"),
-    ("salt", "put_salt"),
-    ("liquid_soap", "open_liquid_soap close_liquid_soap pour_liquid_soap"),
-    ("sponge", "wash_sponge flip_sponge scratch_sponge squeeze_sponge"),
-    ("soda_can", "open_soda_can"),
-    ("spray", "use_flash"),
-    ("pen", "write"),
-    ("paper", "tear_paper squeeze_paper"),
-    ("letter", "open_letter take_letter_from_enveloppe"),
-    ("paper", "read_letter"),
-    ("book", "flip_pages"),
-    ("calculator", "use_calculator"),
-    ("match", "light_candle"),
-    ("cell_charger", "charge_cell_phone"),
-    ("glasses", "unfold_glasses clean_glasses"),
-    ("wallet", "open_wallet"),
-    ("coin", "give_coin receive_coin"),
-    ("card", "give_card"),
-    ("wine_bottle", "pour_wine"),
-    ("wine_glass", "toast_wine"),
-    ("hand", "handshake high_five"),
-)
-"""The dataset's actions in the order of their ids; used when action_object_info.txt is missing."""
-
 _SPLIT_FILE = "data_split_action_recognition.txt"
 _ACTION_FILE = "action_object_info.txt"
 _SPLIT_NAMES = {"training": "train", "train": "train", "test": "test"}
@@ -199,11 +168,9 @@ def read_actions(path: pathlib.Path) -> tuple[dict[str, str], list[str], list[No
         InputError: a row has too few columns, or an id is repeated or left out.
     """
     if not path.is_file():
-        objects = {
-            action: name for name, actions in ACTIONS_OF_OBJECTS for action in actions.split()
-        }
         what = "the built-in list of 45 actions and 26 objects is used"
-        return objects, list(dict.fromkeys(objects.values())), [Note("missing", str(path), what)]
+        note = Note("missing", str(path), what)
+        return dict(datasets.FPHA.object_of_action), list(datasets.FPHA.object_names), [note]
     rows: dict[int, tuple[str, str]] = {}
     for line, words in read_lines(path)[1:]:
         if len(words) < 3:

@@ -33,24 +33,10 @@ NATIVE_SIZE = datasets.H2O.native_size
 DEFAULT_INTRINSICS = (*datasets.H2O.camera, *map(float, NATIVE_SIZE))
 """fx fy cx cy width height, used where cam_intrinsics.txt is missing."""
 
-OBJECTS = ("book", "espresso", "lotion", "spray", "milk", "cocoa", "chips", "cappuccino")
-
-_OBJECTS_OF_VERBS = (
-    ("grab", OBJECTS),
-    ("place", OBJECTS),
-    ("open", ("lotion", "milk", "chips")),
-    ("close", ("lotion", "milk", "chips")),
-    ("pour", ("milk",)),
-    ("take out", ("espresso", "cocoa", "chips", "cappuccino")),
-    ("put in", ("espresso", "cocoa", "cappuccino")),
-    ("apply", ("lotion", "spray")),
-    ("read", ("book", "espresso")),
-    ("spray", ("spray",)),
-    ("squeeze", ("lotion",)),
-)
-
-ACTIONS = tuple(f"{verb} {name}" for verb, names in _OBJECTS_OF_VERBS for name in names)
+ACTIONS = datasets.H2O.action_names
 """In the order of their labels, the first of which is 1; label 0 is the background."""
+
+OBJECTS = datasets.H2O.object_names
 
 _CAMERA = "cam4"  # the head-mounted one
 _SPLITS = ("train", "val", "test")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
+from htt_jax.class_names import FPHA_OBJECT_OF_ACTION, H2O_OBJECT_OF_ACTION
 from htt_jax.errors import InputError
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
@@ -49,11 +50,22 @@ class DatasetSpec:
     published_action_accuracy: Mapping[str, float]  # per cent, from the paper's table
     later_action_accuracy: Mapping[str, float]  # per cent, from work after the paper
     published_pose: Mapping[str, Mapping[str, float]]  # hand -> metric -> the paper's HTT figure
+    object_of_action: Mapping[str, str]  # of the published classes, in the order of their ids
 
     @property
     def num_joints(self) -> int:
         """Joints of all hands, in the order of `hands`."""
         return JOINTS_PER_HAND * len(self.hands)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """The published action classes in the order of their ids."""
+        return tuple(self.object_of_action)
+
+    @property
+    def object_names(self) -> tuple[str, ...]:
+        """The published object classes in the order of their ids: by first appearance."""
+        return tuple(dict.fromkeys(self.object_of_action.values()))
 
     @property
     def intrinsics(self) -> Float[np.ndarray, "3 3"]:
@@ -86,6 +98,7 @@ FPHA = DatasetSpec(
     },
     later_action_accuracy={"EffHandEgoNet": 94.43, "H2OTR": 98.4},
     published_pose={"right": {"mepe": 15.81, "auc": 0.810, "mepe_ra": 12.13, "auc_ra": 0.763}},
+    object_of_action=FPHA_OBJECT_OF_ACTION,
 )
 
 H2O = DatasetSpec(
@@ -117,6 +130,7 @@ H2O = DatasetSpec(
         "left": {"mepe": 35.02, "auc": 0.614, "mepe_ra": 16.59, "auc_ra": 0.674},
         "right": {"mepe": 35.63, "auc": 0.604, "mepe_ra": 17.91, "auc_ra": 0.648},
     },
+    object_of_action=H2O_OBJECT_OF_ACTION,
 )
 
 SPECS = {spec.name: spec for spec in (FPHA, H2O)}

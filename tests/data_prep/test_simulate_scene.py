@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep import fpha, h2o
+from data_prep import h2o
 from data_prep.simulation import hand, motion, take
 from data_prep.simulation.actions import ACTIONS, DEFAULT_ACTIONS
 from data_prep.simulation.geometry import rotation
@@ -25,7 +25,7 @@ def _script(name: str, subject: int, seed: int = 0) -> take.Script:
 
 
 def test_actions_are_those_of_the_datasets():
-    nouns = {name: noun for noun, names in fpha.ACTIONS_OF_OBJECTS for name in names.split()}
+    nouns = FPHA.object_of_action
     assert [(a.name, a.noun) for a in ACTIONS["fpha"] if a.name != "read_letter"] == [
         pair for pair in nouns.items() if pair[0] != "read_letter"
     ]
