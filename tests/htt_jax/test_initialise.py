@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from htt_jax import augment, initialise, optim, sharding, train_step
 from htt_jax.errors import InputError
-from htt_jax.interop import pytorch
+from htt_jax.interop import names, pytorch
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import HTT
 from htt_jax.models.resnet import ConvNorm, ResNet18
@@ -59,7 +59,7 @@ def measured(state, batch):
 def imagenet():
     """A ResNet-18 with torchvision's and timm's names, random numbers, and its ImageNet head."""
     keys = json.loads((cases.HERE / "state_dict_keys.json").read_text())
-    prefix = pytorch.BACKBONE_PREFIX
+    prefix = names.BACKBONE
     return {
         name.removeprefix(prefix): recipe.fill(name, tuple(shape), seed=0)
         for name, shape in keys.items()

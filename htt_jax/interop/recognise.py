@@ -1,0 +1,105 @@
+"""What kind of model a state dict is of, its sizes, and what is wrong with it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from htt_jax.errors import InputError
+from htt_jax.interop import names
+from htt_jax.models.htt import HTT
+from htt_jax.models.resnet import STAGES
+
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+
+_MOST_LISTED = 20
+# The tensor whose first axis tells a size of the model.
+_SIZES = {
+    "num_actions": "action_classification.classifier.weight",
+    "num_objects": "obj_classification.classifier.weight",
+    "mlp_width": "transformer_pose.encoder.layers.0.linear1.weight",
+    "backbone_width": f"{names.BACKBONE}conv1.weight",
+}
+_COORDINATES = "image_to_hand_pose.mlp.4.weight"
+
+
+def model_sizes(shapes: Shapes) -> dict[str, Any]:
+    """The attributes of `models.htt.HTT` that shapes tell; the paper's where a tensor is missing.
+
+    Heads, window and the scales of the pose are not among them: no tensor depends on those.
+    """
+    found = {
+        field: shapes[name][0] if shapes.get(name) else getattr(HTT, field)
+        for field, name in _SIZES.items()
+    }
+    coordinates = shapes[_COORDINATES][0] if shapes.get(_COORDINATES) else 3 * HTT.num_joints
+    layers = count_layers(shapes)
+    return found | {
+        "num_joints": coordinates // 3,
+        "width": found["backbone_width"] * 2 ** (STAGES - 1),
+        "pose_layers": layers["transformer_pose"] or HTT.pose_layers,
+        "action_layers": layers["transformer_action"] or HTT.action_layers,
+    }
+
+
+def count_layers(shapes: Mapping[str, object]) -> dict[str, int]:
+    """How many layers each encoder has, by its PyTorch name."""
+    found = dict.fromkeys(names.ENCODERS, 0)
+    for name in shapes:
+        match = re.match(r"(\w+)\.encoder\.layers\.(\d+)\.", name)
+        if match and match[1] in found:
+            found[match[1]] = max(found[match[1]], int(match[2]) + 1)
+    return found
+
+
+def check(found: Shapes, expected: Shapes, *, what: str, where: str) -> None:
+    """Checks that `found` is `expected`, but for tensors that no output depends on.
+
+    Args:
+        found: names and shapes in the file.
+        expected: those of the model.
+        what: the model, for the message.
+        where: the file, for the message.
+
+    Raises:
+        InputError: it is another model, or tensors are missing, unexpected or wrongly shaped;
+            names them with their shapes.
+    """
+    wanted = {name: shape for name, shape in expected.items() if not names.is_unused(name)}
+    there = {name: shape for name, shape in found.items() if not names.is_unused(name)}
+    if len(wanted.keys() & there.keys()) < len(wanted) / 2:
+        raise InputError(_another_model(found, what, where))
+    wrong = {
+        "missing": [f"{name} {wanted[name]}" for name in wanted.keys() - there.keys()],
+        "not expected": [f"{name} {there[name]}" for name in there.keys() - wanted.keys()],
+        "wrongly shaped": [
+            f"{name} {there[name]}, expected {wanted[name]}"
+            for name in wanted.keys() & there.keys()
+            if there[name] != wanted[name]
+        ],
+    }
+    if any(wrong.values()):
+        parts = [
+            f"{kind}: {_listed(sorted(entries))}" for kind, entries in wrong.items() if entries
+        ]
+        raise InputError(
+            f"{where} does not hold the tensors of {what}; {'; '.join(parts)}; take a whole "
+            "checkpoint of that model"
+        )
+
+
+def _another_model(found: Shapes, what: str, where: str) -> str:
+    if "layer1.0.conv1.weight" in found:
+        depth = "ResNet of bottleneck blocks" if "layer1.0.conv3.weight" in found else "ResNet"
+        kind = f"an ImageNet {depth}"
+        hint = "; a ResNet-18 goes to training with --config.init.backbone=FILE"
+    elif any(name.startswith(names.BACKBONE) for name in found):
+        kind, hint = "a whole HTT", "; a whole HTT is read by python -m htt_jax.from_pytorch"
+    else:
+        kind = f"another model ({_listed(sorted(found), most=3)})"
+        hint = "; name a checkpoint of that model"
+    return f"{where} does not hold {what} but {kind}{hint}"
+
+
+def _listed(entries: list[str], most: int = _MOST_LISTED) -> str:
+    rest = f" and {len(entries) - most} more" if len(entries) > most else ""
+    return ", ".join(entries[:most]) + rest
