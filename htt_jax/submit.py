@@ -1,0 +1,191 @@
+"""Writes the two files of the H2O challenge from a trained run, and checks them."""
+
+import argparse
+import itertools
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from absl import logging
+from jaxtyping import Float, Int
+
+from htt_jax import challenge, cli, inference, rundir
+from htt_jax.challenge import Counts, Prediction, Segments
+from htt_jax.data.clips import clip_frames
+from htt_jax.data.records import RecordSource
+from htt_jax.errors import InputError
+from htt_jax.inference import SplitInference
+
+_OFFICIAL_SPLIT = "test"
+
+
+def submit(
+    workdir: str,
+    out: pathlib.Path,
+    *,
+    split: str = _OFFICIAL_SPLIT,
+    data: str | None = None,
+    step: int | None = None,
+    batch_size: int | None = None,
+) -> Counts:
+    """Runs a model over every segment of a prepared H2O split; writes both files and checks them.
+
+    Args:
+        workdir: of the run.
+        out: folder for `action_labels.zip` and `hand_poses.zip`.
+        split: of the prepared dataset.
+        data: the prepared dataset; None for the one the run was trained on.
+        step: of the checkpoint; None for the best one.
+        batch_size: clips at a time, over all devices; None for the run's evaluation batch size.
+
+    Returns:
+        What the files hold, read back from them.
+
+    Raises:
+        InputError: no run, checkpoint or split there, they are not of H2O, or what the model
+            predicts cannot be submitted.
+    """
+    challenge.check_is_h2o(rundir.read(workdir).dataset.spec, f"the run in {workdir}")
+    opened = inference.open_split(
+        workdir, split=split, data=data, step=step, batch_size=batch_size, label="predicting"
+    )
+    expected = challenge.segments(opened.source)
+    challenge.write(out, _predictions(opened, expected))
+    return challenge.check(out, expected)
+
+
+class _Clip(NamedTuple):
+    video: int  # index in the split
+    frames: Int[np.ndarray, " real"]  # of the video
+    joints_3d: Float[np.ndarray, "real 42 3"]
+    action_probabilities: Float[np.ndarray, " actions"]
+
+
+def _predictions(opened: SplitInference, expected: Segments) -> Iterator[Prediction]:
+    """The segments in the order of the split, each when its last clip is through."""
+    segments = list(expected.items())
+    for index, clips in itertools.groupby(_clips(opened), key=lambda clip: clip.video):
+        segment_id, frame_numbers = segments[index]
+        yield _put_together(segment_id, frame_numbers, clips)
+
+
+def _put_together(
+    segment_id: int, frame_numbers: Int[np.ndarray, " frames"], clips: Iterable[_Clip]
+) -> Prediction:
+    """A segment from its clips; its action is the most probable one, summed over them."""
+    joints_3d = np.empty((len(frame_numbers), 42, 3))
+    probabilities = np.zeros(challenge.NUM_LABELS)
+    for clip in clips:
+        joints_3d[clip.frames] = clip.joints_3d
+        probabilities += clip.action_probabilities
+    return Prediction(segment_id, int(np.argmax(probabilities)), frame_numbers, joints_3d)
+
+
+def _clips(opened: SplitInference) -> Iterator[_Clip]:
+    data = opened.run.config.data
+    for found, batch in opened.outputs():
+        for clip, (video, start) in enumerate(zip(batch.video, batch.start, strict=True)):
+            count = int(found["valid"][clip].sum())
+            if not count:  # a padding clip
+                continue
+            frames, valid = clip_frames(int(start), count, frames=data.frames, spacing=data.spacing)
+            yield _Clip(
+                video=int(video),
+                frames=frames[valid],
+                joints_3d=found["estimated_joints_3d"][clip, :count],
+                action_probabilities=found["action_probabilities"][clip],
+            )
+
+
+def _summary(counts: Counts, split: str) -> str:
+    """What passed the check, and whether it is what the challenge expects."""
+    lines = [
+        f"checked: {counts.segments} segments with labels, {counts.labels} different of "
+        f"{challenge.NUM_LABELS}; {counts.frames} frames of {challenge.NUM_NUMBERS} finite numbers"
+    ]
+    if split == _OFFICIAL_SPLIT:
+        official = f"{challenge.OFFICIAL_SEGMENTS} segments and {challenge.OFFICIAL_FRAMES} frames"
+        lines.append(
+            f"as many as the official test split has: {official}"
+            if counts.is_official
+            else f"note: the official test split has {official}; the challenge expects those"
+        )
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m htt_jax.submit",
+        description="Writes the two files of the H2O challenge, action_labels.zip and\n"
+        "hand_poses.zip, from a trained run, and checks them: segment ids, frames, counts, finite\n"
+        "numbers, range of labels. With --check, checks files that are there already.",
+        epilog="examples:\n"
+        "  python -m htt_jax.submit --workdir runs/h2o --out submission\n"
+        "  python -m htt_jax.submit --check submission --data data/h2o",
+        formatter_class=cli.HelpFormatter,
+    )
+    parser.add_argument("--workdir", help="of htt_jax.train on H2O")
+    parser.add_argument("--out", type=pathlib.Path, help="folder to write to")
+    parser.add_argument("--data", help="prepared dataset; if not given, where the run was trained")
+    parser.add_argument("--split", default=_OFFICIAL_SPLIT, help="of the prepared dataset")
+    parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
+    parser.add_argument(
+        "--batch_size",
+        type=int,
+        help="clips at a time, over all devices; if not given, the run's eval.batch_size",
+    )
+    parser.add_argument(
+        "--check", metavar="DIR", type=pathlib.Path, help="folder with both files; needs --data"
+    )
+    return parser
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    given = {
+        name
+        for name in ("workdir", "out", "step", "batch_size")
+        if getattr(options, name) is not None
+    }
+    if options.check is None:
+        if missing := [f"--{name}" for name in ("workdir", "out") if name not in given]:
+            raise InputError(
+                f"{' and '.join(missing)} missing: name the run with --workdir and the folder to "
+                "write to with --out, or files to check with --check"
+            )
+        return
+    if given:
+        raise InputError(f"--check only reads files; leave out --{min(given)}")
+    if options.data is None:
+        raise InputError("--check needs the prepared dataset to check against; name it with --data")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command line."""
+    options = _parser().parse_args(argv)
+    logging.set_verbosity(logging.ERROR)
+    _check_options(options)
+    if options.check is not None:
+        expected = challenge.segments(RecordSource(options.data, options.split))
+        print(_summary(challenge.check(options.check, expected), options.split))
+        return
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {options.out}: {error.strerror}; give another --out"
+        ) from error
+    counts = submit(
+        options.workdir,
+        options.out,
+        split=options.split,
+        data=options.data,
+        step=options.step,
+        batch_size=options.batch_size,
+    )
+    print(_summary(counts, options.split))
+    print(f"written: {challenge.LABELS}.zip and {challenge.POSES}.zip in {options.out}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
