@@ -55,7 +55,7 @@ def pretrained_backbone(path: str, model: HTT) -> dict[str, Any]:
             f"config.model.backbone_width is {model.backbone_width}; start it from random weights "
             "with --config.init.backbone="
         )
-    return pytorch.backbone_variables(weights.read_tensors(path))
+    return pytorch.backbone_variables(weights.read(path).tensors)
 
 
 def with_backbone(state: TrainState, backbone: Mapping[str, Any]) -> TrainState:

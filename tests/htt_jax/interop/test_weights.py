@@ -1,39 +1,269 @@
-import importlib.util
+import subprocess
+import sys
 
+import ml_dtypes
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+import torch
+from safetensors.numpy import save, save_file
+from safetensors.torch import save_file as save_torch_file
 
 from htt_jax.errors import InputError
 from htt_jax.interop import weights
 
+TENSORS = {
+    "a.weight": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
+    "a.bias": np.array([np.nan, -0.0], np.float32),
+    "b.num_batches_tracked": np.array(7),
+}
+OPTIMIZER = {
+    "state": {
+        0: {"step": np.array(3, np.float32), "exp_avg": np.ones((2, 3), np.float32) / 3},
+        1: {"step": np.array(3, np.float32), "exp_avg": np.array([1e-30, -2], np.float32)},
+    },
+    "param_groups": [{"lr": 3e-5, "betas": (0.9, 0.999), "amsgrad": False, "params": [0, 1]}],
+}
 
-def test_tensors_of_a_safetensors_file_come_back(tmp_path):
-    tensors = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([7])}
-    save_file(tensors, tmp_path / "model.safetensors")
-    found = weights.read_tensors(str(tmp_path / "model.safetensors"))
-    assert found.keys() == tensors.keys()
+
+def assert_same(found, expected):
+    """Bit for bit, and of the same types."""
+    assert type(found) is type(expected)
+    if isinstance(expected, np.ndarray):
+        assert found.dtype == expected.dtype
+        assert found.shape == expected.shape
+        assert found.tobytes() == expected.tobytes()
+    elif isinstance(expected, dict):
+        assert list(found) == list(expected)
+        for name in expected:
+            assert_same(found[name], expected[name])
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected)
+        for x, y in zip(found, expected, strict=True):
+            assert_same(x, y)
+    else:
+        assert found == expected
+
+
+def refusal(path):
+    """The one line by which `path` is refused."""
+    with pytest.raises(InputError) as refused:
+        weights.read(str(path))
+    assert "\n" not in str(refused.value)
+    assert str(path) in str(refused.value)
+    return str(refused.value)
+
+
+def test_safetensors_come_back_bit_for_bit_with_their_description(tmp_path):
+    path = str(tmp_path / "model.safetensors")
+    weights.write_safetensors(path, TENSORS, '{"joints": 21}')
+    found = weights.read(path)
+    assert_same(dict(sorted(found.tensors.items())), dict(sorted(TENSORS.items())))
+    assert found == weights.WeightFile(path, found.tensors, None, None, '{"joints": 21}')
+
+
+def test_a_pth_comes_back_bit_for_bit_with_optimizer_and_epoch(tmp_path):
+    path = str(tmp_path / "model.pth")
+    weights.write_pth(path, TENSORS, epoch=12, optimizer=OPTIMIZER, description="{}")
+    found = weights.read(path)
+    assert_same(found.tensors, TENSORS)
+    assert_same(found.optimizer, OPTIMIZER)
+    assert (found.path, found.epoch, found.description) == (path, 12, "{}")
+
+
+@pytest.mark.parametrize("optimizer", [None, OPTIMIZER])
+def test_torch_loads_a_written_pth_with_weights_only(tmp_path, optimizer):
+    path = tmp_path / "model.pth"
+    weights.write_pth(str(path), TENSORS, epoch=12, optimizer=optimizer, description="{}")
+    found = torch.load(path, weights_only=True)
+    expected = ["epoch", "network", "state_dict", "htt_jax"]
+    assert list(found) == expected + ([] if optimizer is None else ["optimizer"])
+    assert (found["epoch"], found["network"], found["htt_jax"]) == (12, "HTT", "{}")
+    assert type(found["state_dict"]).__name__ == "OrderedDict"
+    assert_same({name: x.numpy() for name, x in found["state_dict"].items()}, TENSORS)
+
+
+def test_arrays_in_another_memory_order_are_written_as_they_read(tmp_path):
+    path = str(tmp_path / "model.safetensors")
+    turned = TENSORS["a.weight"].T
+    weights.write_safetensors(path, {"a": turned}, "{}")
+    np.testing.assert_array_equal(weights.read(path).tensors["a"], turned)
+
+
+def test_the_same_tensors_make_the_same_safetensors_file(tmp_path):
+    for name in ("a", "b"):
+        weights.write_safetensors(str(tmp_path / name), TENSORS, "{}")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_safetensors_floats_of_any_width_become_float32_and_integers_stay(tmp_path):
+    path = tmp_path / "model.safetensors"
+    tensors = {
+        "half": np.array([1.5, -2], np.float16),
+        "brain": np.array([[3, 0.25]], ml_dtypes.bfloat16),
+        "double": np.array(1 / 3),
+        "count": np.array([7]),
+    }
+    save_torch_file(
+        {
+            name: torch.tensor(x.astype(np.float32), dtype=torch.bfloat16)
+            if name == "brain"
+            else torch.from_numpy(x)
+            for name, x in tensors.items()
+        },
+        path,
+    )
+    found = weights.read(str(path))
     for name, x in tensors.items():
-        np.testing.assert_array_equal(found[name], x)
-        assert found[name].dtype == x.dtype
+        expected = x if name == "count" else x.astype(np.float32)
+        assert_same(found.tensors[name], expected)
+    assert found.description is None
 
 
-@pytest.mark.parametrize("left", [0, 4, 100])
+def test_files_are_told_apart_by_content(tmp_path):
+    (tmp_path / "a.pth").write_bytes(save({"a": np.ones(2)}))
+    torch.save({"a": torch.ones(2)}, tmp_path / "a.safetensors")
+    for name in ("a.pth", "a.safetensors"):
+        np.testing.assert_array_equal(weights.read(str(tmp_path / name)).tensors["a"], [1, 1])
+
+
+def test_a_bare_state_dict_of_parameters_in_the_legacy_format_is_read(tmp_path):
+    model = torch.nn.Linear(3, 2)
+    path = tmp_path / "resnet18-5c106cde.pth"
+    bare = torch.nn.Linear(3, 2).state_dict() | dict(model.named_parameters())
+    torch.save(bare, path, _use_new_zipfile_serialization=False)
+    found = weights.read(str(path))
+    assert found.tensors.keys() == {"weight", "bias"}
+    np.testing.assert_array_equal(found.tensors["weight"], model.weight.detach().numpy())
+    assert (found.epoch, found.optimizer, found.description) == (None, None, None)
+
+
+@pytest.mark.parametrize("kind", ["bare", "checkpoint", "safetensors"])
+def test_the_prefix_of_data_parallel_is_taken_off(tmp_path, kind):
+    path = tmp_path / "a"
+    model = torch.nn.DataParallel(torch.nn.Sequential(torch.nn.Linear(2, 1)))
+    if kind == "safetensors":
+        save_torch_file(model.state_dict(), path)
+    else:
+        torch.save(
+            {"state_dict": model.state_dict()} if kind == "checkpoint" else model.state_dict(), path
+        )
+    assert weights.read(str(path)).tensors.keys() == {"0.weight", "0.bias"}
+
+
+def test_a_module_that_is_called_module_keeps_its_name(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_file({"module.weight": np.ones(1), "scale": np.ones(1)}, path)
+    assert weights.read(str(path)).tensors.keys() == {"module.weight", "scale"}
+
+
+def test_what_is_no_optimizer_state_counts_as_none(tmp_path):
+    path = tmp_path / "a.pth"
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(model.parameters())
+    torch.save({"state_dict": model.state_dict(), "optimizer": optimizer, "epoch": "last"}, path)
+    found = weights.read(str(path))
+    assert (found.optimizer, found.epoch) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ({"model": {"a": torch.ones(1)}, "lr": 0.1}, "found model (dict), lr (float)"),
+        ({"state_dict": [1, 2]}, "found only one list"),
+        (torch.ones(2), "found only one ndarray"),
+        ({"state_dict": {}}, "found nothing"),
+        ([1], "found only one list"),
+        (dict.fromkeys("abcdefg", 0), "d (int), e (int) and 2 more"),
+    ],
+)
+def test_a_file_without_a_state_dict_says_what_it_holds(tmp_path, content, found):
+    torch.save(content, tmp_path / "a.pth")
+    line = refusal(tmp_path / "a.pth")
+    assert "expected tensors by name, alone or under 'state_dict', found " in line
+    assert found in line
+
+
+@pytest.mark.parametrize("left", [9, 40, 100])
 def test_a_damaged_safetensors_file_is_named(tmp_path, left):
     path = tmp_path / "model.safetensors"
     save_file({"a": np.zeros(100, np.float32)}, path)
     path.write_bytes(path.read_bytes()[:left])
-    with pytest.raises(InputError, match=r"model.safetensors is not a whole .safetensors file"):
-        weights.read_tensors(str(path))
+    assert "is not a whole .safetensors file" in refusal(path)
 
 
-def test_a_pth_file_without_tensors_is_refused_in_one_line(tmp_path):
-    path = tmp_path / "model.pth"
-    path.write_bytes(b"not a checkpoint")
-    if importlib.util.find_spec("torch"):
-        expected = "model.pth is not a file of tensors alone"
-    else:
-        expected = r"reading a .pth file needs torch; pip install -e '.\[torch\]'"
-    with pytest.raises(InputError, match=expected) as refused:
-        weights.read_tensors(str(path))
-    assert "\n" not in str(refused.value)
+def test_numbers_that_numpy_has_not_are_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_torch_file({"a": torch.ones(2).to(torch.float8_e4m3fn)}, path)
+    assert "float8_e4m3fn" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"", "it is empty"),
+        (b"PK", "it begins with b'PK'"),
+        (b"dear reader,", "it begins with b'dear read'"),
+        (b'["a", "b{"]', "neither a .pth nor"),
+        (b'{"a": "b{"}', "neither a .pth nor"),
+        (b'[[1,2],\n{"a":1}]', "neither a .pth nor"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(tmp_path, data, found):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(data)
+    line = refusal(path)
+    assert "is neither a .pth nor a .safetensors file, or cut short" in line
+    assert found in line
+
+
+def test_a_folder_and_a_missing_file_are_named(tmp_path):
+    assert "is a folder; give a .pth or .safetensors file" in refusal(tmp_path)
+    assert "No such file or directory" in refusal(tmp_path / "missing.pth")
+
+
+def in_new_interpreter(program, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+
+
+def test_without_torch_safetensors_work_and_pth_says_what_to_install(tmp_path):
+    weights.write_pth(str(tmp_path / "a.pth"), TENSORS, epoch=1, optimizer=None, description="{}")
+    weights.write_safetensors(str(tmp_path / "a.safetensors"), TENSORS, "{}")
+    program = """
+import sys
+sys.modules["torch"] = None
+from htt_jax.errors import InputError
+from htt_jax.interop import weights
+found = weights.read(sys.argv[2])
+print(*sorted(found.tensors))
+weights.write_safetensors(sys.argv[2], found.tensors, found.description)
+write = lambda path: weights.write_pth(path, {}, epoch=0, optimizer=None, description="")
+for act in weights.read, write:
+    try:
+        act(sys.argv[1])
+    except InputError as error:
+        print(error)
+"""
+    before = (tmp_path / "a.safetensors").read_bytes(), (tmp_path / "a.pth").read_bytes()
+    path = str(tmp_path / "a.pth")
+    names, *lines = in_new_interpreter(program, path, str(tmp_path / "a.safetensors"))
+    assert names == "a.bias a.weight b.num_batches_tracked"
+    assert lines == 2 * [
+        f"{path}: a .pth file needs torch; pip install -e '.[torch]', or use a .safetensors file"
+    ]
+    after = (tmp_path / "a.safetensors").read_bytes(), (tmp_path / "a.pth").read_bytes()
+    assert after == before
+
+
+def test_torch_is_imported_only_for_a_pth(tmp_path):
+    path = str(tmp_path / "a.safetensors")
+    weights.write_safetensors(path, TENSORS, "{}")
+    program = """
+import sys
+from htt_jax.interop import weights
+weights.read(sys.argv[1])
+print("torch" in sys.modules)
+"""
+    assert in_new_interpreter(program, path) == ["False"]
