@@ -1,0 +1,159 @@
+import logging
+import sys
+
+import jax
+import numpy as np
+import onnx as onnx_format
+import pytest
+import torch
+
+from htt_jax.errors import InputError
+from htt_jax.interop import onnx, pytorch, torch_model
+from htt_jax.models.htt import HTT
+from tests import train_runs
+from tests.parity import recipe
+
+SIZES = {
+    "num_joints": 21,
+    "num_actions": 3,
+    "num_objects": 2,
+    "window": 4,
+    "width": 32,
+    "heads": 4,
+    "mlp_width": 64,
+    "pose_layers": 1,
+    "action_layers": 2,
+    "backbone_width": 4,
+    "pixel_scale": 13.0,
+    "depth_scale": 1e-3,
+}
+WIDTH, HEIGHT = 64, 36
+
+
+def inputs(clips, windows):
+    """Frames with padding: all windows but the first in the first clip, the whole last of many."""
+    frames = windows * SIZES["window"]
+    rng = np.random.default_rng(0)
+    valid = np.ones((clips, frames), bool)
+    valid[0, 3:] = False
+    valid[1:][-1:] = False
+    intrinsics = np.array([[58, 0, 30], [0, 57, 17], [0, 0, 1]], np.float32)
+    return {
+        "image": rng.random((clips, frames, HEIGHT, WIDTH, 3), np.float32) - 0.5,
+        "valid": valid,
+        "intrinsics": np.broadcast_to(intrinsics, (clips, frames, 3, 3)),
+    }
+
+
+@pytest.fixture(scope="module")
+def module():
+    """The model in PyTorch, every tensor of it random."""
+    model = torch_model.HTT(**SIZES)
+    random = {
+        name: torch.tensor(recipe.fill(name, tuple(x.shape), seed=0))
+        for name, x in model.state_dict().items()
+    }
+    model.load_state_dict(random)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def tensors(module):
+    return {name: x.numpy() for name, x in module.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def path(tensors, tmp_path_factory):
+    path = tmp_path_factory.mktemp("export") / "model.onnx"
+    onnx.write(path, tensors, HTT(**SIZES), (WIDTH, HEIGHT), {"license": "MIT", "epoch": "45"})
+    return path
+
+
+def assert_near(found, expected):
+    assert list(found) == list(onnx.OUTPUTS)
+    for name, x in found.items():
+        y = np.asarray(expected[name])
+        assert x.shape == y.shape, name
+        assert x.dtype == np.float32, name
+        assert np.abs(x - y).max() < 1e-5 * np.abs(y).max(), name
+
+
+@pytest.mark.parametrize(("clips", "windows"), [(1, 1), (2, 1), (3, 2), (1, 5)])
+def test_outputs_are_the_pytorch_model_s_for_any_number_of_clips_and_windows(
+    path, module, clips, windows
+):
+    batch = inputs(clips, windows)
+    with torch.no_grad():
+        expected = module(*(torch.tensor(x) for x in batch.values()))
+    assert_near(onnx.load(path)(**batch), expected)
+
+
+def test_outputs_are_the_flax_model_s(path, tensors):
+    batch = inputs(clips=2, windows=2)
+    apply = jax.jit(HTT(**SIZES).apply, compiler_options=train_runs.QUICK_COMPILATION)
+    assert_near(onnx.load(path)(**batch), apply(pytorch.to_variables(tensors), **batch))
+
+
+def test_the_file_is_valid_complete_and_says_what_it_is(path):
+    onnx_format.checker.check_model(path.read_bytes(), full_check=True)
+    model = onnx_format.load(path, load_external_data=False)
+    assert {p.key: p.value for p in model.metadata_props} == {"license": "MIT", "epoch": "45"}
+    assert not any(
+        map(onnx_format.external_data_helper.uses_external_data, model.graph.initializer)
+    )
+    axes = {
+        value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    assert axes == {
+        "image": ["clips", "4*windows", HEIGHT, WIDTH, 3],
+        "valid": ["clips", "4*windows"],
+        "intrinsics": ["clips", "4*windows", 3, 3],
+        "joints_2d": ["clips", "4*windows", 21, 2],
+        "depth": ["clips", "4*windows", 21],
+        "joints_3d": ["clips", "4*windows", 21, 3],
+        "object_logits": ["clips", "4*windows", 2],
+        "action_logits": ["clips", 3],
+    }
+
+
+def test_nothing_of_the_machine_that_wrote_it_is_in_the_file(path):
+    data = path.read_bytes()
+    for trace in (b"torch_model.py", b"site-packages", str(train_runs.ROOT).encode()):
+        assert trace not in data
+
+
+def test_writing_says_nothing_and_leaves_one_file(tensors, tmp_path, capfd, caplog):
+    onnx.write(tmp_path / "model.onnx", tensors, HTT(**SIZES), (WIDTH, HEIGHT), {})
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+    assert capfd.readouterr() == ("", "")
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("missing", ["torch", "onnxscript"])
+def test_writing_without_a_package_says_what_to_install(tmp_path, monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
+    with pytest.raises(InputError, match=rf"{missing}.*; pip install -e '.\[onnx\]'") as refused:
+        onnx.write(tmp_path / "model.onnx", {}, HTT(**SIZES), (WIDTH, HEIGHT), {})
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_running_without_onnxruntime_says_what_to_install(path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InputError, match=r"needs onnxruntime.*; pip install -e '.\[onnx\]'"):
+        onnx.load(path)
+
+
+@pytest.mark.parametrize("left", [0, 1000])
+def test_a_damaged_file_is_named(path, tmp_path, left):
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(InputError, match=r"damaged.onnx is not an ONNX model") as refused:
+        onnx.load(damaged)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"cannot read .*absent.onnx: No such file"):
+        onnx.load(tmp_path / "absent.onnx")
