@@ -123,7 +123,8 @@ def read(path: pathlib.Path) -> ExportedModel:
     except Exception as error:  # Of many kinds, from safetensors, flatbuffers and MLIR.
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(
-            f"the export {path} cannot be read with jax {jax.__version__}: {reason}; export the model anew"
+            f"the export {path} cannot be read with jax {jax.__version__}: {reason}; "
+            "export the model anew"
         ) from error
     if outside:
         raise InputError(
