@@ -39,6 +39,9 @@ def get_config() -> ConfigDict:
     # ImageNet weights: torchvision's or timm's resnet18 (.safetensors; .pth with torch installed).
     # "": random weights, with batch-norm statistics measured on the first batch.
     config.init.backbone = "pretrained/resnet18.safetensors"
+    # A whole trained model to fine-tune, instead: a run's folder or a file of weights (its best
+    # checkpoint; parts of other joints or classes start random). "": none.
+    config.init.checkpoint = ""
 
     config.loss = ConfigDict()
     config.loss.joints_2d = 1.0  # per pixel; lambda_2 lambda_1 etc. of Eq. 2 and 8, combined

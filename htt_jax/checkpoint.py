@@ -4,9 +4,10 @@ A checkpoint has two parts, so that evaluation need not read the optimizer's: `m
 batch_stats) and `training` (step and Adam's moments).
 """
 
+import contextlib
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -136,6 +137,28 @@ class Checkpoints:
         Raises:
             InputError: no such checkpoint, it is unreadable, or of another shape.
         """
+        wanted = self._existing(step)
+        with self._explained(wanted):
+            self._check_shapes(wanted, "model", abstract_variables)
+            loaded = self._checkpointer.load_checkpointables(wanted, {"model": abstract_variables})
+        return wanted, loaded["model"]
+
+    def restore_state(self, abstract_state: TrainState, step: int | None = None) -> TrainState:
+        """The whole state of one checkpoint: `step`, or the best.
+
+        Raises:
+            InputError: no such checkpoint, it is unreadable, or of another shape.
+        """
+        wanted = self._existing(step)
+        with self._explained(wanted):
+            return self._restore(wanted, abstract_state)
+
+    def metrics(self, step: int) -> dict[str, float]:
+        """What the checkpoint was saved with: the evaluation's headline, or nothing."""
+        (found,) = (c.metrics for c in self._checkpointer.checkpoints if c.step == step)
+        return dict(found or {})
+
+    def _existing(self, step: int | None) -> int:
         wanted = self.best_step() if step is None else step
         if wanted not in self.steps or wanted is None:
             have = ", ".join(map(str, self.steps)) or "none"
@@ -143,17 +166,19 @@ class Checkpoints:
                 f"no checkpoint {'' if wanted is None else f'of step {wanted} '}in "
                 f"{self._checkpointer.directory}; there are: {have}"
             )
+        return wanted
+
+    @contextlib.contextmanager
+    def _explained(self, step: int) -> Iterator[None]:
         try:
-            self._check_shapes(wanted, "model", abstract_variables)
-            loaded = self._checkpointer.load_checkpointables(wanted, {"model": abstract_variables})
+            yield
         except InputError:
             raise
         except Exception as error:  # Orbax raises many kinds for damaged files.
             raise InputError(
-                f"checkpoint {wanted} in {self._checkpointer.directory} cannot be read: "
+                f"checkpoint {step} in {self._checkpointer.directory} cannot be read: "
                 f"{_one_line(error)}; take another with --step"
             ) from error
-        return wanted, loaded["model"]
 
     def _restore(self, step: int, abstract_state: TrainState) -> TrainState:
         abstract = {

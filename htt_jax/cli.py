@@ -1,10 +1,12 @@
 """What every command line of the project does the same way."""
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
+from ml_collections import ConfigDict, config_flags
 
 from htt_jax.errors import InputError
 
@@ -29,6 +31,46 @@ def run(main: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def parse_config(arguments: Sequence[str], default: Callable[[], ConfigDict]) -> ConfigDict:
+    """The config of `--config=FILE`, else `default`, with every `--config.NAME=VALUE` set.
+
+    Raises:
+        InputError: there are other arguments, an option is unknown or its value wrong, or the
+            file cannot be loaded.
+    """
+    holder = flags.FlagValues()
+    if any(argument.split("=")[0] == "--config" for argument in arguments):
+        config = config_flags.DEFINE_config_file("config", flag_values=holder)
+    else:
+        config = config_flags.DEFINE_config_dict("config", default(), flag_values=holder)
+    with explained_flags():
+        rest = holder(["", *arguments])[1:]
+        if rest:
+            raise InputError(f"unexpected argument {rest[0]!r}; see --help")
+        config.value.lock()  # a file that could not be loaded says so only when it is used
+    return config.value
+
+
+@contextlib.contextmanager
+def explained_flags() -> Iterator[None]:
+    """Turns what absl and ml_collections raise for wrong flags into an `InputError`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (AttributeError, KeyError) as error:  # how a ConfigDict refuses an unknown option
+        reason = error.args[0].args[0] if isinstance(error.args[0], KeyError) else error.args[0]
+        raise InputError(
+            f"unknown config option {': '.join(reason.splitlines())} (configs/default.py has all)"
+        ) from error
+    except OSError as error:
+        reason = str(error.__cause__ or error).splitlines()[-1].strip()
+        raise InputError(f"cannot load the --config file: {reason}") from error
+    except (flags.Error, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{reason}; see --help, and configs/default.py for the config") from error
 
 
 def _report(error: InputError) -> int:

@@ -49,7 +49,7 @@ def check(config: ConfigDict) -> None:
         if _lookup(config, name) < 1:
             raise InputError(f"config.{name}={_lookup(config, name)} must be at least 1")
     _check_data(config)
-    _check_model(config)
+    check_model(config)
     if config.checkpoint.best_metric not in SMALLER_IS_BETTER:
         raise InputError(
             f"config.checkpoint.best_metric={config.checkpoint.best_metric!r} must be one of "
@@ -71,7 +71,12 @@ def _check_data(config: ConfigDict) -> None:
         raise InputError(f"config.data.workers={config.data.workers} must be at least 0")
 
 
-def _check_model(config: ConfigDict) -> None:
+def check_model(config: ConfigDict) -> None:
+    """Checks the options of the model against each other.
+
+    Raises:
+        InputError: names the option, its value and what it must be.
+    """
     if config.model.dtype not in _DTYPES:
         raise InputError(
             f"config.model.dtype={config.model.dtype!r} must be one of {', '.join(_DTYPES)}"

@@ -1,7 +1,6 @@
 """Evaluates a trained run on one split: tables on the screen, everything in results.json."""
 
 import argparse
-import importlib.metadata
 import json
 import pathlib
 import time
@@ -21,6 +20,7 @@ from htt_jax import (
     restore,
     sharding,
     tables,
+    version,
 )
 from htt_jax.data import loader
 from htt_jax.data.records import RecordSource
@@ -151,7 +151,8 @@ def _report(
             "later_action_accuracy_per_cent": source.spec.later_action_accuracy,
         },
         "software": {
-            "htt_jax": _version("htt-jax"),
+            "htt_jax": version.package_version(),
+            "commit": version.commit(),
             "jax": jax.__version__,
             "device": jax.devices()[0].device_kind,
             "devices": jax.device_count(),
@@ -170,13 +171,6 @@ def _names_of(entry: dict[str, Any], source: RecordSource) -> dict[str, Any]:
         "predicted_name": source.action_names[entry["predicted"]],
         "majority_vote_name": source.action_names[entry["majority_vote"]],
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # used from its folder, not installed
-        return None
 
 
 def _make_folder(out: pathlib.Path) -> None:

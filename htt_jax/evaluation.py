@@ -9,7 +9,6 @@ from jax.sharding import Mesh
 
 from htt_jax import augment, sharding, train_step
 from htt_jax.metrics import ActionMetrics, ObjectMetrics, PoseMetrics
-from htt_jax.models.htt import HTT
 from htt_jax.rundir import DatasetFacts
 from htt_jax.sharding import DeviceBatch
 
@@ -19,7 +18,7 @@ EvaluationStep: TypeAlias = Callable[[Any, Mapping[str, jax.Array]], dict[str, j
 _LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
 
 
-def make_evaluation_step(model: HTT, mesh: Mesh) -> EvaluationStep:
+def make_evaluation_step(model: train_step.Applicable, mesh: Mesh) -> EvaluationStep:
     """A jitted function of (variables, uint8 batch): estimates and labels, whole on every host."""
 
     def step(variables: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:

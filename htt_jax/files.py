@@ -1,6 +1,7 @@
-"""Files that appear under their final name only when they are whole."""
+"""Files that appear under their final name only when they are whole; checksums."""
 
 import contextlib
+import hashlib
 import os
 import pathlib
 from collections.abc import Iterator
@@ -24,3 +25,9 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         os.replace(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Reads the frames of a folder or a video file one after another, brought to a model's size."""
+"""Frames of a folder, a video file or an array, one after another, brought to a model's size."""
 
 import collections
 import dataclasses
@@ -20,6 +20,7 @@ from htt_jax.errors import InputError
 
 Pixels: TypeAlias = UInt8[np.ndarray, "height width 3"]
 Size: TypeAlias = tuple[int, int]
+FrameSource: TypeAlias = str | os.PathLike[str] | UInt8[np.ndarray, "frames height width 3"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -95,13 +96,16 @@ class Frames(Protocol):
         """
 
 
-def open_frames(path: str | os.PathLike[str]) -> Frames:
-    """The frames of a folder of images in natural order, of one image, or of a video file.
+def open_frames(source: FrameSource) -> Frames:
+    """The frames of a folder of images in natural order, of one image, a video file or an array.
 
     Raises:
-        InputError: no such file or folder, no frame in it, or not a video.
+        InputError: no such file or folder, no frame in it, not a video, or the array is not
+            uint8 (frames, height, width, 3).
     """
-    path = pathlib.Path(path)
+    if isinstance(source, np.ndarray):
+        return FrameArray(source)
+    path = pathlib.Path(source)
     if path.is_dir():
         files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
         if not files:
@@ -114,6 +118,26 @@ def open_frames(path: str | os.PathLike[str]) -> Frames:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageFiles([path])
     return VideoFile(path)
+
+
+class FrameArray:
+    """Frames in memory; see `Frames`."""
+
+    def __init__(self, images: UInt8[np.ndarray, "frames height width 3"]):
+        """Takes RGB frames as they are."""
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or not images.size:
+            raise InputError(
+                f"an array of {images.dtype} {images.shape} is no video; expected RGB frames, "
+                "uint8 (frames, height, width, 3)"
+            )
+        self._images = images
+        self.count = len(images)
+        self.size: Size = (images.shape[2], images.shape[1])
+
+    def read(self, resizer: Resizer) -> Iterator[tuple[str, Pixels]]:
+        """See `Frames.read`."""
+        for number, image in enumerate(self._images):
+            yield f"frame {number}", resizer(image)
 
 
 class ImageFiles:

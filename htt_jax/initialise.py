@@ -7,11 +7,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from htt_jax import augment, sharding
+from htt_jax import augment, sharding, trees
 from htt_jax.errors import InputError
 from htt_jax.interop import pytorch, weights
 from htt_jax.models.htt import HTT
@@ -58,19 +57,19 @@ def pretrained_backbone(path: str, model: HTT) -> dict[str, Any]:
     return pytorch.backbone_variables(weights.read(path).tensors)
 
 
-def with_backbone(state: TrainState, backbone: Mapping[str, Any]) -> TrainState:
-    """`state` with the backbone's variables replaced, laid out on the devices as they were."""
+def with_variables(state: TrainState, variables: Mapping[str, Any]) -> TrainState:
+    """`state` with some variables replaced, laid out on the devices as they were.
 
-    def put(old: jax.Array, new: np.ndarray) -> jax.Array:
+    Raises:
+        InputError: an array has another shape; names it.
+    """
+    arrays = trees.flatten(state.variables)
+    for name, new in trees.flatten(variables).items():
+        old = arrays[name]
         if old.shape != new.shape:
-            raise InputError(f"a backbone tensor has shape {new.shape}, expected {old.shape}")
-        return jax.device_put(new.astype(old.dtype), old.sharding)
-
-    replaced = {
-        name: collection | {"backbone": jax.tree.map(put, collection["backbone"], backbone[name])}
-        for name, collection in state.variables.items()
-    }
-    return TrainState(step=state.step, opt_state=state.opt_state, **replaced)
+            raise InputError(f"{name} has shape {new.shape}, expected {old.shape}")
+        arrays[name] = jax.device_put(new.astype(old.dtype), old.sharding)
+    return dataclasses.replace(state, **trees.unflatten(arrays))
 
 
 def with_measured_statistics(

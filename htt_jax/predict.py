@@ -1,19 +1,15 @@
 """Predicts hand poses, objects and the action of a video file or a folder of frames."""
 
 import argparse
-import math
 import pathlib
 import time
 from collections.abc import Sequence
 
-import numpy as np
 from absl import logging
-from jaxtyping import Float
 
-from htt_jax import camera, cli, prediction, prediction_files, restore
-from htt_jax.datasets import DatasetSpec
+from htt_jax import cli, input_camera, prediction, prediction_files, restore, sharding
 from htt_jax.errors import InputError
-from htt_jax.frames import Size, open_frames
+from htt_jax.frames import open_frames
 from htt_jax.prediction import Predictions
 from htt_jax.prediction_files import Origin
 
@@ -42,60 +38,20 @@ def predict(
     """
     frames = open_frames(path)
     if intrinsics is not None:
-        _check_intrinsics(intrinsics, frames.size)
-    run = restore.open_run(workdir, step, prediction.single_device_mesh())
-    matrix, source = _camera(intrinsics, run.dataset.spec, frames.size)
-    found = prediction.predict_video(run, frames, matrix)
+        input_camera.check(intrinsics, frames.size)  # before the model is loaded
+    run = restore.open_run(workdir, step, sharding.single_device_mesh())
+    found_camera = input_camera.resolve(intrinsics, run.dataset.spec, frames.size)
+    found = prediction.predict_video(run, frames, found_camera.matrix)
     origin = Origin(
         input=path,
         workdir=run.workdir,
         step=run.step,
         dataset=run.dataset,
         image_size=frames.size,
-        intrinsics=matrix,
-        intrinsics_source=source,
+        intrinsics=found_camera.matrix,
+        intrinsics_source=found_camera.source,
     )
     return found, origin
-
-
-def parse_intrinsics(text: str) -> tuple[float, ...]:
-    """The numbers of 'fx,fy,cx,cy'.
-
-    Raises:
-        InputError: they are not four finite numbers.
-    """
-    try:
-        values = tuple(float(word) for word in text.split(","))
-    except ValueError:
-        values = ()
-    if len(values) != 4 or not all(map(math.isfinite, values)):
-        raise InputError(
-            f"--intrinsics={text} is not fx,fy,cx,cy; give four numbers in pixels of the input"
-        )
-    return values
-
-
-def _check_intrinsics(values: Sequence[float], size: Size) -> None:
-    fx, fy, cx, cy = values
-    given = f"--intrinsics={','.join(f'{value:g}' for value in values)}"
-    if fx <= 0 or fy <= 0:
-        raise InputError(f"{given}: the focal lengths must be positive")
-    if not (0 <= cx <= size[0] and 0 <= cy <= size[1]):
-        raise InputError(
-            f"{given}: the centre ({cx:g}, {cy:g}) is outside the {size[0]}x{size[1]} image; "
-            "give pixels of the input"
-        )
-
-
-def _camera(
-    intrinsics: Sequence[float] | None, spec: DatasetSpec, size: Size
-) -> tuple[Float[np.ndarray, "3 3"], str]:
-    """The matrix at the input's size, and where it comes from."""
-    if intrinsics is None:
-        matrix = camera.scale_intrinsics(spec.intrinsics, spec.native_size, size)
-        return matrix, f"the {spec.title} camera at this size; give your own with --intrinsics"
-    fx, fy, cx, cy = intrinsics
-    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), "given"
 
 
 def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
@@ -153,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     options = _parser().parse_args(argv)
     logging.set_verbosity(logging.ERROR)
-    intrinsics = None if options.intrinsics is None else parse_intrinsics(options.intrinsics)
+    intrinsics = None if options.intrinsics is None else input_camera.parse(options.intrinsics)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

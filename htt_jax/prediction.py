@@ -11,13 +11,11 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from htt_jax import camera, progress, train_step
 from htt_jax.data.clips import clip_frames, clip_table
 from htt_jax.frames import Frames, Resizer
-from htt_jax.models.htt import HTT
 from htt_jax.restore import TrainedRun
 
 PredictionStep: TypeAlias = Callable[..., dict[str, jax.Array]]
@@ -42,16 +40,6 @@ class Predictions:
         return self.clip_action_probabilities.mean(axis=0, dtype=np.float64)
 
 
-def single_device_mesh() -> Mesh:
-    """One device: a video's clips come one after another."""
-    return jax.make_mesh(
-        (1, 1),
-        ("data", "fsdp"),
-        axis_types=(AxisType.Auto, AxisType.Auto),
-        devices=jax.devices()[:1],
-    )
-
-
 def predict_video(
     run: TrainedRun, frames: Frames, intrinsics: Float[np.ndarray, "3 3"]
 ) -> Predictions:
@@ -61,7 +49,7 @@ def predict_video(
     works.
 
     Args:
-        run: the model, opened for `single_device_mesh()`.
+        run: the model, opened for `sharding.single_device_mesh()`.
         frames: the video.
         intrinsics: of its camera, pixels at the size of its frames.
 
@@ -86,7 +74,7 @@ def predict_video(
     return collected.result()
 
 
-def _make_step(model: HTT) -> PredictionStep:
+def _make_step(model: train_step.Applicable) -> PredictionStep:
     def step(
         variables: Any,
         image: UInt8[Array, "clips frames height width 3"],

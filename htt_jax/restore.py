@@ -1,19 +1,24 @@
-"""Opens a finished or running training run: its model, with the variables of one checkpoint."""
+"""Opens what was trained: a run, finished or going on, or a file; the model and its variables."""
 
 import dataclasses
+import json
+import pathlib
 from typing import Any
 
+import jax
 import optax
 from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from htt_jax import configuration, initialise, rundir
+from htt_jax import configuration, initialise, optim, rundir, sharding
 from htt_jax.checkpoint import Checkpoints
 from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
+from htt_jax.interop import adam, imported, stablehlo
 from htt_jax.models.htt import HTT
-from htt_jax.rundir import DatasetFacts
+from htt_jax.rundir import DatasetFacts, Run
+from htt_jax.train_step import Applicable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,20 +26,28 @@ class TrainedRun:
     """What the commands that come after training need.
 
     Attributes:
-        workdir: of the run.
-        config: it was trained with.
-        dataset: it was trained on.
-        model: of `config` and `dataset`.
+        workdir: of the run, or the file it was exported to.
+        description: config, dataset, where it began.
+        model: of `config` and `dataset`; an exported program has the same `apply`.
         variables: what `model.apply` takes, on every device of the mesh it was opened for.
         step: of the checkpoint the variables come from.
     """
 
     workdir: str
-    config: ConfigDict
-    dataset: DatasetFacts
-    model: HTT
+    description: Run
+    model: Applicable
     variables: dict[str, Any]
     step: int
+
+    @property
+    def config(self) -> ConfigDict:
+        """What it was trained with."""
+        return self.description.config
+
+    @property
+    def dataset(self) -> DatasetFacts:
+        """What it was trained on."""
+        return self.description.dataset
 
 
 def open_run(workdir: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
@@ -49,14 +62,75 @@ def open_run(workdir: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRu
     model = configuration.make_model(run.config, run.dataset)
     # Adam's moments stay unread, so any optimizer will do.
     abstract = initialise.abstract_state(model, optax.identity(), mesh)
-    with Checkpoints(
+    with _checkpoints(workdir, run) as checkpoints:
+        found, variables = checkpoints.restore_variables(abstract.variables, step)
+    return TrainedRun(str(workdir), run, model, variables, found)
+
+
+def read_moments(run: TrainedRun) -> adam.Moments:
+    """Adam's moments of the checkpoint that `run` was opened with.
+
+    Raises:
+        InputError: the checkpoint cannot be read.
+    """
+    assert isinstance(run.model, HTT)
+    optimizer = optim.adam(optax.constant_schedule(0.0))
+    mesh = jax.tree.leaves(run.variables)[0].sharding.mesh
+    abstract = initialise.abstract_state(run.model, optimizer, mesh)
+    with _checkpoints(run.workdir, run.description) as checkpoints:
+        state = checkpoints.restore_state(abstract, run.step)
+    found = jax.device_get(optim.moments(state.opt_state))
+    return adam.Moments(int(found.count), found.mu, found.nu)
+
+
+def metrics(run: TrainedRun) -> dict[str, float]:
+    """The headline of the evaluation that the run's checkpoint was saved with, if any."""
+    with _checkpoints(run.workdir, run.description) as checkpoints:
+        return checkpoints.metrics(run.step)
+
+
+def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
+    """The model of a run's directory, or of a file that was exported from one or from PyTorch.
+
+    Args:
+        path: a run's directory, `.pth`, `.safetensors` or `.stablehlo`.
+        step: of the checkpoint; None for the best one. A file holds just one.
+        mesh: where the variables are to lie.
+
+    Raises:
+        InputError: there is no such thing, or it cannot be read.
+    """
+    if epath.Path(path).is_dir():
+        return open_run(path, step, mesh)
+    if step is not None:
+        raise InputError(f"{path} holds one checkpoint; leave step {step} away")
+    if epath.Path(path).suffix == ".stablehlo":
+        return _open_program(pathlib.Path(path), mesh)
+    found = imported.read(str(path))
+    run = imported.make_run(found, found.default_config(), None)
+    return TrainedRun(
+        str(path),
+        run,
+        configuration.make_model(run.config, run.dataset),
+        jax.device_put(found.variables, sharding.replicated(mesh)),
+        found.step or (found.moments.steps if found.moments else 0),
+    )
+
+
+def _checkpoints(workdir: epath.PathLike, run: Run) -> Checkpoints:
+    return Checkpoints(
         epath.Path(workdir) / rundir.CHECKPOINTS,
         keep=run.config.checkpoint.keep,
         best_metric=run.config.checkpoint.best_metric,
         read_only=True,
-    ) as checkpoints:
-        found, variables = checkpoints.restore_variables(abstract.variables, step)
-    return TrainedRun(str(workdir), run.config, run.dataset, model, variables, found)
+    )
+
+
+def _open_program(path: pathlib.Path, mesh: Mesh) -> TrainedRun:
+    program = stablehlo.read(path)
+    run = rundir.from_json(json.dumps(program.facts), str(path))
+    variables = jax.device_put(dict(program.variables), sharding.replicated(mesh))
+    return TrainedRun(str(path), run.config, run.dataset, program, variables, program.facts["step"])
 
 
 def check_same_classes(trained_on: DatasetFacts, source: RecordSource) -> None:

@@ -40,14 +40,14 @@ class DatasetFacts:
         action_names: by class.
         object_names: by class.
         image_size: (width, height) of the frames the model sees.
-        fingerprint: of the training split's content.
+        fingerprint: of the training split's content; None where it is not known.
     """
 
     name: str
     action_names: tuple[str, ...]
     object_names: tuple[str, ...]
     image_size: tuple[int, int]
-    fingerprint: str
+    fingerprint: str | None
 
     @property
     def spec(self) -> datasets.DatasetSpec:
@@ -57,10 +57,19 @@ class DatasetFacts:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """The content of `run.json`."""
+    """The content of `run.json`.
+
+    Attributes:
+        config: the run's options.
+        dataset: it is trained on.
+        steps_per_epoch: None where it is not known.
+        imported_from: the file of weights it began as; None if it was begun here.
+    """
 
     config: ConfigDict
     dataset: DatasetFacts
+    steps_per_epoch: int | None = None
+    imported_from: str | None = None
 
 
 def dataset_facts(source: RecordSource, image_size: tuple[int, int] | None) -> DatasetFacts:
@@ -85,8 +94,17 @@ def read(workdir: epath.PathLike) -> Run:
         raise InputError(
             f"no run in {workdir}: {path} is missing; give a --workdir of htt_jax.train"
         )
+    return from_json(path.read_text(), str(path))
+
+
+def from_json(text: str, where: str) -> Run:
+    """The run that `to_json` described.
+
+    Raises:
+        InputError: it did not; names `where`.
+    """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(text)
         facts = content["dataset"]
         dataset = DatasetFacts(
             name=facts["name"],
@@ -95,9 +113,25 @@ def read(workdir: epath.PathLike) -> Run:
             image_size=tuple(facts["image_size"]),
             fingerprint=facts["fingerprint"],
         )
-        return Run(ConfigDict(content["config"]), dataset)
+        return Run(
+            ConfigDict(content["config"]),
+            dataset,
+            steps_per_epoch=content.get("steps_per_epoch"),
+            imported_from=content.get("imported_from"),
+        )
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not the description of a run: {error}") from error
+        raise InputError(f"{where} is not the description of a run: {error}") from error
+
+
+def to_json(run: Run) -> str:
+    """The run's description, readable by people."""
+    content = {
+        "config": run.config.to_dict(),
+        "dataset": dataclasses.asdict(run.dataset),
+        "steps_per_epoch": run.steps_per_epoch,
+        "imported_from": run.imported_from,
+    }
+    return json.dumps(content, indent=2)
 
 
 def start(workdir: epath.PathLike, run: Run) -> None:
@@ -110,17 +144,24 @@ def start(workdir: epath.PathLike, run: Run) -> None:
     """
     path = epath.Path(workdir) / _RUN_FILE
     if path.exists():
-        _check_same(workdir, read(workdir), run)
+        there = read(workdir)
+        run = dataclasses.replace(run, imported_from=there.imported_from)
+        _check_same(workdir, there, run)
     if jax.process_index() > 0:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{_RUN_FILE}.tmp")
-    temporary.write_text(_to_json(run))
+    temporary.write_text(to_json(run))
     temporary.replace(path)
 
 
 def _check_same(workdir: epath.PathLike, there: Run, here: Run) -> None:
-    before, now = (dict(_flatten(json.loads(_to_json(run)))) for run in (there, here))
+    if there.dataset.fingerprint is None:
+        raise InputError(
+            f"{workdir} was imported without a dataset to train on; import it again with --data, "
+            f"or begin a new run with its weights: --config.init.checkpoint={workdir}"
+        )
+    before, now = (dict(_flatten(json.loads(to_json(run)))) for run in (there, here))
     for name in sorted(before.keys() | now.keys()):
         option = name.removeprefix("config.")
         if before.get(name) != now.get(name) and not option.startswith(_FREE):
@@ -128,11 +169,6 @@ def _check_same(workdir: epath.PathLike, there: Run, here: Run) -> None:
                 f"{workdir} holds another run: {name} is {before.get(name)!r} there and "
                 f"{now.get(name)!r} here; continue it as it was, or take a new --workdir"
             )
-
-
-def _to_json(run: Run) -> str:
-    content = {"config": run.config.to_dict(), "dataset": dataclasses.asdict(run.dataset)}
-    return json.dumps(content, indent=2)
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -38,6 +38,16 @@ def make_mesh(fsdp: int) -> Mesh:
     )
 
 
+def single_device_mesh() -> Mesh:
+    """One device of this process, for work that is not worth splitting."""
+    return jax.make_mesh(
+        (1, 1),
+        ("data", "fsdp"),
+        axis_types=(AxisType.Auto, AxisType.Auto),
+        devices=jax.local_devices()[:1],
+    )
+
+
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """Splits the leading axis over all devices."""
     return NamedSharding(mesh, PartitionSpec(("data", "fsdp")))

@@ -11,7 +11,7 @@ import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,7 @@ from htt_jax import (
     rundir,
     sharding,
     train_step,
+    warm_start,
 )
 from htt_jax.data import loader
 from htt_jax.data.records import RecordSource
@@ -85,7 +86,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     update = make_update(config, model, optimizer, schedule, abstract)
     evaluate = _make_evaluate(config, model, mesh, dataset)
 
-    rundir.start(workdir, rundir.Run(config, dataset))
+    rundir.start(workdir, rundir.Run(config, dataset, steps_per_epoch))
     with contextlib.ExitStack() as stack:
         # Restore, or start
         checkpoints = stack.enter_context(_open_checkpoints(config, workdir))
@@ -198,15 +199,27 @@ def _start(
     batches: Iterator[sharding.DeviceBatch],
 ) -> tuple[train_step.TrainState, Iterator[sharding.DeviceBatch]]:
     """The state before the first step, born sharded, and the batches from the first one on."""
-    file = config.init.backbone
-    backbone = initialise.pretrained_backbone(file, model) if file else None
+    pretrained = _pretrained(config, model, abstract)
     state = initialise.random_state(model, optimizer, config.seed, abstract)
-    if backbone:
-        return initialise.with_backbone(state, backbone), batches
+    if pretrained:
+        return initialise.with_variables(state, pretrained), batches
     first = next(batches)
     print("random weights, batch-norm statistics of the first batch", file=sys.stderr)
     state = initialise.with_measured_statistics(model, state, first.arrays)
     return state, itertools.chain([first], batches)
+
+
+def _pretrained(
+    config: ConfigDict, model: HTT, abstract: train_step.TrainState
+) -> dict[str, Any] | None:
+    """The variables that do not start random: of the whole model, of its backbone, or none."""
+    if config.init.checkpoint:
+        mesh = jax.tree.leaves(abstract)[0].sharding.mesh
+        return warm_start.pretrained_model(config.init.checkpoint, abstract.variables, mesh)
+    if config.init.backbone:
+        backbone = initialise.pretrained_backbone(config.init.backbone, model)
+        return {name: {"backbone": tree} for name, tree in backbone.items()}
+    return None
 
 
 def _train_batches(
@@ -240,20 +253,9 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
     Raises:
         InputError: a flag is unknown, missing or wrong, or the config file cannot be loaded.
     """
-    try:
+    with cli.explained_flags():
         rest = flags.FLAGS(argv)
         _CONFIG.value.lock()  # a file that could not be loaded says so only when it is used
-    except (AttributeError, KeyError) as error:  # how a ConfigDict refuses an unknown option
-        reason = error.args[0].args[0] if isinstance(error.args[0], KeyError) else error.args[0]
-        raise InputError(
-            f"unknown config option {': '.join(reason.splitlines())} (configs/default.py has all)"
-        ) from error
-    except OSError as error:
-        reason = str(error.__cause__ or error).splitlines()[-1].strip()
-        raise InputError(f"cannot load the --config file: {reason}") from error
-    except (flags.Error, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{reason}; see --help, and configs/default.py for the config") from error
     return rest
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,15 @@ from htt_jax.losses import LossWeights, htt_loss
 from htt_jax.models.htt import HTT
 
 Batch: TypeAlias = Mapping[str, jax.Array]
+
+
+class Applicable(Protocol):
+    """`models.htt.HTT`, or an exported program in its place."""
+
+    def apply(self, variables: Any, image: Any, valid: Any, intrinsics: Any, /) -> Any:
+        """See `HTT.__call__`."""
+
+
 Metrics: TypeAlias = dict[str, Float[Array, ""]]
 
 
@@ -88,10 +97,9 @@ def update(
     return next_state, metrics | {"gradient_norm": optax.tree.norm(gradients)}
 
 
-def predict(model: HTT, variables: Mapping[str, Any], batch: Batch) -> dict[str, jax.Array]:
+def predict(model: Applicable, variables: Mapping[str, Any], batch: Batch) -> dict[str, jax.Array]:
     """Poses in metres and pixels, and class probabilities, of one batch of inputs."""
     out = model.apply(variables, batch["image"], batch["valid"], batch["intrinsics"])
-    assert isinstance(out, dict)
     return {
         "joints_2d": out["joints_2d"],
         "depth": out["depth"],

@@ -5,6 +5,15 @@ import os
 # Tests are many small programs on few cores: one device and no compilation cache left behind.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-from absl import flags
+import pytest
+from absl import flags, logging
 
 flags.FLAGS.mark_as_parsed()  # Grain reads absl flags in its worker processes
+
+
+@pytest.fixture(autouse=True)
+def _verbosity():
+    """Commands silence logging for their own process; a test must not do so for the next one."""
+    before = logging.get_verbosity()
+    yield
+    logging.set_verbosity(before)

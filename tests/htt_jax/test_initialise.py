@@ -156,9 +156,9 @@ def test_an_imagenet_file_fills_the_backbone(imagenet, tmp_path):
 def test_a_backbone_replaces_the_random_one_and_nothing_else(state):
     backbone = jax.tree.map(
         lambda x: np.full(x.shape, 0.5, np.float32),
-        {name: collection["backbone"] for name, collection in state.variables.items()},
+        {name: {"backbone": tree["backbone"]} for name, tree in state.variables.items()},
     )
-    replaced = initialise.with_backbone(state, backbone)
+    replaced = initialise.with_variables(state, backbone)
     for name, collection in replaced.variables.items():
         for x in jax.tree.leaves(collection["backbone"]):
             np.testing.assert_array_equal(x, 0.5, err_msg=name)
@@ -186,7 +186,9 @@ def test_imagenet_weights_do_not_fit_a_narrow_backbone(tmp_path):
 def test_a_backbone_of_other_shapes_is_refused(state):
     backbone = jax.tree.map(
         lambda x: np.zeros((*x.shape, 2), np.float32),
-        {name: collection["backbone"] for name, collection in state.variables.items()},
+        {name: {"backbone": tree["backbone"]} for name, tree in state.variables.items()},
     )
-    with pytest.raises(InputError, match=r"has shape \(4, 2\), expected \(4,\)"):
-        initialise.with_backbone(state, backbone)
+    with pytest.raises(
+        InputError, match=r"batch_stats/backbone/conv1/mean has shape \(4, 2\), expected \(4,\)"
+    ):
+        initialise.with_variables(state, backbone)

@@ -1,0 +1,171 @@
+"""A file of PyTorch weights as a run: the model it is of, what it was trained on, how far."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs import fpha, h2o
+from htt_jax import configuration, rundir
+from htt_jax.data import loader
+from htt_jax.data.records import RecordSource
+from htt_jax.datasets import SPECS, STORED_SIZE, DatasetSpec
+from htt_jax.errors import InputError
+from htt_jax.files import sha256
+from htt_jax.interop import adam, pytorch, weights
+from htt_jax.interop.weights import WeightFile
+from htt_jax.rundir import DatasetFacts, Run
+
+_CONFIGS = {"fpha": fpha.get_config, "h2o": h2o.get_config}
+# Read off the shapes, whatever a config says.
+_SIZES = ("width", "mlp_width", "pose_layers", "action_layers", "backbone_width")
+
+
+@dataclasses.dataclass(frozen=True)
+class Imported:
+    """What a file of weights holds.
+
+    Attributes:
+        file: it was read from.
+        variables: of the model, NumPy arrays.
+        sizes: attributes of `models.htt.HTT` that the shapes tell.
+        moments: Adam's; None if the file has none.
+        note: why there are no moments; empty if there are some.
+    """
+
+    file: WeightFile
+    variables: dict[str, Any]
+    sizes: dict[str, Any]
+    moments: adam.Moments | None
+    note: str
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """The dataset with as many hands."""
+        (found,) = (spec for spec in SPECS.values() if spec.num_joints == self.sizes["num_joints"])
+        return found
+
+    @property
+    def step(self) -> int | None:
+        """Updates done, if the file was exported from a run here."""
+        if self.file.description is None:
+            return None
+        return json.loads(self.file.description).get("step")
+
+    @functools.cached_property
+    def exported_run(self) -> Run | None:
+        """The run here that the file was exported from."""
+        if self.file.description is None:
+            return None
+        return rundir.from_json(self.file.description, self.file.path)
+
+    def default_config(self) -> ConfigDict:
+        """The config the file was exported with, or the paper's."""
+        return self.exported_run.config if self.exported_run else _CONFIGS[self.spec.name]()
+
+
+def read(path: str) -> Imported:
+    """Reads a checkpoint of HTT in PyTorch's names.
+
+    Raises:
+        InputError: it cannot be read, or is not a whole HTT.
+    """
+    file = weights.read(path)
+    variables = pytorch.to_variables(file.tensors, path)
+    sizes = pytorch.model_sizes(file.tensors)
+    known = {spec.num_joints: spec.title for spec in SPECS.values()}
+    if sizes["num_joints"] not in known:
+        expected = ", ".join(f"{joints} ({title})" for joints, title in known.items())
+        raise InputError(
+            f"{path} is of {sizes['num_joints']} joints, expected {expected}; no dataset here has "
+            "such hands"
+        )
+    moments, note = _moments(file)
+    return Imported(file, variables, sizes, moments, note)
+
+
+def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None) -> Run:
+    """The description of a run that has come as far as the file.
+
+    Args:
+        imported: the file.
+        config: what the shapes cannot tell: heads, window, clips, scales, training.
+        source: the training split; None where there is none.
+
+    Raises:
+        InputError: config or dataset do not fit the weights.
+    """
+    config = config.copy_and_resolve_references()
+    for name in _SIZES:
+        config.model[name] = imported.sizes[name]
+    _check_config(config, imported.file.path)
+    configuration.check_model(config)
+    origin = _origin(imported.file)
+    if source is not None:
+        _check_dataset(imported, source)
+        config.data.directory = str(source.directory)
+        steps_per_epoch = loader.steps_per_epoch(
+            source, **configuration.clip_options(config), batch_size=config.batch_size
+        )
+        dataset = rundir.dataset_facts(source, config.data.image_size)
+        return Run(config, dataset, steps_per_epoch, origin)
+    if imported.exported_run:
+        return dataclasses.replace(imported.exported_run, config=config, imported_from=origin)
+    return Run(config, _assumed_dataset(imported, config), imported_from=origin)
+
+
+def _moments(file: WeightFile) -> tuple[adam.Moments | None, str]:
+    if file.optimizer is None:
+        return None, "the file has no optimizer's state"
+    try:
+        return adam.from_torch(file.optimizer, file.tensors), ""
+    except InputError as error:
+        return None, str(error)
+
+
+def _check_config(config: ConfigDict, path: str) -> None:
+    """The published layout has all parts of the model."""
+    inputs = tuple(config.model.action_inputs)
+    for name, fits in (
+        ("window", config.model.window > 1),
+        ("cascaded", config.model.cascaded),
+        ("action_inputs", len(inputs) == 3),
+    ):
+        if not fits:
+            raise InputError(
+                f"config.model.{name}={config.model[name]} does not fit {path}: it holds the "
+                "whole published model; leave the option as it is"
+            )
+
+
+def _check_dataset(imported: Imported, source: RecordSource) -> None:
+    for kind, there in (
+        ("num_joints", source.spec.num_joints),
+        ("num_actions", len(source.action_names)),
+        ("num_objects", len(source.object_names)),
+    ):
+        if imported.sizes[kind] != there:
+            raise InputError(
+                f"{imported.file.path} has {kind} {imported.sizes[kind]}, the dataset in "
+                f"{source.directory} {there}; name the dataset it was trained on with --data"
+            )
+
+
+def _assumed_dataset(imported: Imported, config: ConfigDict) -> DatasetFacts:
+    """The published dataset with as many hands, and its classes if their numbers are right."""
+    spec, sizes = imported.spec, imported.sizes
+    actions, objects = spec.action_names, spec.object_names
+    if len(actions) != sizes["num_actions"]:
+        actions = tuple(f"action {i}" for i in range(sizes["num_actions"]))
+    if len(objects) != sizes["num_objects"]:
+        objects = tuple(f"object {i}" for i in range(sizes["num_objects"]))
+    image_size = tuple(config.data.image_size or STORED_SIZE)
+    return DatasetFacts(spec.name, actions, objects, image_size, fingerprint=None)
+
+
+def _origin(file: WeightFile) -> str:
+    epoch = "" if file.epoch is None else f", epoch {file.epoch}"
+    return f"{pathlib.Path(file.path).name}{epoch}, SHA-256 {sha256(file.path)}"

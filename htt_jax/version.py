@@ -1,0 +1,31 @@
+"""Which code this is."""
+
+import importlib.metadata
+import pathlib
+import subprocess
+
+_ROOT = pathlib.Path(__file__).parents[1]
+
+
+def package_version() -> str | None:
+    """The installed version; None where the package is used from its folder."""
+    try:
+        return importlib.metadata.version("htt-jax")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def commit() -> str | None:
+    """The commit of the checkout the code lies in, '-dirty' if files differ; None if in none."""
+    if not (_ROOT / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
