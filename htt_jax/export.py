@@ -1,0 +1,128 @@
+"""Writes a checkpoint in other formats; each is read back, run and compared before it counts."""
+
+import argparse
+import dataclasses
+import pathlib
+import tempfile
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+
+from htt_jax import camera, cli, export_formats, model_card, restore, sharding
+from htt_jax.errors import InputError
+from htt_jax.export_formats import FORMATS
+from htt_jax.interop import comparison
+from htt_jax.interop.comparison import Arrays
+from htt_jax.models.htt import HTT
+from htt_jax.restore import TrainedRun
+
+
+def export(workdir: str, to: str, out: pathlib.Path, step: int | None = None) -> dict[str, float]:
+    """Writes one checkpoint of a run as `out`, with a model card beside it.
+
+    Args:
+        workdir: of the run.
+        to: one of `export_formats.FORMATS`.
+        out: the file; what it needs besides lies beside it under the same name.
+        step: of the checkpoint; None for the best one.
+
+    Returns:
+        The largest difference of each output to the run's own on the same inputs, in the output's
+        unit.
+
+    Raises:
+        InputError: no run or checkpoint, the format cannot hold the model, a package is missing,
+            the suffix is not the format's, or what was written computes something else.
+    """
+    form = FORMATS[to]
+    if out.suffix != form.suffix:
+        raise InputError(f"--out={out} must end in {form.suffix}, the suffix of {to}")
+    run = restore.open_run(workdir, step, sharding.single_device_mesh())
+    if not form.keeps_dtype:
+        run = _in_float32(run)
+    inputs = _noise(run)
+    expected = export_formats.apply(run, run.variables, inputs)
+    _make_folder(out.parent)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        written = pathlib.Path(folder) / out.name
+        form.write(written, run)
+        differences = _checked(expected, form.run(written, run, inputs), inputs["valid"], to)
+        model_card.write(_card(written), run, to, differences)
+        # The one that was asked for last: where it is, everything is.
+        for file in sorted(pathlib.Path(folder).iterdir(), key=lambda file: file == written):
+            file.replace(out.parent / file.name)
+    return differences
+
+
+def _card(out: pathlib.Path) -> pathlib.Path:
+    return out.with_name(f"{out.name}.md")
+
+
+def _in_float32(run: TrainedRun) -> TrainedRun:
+    """The run with a model that computes in the type its weights have."""
+    assert isinstance(run.model, HTT)
+    return dataclasses.replace(run, model=run.model.clone(dtype=jnp.float32))
+
+
+def _noise(run: TrainedRun) -> dict[str, np.ndarray]:
+    spec, size = run.dataset.spec, run.dataset.image_size
+    matrix = camera.scale_intrinsics(spec.intrinsics, spec.native_size, size)
+    return comparison.noise(run.config.model.window, size, matrix)
+
+
+def _checked(expected: Arrays, found: Arrays, valid: np.ndarray, to: str) -> dict[str, float]:
+    differences = comparison.differences(expected, found, valid)
+    wrong = comparison.too_large(expected, differences, valid)
+    if wrong:
+        listed = ", ".join(f"{name} by {differences[name]:.3g}" for name in wrong)
+        raise InputError(
+            f"the {to} export does not compute what the run does: it differs in {listed}; nothing "
+            "is kept, please report it"
+        )
+    return differences
+
+
+def _make_folder(folder: pathlib.Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {folder}: {error.strerror}; give another --out"
+        ) from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    formats = "\n".join(
+        f"  {name:12} {form.suffix:13} {form.help}" for name, form in FORMATS.items()
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m htt_jax.export",
+        description="Writes a checkpoint in another format, reads it back, runs it, and compares\n"
+        "its outputs with the run's own; writes a model card (.md) beside it.\n\n"
+        f"formats:\n{formats}",
+        epilog="example:\n  python -m htt_jax.export --workdir runs/fpha --to pytorch "
+        "--out export/htt.pth",
+        formatter_class=cli.HelpFormatter,
+    )
+    parser.add_argument("--workdir", required=True, help="of htt_jax.train or from_pytorch")
+    parser.add_argument("--to", required=True, choices=sorted(FORMATS), help="see above")
+    parser.add_argument("--out", required=True, type=pathlib.Path, help="file to write")
+    parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command line."""
+    options = _parser().parse_args(argv)
+    logging.set_verbosity(logging.ERROR)
+    differences = export(options.workdir, options.to, options.out, options.step)
+    print("read back and run; largest differences to the run's own outputs:")
+    for name, difference in differences.items():
+        print(f"  {name:13} {difference:.2e} {comparison.UNITS[name]}".rstrip())
+    print(f"written: {options.out}, model card: {_card(options.out)}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
