@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -40,13 +41,14 @@ def parse_config(arguments: Sequence[str], default: Callable[[], ConfigDict]) ->
         InputError: there are other arguments, an option is unknown or its value wrong, or the
             file cannot be loaded.
     """
-    holder = flags.FlagValues()
-    if any(argument.split("=")[0] == "--config" for argument in arguments):
-        config = config_flags.DEFINE_config_file("config", flag_values=holder)
-    else:
-        config = config_flags.DEFINE_config_dict("config", default(), flag_values=holder)
+    argv = ["", *arguments]
+    options: Any = {"flag_values": flags.FlagValues(), "sys_argv": argv}
     with explained_flags():
-        rest = holder(["", *arguments])[1:]
+        if any(argument.split("=")[0] == "--config" for argument in arguments):
+            config = config_flags.DEFINE_config_file("config", **options)
+        else:
+            config = config_flags.DEFINE_config_dict("config", default(), **options)
+        rest = options["flag_values"](argv)[1:]
         if rest:
             raise InputError(f"unexpected argument {rest[0]!r}; see --help")
         config.value.lock()  # a file that could not be loaded says so only when it is used

@@ -104,8 +104,10 @@ def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
         return open_run(path, step, mesh)
     if step is not None:
         raise InputError(f"{path} holds one checkpoint; leave step {step} away")
-    if epath.Path(path).suffix == ".stablehlo":
+    if epath.Path(path).suffix == stablehlo.SUFFIX:
         return _open_program(pathlib.Path(path), mesh)
+    if epath.Path(path).suffix == ".onnx":
+        raise InputError(f"{path} is for ONNX runtimes; name the run it was exported from")
     found = imported.read(str(path))
     run = imported.make_run(found, found.default_config(), None)
     return TrainedRun(
@@ -129,8 +131,8 @@ def _checkpoints(workdir: epath.PathLike, run: Run) -> Checkpoints:
 def _open_program(path: pathlib.Path, mesh: Mesh) -> TrainedRun:
     program = stablehlo.read(path)
     run = rundir.from_json(json.dumps(program.facts), str(path))
-    variables = jax.device_put(dict(program.variables), sharding.replicated(mesh))
-    return TrainedRun(str(path), run.config, run.dataset, program, variables, program.facts["step"])
+    variables = jax.device_put(program.variables, sharding.replicated(mesh))
+    return TrainedRun(str(path), run, program, variables, program.facts["step"])
 
 
 def check_same_classes(trained_on: DatasetFacts, source: RecordSource) -> None:

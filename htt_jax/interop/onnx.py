@@ -57,22 +57,8 @@ def write(
             f"{path}: writing an ONNX file needs torch, onnx and onnxscript: {error}; {_INSTALL}"
         ) from error
 
-    module = torch_model.HTT(
-        num_joints=model.num_joints,
-        num_actions=model.num_actions,
-        num_objects=model.num_objects,
-        window=model.window,
-        width=model.width,
-        heads=model.heads,
-        mlp_width=model.mlp_width,
-        pose_layers=model.pose_layers,
-        action_layers=model.action_layers,
-        backbone_width=model.backbone_width,
-        pixel_scale=model.pixel_scale,
-        depth_scale=model.depth_scale,
-    )
-    module.load_state_dict({name: torch.tensor(x) for name, x in tensors.items()}, strict=True)
-    data = _export(module.eval(), image_size, metadata)
+    module = torch_model.build(model, {name: torch.tensor(x) for name, x in tensors.items()})
+    data = _export(module, image_size, metadata)
     with atomic_write(path) as file:
         file.write(data)
 

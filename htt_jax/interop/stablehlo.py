@@ -1,8 +1,8 @@
 """A model as a StableHLO program with its weights beside it, to be run without this package.
 
-An export is three files of one name: `.stablehlo` (the program, as `jax.export` serializes it),
-`.safetensors` (the weights, which are arguments of the program) and `.json` (what a person or
-another program must know, and the other two files' checksums).
+An export is three files: NAME.stablehlo (the program, as `jax.export` serializes it),
+NAME.stablehlo.safetensors (the weights, which are arguments of the program) and
+NAME.stablehlo.json (what a person or another program must know, and the others' checksums).
 
 Reading executes no code: the program is a flatbuffer with StableHLO bytecode in it. When run, such
 a program may call any function that jaxlib knows by name, Python callbacks among them, so that one
@@ -141,8 +141,8 @@ def _files(path: pathlib.Path) -> dict[str, pathlib.Path]:
         raise InputError(f"{path} does not end in {SUFFIX}; name the file of the program")
     return {
         "program": path,
-        "weights": path.with_suffix(".safetensors"),
-        "description": path.with_suffix(".json"),
+        "weights": path.with_name(f"{path.name}.safetensors"),
+        "description": path.with_name(f"{path.name}.json"),
     }
 
 

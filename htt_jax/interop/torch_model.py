@@ -4,6 +4,7 @@ Needs torch; import this module only where it is wanted.
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,33 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from htt_jax.interop.torch_resnet import ResNet18
+from htt_jax.models import htt
 from htt_jax.models.htt import DEPTH_OFFSET
+
+
+def build(model: htt.HTT, tensors: Mapping[str, Tensor]) -> "HTT":
+    """The module that computes in PyTorch what `model` does, with the weights given.
+
+    Args:
+        model: of the published structure.
+        tensors: the published state dict, loaded strictly.
+    """
+    module = HTT(
+        num_joints=model.num_joints,
+        num_actions=model.num_actions,
+        num_objects=model.num_objects,
+        window=model.window,
+        width=model.width,
+        heads=model.heads,
+        mlp_width=model.mlp_width,
+        pose_layers=model.pose_layers,
+        action_layers=model.action_layers,
+        backbone_width=model.backbone_width,
+        pixel_scale=model.pixel_scale,
+        depth_scale=model.depth_scale,
+    )
+    module.load_state_dict(tensors, strict=True)
+    return module.eval()
 
 
 class HTT(nn.Module):
