@@ -275,7 +275,5 @@ def _listed(names: Sequence[str]) -> str:
 
 def _shown(value: Any) -> str:
     """A value from a file, short enough for a line."""
-    text = (
-        np.array2string(value) if isinstance(value, np.ndarray) else json.dumps(value, default=str)
-    )
+    text = json.dumps(value, default=np.ndarray.tolist)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

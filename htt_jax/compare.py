@@ -1,0 +1,208 @@
+"""Compares evaluated runs: a row for those that differ only in the seed, the paper's tables."""
+
+import argparse
+import csv
+import itertools
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from htt_jax import ablation, cli, comparison, published, tables
+from htt_jax.comparison import EvaluatedRun, Group
+from htt_jax.errors import InputError
+from htt_jax.files import atomic_write
+
+FILES = ("compare.md", "compare.csv", "compare.json")
+
+_FIGURES = (
+    ("action_accuracy", "action %", 2, 100),
+    ("object_accuracy", "object %", 2, 100),
+    *((measure, title, decimals, 1) for measure, (title, decimals) in ablation.MEASURES.items()),
+)
+
+
+def compare(runs: Sequence[str], *, split: str = "test") -> list[Group]:
+    """The evaluations of runs, those that differ only in the seed together.
+
+    Args:
+        runs: workdirs, or paths of results.json.
+        split: whose evaluation in a workdir to take.
+
+    Raises:
+        InputError: a run is not evaluated, or they cannot be compared.
+    """
+    return comparison.group([comparison.read(run, split) for run in runs])
+
+
+def report(groups: Sequence[Group]) -> str:
+    """Everything as Markdown: each row, the paper's tables, each run of a row of several."""
+    first = groups[0].runs[0]
+    parts = [f"warning: {warning}" for warning in comparison.warnings(groups)]
+    parts.append(_group_table(groups))
+    parts += ablation.ablation_tables(first.spec, groups)
+    if any(len(group.runs) > 1 for group in groups):
+        parts.append(_run_table(groups))
+    parts.append(_notes(first, groups))
+    return "\n\n".join(parts)
+
+
+def _group_table(groups: Sequence[Group]) -> str:
+    options = comparison.differing_options(groups)
+    header = ["row", "runs", *options, *(title for _, title, _, _ in _FIGURES)]
+    rows = [
+        [
+            _name(number, group),
+            str(len(group.runs)),
+            *(ablation.shown(group.options.get(name)) for name in options),
+            *_figures(group),
+        ]
+        for number, group in enumerate(groups, 1)
+    ]
+    return tables.markdown(header, rows)
+
+
+def _name(number: int, group: Group) -> str:
+    more = len(group.runs) - 1
+    return f"{number}: {group.runs[0].name}" + (f" and {more} more" if more else "")
+
+
+def _run_table(groups: Sequence[Group]) -> str:
+    header = ["run", "row", "seed", "step", *(title for _, title, _, _ in _FIGURES)]
+    rows = [
+        [run.name, str(number), str(run.seed), str(run.step), *_figures(Group([run]))]
+        for number, group in enumerate(groups, 1)
+        for run in group.runs
+    ]
+    return tables.markdown(header, rows)
+
+
+def _figures(group: Group) -> list[str]:
+    cells = [ablation.figure(group, *how) for how in ((m, d, f) for m, _, d, f in _FIGURES)]
+    return [cells[0] or ablation.HIDDEN, *cells[1:]]
+
+
+def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
+    notes = [f"Split {first.split} of {first.spec.title}."]
+    if any(len(group.runs) > 1 for group in groups):
+        notes.append("±: sample standard deviation over the runs of a row, which differ in seed.")
+    if len(first.spec.hands) > 1:
+        notes.append("Poses are averaged over the hands, but for Tab. 4.")
+    notes.append(
+        f"Published: from the paper, t = {published.WINDOW}, T = {published.FRAMES} unless said, "
+        f"on the test split of the real {first.spec.title}; for context, not measured here."
+    )
+    return "\n".join(notes)
+
+
+def write(out: pathlib.Path, groups: Sequence[Group]) -> None:
+    """Writes the report, and the figures unrounded as a sheet (a line a row) and as JSON."""
+    markdown_file, csv_file, json_file = (out / name for name in FILES)
+    with atomic_write(markdown_file, "w") as file:
+        file.write(report(groups) + "\n")
+    with atomic_write(csv_file, "w") as file:
+        csv.writer(file, lineterminator="\n").writerows(_sheet(groups))
+    with atomic_write(json_file, "w") as file:
+        json.dump(_content(groups), file, indent=1, allow_nan=False)
+
+
+def _sheet(groups: Sequence[Group]) -> list[list[Any]]:
+    """Header and rows; t, T and variant are always there, other options where they differ."""
+    options = list(dict.fromkeys([*ablation.VARIED, *comparison.differing_options(groups)]))
+    measures = _measures(groups)
+    header = ["row", "runs", "seeds", *options]
+    header += itertools.chain.from_iterable((m, f"{m} deviation") for m in measures)
+    sheet: list[list[Any]] = [header]
+    for number, group in enumerate(groups, 1):
+        seeds = " ".join(str(run.seed) for run in group.runs)
+        line = [number, len(group.runs), seeds]
+        line += [ablation.shown(group.options.get(name)) for name in options]
+        for measure in measures:
+            line += [group.mean(measure), group.deviation(measure)]
+        sheet.append(line)
+    return sheet
+
+
+def _content(groups: Sequence[Group]) -> dict[str, Any]:
+    first = groups[0].runs[0]
+    return {
+        "dataset": first.spec.name,
+        "split": first.split,
+        "warnings": comparison.warnings(groups),
+        "differing_options": comparison.differing_options(groups),
+        "rows": [
+            {
+                "row": number,
+                "options": group.options,
+                "figures": {
+                    measure: {"mean": group.mean(measure), "deviation": group.deviation(measure)}
+                    for measure in _measures(groups)
+                },
+                "runs": [_run_content(run) for run in group.runs],
+            }
+            for number, group in enumerate(groups, 1)
+        ],
+        "published": {
+            "pose_of_window": published.POSE_OF_WINDOW[first.spec.name],
+            "action_per_cent_of_frames": published.ACTION_OF_FRAMES[first.spec.name],
+            "action_per_cent_of_variant": published.ACTION_OF_VARIANT[first.spec.name],
+        },
+    }
+
+
+def _run_content(run: EvaluatedRun) -> dict[str, Any]:
+    return {
+        "run": run.name,
+        "results": str(run.path),
+        "seed": run.seed,
+        "step": run.step,
+        "fingerprint": run.fingerprint,
+        "figures": run.values,
+    }
+
+
+def _measures(groups: Sequence[Group]) -> list[str]:
+    return list(
+        dict.fromkeys(name for group in groups for run in group.runs for name in run.values)
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m htt_jax.compare",
+        description="Compares evaluated runs. Those whose configs differ only in the seed form\n"
+        "one row: mean and standard deviation. Then the paper's ablations, Tab. 4 and Tab. 5,\n"
+        "with the published figures. Prints the tables; with --out also writes compare.md (the\n"
+        "same), compare.csv (a line a row) and compare.json (everything).",
+        epilog="example:\n  python -m htt_jax.compare runs/t8_seed0 runs/t8_seed1 runs/t16_seed0 "
+        "--out comparison",
+        formatter_class=cli.HelpFormatter,
+    )
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", help="workdir of an evaluated run, or a results.json"
+    )
+    parser.add_argument(
+        "--split", default="test", help="whose evaluation to take from the workdirs"
+    )
+    parser.add_argument("--out", type=pathlib.Path, help="folder to write to")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command line."""
+    options = _parser().parse_args(argv)
+    groups = compare(options.runs, split=options.split)
+    print(report(groups))
+    if options.out is not None:
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"cannot make the folder {options.out}: {error.strerror}; give another --out"
+            ) from error
+        write(options.out, groups)
+        print(f"\nwritten: {', '.join(FILES)} in {options.out}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
