@@ -45,6 +45,11 @@ FAINT: RGB = (98, 106, 118)  # marks that may be missed
 MUTED: RGB = (152, 161, 172)  # text that explains
 TEXT: RGB = (232, 236, 241)
 
+DEFAULT_DEPTH_LIMITS = (0.2, 0.7)
+"""Where an egocentric camera sees hands, metres; for when no depth is known beforehand."""
+
+_DEPTH_STEP = 0.05  # metres
+
 # Plasma without its darkest blues, reversed: near is bright yellow, far is violet.
 _PLASMA = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_PLASMA)
 _DEPTH = np.ascontiguousarray(_PLASMA[56:245][::-1, 0, ::-1])
@@ -80,12 +85,6 @@ def depth_limits(depth: Float[np.ndarray, "*any"]) -> tuple[float, float]:
     near = np.floor(low / _DEPTH_STEP) * _DEPTH_STEP
     far = max(np.ceil(high / _DEPTH_STEP) * _DEPTH_STEP, near + 2 * _DEPTH_STEP)
     return round(float(near), 2), round(float(far), 2)
-
-
-DEFAULT_DEPTH_LIMITS = (0.2, 0.7)
-"""Where an egocentric camera sees hands, metres; for when no depth is known beforehand."""
-
-_DEPTH_STEP = 0.05
 
 
 def assign(
