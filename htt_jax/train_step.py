@@ -98,12 +98,30 @@ def update(
 
 
 def predict(model: Applicable, variables: Mapping[str, Any], batch: Batch) -> dict[str, jax.Array]:
-    """Poses in metres and pixels, and class probabilities, of one batch of inputs."""
-    out = model.apply(variables, batch["image"], batch["valid"], batch["intrinsics"])
+    """Poses in metres and pixels, and class probabilities, of one batch of inputs.
+
+    Returns:
+        joints_2d, depth, joints_3d as `HTT.__call__`; object_probabilities (clips, frames,
+        objects); action_probabilities (clips, actions); action_over_time (clips, windows,
+        actions), the action's as they stand after each window, the frames to come unseen. An
+        exported program cannot tell the latter: its result for the whole clip stands at each
+        window.
+    """
+    image, valid, intrinsics = (batch[name] for name in ("image", "valid", "intrinsics"))
+    if isinstance(model, HTT):
+        out = model.apply(variables, image, valid, intrinsics, method="per_frame")
+        assert isinstance(out, dict)
+        logits = model.apply(variables, out["frame_tokens"], valid, method="over_time")
+        assert isinstance(logits, jax.Array)
+    else:
+        out = model.apply(variables, image, valid, intrinsics)
+        logits = out["action_logits"][:, None]
+    over_time = jax.nn.softmax(logits)
     return {
         "joints_2d": out["joints_2d"],
         "depth": out["depth"],
         "joints_3d": out["joints_3d"],
         "object_probabilities": jax.nn.softmax(out["object_logits"]),
-        "action_probabilities": jax.nn.softmax(out["action_logits"]),
+        "action_probabilities": over_time[:, -1],
+        "action_over_time": over_time,
     }

@@ -92,7 +92,25 @@ class HTT(nn.Module):
     depth_scale: float = 1e-4
     dtype: DTypeLike = jnp.float32
 
-    @nn.compact
+    def setup(self) -> None:
+        """Names every part as its parameters are named."""
+        self.backbone = ResNet18(self.backbone_width, dtype=self.dtype)
+        if self.backbone.features != self.width:
+            self.image_projection = _dense(self.width, dtype=self.dtype)
+        if self.window > 1:
+            self.pose_block = self._encoder(self.pose_layers, batch_axes=2)
+        self.pose_head = PoseHead(self.num_joints, self.dtype)
+        self.object_head = ObjectHead(self.num_objects, self.dtype)
+        if self.cascaded:
+            if "pose" in self.action_inputs:
+                self.pose_to_action = _dense(self.width, dtype=self.dtype)
+            if "object" in self.action_inputs:
+                self.object_to_action = _dense(self.width, dtype=self.dtype)
+            self.action_input = _dense(self.width, dtype=self.dtype)
+        self.action_token = self.param("action_token", nn.initializers.normal(1.0), (self.width,))
+        self.action_block = self._encoder(self.action_layers, batch_axes=1)
+        self.action_head = _dense(self.num_actions, dtype=jnp.float32)
+
     def __call__(
         self,
         image: Float[Array, "clips frames height width_px 3"],
@@ -115,35 +133,78 @@ class HTT(nn.Module):
         Raises:
             ValueError: the number of frames is not a multiple of `window`.
         """
+        outputs = self.per_frame(image, valid, intrinsics)
+        tokens = outputs.pop("frame_tokens")
+        return {**outputs, "action_logits": self.per_clip(tokens, valid)}
+
+    def per_frame(
+        self,
+        image: Float[Array, "clips frames height width_px 3"],
+        valid: Bool[Array, "clips frames"],
+        intrinsics: Float[Array, "clips frames 3 3"],
+    ) -> Outputs:
+        """All of `__call__` that depends on a frame's own window alone.
+
+        Returns:
+            What `__call__` returns but for the action, and `frame_tokens` (clips, frames, width),
+            what the action block is told of each frame.
+        """
         features = self._frame_features(image)
-        tokens = self._pose_block(features, valid)
-        raw_pose = PoseHead(self.num_joints, self.dtype, name="pose_head")(tokens)
-        object_logits = ObjectHead(self.num_objects, self.dtype, name="object_head")(tokens)
+        tokens = self._pose_tokens(features, valid)
+        raw_pose = self.pose_head(tokens)
+        object_logits = self.object_head(tokens)
         if self.cascaded:
-            frame_tokens = self._action_input(tokens, raw_pose, object_logits)
+            frame_tokens = self._action_tokens(tokens, raw_pose, object_logits)
         else:
             frame_tokens = features
         return {
             **self._decode_pose(raw_pose, intrinsics, image.shape[2:4]),
             "object_logits": object_logits,
-            "action_logits": self._action_block(frame_tokens, valid),
+            "frame_tokens": frame_tokens,
         }
+
+    def per_clip(
+        self, frame_tokens: Float[Array, "clips frames width"], valid: Bool[Array, "clips frames"]
+    ) -> Float[Array, "clips actions"]:
+        """Logits of the action: a trained token looks at all frames and decides (Sec. 3.3)."""
+        clips = frame_tokens.shape[0]
+        token = self.action_token.astype(frame_tokens.dtype)
+        token = jnp.broadcast_to(token, (clips, 1, self.width))
+        visible = jnp.concatenate([jnp.ones((clips, 1), bool), valid], axis=1)
+        encoded = self.action_block(jnp.concatenate([token, frame_tokens], axis=1), visible)
+        return self.action_head(encoded[:, 0])
+
+    def over_time(
+        self, frame_tokens: Float[Array, "clips frames width"], valid: Bool[Array, "clips frames"]
+    ) -> Float[Array, "clips windows actions"]:
+        """Logits of the action as they stand after each window, the frames to come unseen.
+
+        The last are those of the whole clip.
+        """
+        clips, frames, width = frame_tokens.shape
+        windows = frames // self.window
+        seen = jnp.arange(frames) // self.window <= jnp.arange(windows)[:, None]
+        tokens = jnp.broadcast_to(frame_tokens[:, None], (clips, windows, frames, width))
+        logits = self.per_clip(
+            tokens.reshape(clips * windows, frames, width),
+            (valid[:, None] & seen).reshape(clips * windows, frames),
+        )
+        return logits.reshape(clips, windows, self.num_actions)
 
     def _frame_features(
         self, image: Float[Array, "clips frames height width_px 3"]
     ) -> Float[Array, "clips frames width"]:
         """ResNet features; projected where their number is not the tokens' width."""
         clips, frames, *pixels = image.shape
-        backbone = ResNet18(self.backbone_width, dtype=self.dtype, name="backbone")
-        features = backbone(image.reshape(clips * frames, *pixels))
-        if features.shape[-1] != self.width:
-            features = _dense(self.width, dtype=self.dtype, name="image_projection")(features)
+        features = self.backbone(image.reshape(clips * frames, *pixels))
+        if self.backbone.features != self.width:
+            features = self.image_projection(features)
         return features.reshape(clips, frames, self.width)
 
-    def _pose_block(
+    def _pose_tokens(
         self, features: Float[Array, "clips frames width"], valid: Bool[Array, "clips frames"]
     ) -> Float[Array, "clips frames width"]:
-        """The encoder over each window of `window` frames (Sec. 3.2)."""
+        """The pose block's encoder over each window of `window` frames (Sec. 3.2)."""
         if self.window == 1:
             return features
         clips, frames, width = features.shape
@@ -152,10 +213,10 @@ class HTT(nn.Module):
         windows = (clips, frames // self.window, self.window)
         # A window of padding alone would otherwise have nothing to attend to.
         visible = valid.reshape(windows) | (jnp.arange(self.window) == 0)
-        encoder = self._encoder(self.pose_layers, "pose_block", batch_axes=2)
-        return encoder(features.reshape(*windows, width), visible).reshape(clips, frames, width)
+        tokens = self.pose_block(features.reshape(*windows, width), visible)
+        return tokens.reshape(clips, frames, width)
 
-    def _action_input(
+    def _action_tokens(
         self,
         tokens: Float[Array, "clips frames width"],
         raw_pose: Float[Array, "clips frames joints 3"],
@@ -167,34 +228,21 @@ class HTT(nn.Module):
             parts.append(tokens)
         if "pose" in self.action_inputs:
             xy = raw_pose[..., :2].reshape(*tokens.shape[:2], 2 * self.num_joints)
-            parts.append(_dense(self.width, dtype=self.dtype, name="pose_to_action")(xy))
+            parts.append(self.pose_to_action(xy))
         if "object" in self.action_inputs:
-            probabilities = jax.nn.softmax(object_logits)
-            parts.append(
-                _dense(self.width, dtype=self.dtype, name="object_to_action")(probabilities)
-            )
-        return _dense(self.width, dtype=self.dtype, name="action_input")(
-            jnp.concatenate(parts, axis=-1)
-        )
+            parts.append(self.object_to_action(jax.nn.softmax(object_logits)))
+        return self.action_input(jnp.concatenate(parts, axis=-1))
 
-    def _action_block(
-        self, frame_tokens: Float[Array, "clips frames width"], valid: Bool[Array, "clips frames"]
-    ) -> Float[Array, "clips actions"]:
-        """The encoder over a trained token and all frames; that token decides (Sec. 3.3)."""
-        clips = frame_tokens.shape[0]
-        token = self.param("action_token", nn.initializers.normal(1.0), (self.width,))
-        token = jnp.broadcast_to(token.astype(frame_tokens.dtype), (clips, 1, self.width))
-        visible = jnp.concatenate([jnp.ones((clips, 1), bool), valid], axis=1)
-        encoder = self._encoder(self.action_layers, "action_block", batch_axes=1)
-        encoded = encoder(jnp.concatenate([token, frame_tokens], axis=1), visible)
-        return _dense(self.num_actions, dtype=jnp.float32, name="action_head")(encoded[:, 0])
-
-    def _encoder(self, layers: int, name: str, batch_axes: int) -> nn.Module:
+    def _encoder(self, layers: int, batch_axes: int) -> nn.Module:
         """An encoder that maps over `batch_axes` leading axes with the same parameters."""
         encoder = Encoder
         for _ in range(batch_axes):
-            encoder = nn.vmap(encoder, variable_axes={"params": None}, split_rngs={"params": False})
-        return encoder(layers, self.heads, self.mlp_width, self.dtype, name=name)
+            encoder = nn.vmap(
+                encoder,
+                variable_axes={"params": None, "intermediates": 0},
+                split_rngs={"params": False},
+            )
+        return encoder(layers, self.heads, self.mlp_width, self.dtype)
 
     def _decode_pose(
         self,

@@ -107,6 +107,11 @@ class ResNet18(nn.Module):
     calibrate: bool = False
     dtype: DTypeLike = jnp.float32
 
+    @property
+    def features(self) -> int:
+        """Length of the feature vector."""
+        return self.width * 2 ** (STAGES - 1)
+
     @nn.compact
     def __call__(
         self, image: Float[Array, "images height width_px 3"]

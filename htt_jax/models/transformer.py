@@ -38,7 +38,11 @@ class SelfAttention(nn.Module):
         positions: Float[Array, "tokens width"],
         visible: Bool[Array, " tokens"],
     ) -> Float[Array, "tokens width"]:
-        """Returns what each token gathers from the visible tokens."""
+        """Returns what each token gathers from the visible tokens.
+
+        Applied with `mutable=["intermediates"]`, it also leaves `weights` (tokens, tokens): how
+        much of each token (columns) goes into each (rows), the mean over the heads.
+        """
         tokens, width = x.shape
         # Xavier over the stacked (3 width, width) matrix that PyTorch initialises.
         init = nn.initializers.variance_scaling(0.5, "fan_in", "uniform")
@@ -48,6 +52,15 @@ class SelfAttention(nn.Module):
         value = nn.Dense(width, dtype=self.dtype, kernel_init=init, name="value")(x)
         split = (tokens, self.heads, width // self.heads)
         query, key = jnp.split(query_key, 2, axis=-1)
+        if self.is_mutable_collection("intermediates"):
+            logits = jnp.einsum(
+                "qhc,khc->hqk",
+                query.reshape(split),
+                key.reshape(split),
+                preferred_element_type=jnp.float32,
+            )
+            logits = jnp.where(visible, logits / np.sqrt(split[-1]), -jnp.inf)
+            self.sow("intermediates", "weights", jax.nn.softmax(logits).mean(axis=0))
         out = jax.nn.dot_product_attention(
             query.reshape(split),
             key.reshape(split),
