@@ -10,8 +10,7 @@ from typing import Any
 
 from htt_jax import ablation, cli, comparison, published, tables
 from htt_jax.comparison import EvaluatedRun, Group
-from htt_jax.errors import InputError
-from htt_jax.files import atomic_write
+from htt_jax.files import atomic_write, make_folder
 
 FILES = ("compare.md", "compare.csv", "compare.json")
 
@@ -194,12 +193,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     groups = compare(options.runs, split=options.split)
     print(report(groups))
     if options.out is not None:
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"cannot make the folder {options.out}: {error.strerror}; give another --out"
-            ) from error
+        make_folder(options.out)
         write(options.out, groups)
         print(f"\nwritten: {', '.join(FILES)} in {options.out}")
 

@@ -4,30 +4,17 @@ import argparse
 import json
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
-import numpy as np
 from absl import logging
 
-from htt_jax import (
-    baselines,
-    cli,
-    configuration,
-    evaluation,
-    progress,
-    restore,
-    sharding,
-    tables,
-    version,
-)
-from htt_jax.data import loader
+from htt_jax import baselines, cli, evaluation, inference, tables, version
 from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
-from htt_jax.files import atomic_write
+from htt_jax.files import atomic_write, make_folder
 from htt_jax.restore import TrainedRun
-from htt_jax.sharding import DeviceBatch
 
 RESULTS_FILE = "results.json"
 TABLES_FILE = "tables.md"
@@ -62,28 +49,22 @@ def evaluate(
     Raises:
         InputError: no run, checkpoint or split there, or the dataset is of another kind.
     """
-    mesh = sharding.make_mesh(fsdp=1)
-    run = restore.open_run(workdir, step, mesh)
-    directory = data or run.config.data.directory
-    if data is None and not pathlib.Path(directory).is_dir():
-        raise InputError(
-            f"the run was trained on {directory}, which is not there now; name the prepared "
-            "dataset with --data"
-        )
-    source = RecordSource(directory, split)
-    restore.check_same_classes(run.dataset, source)
-    training = RecordSource(directory, "train")
-    constant = baselines.fit_baselines(training)
-    batches = loader.eval_batches(
-        source,
-        **configuration.load_options(run.config)
-        | {"image_size": run.dataset.image_size, "workers": workers},
-        batch_size=_batch_size(run, batch_size),
+    opened = inference.open_split(
+        workdir,
+        split=split,
+        data=data,
+        step=step,
+        batch_size=batch_size,
+        workers=workers,
+        label="evaluating",
     )
+    run, source = opened.run, opened.source
+    training = RecordSource(source.directory, "train")
+    constant = baselines.fit_baselines(training)
     results = evaluation.evaluate(
-        evaluation.make_evaluation_step(run.model, mesh),
+        opened.step,
         run.variables,
-        _with_progress(sharding.to_devices(mesh, batches), source),
+        opened.batches,
         run.dataset,
         mask_unannotated=run.config.mask_unannotated_hands,
     )
@@ -91,27 +72,6 @@ def evaluate(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )
     return _report(run, source, training, results, baseline_results)
-
-
-def _batch_size(run: TrainedRun, wanted: int | None) -> int:
-    devices = jax.device_count()
-    if wanted is None:
-        return -(-run.config.eval.batch_size // devices) * devices
-    if wanted < 1 or wanted % devices:
-        raise InputError(
-            f"--batch_size={wanted} is not divisible by the {devices} devices; "
-            "give each the same number of clips, at least one"
-        )
-    return wanted
-
-
-def _with_progress(batches: Iterator[DeviceBatch], source: RecordSource) -> Iterator[DeviceBatch]:
-    with progress.bar(
-        total=int(source.frame_counts.sum()), unit="frame", label="evaluating"
-    ) as bar:
-        for batch in batches:
-            yield batch
-            bar.update(int(np.asarray(batch.arrays["valid"]).sum()))
 
 
 def _report(
@@ -173,17 +133,8 @@ def _names_of(entry: dict[str, Any], source: RecordSource) -> dict[str, Any]:
     }
 
 
-def _make_folder(out: pathlib.Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot make the folder {out}: {error.strerror}; give another --out"
-        ) from error
-
-
 def _write(report: Report, text: str, out: pathlib.Path) -> None:
-    _make_folder(out)
+    make_folder(out)
     with atomic_write(out / TABLES_FILE, "w") as file:
         file.write(text + "\n")
     with atomic_write(out / RESULTS_FILE, "w") as file:
@@ -225,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f"{options.workdir} is not a local folder; name one with --out")
     out = pathlib.Path(options.out or pathlib.Path(options.workdir) / "evaluation" / options.split)
     if options.out is not None:
-        _make_folder(out)  # rather now than after the work
+        make_folder(out)  # rather now than after the work
     report = evaluate(
         options.workdir,
         split=options.split,

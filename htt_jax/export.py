@@ -13,6 +13,7 @@ from absl import logging
 from htt_jax import camera, cli, export_formats, model_card, restore, sharding
 from htt_jax.errors import InputError
 from htt_jax.export_formats import FORMATS
+from htt_jax.files import make_folder
 from htt_jax.interop import comparison
 from htt_jax.interop.comparison import Arrays
 from htt_jax.models.htt import HTT
@@ -44,7 +45,7 @@ def export(workdir: str, to: str, out: pathlib.Path, step: int | None = None) ->
         run = _in_float32(run)
     inputs = _noise(run)
     expected = export_formats.apply(run, run.variables, inputs)
-    _make_folder(out.parent)
+    make_folder(out.parent)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         written = pathlib.Path(folder) / out.name
         form.write(written, run)
@@ -82,15 +83,6 @@ def _checked(expected: Arrays, found: Arrays, valid: np.ndarray, to: str) -> dic
             "is kept, please report it"
         )
     return differences
-
-
-def _make_folder(folder: pathlib.Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot make the folder {folder}: {error.strerror}; give another --out"
-        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import IO, Any
 
+from htt_jax.errors import InputError
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
@@ -25,6 +27,20 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         os.replace(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: str | os.PathLike[str]) -> None:
+    """Makes the folder of an --out option, and those above it.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {folder}: {error.strerror}; give another --out"
+        ) from error
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

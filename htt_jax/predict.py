@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from absl import logging
 
 from htt_jax import cli, input_camera, prediction, prediction_files, restore, sharding
-from htt_jax.errors import InputError
+from htt_jax.files import make_folder
 from htt_jax.frames import open_frames
 from htt_jax.prediction import Predictions
 from htt_jax.prediction_files import Origin
@@ -110,10 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(argv)
     logging.set_verbosity(logging.ERROR)
     intrinsics = None if options.intrinsics is None else input_camera.parse(options.intrinsics)
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {options.out}: {error.strerror}") from error
+    make_folder(options.out)
     began = time.perf_counter()
     found, origin = predict(
         options.input, workdir=options.workdir, intrinsics=intrinsics, step=options.step

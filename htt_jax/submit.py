@@ -15,6 +15,7 @@ from htt_jax.challenge import Counts, Prediction, Segments
 from htt_jax.data.clips import clip_frames
 from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
+from htt_jax.files import make_folder
 from htt_jax.inference import SplitInference
 
 _OFFICIAL_SPLIT = "test"
@@ -169,12 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         expected = challenge.segments(RecordSource(options.data, options.split))
         print(_summary(challenge.check(options.check, expected), options.split))
         return
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot make the folder {options.out}: {error.strerror}; give another --out"
-        ) from error
+    make_folder(options.out)
     counts = submit(
         options.workdir,
         options.out,
