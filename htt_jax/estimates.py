@@ -132,7 +132,7 @@ class Collector:
             "target_3d": clip["joints_3d"],
             "hand_annotated": clip["hand_annotated"],
             "object": clip["estimated_object"],
-            "object_probability": clip["estimated_object_probability"],
+            "object_probability": clip["object_probability"],
             "window_position": (place % self._window).astype(np.int32),
             "window_length": np.minimum(self._window, count - window * self._window).astype(
                 np.int32

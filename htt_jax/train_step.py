@@ -111,17 +111,20 @@ def predict(model: Applicable, variables: Mapping[str, Any], batch: Batch) -> di
     if isinstance(model, HTT):
         out = model.apply(variables, image, valid, intrinsics, method="per_frame")
         assert isinstance(out, dict)
-        logits = model.apply(variables, out["frame_tokens"], valid, method="over_time")
-        assert isinstance(logits, jax.Array)
+        # Both, though the latter ends with the former: a caller of jit pays for what it uses only.
+        logits = model.apply(variables, out["frame_tokens"], valid, method="per_clip")
+        over_time = model.apply(variables, out["frame_tokens"], valid, method="over_time")
     else:
         out = model.apply(variables, image, valid, intrinsics)
-        logits = out["action_logits"][:, None]
-    over_time = jax.nn.softmax(logits)
+        logits = out["action_logits"]
+        over_time = logits[:, None]
+    assert isinstance(logits, jax.Array)
+    assert isinstance(over_time, jax.Array)
     return {
         "joints_2d": out["joints_2d"],
         "depth": out["depth"],
         "joints_3d": out["joints_3d"],
         "object_probabilities": jax.nn.softmax(out["object_logits"]),
-        "action_probabilities": over_time[:, -1],
-        "action_over_time": over_time,
+        "action_probabilities": jax.nn.softmax(logits),
+        "action_over_time": jax.nn.softmax(over_time),
     }
