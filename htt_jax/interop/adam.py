@@ -110,8 +110,9 @@ def to_torch(moments: Moments, state_dict: Mapping[str, np.ndarray]) -> dict[str
 
 def _check_options(group: Mapping[str, Any]) -> None:
     for option, expected in _OPTIONS.items():
-        found = group.get(option, expected)
-        if found != expected:
+        found = group.get(option)
+        is_off = not found and not expected  # as switches are that its version does not know
+        if found != expected and not is_off:
             raise InputError(
                 f"the optimizer's {option} is {found}, expected {expected}; only the state of Adam "
                 "with PyTorch's defaults can be taken over"
