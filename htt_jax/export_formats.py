@@ -110,26 +110,26 @@ def apply(run: TrainedRun, variables: Any, inputs: Arrays) -> Arrays:
 FORMATS = {
     "pytorch": Format(
         ".pth",
-        "the published layout, with Adam's moments; needs .[torch]",
+        "published layout, with Adam's moments; needs .[torch]",
         _write_pth,
         _run_pth,
     ),
     "safetensors": Format(
         ".safetensors",
-        "the same names, no code, no torch",
+        "the same tensors, without torch and code",
         _write_safetensors,
         _run_safetensors,
     ),
     "stablehlo": Format(
         ".stablehlo",
-        "a program for any JAX, its weights and a JSON beside it",
+        "program for any JAX, its weights and a JSON beside it",
         _write_stablehlo,
         _run_stablehlo,
         keeps_dtype=True,
     ),
     "onnx": Format(
         ".onnx",
-        "a program and its weights in one file; needs .[onnx]",
+        "program and weights in one file; needs .[onnx]",
         _write_onnx,
         _run_onnx,
     ),
