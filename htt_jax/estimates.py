@@ -84,9 +84,9 @@ def load(path: str | os.PathLike[str]) -> Estimates:
         InputError: there is no such file, or it is of another kind.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {field.name: file[field.name] for field in dataclasses.fields(Estimates)}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {field.name: stored[field.name] for field in dataclasses.fields(Estimates)}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             f"cannot read the estimates in {path}: {error}; evaluate the run again"
         ) from error

@@ -41,11 +41,12 @@ def noun_table(per_video: Sequence[Row], action_names: Sequence[str], spec: Data
 def verb_and_noun(action: str, spec: DatasetSpec) -> tuple[str, str]:
     """The two parts of an action's name.
 
-    The noun is the action's object where the dataset says so, else the words after the first.
+    The noun is the action's object where the dataset says so, else the words after the first,
+    'none' without any.
 
-    >>> verb_and_noun('take out espresso', datasets.H2O)
+    >>> verb_and_noun("take out espresso", H2O)
     ('take out', 'espresso')
-    >>> verb_and_noun('put_sugar', datasets.FPHA)
+    >>> verb_and_noun("put_sugar", FPHA)
     ('put', 'spoon')
     """
     between = "_" if "_" in action else " "
@@ -76,10 +77,9 @@ def _recognition_table(per_video: Sequence[Row], kind: str, part_of: Sequence[st
             correct = found.count(part)
             wrong = collections.Counter(other for other in found if other != part)
             taken_for, times = wrong.most_common(1)[0] if wrong else (None, 0)
-            rows.append(
-                {kind: part}
-                | ({} if kind == "action" else {"actions": part_of.count(part)})
-                | {"videos": len(found), "correct": correct, "accuracy": correct / len(found)}
-                | {"taken_for": taken_for, "taken_for_videos": times}
-            )
+            row: Row = {kind: part}
+            if kind != "action":
+                row["actions"] = part_of.count(part)
+            row |= {"videos": len(found), "correct": correct, "accuracy": correct / len(found)}
+            rows.append(row | {"taken_for": taken_for, "taken_for_videos": times})
     return rows

@@ -12,8 +12,8 @@ from htt_jax.datasets import FINGERS, JOINT_NAMES, DatasetSpec
 from htt_jax.estimates import Estimates
 from htt_jax.metrics import METRES_TO_MM
 
-VISIBILITY_BINS = ((0, 0), (1, 5), (6, 10), (11, 15), (16, 20), (21, 21))
-"""Joints of a hand inside the image (from, to) that `by_visibility` puts together."""
+VISIBILITY_BINS = ((0, 0), (1, 10), (11, 20), (21, 21))
+"""Joints of a hand inside the image, from and to: none, up to half, most, all of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,8 +119,8 @@ def by_visibility(
 ) -> Table:
     """One row for each hand and range of `VISIBILITY_BINS` that has frames.
 
-    Keys: hand, visible ('0', '1-5', ... '21': joints inside the image), visible_from, visible_to,
-    frames, mepe, mepe_ra.
+    Keys: hand, visible ('0', '1-10', '11-20', '21': joints inside the image), visible_from,
+    visible_to, frames, mepe, mepe_ra.
     """
     rows = []
     for hand, of in errors.items():
@@ -139,12 +139,16 @@ def by_visibility(
 def by_window_position(errors: Mapping[str, JointErrors], estimates: Estimates) -> Table:
     """One row for each hand and place in the pose window that has frames.
 
+    Only of windows full of real frames, so that all places are measured on the same windows:
+    the short ones are the ends of videos. No row if all videos are shorter than a window.
+
     Keys: hand, position (from 0), frames, mepe, mepe_ra.
     """
+    full = estimates.window_length == estimates.window
     rows = []
     for hand, of in errors.items():
         for position in range(estimates.window):
-            chosen = of.counted & (estimates.window_position == position)
+            chosen = of.counted & full & (estimates.window_position == position)
             if chosen.any():
                 rows.append({"hand": hand, "position": position} | _of_frames(of, chosen))
     return rows
@@ -158,12 +162,16 @@ def _of_frames(errors: JointErrors, chosen: Bool[np.ndarray, " frames"]) -> Row:
     }
 
 
-def mean_of(errors: Float[np.ndarray, "..."]) -> float | None:
-    """Over the counted ones; the frames of a hand all count the same joints."""
-    counted = errors[~np.isnan(errors)]
+def mean_of(*errors: Float[np.ndarray, "..."]) -> float | None:
+    """Mean of all that are counted; None without any."""
+    counted = _counted(*errors)
     return float(counted.mean(dtype=np.float64)) if counted.size else None
 
 
 def _median(errors: Float[np.ndarray, "..."]) -> float | None:
-    counted = errors[~np.isnan(errors)]
+    counted = _counted(errors)
     return float(np.median(counted)) if counted.size else None
+
+
+def _counted(*errors: Float[np.ndarray, "..."]) -> Float[np.ndarray, " n"]:
+    return np.concatenate([np.empty(0, np.float32), *[x[~np.isnan(x)] for x in errors]])

@@ -101,12 +101,8 @@ def _score(entry: Row, errors: Mapping[str, JointErrors], estimates: Estimates) 
         action=action,
         predicted=predicted,
         correct=None if hidden else predicted == action,
-        mepe=mean_of(np.stack([of.camera_space[frames] for of in errors.values()]))
-        if errors
-        else None,
-        mepe_ra=mean_of(np.stack([of.root_aligned[frames] for of in errors.values()]))
-        if errors
-        else None,
+        mepe=mean_of(*[of.camera_space[frames] for of in errors.values()]),
+        mepe_ra=mean_of(*[of.root_aligned[frames] for of in errors.values()]),
         frames=frames.stop - frames.start,
         probability_of_the_true_action=None if hidden else entry["probabilities"][action],
     )
