@@ -1,11 +1,35 @@
 """Small runs, for the tests of the commands that come after training."""
 
+import contextlib
+import tempfile
+
+import jax
 import optax
+from jax.experimental.compilation_cache import compilation_cache
 
 from configs import default
 from htt_jax import configuration, initialise, rundir, sharding, train
 from htt_jax.checkpoint import Checkpoints
 from htt_jax.data.records import RecordSource
+
+
+@contextlib.contextmanager
+def quick_compilation():
+    """XLA spends most of a tiny run on optimising code that then runs for an instant.
+
+    What was compiled is kept for the next jitted function with the same program.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        _configure_compilation(quick=True, cache=directory, seconds=0)
+        yield
+        _configure_compilation(quick=False, cache=None, seconds=1)  # JAX's defaults
+
+
+def _configure_compilation(quick, cache, seconds):
+    jax.config.update("jax_disable_most_optimizations", quick)
+    jax.config.update("jax_compilation_cache_dir", cache)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
+    compilation_cache.reset_cache()  # otherwise it stays as it was at the first compilation
 
 
 def tiny_config(directory, image_size=None):
