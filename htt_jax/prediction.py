@@ -81,8 +81,10 @@ def _make_step(model: train_step.Applicable) -> PredictionStep:
         valid: Bool[Array, "clips frames"],
         intrinsics: Float[Array, "clips frames 3 3"],
     ) -> dict[str, jax.Array]:
+        frames = image.reshape(-1, *image.shape[2:])
         inputs = {
-            "image": image.astype(jnp.float32) / 255 - 0.5,  # as `augment.to_inputs`
+            "image": frames.astype(jnp.float32) / 255 - 0.5,  # as `augment.to_inputs`
+            "slot": jnp.arange(valid.size).reshape(valid.shape),
             "valid": valid,
             "intrinsics": intrinsics,
         }

@@ -24,6 +24,9 @@ class Applicable(Protocol):
 
 Metrics: TypeAlias = dict[str, Float[Array, ""]]
 
+INPUTS = ("image", "slot", "valid", "intrinsics")
+"""What of a batch `HTT.packed` takes, in this order."""
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass
@@ -67,7 +70,8 @@ def loss_and_gradients(
 
     def loss_of(params: Any) -> tuple[Float[Array, ""], Metrics]:
         variables = {"params": params, "batch_stats": state.batch_stats}
-        out = model.apply(variables, batch["image"], batch["valid"], batch["intrinsics"])
+        inputs = (batch[name] for name in INPUTS)
+        out = model.apply(variables, *inputs, method="packed")
         return htt_loss(out, batch, weights)  # type: ignore[arg-type]
 
     (loss, terms), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
@@ -107,14 +111,14 @@ def predict(model: Applicable, variables: Mapping[str, Any], batch: Batch) -> di
         exported program cannot tell the latter: its result for the whole clip stands at each
         window.
     """
-    image, valid, intrinsics = (batch[name] for name in ("image", "valid", "intrinsics"))
+    image, slot, valid, intrinsics = (batch[name] for name in INPUTS)
     if isinstance(model, HTT):
-        out = model.apply(variables, image, valid, intrinsics, method="per_frame")
+        out = model.apply(variables, image, slot, valid, intrinsics, method="per_frame")
         assert isinstance(out, dict)
         logits = model.apply(variables, out["frame_tokens"], valid, method="over_time")
         assert isinstance(logits, jax.Array)
     else:
-        out = model.apply(variables, image, valid, intrinsics)
+        out = model.apply(variables, image[slot], valid, intrinsics)
         logits = out["action_logits"][:, None]
     over_time = jax.nn.softmax(logits)
     return {
