@@ -45,17 +45,26 @@ def check(config: ConfigDict) -> None:
     """
     if not config.data.directory:
         raise InputError("no dataset: --config.data.directory is empty; name a prepared dataset")
+    check_options(config)
+    check_devices(config, jax.device_count())
+
+
+def check_options(config: ConfigDict) -> None:
+    """Checks what depends on neither the dataset nor the devices.
+
+    Raises:
+        InputError: names the option, its value and what it must be.
+    """
     for name in _AT_LEAST_ONE:
         if _lookup(config, name) < 1:
             raise InputError(f"config.{name}={_lookup(config, name)} must be at least 1")
     _check_data(config)
-    check_model(config)
+    _check_model(config)
     if config.checkpoint.best_metric not in SMALLER_IS_BETTER:
         raise InputError(
             f"config.checkpoint.best_metric={config.checkpoint.best_metric!r} must be one of "
             f"{', '.join(SMALLER_IS_BETTER)}"
         )
-    check_devices(config, jax.device_count())
 
 
 def _check_data(config: ConfigDict) -> None:
@@ -71,12 +80,7 @@ def _check_data(config: ConfigDict) -> None:
         raise InputError(f"config.data.workers={config.data.workers} must be at least 0")
 
 
-def check_model(config: ConfigDict) -> None:
-    """Checks the options of the model against each other.
-
-    Raises:
-        InputError: names the option, its value and what it must be.
-    """
+def _check_model(config: ConfigDict) -> None:
     if config.model.dtype not in _DTYPES:
         raise InputError(
             f"config.model.dtype={config.model.dtype!r} must be one of {', '.join(_DTYPES)}"

@@ -1,25 +1,46 @@
 """Evaluates a trained run on one split: tables on the screen, everything in results.json."""
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from absl import logging
 
 from htt_jax import baselines, cli, evaluation, inference, tables, version
 from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
+from htt_jax.estimates import Collector, Estimates
 from htt_jax.files import atomic_write, make_folder
+from htt_jax.inference import SplitInference
 from htt_jax.restore import TrainedRun
 
 RESULTS_FILE = "results.json"
 TABLES_FILE = "tables.md"
+ESTIMATES_FILE = "estimates.npz"
 
 Report = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """One checkpoint on one split.
+
+    Attributes:
+        report: what results.json holds: `results` and `baselines` (see `htt_jax.evaluation`),
+            `headline`, `run`, `dataset`, `published`, `software`.
+        estimates: of every frame.
+        source: the split.
+    """
+
+    report: Report
+    estimates: Estimates
+    source: RecordSource
 
 
 def evaluate(
@@ -30,7 +51,7 @@ def evaluate(
     step: int | None = None,
     batch_size: int | None = None,
     workers: int = 0,
-) -> Report:
+) -> Evaluation:
     """All metrics of one checkpoint on one split, and of the baselines on the same frames.
 
     Args:
@@ -41,10 +62,6 @@ def evaluate(
         batch_size: clips at a time, over all devices; None for the run's evaluation batch size,
             rounded up to fill the devices.
         workers: processes that load clips; 0 for threads of this process.
-
-    Returns:
-        What results.json holds: `results` and `baselines` (see `htt_jax.evaluation`), `headline`,
-        `run`, `dataset`, `published`, `software`.
 
     Raises:
         InputError: no run, checkpoint or split there, or the dataset is of another kind.
@@ -61,17 +78,29 @@ def evaluate(
     run, source = opened.run, opened.source
     training = RecordSource(source.directory, "train")
     constant = baselines.fit_baselines(training)
-    results = evaluation.evaluate(
-        opened.step,
-        run.variables,
-        opened.batches,
+    collector = Collector(
+        source.frame_counts,
+        window=run.config.model.window,
+        spacing=run.config.data.spacing,
+        image_size=run.dataset.image_size,
+    )
+    results = evaluation.results_of(
+        _collecting(opened, collector),
         run.dataset,
         mask_unannotated=run.config.mask_unannotated_hands,
     )
     baseline_results = baselines.evaluate_baselines(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )
-    return _report(run, source, training, results, baseline_results)
+    report = _report(run, source, training, results, baseline_results)
+    return Evaluation(report, collector.result(), source)
+
+
+def _collecting(opened: SplitInference, collector: Collector) -> Iterator[Mapping[str, np.ndarray]]:
+    """The outputs for the metrics, seen by the collector on their way."""
+    for found, _ in opened.outputs():
+        collector.add(found)
+        yield found
 
 
 def _report(
@@ -133,12 +162,13 @@ def _names_of(entry: dict[str, Any], source: RecordSource) -> dict[str, Any]:
     }
 
 
-def _write(report: Report, text: str, out: pathlib.Path) -> None:
+def _write(evaluation: Evaluation, text: str, out: pathlib.Path) -> None:
     make_folder(out)
     with atomic_write(out / TABLES_FILE, "w") as file:
         file.write(text + "\n")
     with atomic_write(out / RESULTS_FILE, "w") as file:
-        json.dump(report, file, indent=1, allow_nan=False)
+        json.dump(evaluation.report, file, indent=1, allow_nan=False)
+    evaluation.estimates.save(out / ESTIMATES_FILE)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,7 +176,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m htt_jax.evaluate",
         description="Evaluates a trained run on one split: hand poses, objects and actions,\n"
         "beside the published figures and constant baselines. Prints tables; writes results.json\n"
-        "(curves, per joint, confusion counts, per video) and tables.md.",
+        "(curves, per joint, confusion counts, per video), tables.md and estimates.npz (every\n"
+        "frame).",
         epilog="example:\n  python -m htt_jax.evaluate --workdir runs/fpha --split test",
         formatter_class=cli.HelpFormatter,
     )
@@ -177,7 +208,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     out = pathlib.Path(options.out or pathlib.Path(options.workdir) / "evaluation" / options.split)
     if options.out is not None:
         make_folder(out)  # rather now than after the work
-    report = evaluate(
+    evaluated = evaluate(
         options.workdir,
         split=options.split,
         data=options.data,
@@ -185,9 +216,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         batch_size=options.batch_size,
         workers=options.workers,
     )
-    text = tables.evaluation_tables(report)
+    text = tables.evaluation_tables(evaluated.report)
     print(text)
-    _write(report, text, out)
+    _write(evaluated, text, out)
     print(f"\nwritten: {out / RESULTS_FILE} (everything) and {TABLES_FILE} (these tables)")
 
 

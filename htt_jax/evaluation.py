@@ -1,6 +1,6 @@
 """All metrics of one split, for training and for the evaluation command."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import jax
@@ -18,19 +18,48 @@ EvaluationStep: TypeAlias = Callable[[Any, Mapping[str, jax.Array]], dict[str, j
 _LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
 
 
-def make_evaluation_step(model: train_step.Applicable, mesh: Mesh) -> EvaluationStep:
-    """A jitted function of (variables, uint8 batch): estimates and labels, whole on every host."""
+def make_evaluation_step(
+    model: train_step.Applicable, mesh: Mesh, *, details: bool = False
+) -> EvaluationStep:
+    """A jitted function of (variables, uint8 batch): estimates and labels, whole on every host.
+
+    With `details`, which metrics have no use for, also what `htt_jax.estimates.Collector` takes.
+    """
 
     def step(variables: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         out = train_step.predict(model, variables, augment.to_inputs(batch))
-        estimates = {
+        found = {
             "estimated_joints_3d": out["joints_3d"],
             "estimated_object": out["object_probabilities"].argmax(axis=-1),
             "action_probabilities": out["action_probabilities"],
         }
-        return estimates | {name: batch[name] for name in _LABELS}
+        if details:
+            found |= {
+                "object_probability": out["object_probabilities"].max(axis=-1),
+                "action_over_time": out["action_over_time"],
+                "intrinsics": batch["intrinsics"][:, 0],  # one camera a video
+                "start": batch["start"],
+            }
+        return found | {name: batch[name] for name in _LABELS}
 
     return jax.jit(step, out_shardings=sharding.replicated(mesh))
+
+
+def outputs(
+    step: EvaluationStep, variables: Any, batches: Iterable[DeviceBatch]
+) -> Iterator[tuple[dict[str, np.ndarray], DeviceBatch]]:
+    """What the step returns for each batch, on the host, and the batch.
+
+    The devices work on the next batch meanwhile.
+    """
+    behind: tuple[dict[str, jax.Array], DeviceBatch] | None = None
+    for batch in batches:
+        running = step(variables, batch.arrays), batch
+        if behind is not None:
+            yield jax.device_get(behind[0]), behind[1]
+        behind = running
+    if behind is not None:
+        yield jax.device_get(behind[0]), behind[1]
 
 
 def evaluate(
@@ -41,15 +70,28 @@ def evaluate(
     *,
     mask_unannotated: bool = True,
 ) -> Results:
-    """`pose` by hand, `object` and `action` results (see `htt_jax.metrics`) over all batches.
+    """The results of a model on all batches, see `results_of`."""
+    found = (found for found, _ in outputs(step, variables, batches))
+    return results_of(found, dataset, mask_unannotated=mask_unannotated)
 
-    Each batch is evaluated on the host while the devices work on the next one.
+
+def results_of(
+    outputs: Iterable[Mapping[str, np.ndarray]],
+    dataset: DatasetFacts,
+    *,
+    mask_unannotated: bool = True,
+) -> Results:
+    """`pose` by hand, `object` and `action` results (see `htt_jax.metrics`).
+
+    Args:
+        outputs: what an evaluation step returned for every batch.
+        dataset: what the model was trained on.
+        mask_unannotated: see `PoseMetrics`.
     """
     pose = PoseMetrics(dataset.spec, mask_unannotated=mask_unannotated)
     objects = ObjectMetrics(len(dataset.object_names))
     actions = ActionMetrics(len(dataset.action_names))
-
-    def account(found: Mapping[str, np.ndarray]) -> None:
+    for found in outputs:
         valid = found["valid"]
         pose.update(
             found["estimated_joints_3d"][valid],
@@ -59,15 +101,6 @@ def evaluate(
         target = np.broadcast_to(found["object"][:, None], valid.shape)
         objects.update(found["estimated_object"][valid], target[valid])
         actions.update(found["video"], found["action_probabilities"], found["action"])
-
-    behind: dict[str, jax.Array] | None = None
-    for batch in batches:
-        running = step(variables, batch.arrays)
-        if behind is not None:
-            account(jax.device_get(behind))
-        behind = running
-    if behind is not None:
-        account(jax.device_get(behind))
     return {"pose": pose.result(), "object": objects.result(), "action": actions.result()}
 
 

@@ -40,20 +40,37 @@ def export(workdir: str, to: str, out: pathlib.Path, step: int | None = None) ->
     form = FORMATS[to]
     if out.suffix != form.suffix:
         raise InputError(f"--out={out} must end in {form.suffix}, the suffix of {to}")
+    if out.is_dir():
+        raise InputError(f"--out={out} is a folder; name a file in it")
     run = restore.open_run(workdir, step, sharding.single_device_mesh())
     if not form.keeps_dtype:
         run = _in_float32(run)
-    inputs = _noise(run)
-    expected = export_formats.apply(run, run.variables, inputs)
     make_folder(out.parent)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         written = pathlib.Path(folder) / out.name
         form.write(written, run)
-        differences = _checked(expected, form.run(written, run, inputs), inputs["valid"], to)
+        differences = _compare(written, run, to)
         model_card.write(_card(written), run, to, differences)
         # The one that was asked for last: where it is, everything is.
         for file in sorted(pathlib.Path(folder).iterdir(), key=lambda file: file == written):
             file.replace(out.parent / file.name)
+    return differences
+
+
+def _compare(written: pathlib.Path, run: TrainedRun, to: str) -> dict[str, float]:
+    """Reads an export back, runs it, and says how far its outputs are from the run's."""
+    inputs = _noise(run)
+    expected = export_formats.apply(run, run.variables, inputs)
+    _check_finite(run, expected)
+    found = FORMATS[to].run(written, run, inputs)
+    differences = comparison.differences(expected, found, inputs["valid"])
+    wrong = comparison.too_large(expected, differences, inputs["valid"])
+    if wrong:
+        listed = ", ".join(f"{name} by {differences[name]:.3g}" for name in wrong)
+        raise InputError(
+            f"the {to} export does not compute what the run does: it differs in {listed}; nothing "
+            "is kept, please report it"
+        )
     return differences
 
 
@@ -73,33 +90,28 @@ def _noise(run: TrainedRun) -> dict[str, np.ndarray]:
     return comparison.noise(run.config.model.window, size, matrix)
 
 
-def _checked(expected: Arrays, found: Arrays, valid: np.ndarray, to: str) -> dict[str, float]:
-    differences = comparison.differences(expected, found, valid)
-    wrong = comparison.too_large(expected, differences, valid)
+def _check_finite(run: TrainedRun, outputs: Arrays) -> None:
+    wrong = [name for name, x in outputs.items() if not np.isfinite(x).all()]
     if wrong:
-        listed = ", ".join(f"{name} by {differences[name]:.3g}" for name in wrong)
         raise InputError(
-            f"the {to} export does not compute what the run does: it differs in {listed}; nothing "
-            "is kept, please report it"
+            f"{run.workdir}, step {run.step}, computes numbers that are not finite: "
+            f"{', '.join(wrong)}; nothing is kept, export another checkpoint with --step"
         )
-    return differences
 
 
 def _parser() -> argparse.ArgumentParser:
-    formats = "\n".join(
-        f"  {name:12} {form.suffix:13} {form.help}" for name, form in FORMATS.items()
-    )
+    formats = "\n".join(f"  {name:12}{form.suffix:13}{form.help}" for name, form in FORMATS.items())
     parser = argparse.ArgumentParser(
         prog="python -m htt_jax.export",
         description="Writes a checkpoint in another format, reads it back, runs it, and compares\n"
-        "its outputs with the run's own; writes a model card (.md) beside it.\n\n"
+        "its outputs with the run's own. Writes a model card (.md) beside it.\n\n"
         f"formats:\n{formats}",
-        epilog="example:\n  python -m htt_jax.export --workdir runs/fpha --to pytorch "
-        "--out export/htt.pth",
+        epilog="example:\n  python -m htt_jax.export --workdir runs/fpha --to pytorch \\\n"
+        "    --out export/htt.pth",
         formatter_class=cli.HelpFormatter,
     )
     parser.add_argument("--workdir", required=True, help="of htt_jax.train or from_pytorch")
-    parser.add_argument("--to", required=True, choices=sorted(FORMATS), help="see above")
+    parser.add_argument("--to", required=True, choices=FORMATS, help="see above")
     parser.add_argument("--out", required=True, type=pathlib.Path, help="file to write")
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
     return parser

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from htt_jax import optim, restore, rundir
+from htt_jax import restore, rundir
 from htt_jax.interop import adam, imported, onnx, pytorch, stablehlo, weights
 from htt_jax.interop.comparison import Arrays
 from htt_jax.models.htt import HTT
@@ -47,17 +47,13 @@ def _state_dict(run: TrainedRun) -> pytorch.StateDict:
 
 def _write_pth(path: pathlib.Path, run: TrainedRun) -> None:
     state_dict = _state_dict(run)
-    found = restore.read_moments(run)
+    moments = restore.read_moments(run)
     steps_per_epoch = run.description.steps_per_epoch
-    rate = run.config.optimizer.learning_rate
-    if steps_per_epoch:
-        schedule = optim.step_decay(**run.config.optimizer, steps_per_epoch=steps_per_epoch)
-        rate = float(schedule(run.step))
     weights.write_pth(
         str(path),
         state_dict,
         epoch=run.step // steps_per_epoch if steps_per_epoch else 0,
-        optimizer=adam.to_torch(found, state_dict, rate) if found.steps else None,
+        optimizer=adam.to_torch(moments, state_dict) if moments.steps else None,
         description=json.dumps(description(run)),
     )
 
@@ -114,26 +110,26 @@ def apply(run: TrainedRun, variables: Any, inputs: Arrays) -> Arrays:
 FORMATS = {
     "pytorch": Format(
         ".pth",
-        "the published layout, with Adam's moments; needs .[torch]",
+        "published layout, with Adam's moments; needs .[torch]",
         _write_pth,
         _run_pth,
     ),
     "safetensors": Format(
         ".safetensors",
-        "the same names, no code, no torch",
+        "the same tensors, without torch and code",
         _write_safetensors,
         _run_safetensors,
     ),
     "stablehlo": Format(
         ".stablehlo",
-        "a program for any JAX, its weights and a JSON beside it",
+        "program for any JAX, its weights and a JSON beside it",
         _write_stablehlo,
         _run_stablehlo,
         keeps_dtype=True,
     ),
     "onnx": Format(
         ".onnx",
-        "a program and its weights in one file; needs .[onnx]",
+        "program and weights in one file; needs .[onnx]",
         _write_onnx,
         _run_onnx,
     ),

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -33,8 +34,10 @@ def make_folder(folder: str | os.PathLike[str]) -> None:
     """Makes the folder of an --out option, and those above it.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: it cannot be made, or is in a bucket.
     """
+    if re.match(r"\w+:/", str(folder)):
+        raise InputError(f"{folder} is not a local folder; write to one, and copy it from there")
     try:
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -2,25 +2,27 @@
 
 import argparse
 import dataclasses
+import pathlib
+import tempfile
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import optax
 from absl import logging
-from etils import epath
 
-from htt_jax import cli, optim, rundir
+from htt_jax import cli, optim, restore, rundir
 from htt_jax.checkpoint import Checkpoints
 from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
+from htt_jax.files import make_folder
 from htt_jax.interop import imported
 from htt_jax.interop.imported import Imported
 from htt_jax.rundir import Run
 from htt_jax.train_step import TrainState, create_state
 
 
-def write_run(found: Imported, run: Run, workdir: epath.PathLike) -> int:
+def write_run(found: Imported, run: Run, workdir: pathlib.Path) -> int:
     """Writes the run's directory, whole or not at all; returns its checkpoint's step.
 
     Args:
@@ -29,28 +31,30 @@ def write_run(found: Imported, run: Run, workdir: epath.PathLike) -> int:
         workdir: must not exist yet, or be empty.
 
     Raises:
-        InputError: there is something in `workdir`, or it cannot be written.
+        InputError: there is something in `workdir`, or the folder above it cannot be made.
     """
-    out = epath.Path(workdir)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} exists and is not an empty folder; name a new folder with --out")
+    _check_new(workdir)
+    make_folder(workdir.parent)
     state = _state(found, run)
     step = int(state.step)
-    temporary = out.parent / f".{out.name}.tmp"
-    if temporary.exists():
-        temporary.rmtree()
-    temporary.mkdir(parents=True)
-    with Checkpoints(
-        temporary / rundir.CHECKPOINTS,
-        keep=run.config.checkpoint.keep,
-        best_metric=run.config.checkpoint.best_metric,
-    ) as checkpoints:
-        checkpoints.save(step, state)
-    rundir.start(temporary, run)
-    if out.exists():
-        out.rmdir()
-    temporary.rename(out)
+    with tempfile.TemporaryDirectory(dir=workdir.parent, prefix=f".{workdir.name}.") as folder:
+        written = pathlib.Path(folder) / workdir.name
+        with Checkpoints(
+            written / rundir.CHECKPOINTS,
+            keep=run.config.checkpoint.keep,
+            best_metric=run.config.checkpoint.best_metric,
+        ) as checkpoints:
+            checkpoints.save(step, state)
+        rundir.start(written, run)
+        written.replace(workdir)
     return step
+
+
+def _check_new(workdir: pathlib.Path) -> None:
+    if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
+        raise InputError(
+            f"{workdir} exists and is not an empty folder; name a new folder with --out"
+        )
 
 
 def _state(found: Imported, run: Run) -> TrainState:
@@ -75,50 +79,63 @@ def _state(found: Imported, run: Run) -> TrainState:
 def _step(found: Imported, run: Run) -> int:
     """Where the run's schedule and data go on."""
     assert found.moments is not None
-    if found.step is not None:
+    before = found.exported_run
+    if before and before.steps_per_epoch in (None, run.steps_per_epoch) and found.step is not None:
         return found.step
     if run.steps_per_epoch is None or found.file.epoch is None:
         return found.moments.steps
     return found.file.epoch * run.steps_per_epoch
 
 
-def _summary(found: Imported, run: Run, step: int, out: str) -> str:
+def _summary(found: Imported, run: Run, step: int, out: pathlib.Path) -> str:
     sizes = found.sizes
     lines = [
         f"{sizes['num_joints']} joints, {sizes['num_actions']} actions, {sizes['num_objects']} "
         f"objects; {sizes['pose_layers']} + {sizes['action_layers']} encoder layers of width "
         f"{sizes['width']}: {run.dataset.spec.title}",
-        f"not in the file, so taken from the config: {run.config.model.heads} heads, windows of "
+        f"no tensor tells, so by the config: {run.config.model.heads} heads, windows of "
         f"{run.config.model.window}, clips of {run.config.data.frames} frames at spacing "
         f"{run.config.data.spacing}",
+        _continuation(found, run, step),
     ]
-    if found.moments is None:
-        lines.append(f"training would begin at step 0 with fresh moments: {found.note}")
-    else:
-        lines.append(
-            f"training would go on behind epoch {found.file.epoch}, step {step}, with Adam's "
-            f"moments of {found.moments.steps} steps"
-        )
     if run.dataset.fingerprint is None:
         lines.append("to train on in this folder, name the prepared dataset with --data as well")
     lines.append(f"written: {out}; next: python -m htt_jax.evaluate --workdir={out}")
     return "\n".join(lines)
 
 
+def _continuation(found: Imported, run: Run, step: int) -> str:
+    """What training would do in the folder."""
+    if found.moments is None:
+        return f"training would begin at step 0 with fresh moments: {found.note}"
+    text = f"training would go on with Adam's moments of {found.moments.steps} steps"
+    if run.steps_per_epoch is None:
+        return text
+    schedule = optim.step_decay(**run.config.optimizer, steps_per_epoch=run.steps_per_epoch)
+    return (
+        f"{text}, behind step {step} ({step / run.steps_per_epoch:.3g} of {run.config.epochs} "
+        f"epochs), at learning rate {float(schedule(step)):.3g} (in the file: "
+        f"{found.moments.learning_rate:.3g})"
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m htt_jax.from_pytorch",
         description="Turns a PyTorch checkpoint of HTT, published or your own, into a run that\n"
-        "evaluate, predict, export and train take like one of ours. Joints, classes and layers\n"
-        "are read off the shapes; heads, window, clips and the rest are the paper's, or set like\n"
-        "this: --config.model.heads=4, or in a file: --config=FILE. No code in it is run.",
-        epilog="example:\n  python -m htt_jax.from_pytorch published.pth --out runs/published "
-        "--data data/fpha",
+        "evaluate, predict, export and train take like one of ours. No code in it is run.\n"
+        "Joints, classes and layers are read off the shapes; heads, window, clips and\n"
+        "the rest are the paper's, or set like this: --config.model.heads=4, or in a\n"
+        "file: --config=FILE.",
+        epilog="example:\n  python -m htt_jax.from_pytorch published.pth --out runs/published \\\n"
+        "    --data data/fpha",
         formatter_class=cli.HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("file", metavar="FILE", help=".pth (needs torch) or .safetensors")
-    parser.add_argument("--out", required=True, help="folder of the run, new or empty")
+    parser.add_argument(
+        "--out", required=True, type=pathlib.Path, help="folder of the run, new or empty"
+    )
     parser.add_argument(
         "--data",
         help="prepared dataset the model was trained on: names its classes, and is needed to "
@@ -131,8 +148,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     options, rest = _parser().parse_known_args(argv)
     logging.set_verbosity(logging.ERROR)
+    _check_new(options.out)  # rather now than after the work
     source = RecordSource(options.data, "train") if options.data else None
     found = imported.read(options.file)
+    if source and found.exported_run:
+        restore.check_same_classes(found.exported_run.dataset, source)
     run = imported.make_run(found, cli.parse_config(rest, found.default_config), source)
     step = write_run(found, run, options.out)
     print(_summary(found, run, step, options.out))

@@ -23,7 +23,7 @@ class SplitInference:
     Attributes:
         run: the trained model.
         source: the split.
-        step: a jitted function of (variables, batch), see `htt_jax.evaluation`.
+        step: a jitted function of (variables, batch) with all details, see `htt_jax.evaluation`.
         batches: of `htt_jax.data.loader.eval_batches` on all devices, once; they move a progress
             bar as they are used.
     """
@@ -34,18 +34,8 @@ class SplitInference:
     batches: Iterator[DeviceBatch]
 
     def outputs(self) -> Iterator[tuple[dict[str, np.ndarray], DeviceBatch]]:
-        """What the step returns for each batch, on the host, and the batch.
-
-        The devices work on the next batch meanwhile.
-        """
-        behind: tuple[dict[str, jax.Array], DeviceBatch] | None = None
-        for batch in self.batches:
-            running = self.step(self.run.variables, batch.arrays), batch
-            if behind is not None:
-                yield jax.device_get(behind[0]), behind[1]
-            behind = running
-        if behind is not None:
-            yield jax.device_get(behind[0]), behind[1]
+        """What the step returns for each batch, on the host, and the batch."""
+        return evaluation.outputs(self.step, self.run.variables, self.batches)
 
 
 def open_split(
@@ -92,7 +82,7 @@ def open_split(
     return SplitInference(
         run=run,
         source=source,
-        step=evaluation.make_evaluation_step(run.model, mesh),
+        step=evaluation.make_evaluation_step(run.model, mesh, details=True),
         batches=_with_progress(sharding.to_devices(mesh, batches), source, label),
     )
 

@@ -4,9 +4,10 @@ The clips are those of evaluation: T * spacing raw frames make `spacing` clips o
 """
 
 import dataclasses
+import functools
 import itertools
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +18,6 @@ from htt_jax import camera, progress, train_step
 from htt_jax.data.clips import clip_frames, clip_table
 from htt_jax.frames import Frames, Resizer
 from htt_jax.restore import TrainedRun
-
-PredictionStep: TypeAlias = Callable[..., dict[str, jax.Array]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +55,6 @@ def predict_video(
     Raises:
         InputError: a frame cannot be read.
     """
-    step = _make_step(run.model)
     size = run.dataset.image_size
     resizer = Resizer(run.dataset.spec, frames.size, size)
     at_model = camera.scale_intrinsics(intrinsics, frames.size, size).astype(np.float32)
@@ -65,7 +63,7 @@ def predict_video(
     running: _Block | None = None
     with progress.bar(total=frames.count, unit="frame", label="predicting") as bar:
         for block in _blocks(images, run.config.data.frames * run.config.data.spacing):
-            before, running = running, _start(step, run, block, at_model)
+            before, running = running, _start(run, block, at_model)
             if before:
                 collected.add(before)
             bar.update(len(block))
@@ -74,23 +72,20 @@ def predict_video(
     return collected.result()
 
 
-def _make_step(model: train_step.Applicable) -> PredictionStep:
-    def step(
-        variables: Any,
-        image: UInt8[Array, "clips frames height width 3"],
-        valid: Bool[Array, "clips frames"],
-        intrinsics: Float[Array, "clips frames 3 3"],
-    ) -> dict[str, jax.Array]:
-        frames = image.reshape(-1, *image.shape[2:])
-        inputs = {
-            "image": frames.astype(jnp.float32) / 255 - 0.5,  # as `augment.to_inputs`
-            "slot": jnp.arange(valid.size).reshape(valid.shape),
-            "valid": valid,
-            "intrinsics": intrinsics,
-        }
-        return train_step.predict(model, variables, inputs)
-
-    return jax.jit(step)
+@functools.partial(jax.jit, static_argnums=0)  # compiled once for all videos of a size
+def _step(
+    model: train_step.Applicable,
+    variables: Any,
+    image: UInt8[Array, "clips frames height width 3"],
+    valid: Bool[Array, "clips frames"],
+    intrinsics: Float[Array, "clips frames 3 3"],
+) -> dict[str, jax.Array]:
+    inputs = {
+        "image": image.astype(jnp.float32) / 255 - 0.5,  # as `augment.to_inputs`
+        "valid": valid,
+        "intrinsics": intrinsics,
+    }
+    return train_step.predict(model, variables, inputs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +106,6 @@ def _blocks(
 
 
 def _start(
-    step: PredictionStep,
     run: TrainedRun,
     block: list[tuple[str, np.ndarray]],
     intrinsics: Float[np.ndarray, "3 3"],
@@ -137,7 +131,8 @@ def _start(
         started.starts.append(int(start))
         started.indices.append(indices[valid])
         started.outputs.append(
-            step(
+            _step(
+                run.model,
                 run.variables,
                 pixels[indices][None],
                 valid[None],

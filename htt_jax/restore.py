@@ -80,7 +80,15 @@ def read_moments(run: TrainedRun) -> adam.Moments:
     with _checkpoints(run.workdir, run.description) as checkpoints:
         state = checkpoints.restore_state(abstract, run.step)
     found = jax.device_get(optim.moments(state.opt_state))
-    return adam.Moments(int(found.count), found.mu, found.nu)
+    return adam.Moments(int(found.count), _learning_rate(run), found.mu, found.nu)
+
+
+def _learning_rate(run: TrainedRun) -> float:
+    """Of the step behind the checkpoint's; the first one's where epochs cannot be told."""
+    steps = run.description.steps_per_epoch
+    if steps is None:
+        return run.config.optimizer.learning_rate
+    return float(optim.step_decay(**run.config.optimizer, steps_per_epoch=steps)(run.step))
 
 
 def metrics(run: TrainedRun) -> dict[str, float]:
@@ -102,6 +110,8 @@ def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
     """
     if epath.Path(path).is_dir():
         return open_run(path, step, mesh)
+    if not epath.Path(path).exists():
+        raise InputError(f"no such run or file: {path}; name a run's folder or a file of weights")
     if step is not None:
         raise InputError(f"{path} holds one checkpoint; leave step {step} away")
     if epath.Path(path).suffix == stablehlo.SUFFIX:

@@ -5,21 +5,21 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 import jax
 from etils import epath
 from ml_collections import ConfigDict
 
-from htt_jax import datasets
+from htt_jax import datasets, trees
 from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
 
 CHECKPOINTS = "checkpoints"
 _RUN_FILE = "run.json"
-# What may differ from one start of a run to the next without changing what it computes.
+# What may differ from one start of a run to the next without changing what it computes, or follows
+# from the rest.
 _FREE = (
+    "steps_per_epoch",
     "epochs",
     "data.directory",
     "data.workers",
@@ -161,7 +161,7 @@ def _check_same(workdir: epath.PathLike, there: Run, here: Run) -> None:
             f"{workdir} was imported without a dataset to train on; import it again with --data, "
             f"or begin a new run with its weights: --config.init.checkpoint={workdir}"
         )
-    before, now = (dict(_flatten(json.loads(to_json(run)))) for run in (there, here))
+    before, now = (trees.flatten(json.loads(to_json(run)), ".") for run in (there, here))
     for name in sorted(before.keys() | now.keys()):
         option = name.removeprefix("config.")
         if before.get(name) != now.get(name) and not option.startswith(_FREE):
@@ -169,11 +169,3 @@ def _check_same(workdir: epath.PathLike, there: Run, here: Run) -> None:
                 f"{workdir} holds another run: {name} is {before.get(name)!r} there and "
                 f"{now.get(name)!r} here; continue it as it was, or take a new --workdir"
             )
-
-
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, node in tree.items():
-        if isinstance(node, Mapping):
-            yield from _flatten(node, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", node

@@ -1,7 +1,7 @@
 """Results as tables to read in a terminal and to paste into a draft (Markdown)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from htt_jax import datasets
 from htt_jax.datasets import DatasetSpec
@@ -12,21 +12,31 @@ _HIDDEN = "hidden"
 _SPACES = (("camera_space", ""), ("root_aligned", "-RA"))
 
 
+class TextTable(NamedTuple):
+    """A table as it is shown; the first cell of the header says what it is about."""
+
+    header: list[str]
+    rows: list[list[str]]
+
+
 def evaluation_tables(report: Mapping[str, Any]) -> str:
-    """The tables of an evaluation's report (see `htt_jax.evaluate`): per hand, then recognition."""
+    """The headline tables of an evaluation's report (see `htt_jax.evaluate`), with their notes."""
+    parts = [markdown(*table) for table in headline_tables(report)]
+    return "\n\n".join([*parts, "\n".join(notes(report))])
+
+
+def headline_tables(report: Mapping[str, Any]) -> list[TextTable]:
+    """The tables of an evaluation's report: per hand, then recognition."""
     spec = datasets.spec(report["dataset"]["name"])
-    parts = [
-        pose_table(spec, hand, report["results"], report["baselines"], _this_run(report))
-        for hand in report["results"]["pose"]
-    ]
-    parts.append(recognition_table(spec, report["results"], report["baselines"], _this_run(report)))
-    parts.append(_notes(spec, report))
-    return "\n\n".join(parts)
+    results, baselines = report["results"], report["baselines"]
+    this_run = f"this run, step {report['run']['step']}"
+    poses = [pose_table(spec, hand, results, baselines, this_run) for hand in results["pose"]]
+    return [*poses, recognition_table(spec, results, baselines, this_run)]
 
 
 def pose_table(
     spec: DatasetSpec, hand: str, results: Results, baselines: Results, this_run: str
-) -> str:
+) -> TextTable:
     """Errors and areas under the PCK curves of one hand, in both spaces.
 
     Errors in millimetres; the ratio is of errors, so smaller is better.
@@ -52,12 +62,12 @@ def pose_table(
         rows[2].append(_MISSING)
         key = suffix.lower().replace("-", "_")
         rows[3] += [f"{published['mepe' + key]:.2f}", _MISSING, f"{published['auc' + key]:.3f}"]
-    return markdown(header, rows)
+    return TextTable(header, rows)
 
 
 def recognition_table(
     spec: DatasetSpec, results: Results, baselines: Results, this_run: str
-) -> str:
+) -> TextTable:
     """Accuracies in per cent, with the published ones of actions."""
     action, objects = results["action"], results["object"]
     hidden = len(action["per_video"]) - action["videos"]
@@ -81,7 +91,7 @@ def recognition_table(
         "by majority %",
         f"object %, {_count(objects['frames'])} frames",
     ]
-    return markdown(header, rows)
+    return TextTable(header, rows)
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -101,9 +111,11 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), line(rule), *map(line, rows)])
 
 
-def _notes(spec: DatasetSpec, report: Mapping[str, Any]) -> str:
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """What a reader of the headline tables must know, a sentence or two each."""
     dataset = report["dataset"]
-    notes = [
+    spec = datasets.spec(dataset["name"])
+    found = [
         f"Split {dataset['split']} of {dataset['directory']}: {_count(dataset['videos'])} videos, "
         f"{_count(dataset['frames'])} frames.",
         "Baselines: the mean pose and the most frequent classes of the training split; ratio: this "
@@ -113,14 +125,10 @@ def _notes(spec: DatasetSpec, report: Mapping[str, Any]) -> str:
     ]
     hidden = sum(entry["action"] < 0 for entry in report["results"]["action"]["per_video"])
     if hidden:
-        notes.append(f"The actions of {hidden} videos are hidden and not scored.")
+        found.append(f"The actions of {hidden} videos are hidden and not scored.")
     unannotated = [hand for hand in spec.hands if hand not in report["results"]["pose"]]
-    notes += [f"The {hand} hand is annotated in no frame." for hand in unannotated]
-    return "\n".join(notes)
-
-
-def _this_run(report: Mapping[str, Any]) -> str:
-    return f"this run, step {report['run']['step']}"
+    found += [f"The {hand} hand is annotated in no frame." for hand in unannotated]
+    return found
 
 
 def _ratio(found: Mapping[str, float], constant: Mapping[str, float], key: str) -> str:

@@ -24,9 +24,6 @@ class Applicable(Protocol):
 
 Metrics: TypeAlias = dict[str, Float[Array, ""]]
 
-INPUTS = ("image", "slot", "valid", "intrinsics")
-"""What of a batch `HTT.packed` takes, in this order."""
-
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass
@@ -70,8 +67,8 @@ def loss_and_gradients(
 
     def loss_of(params: Any) -> tuple[Float[Array, ""], Metrics]:
         variables = {"params": params, "batch_stats": state.batch_stats}
-        inputs = (batch[name] for name in INPUTS)
-        out = model.apply(variables, *inputs, method="packed")
+        inputs = (batch[name] for name in ("image", "valid", "intrinsics", "slot"))
+        out = model.apply(variables, *inputs)
         return htt_loss(out, batch, weights)  # type: ignore[arg-type]
 
     (loss, terms), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
@@ -104,6 +101,9 @@ def update(
 def predict(model: Applicable, variables: Mapping[str, Any], batch: Batch) -> dict[str, jax.Array]:
     """Poses in metres and pixels, and class probabilities, of one batch of inputs.
 
+    The images are packed if the batch has `slot` (see `HTT.__call__`); an exported program takes
+    them as clips only.
+
     Returns:
         joints_2d, depth, joints_3d as `HTT.__call__`; object_probabilities (clips, frames,
         objects); action_probabilities (clips, actions); action_over_time (clips, windows,
@@ -111,21 +111,24 @@ def predict(model: Applicable, variables: Mapping[str, Any], batch: Batch) -> di
         exported program cannot tell the latter: its result for the whole clip stands at each
         window.
     """
-    image, slot, valid, intrinsics = (batch[name] for name in INPUTS)
+    inputs = [batch[name] for name in ("image", "valid", "intrinsics")]
     if isinstance(model, HTT):
-        out = model.apply(variables, image, slot, valid, intrinsics, method="per_frame")
+        out = model.apply(variables, *inputs, batch.get("slot"), method="per_frame")
         assert isinstance(out, dict)
-        logits = model.apply(variables, out["frame_tokens"], valid, method="over_time")
-        assert isinstance(logits, jax.Array)
+        # Both, though the latter ends with the former: a caller of jit pays for what it uses only.
+        logits = model.apply(variables, out["frame_tokens"], batch["valid"], method="per_clip")
+        over_time = model.apply(variables, out["frame_tokens"], batch["valid"], method="over_time")
     else:
-        out = model.apply(variables, image[slot], valid, intrinsics)
-        logits = out["action_logits"][:, None]
-    over_time = jax.nn.softmax(logits)
+        out = model.apply(variables, *inputs)
+        logits = out["action_logits"]
+        over_time = logits[:, None]
+    assert isinstance(logits, jax.Array)
+    assert isinstance(over_time, jax.Array)
     return {
         "joints_2d": out["joints_2d"],
         "depth": out["depth"],
         "joints_3d": out["joints_3d"],
         "object_probabilities": jax.nn.softmax(out["object_logits"]),
-        "action_probabilities": over_time[:, -1],
-        "action_over_time": over_time,
+        "action_probabilities": jax.nn.softmax(logits),
+        "action_over_time": jax.nn.softmax(over_time),
     }

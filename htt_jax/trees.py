@@ -1,22 +1,23 @@
-"""Nested dictionaries of arrays by flat names: 'params/backbone/conv1/kernel'."""
+"""Nested dictionaries by flat names: 'params/backbone/conv1/kernel'."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Each leaf by the names on the way to it, joined by slashes."""
+def flatten(tree: Mapping[str, Any], separator: str = "/") -> dict[str, Any]:
+    """Each leaf by the names on the way to it, joined by `separator`."""
     flat: dict[str, Any] = {}
     for name, node in tree.items():
         if isinstance(node, Mapping):
-            flat |= flatten(node, f"{prefix}{name}/")
+            below = flatten(node, separator)
+            flat |= {f"{name}{separator}{rest}": leaf for rest, leaf in below.items()}
         else:
-            flat[f"{prefix}{name}"] = node
+            flat[name] = node
     return flat
 
 
 def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """`flatten` turned round."""
+    """`flatten` with slashes turned round."""
     tree: dict[str, Any] = {}
     for name, leaf in flat.items():
         *parents, last = name.split("/")

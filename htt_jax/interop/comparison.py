@@ -57,7 +57,7 @@ def differences(expected: Arrays, found: Arrays, valid: np.ndarray) -> dict[str,
 
 
 def too_large(expected: Arrays, found: dict[str, float], valid: np.ndarray) -> list[str]:
-    """The outputs whose difference is not small beside what they vary by."""
+    """The outputs whose difference is not small beside their size."""
     scale = {name: float(np.abs(_real(expected, name, valid)).max()) for name in UNITS}
     scale["depth"] = max(scale["depth"], DEPTH_OFFSET)
     # A comparison that NaN fails as well.

@@ -63,8 +63,11 @@ class Imported:
         return rundir.from_json(self.file.description, self.file.path)
 
     def default_config(self) -> ConfigDict:
-        """The config the file was exported with, or the paper's."""
-        return self.exported_run.config if self.exported_run else _CONFIGS[self.spec.name]()
+        """The paper's config, with what the file was exported with."""
+        config = _CONFIGS[self.spec.name]()
+        if self.exported_run:
+            config.update(self.exported_run.config)  # keeps types that JSON has not, as of tuples
+        return config
 
 
 def read(path: str) -> Imported:
@@ -102,7 +105,7 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
     for name in _SIZES:
         config.model[name] = imported.sizes[name]
     _check_config(config, imported.file.path)
-    configuration.check_model(config)
+    configuration.check_options(config)
     origin = _origin(imported.file)
     if source is not None:
         _check_dataset(imported, source)
@@ -112,9 +115,11 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
         )
         dataset = rundir.dataset_facts(source, config.data.image_size)
         return Run(config, dataset, steps_per_epoch, origin)
-    if imported.exported_run:
-        return dataclasses.replace(imported.exported_run, config=config, imported_from=origin)
-    return Run(config, _assumed_dataset(imported, config), imported_from=origin)
+    before = imported.exported_run
+    dataset = before.dataset if before else _assumed_dataset(imported)
+    if config.data.image_size:
+        dataset = dataclasses.replace(dataset, image_size=tuple(config.data.image_size))
+    return Run(config, dataset, before.steps_per_epoch if before else None, origin)
 
 
 def _moments(file: WeightFile) -> tuple[adam.Moments | None, str]:
@@ -154,7 +159,7 @@ def _check_dataset(imported: Imported, source: RecordSource) -> None:
             )
 
 
-def _assumed_dataset(imported: Imported, config: ConfigDict) -> DatasetFacts:
+def _assumed_dataset(imported: Imported) -> DatasetFacts:
     """The published dataset with as many hands, and its classes if their numbers are right."""
     spec, sizes = imported.spec, imported.sizes
     actions, objects = spec.action_names, spec.object_names
@@ -162,8 +167,7 @@ def _assumed_dataset(imported: Imported, config: ConfigDict) -> DatasetFacts:
         actions = tuple(f"action {i}" for i in range(sizes["num_actions"]))
     if len(objects) != sizes["num_objects"]:
         objects = tuple(f"object {i}" for i in range(sizes["num_objects"]))
-    image_size = tuple(config.data.image_size or STORED_SIZE)
-    return DatasetFacts(spec.name, actions, objects, image_size, fingerprint=None)
+    return DatasetFacts(spec.name, actions, objects, STORED_SIZE, fingerprint=None)
 
 
 def _origin(file: WeightFile) -> str:

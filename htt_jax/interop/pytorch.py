@@ -1,12 +1,13 @@
 """PyTorch state dicts of HTT and of ImageNet ResNets, to and from Flax variables; NumPy only."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from htt_jax import trees
 from htt_jax.errors import InputError
 from htt_jax.interop import names, recognise
 from htt_jax.models.htt import HTT
@@ -57,21 +58,21 @@ def to_state_dict(variables: Mapping[str, Any]) -> StateDict:
     Raises:
         InputError: the model has other parts than the published one; names them.
     """
-    leaves = dict(_leaves(variables))
+    leaves = trees.flatten(variables)
     layers = {
         torch: sum(name.startswith("layer_") for name in variables["params"].get(flax, ()))
         for torch, flax in names.ENCODERS.items()
     }
-    entries = list(names.htt_entries(layers))
-    missing = sorted("/".join(path) for _, path in entries if path not in leaves)
-    extra = sorted("/".join(path) for path in leaves.keys() - {path for _, path in entries})
+    paths = {name: "/".join(path) for name, path in names.htt_entries(layers)}
+    missing = sorted(set(paths.values()) - leaves.keys())
+    extra = sorted(leaves.keys() - set(paths.values()))
     if missing or extra:
         raise InputError(
             "the model has no PyTorch layout: the published one has "
             f"{', '.join(missing) or 'nothing'} besides, and lacks {', '.join(extra) or 'nothing'};"
             " export it to stablehlo"
         )
-    split = {name: _to_torch_layout(leaves[path]) for name, path in entries}
+    split = {name: _to_torch_layout(leaves[path]) for name, path in paths.items()}
     split["action_token"] = split["action_token"][None, None]
     return _with_unused(_join_attention(split))
 
@@ -87,9 +88,9 @@ def backbone_variables(
     found = _shapes(state_dict)
     width = found["conv1.weight"][0] if found.get("conv1.weight") else ResNet18.width
     abstract = _abstract(ResNet18(width), jnp.zeros((1, 32, 32, 3)))
-    leaves = dict(_leaves(abstract))
+    leaves = trees.flatten(abstract)
     entries = list(names.backbone_entries())
-    expected = {name: _to_torch_layout(leaves[path]).shape for name, path in entries}
+    expected = {name: _to_torch_layout(leaves["/".join(path)]).shape for name, path in entries}
     recognise.check(found, expected, what="a ResNet-18", where=where)
     return _pick(state_dict, entries)
 
@@ -125,16 +126,6 @@ def _pick(state_dict: Mapping[str, np.ndarray], entries: Iterable[names.Entry]) 
     return variables
 
 
-def _leaves(
-    node: Mapping[str, Any], path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
-    for name, child in node.items():
-        if isinstance(child, Mapping):
-            yield from _leaves(child, (*path, name))
-        else:
-            yield (*path, name), np.asarray(child)
-
-
 def _to_flax_layout(x: np.ndarray) -> np.ndarray:
     """OIHW to HWIO, (out, in) to (in, out), the token's two leading axes away."""
     if x.ndim == 4:
@@ -143,6 +134,7 @@ def _to_flax_layout(x: np.ndarray) -> np.ndarray:
 
 
 def _to_torch_layout(x: np.ndarray) -> np.ndarray:
+    x = np.asarray(x)
     return np.ascontiguousarray(x.transpose(3, 2, 0, 1) if x.ndim == 4 else x.T)
 
 

@@ -92,8 +92,8 @@ def _another_model(found: Shapes, what: str, where: str) -> str:
         depth = "ResNet of bottleneck blocks" if "layer1.0.conv3.weight" in found else "ResNet"
         kind = f"an ImageNet {depth}"
         hint = "; a ResNet-18 goes to training with --config.init.backbone=FILE"
-    elif any(name.startswith(names.BACKBONE) for name in found):
-        kind, hint = "a whole HTT", "; a whole HTT is read by python -m htt_jax.from_pytorch"
+    elif any(name.startswith("transformer_action.") for name in found):
+        kind, hint = "a whole HTT", "; a whole HTT goes to training with --config.init.checkpoint"
     else:
         kind = f"another model ({_listed(sorted(found), most=3)})"
         hint = "; name a checkpoint of that model"

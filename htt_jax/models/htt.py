@@ -98,7 +98,7 @@ class HTT(nn.Module):
         if self.backbone.features != self.width:
             self.image_projection = _dense(self.width, dtype=self.dtype)
         if self.window > 1:
-            self.pose_block = self._encoder(self.pose_layers)
+            self.pose_block = self._encoder(self.pose_layers, batch_axes=2)
         self.pose_head = PoseHead(self.num_joints, self.dtype)
         self.object_head = ObjectHead(self.num_objects, self.dtype)
         if self.cascaded:
@@ -108,21 +108,24 @@ class HTT(nn.Module):
                 self.object_to_action = _dense(self.width, dtype=self.dtype)
             self.action_input = _dense(self.width, dtype=self.dtype)
         self.action_token = self.param("action_token", nn.initializers.normal(1.0), (self.width,))
-        self.action_block = self._encoder(self.action_layers)
+        self.action_block = self._encoder(self.action_layers, batch_axes=1)
         self.action_head = _dense(self.num_actions, dtype=jnp.float32)
 
     def __call__(
         self,
-        image: Float[Array, "clips frames height width_px 3"],
+        image: Float[Array, "*places height width_px 3"],
         valid: Bool[Array, "clips frames"],
         intrinsics: Float[Array, "clips frames 3 3"],
+        slot: Int[Array, "clips frames"] | None = None,
     ) -> Outputs:
         """Estimates poses, objects and actions.
 
         Args:
-            image: `pixel / 255 - 0.5`, RGB.
+            image: `pixel / 255 - 0.5`, RGB; (clips, frames, ..), or the real frames of all clips
+                without the padding between them, (slots, ..).
             valid: whether a frame is real; padding changes no other frame's result.
             intrinsics: in pixels of `image`.
+            slot: where in packed images a frame is, for padding any place; None: not packed.
 
         Returns:
             joints_2d (clips, frames, joints, 2): pixels.
@@ -133,52 +136,38 @@ class HTT(nn.Module):
         Raises:
             ValueError: the number of frames is not a multiple of `window`.
         """
-        clips, frames, *size = image.shape
-        slot = jnp.arange(clips * frames).reshape(clips, frames)
-        return self.packed(image.reshape(clips * frames, *size), slot, valid, intrinsics)
-
-    def packed(
-        self,
-        image: Float[Array, "slots height width_px 3"],
-        slot: Int[Array, "clips frames"],
-        valid: Bool[Array, "clips frames"],
-        intrinsics: Float[Array, "clips frames 3 3"],
-    ) -> Outputs:
-        """As `__call__`, of images without the padding between them.
-
-        Args:
-            image: `pixel / 255 - 0.5`, RGB, the frames of all clips.
-            slot: where in `image` a frame is; for padding any place will do.
-            valid: as for `__call__`.
-            intrinsics: as for `__call__`.
-        """
-        outputs = self.per_frame(image, slot, valid, intrinsics)
+        outputs = self.per_frame(image, valid, intrinsics, slot)
         tokens = outputs.pop("frame_tokens")
         return {**outputs, "action_logits": self.per_clip(tokens, valid)}
 
     def per_frame(
         self,
-        image: Float[Array, "slots height width_px 3"],
-        slot: Int[Array, "clips frames"],
+        image: Float[Array, "*places height width_px 3"],
         valid: Bool[Array, "clips frames"],
         intrinsics: Float[Array, "clips frames 3 3"],
+        slot: Int[Array, "clips frames"] | None = None,
     ) -> Outputs:
-        """All of `packed` that depends on a frame's own window alone.
+        """All of `__call__` that depends on a frame's own window alone.
 
         Returns:
-            What `packed` returns but for the action, and `frame_tokens` (clips, frames, width),
+            What `__call__` returns but for the action, and `frame_tokens` (clips, frames, width),
             what the action block is told of each frame.
         """
-        features = self._frame_features(image)
-        tokens = self._pose_tokens(features[slot], valid, slots=len(image))
+        size = image.shape[-3:]
+        features = self._frame_features(image.reshape(-1, *size))
+        slots = len(features)
+        if slot is None:
+            slot = jnp.arange(slots).reshape(valid.shape)
+        features = features[slot]
+        tokens = self._pose_tokens(features, valid, slots)
         raw_pose = self.pose_head(tokens)
         object_logits = self.object_head(tokens)
         if self.cascaded:
             frame_tokens = self._action_tokens(tokens, raw_pose, object_logits)
         else:
-            frame_tokens = features[slot]
+            frame_tokens = features
         return {
-            **self._decode_pose(raw_pose, intrinsics, image.shape[1:3]),
+            **self._decode_pose(raw_pose, intrinsics, size[:2]),
             "object_logits": object_logits,
             "frame_tokens": frame_tokens,
         }
@@ -236,27 +225,22 @@ class HTT(nn.Module):
         clips, frames, width = features.shape
         if frames % self.window:
             raise ValueError(f"{frames} frames are not a multiple of the window, {self.window}")
-        windows = features.reshape(-1, self.window, width)
-        real = valid.reshape(-1, self.window)
+        windows = features.reshape(clips, -1, self.window, width)
+        # A window of padding alone would otherwise have nothing to attend to.
+        visible = valid.reshape(windows.shape[:3]) | (jnp.arange(self.window) == 0)
         # A clip has at most one window that is not full.
         most = slots // self.window + clips
-        if most < clips * (frames // self.window):
-            nowhere = len(windows)
-            place = jnp.nonzero(real.any(axis=1), size=most, fill_value=nowhere)[0]
-            tokens = self._window_tokens(
-                jnp.take(windows, place, axis=0, mode="fill", fill_value=0),
-                jnp.take(real, place, axis=0, mode="fill", fill_value=False),
-            )
-            tokens = jnp.zeros_like(windows, tokens.dtype).at[place].set(tokens, mode="drop")
-        else:
-            tokens = self._window_tokens(windows, real)
-        return tokens.reshape(clips, frames, width)
-
-    def _window_tokens(
-        self, features: Float[Array, "windows window width"], real: Bool[Array, "windows window"]
-    ) -> Float[Array, "windows window width"]:
-        # A window of padding alone would otherwise have nothing to attend to.
-        return self.pose_block(features, real | (jnp.arange(self.window) == 0))
+        if most >= clips * (frames // self.window):
+            return self.pose_block(windows, visible).reshape(clips, frames, width)
+        windows, visible = windows.reshape(-1, self.window, width), visible.reshape(-1, self.window)
+        has_frame = valid.reshape(-1, self.window).any(axis=1)
+        place = jnp.nonzero(has_frame, size=most, fill_value=len(windows))[0]
+        tokens = self.pose_block(
+            jnp.take(windows, place, axis=0, mode="fill", fill_value=0)[None],
+            jnp.take(visible, place, axis=0, mode="fill", fill_value=True)[None],
+        )[0]
+        everywhere = jnp.zeros(windows.shape, tokens.dtype).at[place].set(tokens, mode="drop")
+        return everywhere.reshape(clips, frames, width)
 
     def _action_tokens(
         self,
@@ -275,13 +259,15 @@ class HTT(nn.Module):
             parts.append(self.object_to_action(jax.nn.softmax(object_logits)))
         return self.action_input(jnp.concatenate(parts, axis=-1))
 
-    def _encoder(self, layers: int) -> nn.Module:
-        """An encoder that maps over the leading axis with the same parameters."""
-        encoder = nn.vmap(
-            Encoder,
-            variable_axes={"params": None, "intermediates": 0},
-            split_rngs={"params": False},
-        )
+    def _encoder(self, layers: int, batch_axes: int) -> nn.Module:
+        """An encoder that maps over `batch_axes` leading axes with the same parameters."""
+        encoder = Encoder
+        for _ in range(batch_axes):
+            encoder = nn.vmap(
+                encoder,
+                variable_axes={"params": None, "intermediates": 0},
+                split_rngs={"params": False},
+            )
         return encoder(layers, self.heads, self.mlp_width, self.dtype)
 
     def _decode_pose(

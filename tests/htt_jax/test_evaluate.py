@@ -4,9 +4,19 @@ import dataclasses
 import json
 
 import numpy as np
+import optax
 import pytest
 
-from htt_jax import evaluate, restore, rundir, sharding, tables
+from htt_jax import (
+    analysis,
+    estimates,
+    evaluate,
+    restore,
+    rundir,
+    sharding,
+    tables,
+    train_step,
+)
 from htt_jax.checkpoint import Checkpoints
 from htt_jax.data import records
 from htt_jax.datasets import FPHA, H2O
@@ -74,6 +84,28 @@ def test_report_holds_curves_joints_and_the_videos_by_name(folder, evaluated):
     assert evaluated["published"]["pose"]["left"]["mepe"] == 35.02
 
 
+def test_estimates_of_every_frame_are_those_that_are_scored(folder, evaluated):
+    found = estimates.load(folder / "run/evaluation/test/estimates.npz")
+    videos = videos_of(folder / "data", "test")
+    assert np.diff(found.first_frame).tolist() == TEST_FRAMES
+    assert (found.window, found.spacing, found.image_size) == (2, 2, (32, 18))
+    targets = np.concatenate([video.joints_3d for video in videos])
+    np.testing.assert_array_equal(found.target_3d, targets)
+    np.testing.assert_allclose(found.intrinsics, [video.intrinsics for video in videos], rtol=1e-6)
+    pose = evaluated["results"]["pose"]
+    for hand, errors in analysis.joint_errors(found, H2O, mask_unannotated=True).items():
+        camera_space, root_aligned = errors.camera_space.mean(), errors.root_aligned[:, 1:].mean()
+        assert camera_space == pytest.approx(pose[hand]["camera_space"]["mepe"], rel=1e-5)
+        assert root_aligned == pytest.approx(pose[hand]["root_aligned"]["mepe"], rel=1e-5)
+    correct = found.object == np.array([v.object for v in videos])[found.video_of_frame]
+    assert correct.mean() == pytest.approx(evaluated["results"]["object"]["accuracy"])
+    assert ((found.object_probability >= 0.5) & (found.object_probability <= 1)).all()
+    for video, entry in enumerate(evaluated["results"]["action"]["per_video"]):
+        stands = analysis.action_over_time(found, video)
+        assert len(stands) == TEST_FRAMES[video]
+        np.testing.assert_allclose(stands[-1], entry["probabilities"], rtol=1e-5)
+
+
 def test_baselines_are_the_training_mean_and_mode_on_the_same_frames(folder, evaluated):
     train, test = (videos_of(folder / "data", split) for split in ("train", "test"))
     mean = np.concatenate([video.joints_3d for video in train]).astype(np.float64).mean(axis=0)
@@ -119,7 +151,8 @@ def test_hidden_actions_are_reported_as_hidden_and_poses_scored(folder, evaluate
                 shard.write(data, len(video.frames), video.video_id)
         indexes[split] = [shard.index]
     records.write_metadata(tmp_path, H2O, prepared.ACTIONS, prepared.OBJECTS, indexes)
-    report = evaluate.evaluate(str(folder / "run"), split="test", data=str(tmp_path))
+    found = evaluate.evaluate(str(folder / "run"), split="test", data=str(tmp_path))
+    report = found.report
     action = report["results"]["action"]
     assert action["accuracy"] is None
     assert [video["action_name"] for video in action["per_video"]] == [None] * 3
@@ -191,9 +224,16 @@ def test_opening_a_run_leaves_a_checkpoint_that_is_being_written_alone(folder):
     run = restore.open_run(folder / "run", None, sharding.make_mesh(1))
     assert run.step > 0
     assert unfinished.exists()
-    directory = folder / "run/checkpoints"
-    with Checkpoints(directory, keep=1, best_metric="action_accuracy"):
-        assert not unfinished.exists()  # training clears up after one that was killed
+    unfinished.rmdir()
+
+
+def test_training_clears_up_after_one_that_was_killed(tmp_path):
+    unfinished = tmp_path / "99.orbax-checkpoint-tmp"
+    unfinished.mkdir()
+    state = train_step.create_state({"params": np.zeros(2), "batch_stats": {}}, optax.identity())
+    with Checkpoints(tmp_path, keep=1, best_metric="action_accuracy") as checkpoints:
+        checkpoints.save(1, state)
+    assert not unfinished.exists()
 
 
 def test_unwritable_out_is_refused_before_the_work(folder, tmp_path):

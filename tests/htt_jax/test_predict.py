@@ -68,7 +68,7 @@ def frames_as_arrays(folder, count=FRAMES):
 
 
 def test_predictions_are_those_that_evaluation_scores(folder, predicted):
-    results = evaluate.evaluate(str(folder / "run"), split="test")["results"]
+    results = evaluate.evaluate(str(folder / "run"), split="test").report["results"]
     video = records.RecordSource(folder / "data", "test")[0]
     off = 1000 * (predicted["joints_3d"].astype(np.float64) - video.joints_3d)
     aligned = off[:, 1:] - off[:, :1]

@@ -88,7 +88,7 @@ def test_files_hold_the_modality_and_exactly_the_segments_and_frames(folder):
 
 def test_labels_and_poses_are_those_that_evaluation_scores(folder):
     labels, poses = contents(folder / "out")
-    results = evaluate.evaluate(str(folder / "run"), split="test")["results"]
+    results = evaluate.evaluate(str(folder / "run"), split="test").report["results"]
     predicted = [video["predicted"] + 1 for video in results["action"]["per_video"]]
     assert predicted == [labels[str(segment)] for segment in FRAMES]
     errors = []

@@ -191,8 +191,7 @@ def test_packed_frames_give_what_padded_clips_give(inputs, variables, apply):
     padded = apply(image, valid, intrinsics)
     packed = image[valid]
     slot = np.minimum(np.cumsum(valid).reshape(valid.shape) - 1, len(packed) - 1)
-    compiled = jax.jit(functools.partial(SMALL().apply, method="packed"))
-    found = jax.device_get(compiled(variables, packed, slot, valid, intrinsics))
+    found = apply(packed, valid, intrinsics, slot)
     for name in POSES:
         np.testing.assert_allclose(found[name][valid], padded[name][valid], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
@@ -206,10 +205,10 @@ def test_windows_of_padding_alone_are_not_computed(inputs, variables):
     slot = np.minimum(np.cumsum(valid).reshape(valid.shape) - 1, 6)
     model = SMALL()
     _, seen = model.apply(
-        variables, image[valid], slot, valid, intrinsics, method="packed", mutable=["intermediates"]
+        variables, image[valid], valid, intrinsics, slot, mutable=["intermediates"]
     )
     (weights,) = seen["intermediates"]["pose_block"]["layer_0"]["attention"]["weights"]
-    assert weights.shape == (3, 4, 4)  # 7 // 4 windows and one for each clip, of 4 in the clips
+    assert weights.shape == (1, 3, 4, 4)  # 7 // 4 windows and one for each clip, of 4 in the clips
 
 
 def test_gradients_do_not_depend_on_packing(inputs, variables):
@@ -229,14 +228,7 @@ def test_gradients_do_not_depend_on_packing(inputs, variables):
     found = jax.jit(
         jax.grad(
             lambda p: loss(
-                model.apply(
-                    {"params": p} | statistics,
-                    image[valid],
-                    slot,
-                    valid,
-                    intrinsics,
-                    method="packed",
-                )
+                model.apply({"params": p} | statistics, image[valid], valid, intrinsics, slot)
             )
         )
     )(variables["params"])

@@ -1,0 +1,203 @@
+"""Files of weights as runs: sizes, datasets, configs that fit, and those that do not."""
+
+import hashlib
+import json
+
+import jax
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from configs import fpha
+from htt_jax import configuration, rundir
+from htt_jax.data.records import RecordSource
+from htt_jax.datasets import FPHA, H2O
+from htt_jax.errors import InputError
+from htt_jax.interop import imported, pytorch
+from htt_jax.models.htt import HTT
+from tests import prepared, runs, torch_files
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("imported") / "published.pth"
+    torch_files.save_trained(path, epoch=30)
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(path):
+    return imported.read(str(path))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("data")
+    return RecordSource(prepared.write_dataset(directory, FPHA, {"train": [8, 6]}), "train")
+
+
+def config_of(found, **options):
+    config = found.default_config()
+    given = {"model.heads": 2, "model.window": 2, "data.frames": 4} | {
+        name.replace("__", "."): value for name, value in options.items()
+    }
+    config.update_from_flattened_dict(given)
+    return config
+
+
+def test_sizes_are_read_off_the_shapes_and_fill_a_model(found):
+    assert found.sizes == {
+        name: x for name, x in torch_files.SIZES.items() if name not in ("window", "heads")
+    }
+    run = imported.make_run(found, config_of(found), None)
+    model = configuration.make_model(run.config, run.dataset)
+    assert model == HTT(**torch_files.SIZES)
+
+
+def test_other_layers_and_two_hands_are_read_off_the_shapes(tmp_path):
+    sizes = {"num_joints": 42, "pose_layers": 3, "action_layers": 2, "mlp_width": 24}
+    module = torch_files.make(**sizes)
+    found = imported.read(str(torch_files.save(tmp_path / "a.pth", module)))
+    assert found.sizes.items() >= sizes.items()
+    assert found.spec is H2O
+    assert found.default_config().eval.split == "val"
+    run = imported.make_run(found, config_of(found), None)
+    assert run.config.model.pose_layers == 3
+    expected = pytorch.to_variables({n: x.numpy() for n, x in module.state_dict().items()})
+    jax.tree.map(np.testing.assert_array_equal, found.variables, expected)
+
+
+def test_without_a_dataset_the_published_classes_are_assumed_where_their_number_is_right(tmp_path):
+    module = torch_files.make(num_actions=45, num_objects=2)
+    found = imported.read(str(torch_files.save(tmp_path / "a.pth", module)))
+    run = imported.make_run(found, config_of(found), None)
+    assert run.dataset.action_names == FPHA.action_names
+    assert run.dataset.object_names == ("object 0", "object 1")
+    assert (run.dataset.name, run.dataset.image_size) == ("fpha", (480, 270))
+    assert (run.dataset.fingerprint, run.steps_per_epoch) == (None, None)
+
+
+def test_the_image_size_may_be_given(found):
+    run = imported.make_run(found, config_of(found, data__image_size=(240, 135)), None)
+    assert run.dataset.image_size == (240, 135)
+
+
+def test_a_dataset_names_the_classes_and_counts_the_steps(found, source):
+    run = imported.make_run(found, config_of(found, data__spacing=1, batch_size=3), source)
+    assert run.dataset == rundir.dataset_facts(source, None)
+    assert run.config.data.directory == str(source.directory)
+    # A clip starts at frames 0, 1, .. t - 1 of every T: two of the four in each of 8 and 6 frames.
+    assert run.steps_per_epoch == 3
+
+
+def test_a_run_knows_its_file(path, found):
+    run = imported.make_run(found, config_of(found), None)
+    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert run.imported_from == f"published.pth, epoch 30, SHA-256 {checksum}"
+
+
+def test_a_file_without_moments_says_why(tmp_path, path):
+    module = torch_files.make()
+    bare = imported.read(str(torch_files.save(tmp_path / "a.pth", module)))
+    assert (bare.moments, bare.note) == (None, "the file has no optimizer's state")
+    adamw = torch.optim.AdamW(module.parameters())
+    other = imported.read(str(torch_files.save(tmp_path / "c.pth", module, adamw)))
+    assert other.moments is None
+    assert other.note.startswith("the optimizer's weight_decay is 0.01, expected 0")
+
+
+def test_safetensors_of_the_same_names_are_the_same_model(tmp_path, path, found):
+    tensors = torch.load(path, weights_only=False)["state_dict"]
+    save_file(tensors, tmp_path / "a.safetensors")
+    again = imported.read(str(tmp_path / "a.safetensors"))
+    assert again.sizes == found.sizes
+    jax.tree.map(np.testing.assert_array_equal, again.variables, found.variables)
+
+
+def test_other_hands_than_the_datasets_have_are_refused(tmp_path):
+    path = torch_files.save(tmp_path / "a.pth", torch_files.make(num_joints=16))
+    with pytest.raises(
+        InputError, match=r"a.pth is of 16 joints, expected 21 \(FPHA\), 42 \(H2O\)"
+    ):
+        imported.read(str(path))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model__window": 1}, r"config.model.window=1 does not fit .*published.pth"),
+        ({"model__cascaded": False}, r"config.model.cascaded=False does not fit"),
+        ({"model__action_inputs": ("pose",)}, r"config.model.action_inputs=\('pose',\) does not"),
+        ({"model__heads": 5}, r"config.model.width=32 must be .* config.model.heads=5"),
+        ({"model__dtype": "int8"}, r"config.model.dtype='int8' must be one of float32, bfloat16"),
+        ({"data__frames": 5}, r"config.data.frames=5 is not a multiple of config.model.window=2"),
+        ({"batch_size": 0}, r"config.batch_size=0 must be at least 1"),
+        ({"checkpoint__best_metric": "loss"}, r"config.checkpoint.best_metric='loss' must be one"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(found, options, message):
+    with pytest.raises(InputError, match=message):
+        imported.make_run(found, config_of(found, **options), None)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"num_actions": 4}, r"a.pth has num_actions 4, the dataset in .* 3; name the dataset"),
+        ({"num_objects": 1}, r"a.pth has num_objects 1, the dataset in .* 2"),
+        ({"num_joints": 42}, r"a.pth has num_joints 42, the dataset in .* 21"),
+    ],
+)
+def test_another_dataset_is_refused(tmp_path, source, sizes, message):
+    found = imported.read(str(torch_files.save(tmp_path / "a.pth", torch_files.make(**sizes))))
+    with pytest.raises(InputError, match=message):
+        imported.make_run(found, config_of(found), source)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A file that carries the run it was exported from, and that run."""
+    facts = rundir.DatasetFacts("fpha", ("a", "b", "c"), ("x", "y"), (32, 18), "1234")
+    run = rundir.Run(runs.tiny_config("data", (32, 18)), facts, steps_per_epoch=11)
+    state_dict = torch_files.make().state_dict()
+    description = json.dumps(json.loads(rundir.to_json(run)) | {"step": 29})
+    path = tmp_path_factory.mktemp("exported") / "a.safetensors"
+    save_file(state_dict, path, metadata={"htt_jax": description})
+    return imported.read(str(path)), run
+
+
+def test_an_exported_file_is_the_run_it_came_from(exported):
+    found, run = exported
+    again = imported.make_run(found, found.default_config(), None)
+    assert again.config.to_dict() == run.config.to_dict()  # tuples and all
+    assert (again.dataset, again.steps_per_epoch) == (run.dataset, run.steps_per_epoch)
+    assert found.step == 29
+
+
+def test_options_that_an_exported_file_does_not_know_are_the_papers(exported, tmp_path):
+    found, run = exported
+    description = json.loads(found.file.description)
+    del description["config"]["init"]["checkpoint"], description["steps_per_epoch"]
+    path = tmp_path / "a.safetensors"
+    save_file(torch_files.make().state_dict(), path, metadata={"htt_jax": json.dumps(description)})
+    older = imported.read(str(path))
+    expected = run.config.copy_and_resolve_references()
+    expected.init.checkpoint = fpha.get_config().init.checkpoint
+    assert older.default_config().to_dict() == expected.to_dict()
+
+
+def test_an_exported_file_takes_another_image_size(exported):
+    found, _ = exported
+    config = found.default_config()
+    config.data.image_size = (64, 36)
+    assert imported.make_run(found, config, None).dataset.image_size == (64, 36)
+
+
+@pytest.mark.parametrize("description", ["no JSON", "[]", '{"config": {}}'])
+def test_a_damaged_description_is_named(tmp_path, description):
+    path = tmp_path / "a.safetensors"
+    save_file(torch_files.make().state_dict(), path, metadata={"htt_jax": description})
+    found = imported.read(str(path))
+    with pytest.raises(InputError, match=r"a.safetensors is not the description of a run"):
+        found.default_config()
