@@ -61,8 +61,12 @@ def _milliseconds(run: Callable[[], object], repeats: int) -> float:
 def _random_batch(clips: int, frames: int, height: int, width: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     intrinsics = np.array([[width, 0, width / 2], [0, width, height / 2], [0, 0, 1]], np.float32)
+    place = np.arange(clips * frames, dtype=np.int32)
     return {
-        "image": rng.integers(0, 256, (clips, frames, height, width, 3), dtype=np.uint8),
+        "image": rng.integers(0, 256, (clips * frames, height, width, 3), dtype=np.uint8),
+        "slot": place.reshape(clips, frames),
+        "slot_clip": place // frames,
+        "slot_frame": place % frames,
         "intrinsics": np.tile(intrinsics, (clips, frames, 1, 1)),
         "joints_3d": np.ones((clips, frames, 21, 3), np.float32),
         "video": np.arange(clips, dtype=np.int32),

@@ -3,9 +3,9 @@
 Normalisation, and in training the augmentation of Sec. 3.4: blur, drawn for each frame; colour and
 translation, drawn for each clip.
 
-Pure JAX under jit. Every clip is treated by itself, with a key made from what it is (its video
-and start), so that the result is the same however clips are spread over devices and processes,
-and no image leaves its device.
+Pure JAX under jit. What is drawn for a clip comes from a key made from what it is (its video and
+start), so that the result is the same however frames are spread over devices and processes, and no
+image leaves its device.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from htt_jax.errors import InputError
 
 Batch: TypeAlias = Mapping[str, Array]
 Planes: TypeAlias = tuple[Array, Array, Array]
-"""Red, green and blue, each (clips, frames, height, width).
+"""Red, green and blue, each (slots, height, width).
 
 Kept apart because hue and saturation mix them in every pixel: with an axis of three innermost,
 each of its elements would compute that mix again.
@@ -60,7 +60,7 @@ def to_inputs(batch: Batch) -> dict[str, Array]:
     """What the model and the loss take.
 
     Args:
-        batch: of the loader; image uint8 (clips, frames, height, width, 3), joints_3d, intrinsics.
+        batch: of the loader; image uint8 (slots, height, width, 3), joints_3d, intrinsics.
 
     Returns:
         The batch with `image` float32 as pixel / 255 - 0.5, and with `joints_2d` (.., joints, 2)
@@ -93,7 +93,7 @@ def augment(
         options: the ranges to draw from; None for the paper's.
     """
     options = options or AugmentOptions()
-    drawn = draw(key, batch["video"], batch["start"], batch["image"].shape[1], options)
+    drawn = draw(key, batch["video"], batch["start"], batch["slot"].shape[1], options)
     return apply(batch, drawn, reach=options.translation)
 
 
@@ -134,53 +134,58 @@ def draw(
 
 def apply(batch: Batch, drawn: Draw, *, reach: int) -> dict[str, Array]:
     """As `augment`, with given random numbers; `reach` is the largest translation among them."""
-    planes = _change_colour(_blur(batch["image"], drawn.blur), drawn)
-    image = _translate(jnp.stack(planes, axis=-1), drawn.shift, reach)
+    clip = batch["slot_clip"]
+    planes = _blur(batch["image"], drawn.blur[clip, batch["slot_frame"]])
+    planes = _change_colour(planes, drawn.order[clip], drawn.factors[clip], drawn.hue[clip])
+    image = _translate(jnp.stack(planes, axis=-1), drawn.shift[clip], reach)
     principal_point = batch["intrinsics"][..., :2, 2] + drawn.shift[:, None].astype(jnp.float32)
     intrinsics = batch["intrinsics"].at[..., :2, 2].set(principal_point)
     return to_inputs({**batch, "image": image, "intrinsics": intrinsics})
 
 
-def _blur(
-    image: UInt8[Array, "clips frames height width 3"], deviation: Float[Array, "clips frames"]
-) -> Planes:
+def _blur(image: UInt8[Array, "slots height width 3"], deviation: Float[Array, " slots"]) -> Planes:
     """Gaussian blur with three taps: at the largest deviation the next two weigh 0.0003 each."""
-    beside = jnp.exp(-0.5 / jnp.square(jnp.maximum(deviation, 1e-3)))[:, :, None, None]
+    beside = jnp.exp(-0.5 / jnp.square(jnp.maximum(deviation, 1e-3)))[:, None, None]
     centre = 1 / (1 + 2 * beside)
     beside = beside * centre
-    padded = jnp.pad(image, ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    padded = jnp.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
 
     def blurred(channel: int) -> Array:
         x = padded[..., channel].astype(jnp.float32)
-        x = centre * x[:, :, 1:-1] + beside * (x[:, :, :-2] + x[:, :, 2:])
+        x = centre * x[:, 1:-1] + beside * (x[:, :-2] + x[:, 2:])
         return _to_pixels(centre * x[..., 1:-1] + beside * (x[..., :-2] + x[..., 2:]))
 
     return blurred(0), blurred(1), blurred(2)
 
 
-def _change_colour(planes: Planes, drawn: Draw) -> Planes:
-    """The four colour operations, in each clip's own order.
+def _change_colour(
+    planes: Planes,
+    order: Int[Array, "slots 4"],
+    factors: Float[Array, "slots 4"],
+    hue: Float[Array, " slots"],
+) -> Planes:
+    """The four colour operations, in each frame's own order.
 
     Rounded to uint8 after each, as PIL does, which also keeps what goes through memory small. A
     scan and not a loop: unrolled, XLA may compute the earlier operations anew for later ones.
     """
 
-    def operate(planes: Planes, operation: Int[Array, " clips"]) -> tuple[Planes, None]:
-        factor = jnp.take_along_axis(drawn.factors, operation[:, None], axis=1)
-        return _operate(planes, *map(_per_clip, (operation, factor, drawn.hue))), None
+    def operate(planes: Planes, operation: Int[Array, " slots"]) -> tuple[Planes, None]:
+        factor = jnp.take_along_axis(factors, operation[:, None], axis=1)
+        return _operate(planes, *map(_per_frame, (operation, factor, hue))), None
 
-    return lax.scan(operate, planes, drawn.order.T)[0]
+    return lax.scan(operate, planes, order.T)[0]
 
 
 def _operate(planes: Planes, operation: Array, factor: Array, hue: Array) -> Planes:
-    """Each clip's operation. All but hue are one: away from or towards a reference.
+    """Each frame's operation. All but hue are one: away from or towards a reference.
 
-    Both forms are computed and one is chosen; a branch for each clip would need a loop over the
-    clips, whose axis may be sharded.
+    Both forms are computed and one is chosen; a branch for each frame would need a loop over the
+    frames, whose axis may be sharded.
     """
     red, green, blue = (plane.astype(jnp.float32) for plane in planes)
     grey = 0.299 * red + 0.587 * green + 0.114 * blue
-    reference = jnp.where(operation == CONTRAST, grey.mean(axis=(2, 3), keepdims=True), grey)
+    reference = jnp.where(operation == CONTRAST, grey.mean(axis=(1, 2), keepdims=True), grey)
     reference = jnp.where(operation == BRIGHTNESS, 0.0, reference)
     turned = _rotate_hue(red, green, blue, hue)
     new_red, new_green, new_blue = (
@@ -211,13 +216,13 @@ def _rotate_hue(red: Array, green: Array, blue: Array, turns: Array) -> Planes:
 
 
 def _translate(
-    image: UInt8[Array, "clips frames height width 3"], shift: Int[Array, "clips 2"], reach: int
-) -> UInt8[Array, "clips frames height width 3"]:
-    """Each clip moved by its `shift` (right, down), at most `reach`; black comes in."""
-    padded = jnp.pad(image, ((0, 0), (0, 0), (reach, reach), (reach, reach), (0, 0)))
+    image: UInt8[Array, "slots height width 3"], shift: Int[Array, "slots 2"], reach: int
+) -> UInt8[Array, "slots height width 3"]:
+    """Each frame moved by its `shift` (right, down), at most `reach`; black comes in."""
+    padded = jnp.pad(image, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
 
-    def cut(clip: Array, start: Array) -> Array:
-        return lax.dynamic_slice(clip, (0, start[1], start[0], 0), image.shape[1:])
+    def cut(frame: Array, start: Array) -> Array:
+        return lax.dynamic_slice(frame, (start[1], start[0], 0), image.shape[1:])
 
     return jax.vmap(cut)(padded, reach - shift)
 
@@ -226,6 +231,6 @@ def _to_pixels(x: Array) -> UInt8[Array, "..."]:
     return jnp.clip(jnp.round(x), 0, 255).astype(jnp.uint8)
 
 
-def _per_clip(x: Array) -> Array:
-    """A value for each clip, shaped to meet planes."""
-    return x.reshape(-1, 1, 1, 1)
+def _per_frame(x: Array) -> Array:
+    """A value for each frame, shaped to meet planes."""
+    return x.reshape(-1, 1, 1)

@@ -147,6 +147,7 @@ def load_options(config: ConfigDict) -> dict[str, Any]:
         "workers": config.data.workers,
         "process_index": jax.process_index(),
         "process_count": jax.process_count(),
+        "slot_multiple": jax.local_device_count(),
     }
 
 

@@ -83,9 +83,9 @@ def with_measured_statistics(
     backbone = ResNet18(model.backbone_width, calibrate=True, dtype=model.dtype)
 
     def measure(params: Any, batch: Mapping[str, jax.Array]) -> Any:
-        image = augment.to_inputs(batch)["image"]
+        # Every place of every clip, padding too: how many slots repeat a frame depends on devices.
+        frames = augment.to_inputs(batch)["image"][batch["slot"].reshape(-1)]
         variables = {"params": params, "batch_stats": state.batch_stats["backbone"]}
-        frames = image.reshape(-1, *image.shape[2:])
         return backbone.apply(variables, frames, mutable=["batch_stats"])[1]["batch_stats"]
 
     statistics = jax.jit(measure)(state.params["backbone"], batch)

@@ -152,7 +152,7 @@ def make_update(
         return next_state, metrics | {
             "learning_rate": schedule(state.step),
             "real_frames": batch["valid"].sum(),
-            "real_frame_share": batch["valid"].mean(),
+            "real_frame_share": batch["valid"].sum() / len(batch["image"]),
         }
 
     shardings = jax.tree.map(lambda x: x.sharding, abstract)

@@ -67,7 +67,8 @@ def loss_and_gradients(
 
     def loss_of(params: Any) -> tuple[Float[Array, ""], Metrics]:
         variables = {"params": params, "batch_stats": state.batch_stats}
-        out = model.apply(variables, batch["image"], batch["valid"], batch["intrinsics"])
+        inputs = (batch[name] for name in ("image", "valid", "intrinsics", "slot"))
+        out = model.apply(variables, *inputs)
         return htt_loss(out, batch, weights)  # type: ignore[arg-type]
 
     (loss, terms), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
@@ -100,6 +101,9 @@ def update(
 def predict(model: Applicable, variables: Mapping[str, Any], batch: Batch) -> dict[str, jax.Array]:
     """Poses in metres and pixels, and class probabilities, of one batch of inputs.
 
+    The images are packed if the batch has `slot` (see `HTT.__call__`); an exported program takes
+    them as clips only.
+
     Returns:
         joints_2d, depth, joints_3d as `HTT.__call__`; object_probabilities (clips, frames,
         objects); action_probabilities (clips, actions); action_over_time (clips, windows,
@@ -107,15 +111,15 @@ def predict(model: Applicable, variables: Mapping[str, Any], batch: Batch) -> di
         exported program cannot tell the latter: its result for the whole clip stands at each
         window.
     """
-    image, valid, intrinsics = (batch[name] for name in ("image", "valid", "intrinsics"))
+    inputs = [batch[name] for name in ("image", "valid", "intrinsics")]
     if isinstance(model, HTT):
-        out = model.apply(variables, image, valid, intrinsics, method="per_frame")
+        out = model.apply(variables, *inputs, batch.get("slot"), method="per_frame")
         assert isinstance(out, dict)
         # Both, though the latter ends with the former: a caller of jit pays for what it uses only.
-        logits = model.apply(variables, out["frame_tokens"], valid, method="per_clip")
-        over_time = model.apply(variables, out["frame_tokens"], valid, method="over_time")
+        logits = model.apply(variables, out["frame_tokens"], batch["valid"], method="per_clip")
+        over_time = model.apply(variables, out["frame_tokens"], batch["valid"], method="over_time")
     else:
-        out = model.apply(variables, image, valid, intrinsics)
+        out = model.apply(variables, *inputs)
         logits = out["action_logits"]
         over_time = logits[:, None]
     assert isinstance(logits, jax.Array)

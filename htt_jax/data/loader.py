@@ -4,9 +4,14 @@ The order of training clips is a pure function of (seed, step): whatever the num
 of workers, and wherever the run was resumed. To keep that, clips are chosen when the clip table
 is built, shards are strides over the one global order, and clips are put together to batches last.
 
-A batch is a dict of NumPy arrays, for C clips, T frames, J joints, H hands:
+A batch is a dict of NumPy arrays, for C clips, T frames, J joints, H hands. Its images are packed:
+S slots hold the real frames, clip after clip, and behind them the last one repeated; S is one of a
+few numbers (see `packing`).
 
-    image          uint8   (C, T, height, width, 3)  RGB
+    image          uint8   (S, height, width, 3)  RGB
+    slot_clip      int32   (S,)          the clip whose frame it is
+    slot_frame     int32   (S,)          that frame's place in the clip
+    slot           int32   (C, T)        where in `image` the frame lies; padding: the last real one
     valid          bool    (C, T)        the frame is real; padding repeats the last real frame
     intrinsics     float32 (C, T, 3, 3)  pixels, at the image's size
     joints_3d      float32 (C, T, J, 3)  metres, camera space
@@ -15,11 +20,13 @@ A batch is a dict of NumPy arrays, for C clips, T frames, J joints, H hands:
     object         int32   (C,)          -1: unknown
     video          int32   (C,)          index in the split; -1: a padding clip, never valid
     start          int32   (C,)          first raw frame
+
+With several processes, slots and clips are counted over all of them, process after process.
 """
 
 import dataclasses
-import functools
 import gc
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
@@ -30,6 +37,7 @@ from grain.experimental import DatasetOptions, ThreadPrefetchIterDataset, WithOp
 from jaxtyping import Int
 
 from htt_jax import camera
+from htt_jax.data import packing
 from htt_jax.data.clips import clip_frames, clip_table
 from htt_jax.data.decode import decode_frame
 from htt_jax.data.records import RecordSource, Video
@@ -38,9 +46,10 @@ from htt_jax.errors import InputError
 Batch: TypeAlias = dict[str, np.ndarray]
 
 PADDING = -1
-FRAME_ARRAYS = ("image", "intrinsics", "joints_3d", "hand_annotated")
+FRAME_ARRAYS = ("intrinsics", "joints_3d", "hand_annotated")
 MAX_THREADS = 16
 MIN_SHARED_BYTES = 1 << 20  # what is smaller costs more as shared memory than as a message
+SAMPLED_STEPS = 256  # whose lengths decide the sizes of batches
 
 
 def train_batches(
@@ -56,6 +65,7 @@ def train_batches(
     first_step: int = 0,
     process_index: int = 0,
     process_count: int = 1,
+    slot_multiple: int = 1,
 ) -> Iterator[Batch]:
     """Shuffled training clips, epoch after epoch, without end.
 
@@ -71,17 +81,19 @@ def train_batches(
         first_step: steps already done; the batches go on as if they had just been drawn.
         process_index: which share of every batch this process gets.
         process_count: number of processes that share the batches.
+        slot_multiple: what the number of slots is a multiple of: this process's devices.
 
     Raises:
         InputError: the split has no clip, or the numbers do not fit each other. While iterating: a
             record is damaged, or a frame in it cannot be decoded.
     """
     table = _checked_clip_table(source, window, frames, spacing, training=True)
-    share = _share(batch_size, process_count)
+    _check_shares(batch_size, process_count)
     load = _ClipReader(source, table, frames, spacing, _checked_size(source, image_size))
     order = grain.MapDataset.range(len(table)).seed(seed).shuffle().repeat(None)
+    slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
     clips = order.map(load)[first_step * batch_size :][process_index::process_count]
-    return _batches(clips, share, frames, workers)
+    return _batches(clips, slots, process_index, first_step, frames, workers)
 
 
 def eval_batches(
@@ -95,6 +107,7 @@ def eval_batches(
     workers: int = 0,
     process_index: int = 0,
     process_count: int = 1,
+    slot_multiple: int = 1,
 ) -> Iterator[Batch]:
     """Every test clip once, in order, so that every frame of the split is seen exactly once.
 
@@ -102,12 +115,14 @@ def eval_batches(
     Arguments and errors are those of `train_batches`.
     """
     table = _checked_clip_table(source, window, frames, spacing, training=False)
-    share = _share(batch_size, process_count)
+    _check_shares(batch_size, process_count)
     filler = np.full((-len(table) % batch_size, 3), PADDING)
     table = np.concatenate([table, filler])
     load = _ClipReader(source, table, frames, spacing, _checked_size(source, image_size))
-    clips = grain.MapDataset.range(len(table)).map(load)[process_index::process_count]
-    return _batches(clips, share, frames, workers)
+    order = grain.MapDataset.range(len(table))
+    slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
+    clips = order.map(load)[process_index::process_count]
+    return _batches(clips, slots, process_index, 0, frames, workers)
 
 
 def num_train_clips(source: RecordSource, *, window: int, frames: int, spacing: int) -> int:
@@ -173,10 +188,60 @@ class _ClipReader:
         return images
 
 
+@dataclasses.dataclass(frozen=True)
+class _SlotPlan:
+    """How many slots each process's share of a batch has; the same for all processes.
+
+    Attributes:
+        order: rows of the clip table, as they come.
+        counts: real frames of each row.
+        batch_size: clips of a step, over all processes.
+        process_count: that share them.
+        sizes: numbers of slots to choose from.
+    """
+
+    order: grain.MapDataset[int]
+    counts: Int[np.ndarray, " rows"]
+    batch_size: int
+    process_count: int
+    sizes: tuple[int, ...] = ()
+
+    def total(self, step: int) -> int:
+        """Real frames of a batch in the process that has most of them."""
+        rows = [self.order[step * self.batch_size + i] for i in range(self.batch_size)]
+        shares = self.counts[rows].reshape(-1, self.process_count)
+        return int(shares.sum(axis=0).max())
+
+    def slots(self, step: int) -> int:
+        """For each process."""
+        return packing.smallest_size(self.sizes, self.total(step))
+
+
+def _plan_slots(
+    order: grain.MapDataset[int],
+    table: Int[np.ndarray, "clips 3"],
+    batch_size: int,
+    process_count: int,
+    multiple: int,
+) -> _SlotPlan:
+    counts = np.maximum(table[:, 2], 1)  # a padding clip brings one frame
+    plan = _SlotPlan(order, counts, batch_size, process_count)
+    steps = min(SAMPLED_STEPS, len(order) // batch_size)
+    totals = np.array([plan.total(step) for step in range(steps)])
+    largest = int(counts.max()) * batch_size // process_count
+    return dataclasses.replace(plan, sizes=packing.slot_sizes(totals, largest, multiple))
+
+
 def _batches(
-    clips: grain.MapDataset[Batch], share: int, frames: int, workers: int
+    clips: grain.MapDataset[Batch],
+    plan: _SlotPlan,
+    process_index: int,
+    first_step: int,
+    frames: int,
+    workers: int,
 ) -> Iterator[Batch]:
     """Reads clips in parallel, and one batch ahead of its use."""
+    share = plan.batch_size // plan.process_count
     threads = 1 if workers else min(os.cpu_count() or 1, MAX_THREADS)
     # A clip can take 50 MB: buffers are counted in few of them.
     ahead = 1 if workers else max(share, threads)
@@ -184,7 +249,12 @@ def _batches(
     loaded = WithOptionsIterDataset(
         clips.to_iter_dataset(read), DatasetOptions(min_shm_size=MIN_SHARED_BYTES)
     ).mp_prefetch(grain.MultiprocessingOptions(workers))
-    batches = loaded.batch(share, batch_fn=functools.partial(_collate, frames=frames))
+    numbers = itertools.count(first_step)
+
+    def collate(clips: Sequence[Batch]) -> Batch:
+        return _collate(clips, plan.slots(next(numbers)), frames, process_index)
+
+    batches = loaded.batch(share, batch_fn=collate)
     return _closing(ThreadPrefetchIterDataset(batches, prefetch_buffer_size=1))
 
 
@@ -203,10 +273,18 @@ def _closing(batches: grain.IterDataset[Batch]) -> Iterator[Batch]:
         raise InputError(failure)
 
 
-def _collate(clips: Sequence[Batch], *, frames: int) -> Batch:
-    """Puts clips into one array each, repeating a clip's last frame to `frames`."""
+def _collate(clips: Sequence[Batch], slots: int, frames: int, process_index: int) -> Batch:
+    """Puts clips into one array each: images packed, the rest padded to `frames`.
+
+    Args:
+        clips: of this process, ragged.
+        slots: of each process.
+        frames: of a clip.
+        process_index: how many processes' slots and clips come before.
+    """
     batch = {
-        name: np.stack([clip[name] for clip in clips]) for name in clips[0].keys() - FRAME_ARRAYS
+        name: np.stack([clip[name] for clip in clips])
+        for name in clips[0].keys() - {*FRAME_ARRAYS, "image"}
     }
     for name in FRAME_ARRAYS:
         first = clips[0][name]
@@ -215,7 +293,26 @@ def _collate(clips: Sequence[Batch], *, frames: int) -> Batch:
             padded[: len(clip[name])] = clip[name]
             padded[len(clip[name]) :] = clip[name][-1]
     batch["valid"] = np.arange(frames) < batch.pop("count")[:, None]
-    return batch
+    return batch | _pack([clip["image"] for clip in clips], slots, frames, process_index)
+
+
+def _pack(images: Sequence[np.ndarray], slots: int, frames: int, process_index: int) -> Batch:
+    """The frames of all clips in one row of slots, and where each is."""
+    lengths = np.array([len(image) for image in images])
+    first = np.cumsum(lengths) - lengths
+    packed = np.empty((slots, *images[0].shape[1:]), np.uint8)
+    np.concatenate(images, out=packed[: lengths.sum()])
+    packed[lengths.sum() :] = images[-1][-1]
+    clip = np.repeat(np.arange(len(images)), lengths)
+    clip = np.append(clip, np.full(slots - len(clip), len(images) - 1))
+    place = np.minimum(np.arange(slots) - first[clip], lengths[clip] - 1)
+    slot = first[:, None] + np.minimum(np.arange(frames), lengths[:, None] - 1)
+    return {
+        "image": packed,
+        "slot_clip": (clip + process_index * len(images)).astype(np.int32),
+        "slot_frame": place.astype(np.int32),
+        "slot": (slot + process_index * slots).astype(np.int32),
+    }
 
 
 def _checked_clip_table(
@@ -242,11 +339,9 @@ def _checked_size(source: RecordSource, wanted: tuple[int, int] | None) -> tuple
     return wanted
 
 
-def _share(batch_size: int, process_count: int) -> int:
-    """Clips of a batch for each process."""
+def _check_shares(batch_size: int, process_count: int) -> None:
     if batch_size < 1 or batch_size % process_count:
         raise InputError(
             f"batch size {batch_size} cannot be divided by {process_count} processes; "
             "choose a positive multiple of their number"
         )
-    return batch_size // process_count

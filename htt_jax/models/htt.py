@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from htt_jax import camera
 from htt_jax.models.resnet import ResNet18
@@ -113,16 +113,19 @@ class HTT(nn.Module):
 
     def __call__(
         self,
-        image: Float[Array, "clips frames height width_px 3"],
+        image: Float[Array, "*places height width_px 3"],
         valid: Bool[Array, "clips frames"],
         intrinsics: Float[Array, "clips frames 3 3"],
+        slot: Int[Array, "clips frames"] | None = None,
     ) -> Outputs:
         """Estimates poses, objects and actions.
 
         Args:
-            image: `pixel / 255 - 0.5`, RGB.
+            image: `pixel / 255 - 0.5`, RGB; (clips, frames, ..), or the real frames of all clips
+                without the padding between them, (slots, ..).
             valid: whether a frame is real; padding changes no other frame's result.
             intrinsics: in pixels of `image`.
+            slot: where in packed images a frame is, for padding any place; None: not packed.
 
         Returns:
             joints_2d (clips, frames, joints, 2): pixels.
@@ -133,15 +136,16 @@ class HTT(nn.Module):
         Raises:
             ValueError: the number of frames is not a multiple of `window`.
         """
-        outputs = self.per_frame(image, valid, intrinsics)
+        outputs = self.per_frame(image, valid, intrinsics, slot)
         tokens = outputs.pop("frame_tokens")
         return {**outputs, "action_logits": self.per_clip(tokens, valid)}
 
     def per_frame(
         self,
-        image: Float[Array, "clips frames height width_px 3"],
+        image: Float[Array, "*places height width_px 3"],
         valid: Bool[Array, "clips frames"],
         intrinsics: Float[Array, "clips frames 3 3"],
+        slot: Int[Array, "clips frames"] | None = None,
     ) -> Outputs:
         """All of `__call__` that depends on a frame's own window alone.
 
@@ -149,8 +153,13 @@ class HTT(nn.Module):
             What `__call__` returns but for the action, and `frame_tokens` (clips, frames, width),
             what the action block is told of each frame.
         """
-        features = self._frame_features(image)
-        tokens = self._pose_tokens(features, valid)
+        size = image.shape[-3:]
+        features = self._frame_features(image.reshape(-1, *size))
+        slots = len(features)
+        if slot is None:
+            slot = jnp.arange(slots).reshape(valid.shape)
+        features = features[slot]
+        tokens = self._pose_tokens(features, valid, slots)
         raw_pose = self.pose_head(tokens)
         object_logits = self.object_head(tokens)
         if self.cascaded:
@@ -158,7 +167,7 @@ class HTT(nn.Module):
         else:
             frame_tokens = features
         return {
-            **self._decode_pose(raw_pose, intrinsics, image.shape[2:4]),
+            **self._decode_pose(raw_pose, intrinsics, size[:2]),
             "object_logits": object_logits,
             "frame_tokens": frame_tokens,
         }
@@ -192,29 +201,46 @@ class HTT(nn.Module):
         return logits.reshape(clips, windows, self.num_actions)
 
     def _frame_features(
-        self, image: Float[Array, "clips frames height width_px 3"]
-    ) -> Float[Array, "clips frames width"]:
+        self, image: Float[Array, "slots height width_px 3"]
+    ) -> Float[Array, "slots width"]:
         """ResNet features; projected where their number is not the tokens' width."""
-        clips, frames, *pixels = image.shape
-        features = self.backbone(image.reshape(clips * frames, *pixels))
+        features = self.backbone(image)
         if self.backbone.features != self.width:
             features = self.image_projection(features)
-        return features.reshape(clips, frames, self.width)
+        return features
 
     def _pose_tokens(
-        self, features: Float[Array, "clips frames width"], valid: Bool[Array, "clips frames"]
+        self,
+        features: Float[Array, "clips frames width"],
+        valid: Bool[Array, "clips frames"],
+        slots: int,
     ) -> Float[Array, "clips frames width"]:
-        """The pose block's encoder over each window of `window` frames (Sec. 3.2)."""
+        """The pose block's encoder over each window of `window` frames (Sec. 3.2).
+
+        Windows of padding alone are passed over, as far as the number of `slots` tells how many
+        there must be; their tokens are zeros.
+        """
         if self.window == 1:
             return features
         clips, frames, width = features.shape
         if frames % self.window:
             raise ValueError(f"{frames} frames are not a multiple of the window, {self.window}")
-        windows = (clips, frames // self.window, self.window)
+        windows = features.reshape(clips, -1, self.window, width)
         # A window of padding alone would otherwise have nothing to attend to.
-        visible = valid.reshape(windows) | (jnp.arange(self.window) == 0)
-        tokens = self.pose_block(features.reshape(*windows, width), visible)
-        return tokens.reshape(clips, frames, width)
+        visible = valid.reshape(windows.shape[:3]) | (jnp.arange(self.window) == 0)
+        # A clip has at most one window that is not full.
+        most = slots // self.window + clips
+        if most >= clips * (frames // self.window):
+            return self.pose_block(windows, visible).reshape(clips, frames, width)
+        windows, visible = windows.reshape(-1, self.window, width), visible.reshape(-1, self.window)
+        has_frame = valid.reshape(-1, self.window).any(axis=1)
+        place = jnp.nonzero(has_frame, size=most, fill_value=len(windows))[0]
+        tokens = self.pose_block(
+            jnp.take(windows, place, axis=0, mode="fill", fill_value=0)[None],
+            jnp.take(visible, place, axis=0, mode="fill", fill_value=True)[None],
+        )[0]
+        everywhere = jnp.zeros(windows.shape, tokens.dtype).at[place].set(tokens, mode="drop")
+        return everywhere.reshape(clips, frames, width)
 
     def _action_tokens(
         self,

@@ -10,6 +10,7 @@ from PIL import Image, ImageEnhance
 
 from htt_jax import augment as aug
 from htt_jax.errors import InputError
+from tests.packed import pack, unpack
 
 CLIPS, FRAMES, HEIGHT, WIDTH = 3, 2, 20, 28
 ORDER_FROM = {  # the named operation comes first
@@ -50,13 +51,13 @@ def no_change(**changed):
 
 def pixels(result):
     """Back to 0..255."""
-    return (np.asarray(result["image"]) + 0.5) * 255
+    return (unpack(result) + 0.5) * 255
 
 
 def test_inputs_are_centred_pixels_and_projected_joints():
     batch = make_batch()
-    inputs = aug.to_inputs(jax.device_put(batch))
-    np.testing.assert_allclose(inputs["image"], batch["image"] / 255 - 0.5, atol=1e-6)
+    inputs = aug.to_inputs(jax.device_put(pack(batch)))
+    np.testing.assert_allclose(unpack(inputs), batch["image"] / 255 - 0.5, atol=1e-6)
     x, y, z = np.moveaxis(batch["joints_3d"], -1, 0)
     expected = np.stack([30 * x / z + WIDTH / 2, 31 * y / z + HEIGHT / 2], -1)
     np.testing.assert_allclose(inputs["joints_2d"], expected, atol=1e-4)
@@ -67,14 +68,14 @@ def test_inputs_are_centred_pixels_and_projected_joints():
 def test_a_hand_without_annotation_has_finite_pixels():
     batch = make_batch()
     batch["joints_3d"][:] = 0
-    inputs = aug.to_inputs(jax.device_put(batch))
+    inputs = aug.to_inputs(jax.device_put(pack(batch)))
     assert np.isfinite(inputs["joints_2d"]).all()
     np.testing.assert_array_equal(inputs["depth"], 0)
 
 
 def test_drawing_nothing_changes_nothing():
     batch = make_batch()
-    result = apply(jax.device_put(batch), no_change(), reach=0)
+    result = apply(jax.device_put(pack(batch)), no_change(), reach=0)
     np.testing.assert_allclose(pixels(result), batch["image"], atol=1e-4)
 
 
@@ -91,7 +92,7 @@ def test_factors_mean_what_they_mean_to_pil(operation, enhancer):
     factors = np.ones((CLIPS, 4), np.float32)
     factors[:, operation] = [0.5, 1.2, 1.5]
     drawn = no_change(order=np.tile(ORDER_FROM[operation], (CLIPS, 1)), factors=factors)
-    result = pixels(apply(jax.device_put(batch), drawn, reach=0))
+    result = pixels(apply(jax.device_put(pack(batch)), drawn, reach=0))
     for clip in range(CLIPS):
         for frame in range(FRAMES):
             image = Image.fromarray(batch["image"][clip, frame])
@@ -105,7 +106,7 @@ def test_hue_turns_the_colour_circle():
     batch["image"][0, 0, 0] = 77  # greys stay as they are
     turns = np.array([-0.15, 0.02, 0.15], np.float32)
     drawn = no_change(order=np.tile(ORDER_FROM[aug.HUE], (CLIPS, 1)), hue=turns)
-    result = pixels(apply(jax.device_put(batch), drawn, reach=0))
+    result = pixels(apply(jax.device_put(pack(batch)), drawn, reach=0))
     for clip, frame, row, column in np.ndindex(CLIPS, FRAMES, 6, WIDTH):
         h, s, v = colorsys.rgb_to_hsv(*(batch["image"][clip, frame, row, column] / 255))
         expected = np.array(colorsys.hsv_to_rgb((h + turns[clip]) % 1, s, v)) * 255
@@ -116,7 +117,9 @@ def test_each_clip_has_its_own_order():
     batch = make_batch()
     factors = np.tile(np.array([1.5, 0.5, 1.0, 1.0], np.float32), (CLIPS, 1))
     order = np.array([[0, 1, 2, 3], [1, 0, 2, 3], [1, 2, 0, 3]])
-    result = pixels(apply(jax.device_put(batch), no_change(order=order, factors=factors), reach=0))
+    result = pixels(
+        apply(jax.device_put(pack(batch)), no_change(order=order, factors=factors), reach=0)
+    )
     for clip in range(CLIPS):
         image = Image.fromarray(batch["image"][clip, 1])
         for operation in order[clip]:
@@ -132,7 +135,7 @@ def test_blur_is_gaussian_and_each_frame_has_its_own():
     batch["image"][:] = 0
     batch["image"][:, :, 10, 14] = 255
     blur = np.tile(np.array([0.0, 0.5], np.float32), (CLIPS, 1))
-    result = pixels(apply(jax.device_put(batch), no_change(blur=blur), reach=0))
+    result = pixels(apply(jax.device_put(pack(batch)), no_change(blur=blur), reach=0))
     np.testing.assert_allclose(result[:, 0], batch["image"][:, 0], atol=1e-4)
     taps = np.exp(-0.5 * (np.arange(-3, 4) / 0.5) ** 2)
     taps /= taps.sum()
@@ -144,15 +147,15 @@ def test_blur_keeps_an_even_image_even_up_to_its_border():
     batch = make_batch()
     batch["image"][:] = 200
     blur = np.full((CLIPS, FRAMES), 0.5, np.float32)
-    result = pixels(apply(jax.device_put(batch), no_change(blur=blur), reach=0))
+    result = pixels(apply(jax.device_put(pack(batch)), no_change(blur=blur), reach=0))
     np.testing.assert_allclose(result, 200, atol=1e-4)
 
 
 def test_translation_moves_image_joints_and_principal_point_together():
     batch = make_batch()
     shift = np.array([[3, -2], [-5, 0], [0, 5]])
-    still = aug.to_inputs(jax.device_put(batch))
-    result = apply(jax.device_put(batch), no_change(shift=shift), reach=5)
+    still = aug.to_inputs(jax.device_put(pack(batch)))
+    result = apply(jax.device_put(pack(batch)), no_change(shift=shift), reach=5)
     moved = pixels(result)
     np.testing.assert_allclose(moved[0, :, :-2, 3:], batch["image"][0, :, 2:, :-3], atol=1e-4)
     np.testing.assert_allclose(moved[0, :, -2:], 0, atol=1e-4)
@@ -190,11 +193,11 @@ def test_a_clip_is_treated_alike_wherever_it_stands_in_the_batch():
     key = jax.random.key(3)
     options = aug.AugmentOptions(translation=6)
     run = jax.jit(aug.augment, static_argnums=2)
-    whole = run(key, batch, options)
-    turned = run(key, {name: value[::-1] for name, value in batch.items()}, options)
-    np.testing.assert_array_equal(whole["image"], turned["image"][::-1])
-    other = run(jax.random.key(4), batch, options)
-    assert np.abs(np.asarray(other["image"] - whole["image"])).mean() > 0.01
+    whole = unpack(run(key, pack(batch), options))
+    turned = run(key, pack({name: value[::-1] for name, value in batch.items()}), options)
+    np.testing.assert_array_equal(whole, unpack(turned)[::-1])
+    other = unpack(run(jax.random.key(4), pack(batch), options))
+    assert np.abs(other - whole).mean() > 0.01
 
 
 SHARDED = """
@@ -202,6 +205,7 @@ import jax, numpy as np
 jax.config.update("jax_num_cpu_devices", 4)
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from htt_jax import augment as aug
+from tests.packed import pack
 rng = np.random.default_rng(0)
 batch = {
     "image": rng.integers(0, 256, (4, 2, 10, 12, 3), dtype=np.uint8),
@@ -210,13 +214,14 @@ batch = {
     "video": np.arange(4, dtype=np.int32),
     "start": np.arange(4, dtype=np.int32),
 }
+batch = pack(batch)
 run = jax.jit(aug.augment, static_argnums=2)
 options = aug.AugmentOptions(translation=4)
 alone = run(jax.random.key(1), batch, options)
 mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
 sharded = jax.device_put(batch, NamedSharding(mesh, PartitionSpec("data")))
 program = run.lower(jax.random.key(1), sharded, options).compile()
-assert "u8[4,2," not in program.as_text(), "whole images on one device"
+assert "u8[8," not in program.as_text(), "whole images on one device"
 together = program(jax.random.key(1), sharded)
 for name in alone:
     np.testing.assert_allclose(alone[name], together[name], atol=1e-6, err_msg=name)
@@ -224,7 +229,7 @@ assert together["image"].sharding.spec[0] == "data"
 """
 
 
-def test_sharding_the_clips_changes_nothing_and_moves_no_image():
+def test_sharding_the_frames_changes_nothing_and_moves_no_image():
     done = subprocess.run(
         [sys.executable, "-c", SHARDED], env=os.environ, capture_output=True, text=True, check=False
     )

@@ -9,11 +9,12 @@ from safetensors.numpy import save_file
 
 from htt_jax import augment, initialise, optim, sharding, train_step
 from htt_jax.errors import InputError
-from htt_jax.interop import names, pytorch
+from htt_jax.interop import names
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import HTT
 from htt_jax.models.resnet import ConvNorm, ResNet18
 from tests import train_runs
+from tests.packed import pack
 from tests.parity import cases, recipe
 
 MODEL = HTT(
@@ -39,8 +40,8 @@ def state():
 @pytest.fixture(scope="module")
 def batch():
     rng = np.random.default_rng(0)
-    return {
-        "image": jax.numpy.asarray(rng.integers(0, 255, (2, 4, 64, 96, 3), np.uint8)),
+    batch = {
+        "image": rng.integers(0, 255, (2, 4, 64, 96, 3), np.uint8),
         "valid": np.ones((2, 4), bool),
         "joints_3d": rng.normal(0.4, 0.05, (2, 4, 21, 3)).astype(np.float32),
         "intrinsics": np.broadcast_to(np.eye(3, dtype=np.float32), (2, 4, 3, 3)),
@@ -48,6 +49,7 @@ def batch():
         "action": np.array([0, 2], np.int32),
         "object": np.array([1, 0], np.int32),
     }
+    return jax.device_put(pack(batch))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,7 @@ def test_parameters_have_the_published_spread(state):
 def test_measured_statistics_give_zero_mean_and_unit_variance_before_every_activation(
     measured, batch
 ):
-    frames = augment.to_inputs(batch)["image"].reshape(-1, 64, 96, 3)
+    frames = augment.to_inputs(batch)["image"]
     variables = {
         "params": measured.params["backbone"],
         "batch_stats": measured.batch_stats["backbone"],

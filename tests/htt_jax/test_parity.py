@@ -10,6 +10,7 @@ from htt_jax import optim
 from htt_jax.interop import pytorch
 from htt_jax.losses import LossWeights, htt_loss
 from htt_jax.train_step import create_state, loss_and_gradients, update
+from tests.packed import pack
 from tests.parity import cases
 
 
@@ -36,9 +37,9 @@ def test_forward_pass_gives_the_published_poses_probabilities_and_losses(name):
 def test_gradient_norms_are_the_published_ones():
     model, variables, batch, expected = cases.load("fpha_train")
     state = create_state(variables, optim.adam(lambda step: 0.0))
-    gradients = jax.jit(functools.partial(loss_and_gradients, model, LossWeights()))(state, batch)[
-        1
-    ]
+    gradients = jax.jit(functools.partial(loss_and_gradients, model, LossWeights()))(
+        state, pack(batch)
+    )[1]
     zeros = jax.tree.map(np.zeros_like, state.batch_stats)
     norms = {
         name: np.linalg.norm(gradient)
@@ -57,6 +58,7 @@ def test_four_adam_steps_follow_the_published_losses_and_leave_the_statistics_al
     schedule = optim.step_decay(case["lr"], 0.5, case["lr_step"], steps_per_epoch=1)
     optimizer = optim.adam(schedule)
     state = create_state(variables, optimizer)
+    batch = pack(batch)
     step = jax.jit(functools.partial(update, model, optimizer, LossWeights()))
     losses = []
     for i in range(case["steps"] + 1):

@@ -137,5 +137,5 @@ def test_every_step_is_logged_with_its_terms_and_rates(interrupted):
         *("frames_per_second", "steps_per_second"),
     }
     assert line["epoch"] == 4
-    assert 0 < line["real_frame_share"] < 1
+    assert 0 < line["real_frame_share"] <= 1
     assert any((interrupted[0] / logs.TENSORBOARD).iterdir())

@@ -8,6 +8,7 @@ from htt_jax.data.clips import clip_frames
 from htt_jax.data.decode import decode_frame
 from htt_jax.data.loader import eval_batches, num_train_clips, steps_per_epoch, train_batches
 from htt_jax.errors import InputError
+from tests.packed import unpack
 
 LENGTHS = {"window": 2, "frames": 4, "spacing": 2}
 TRAIN = LENGTHS | {"batch_size": 4, "seed": 5}
@@ -38,7 +39,8 @@ def assert_equal(ours, theirs):
 
 def test_a_batch_holds_the_frames_of_its_clips(source, colour_of):
     for batch in take(train_batches(source, **TRAIN), 6):
-        assert batch["image"].shape == (4, 4, 32, 48, 3)
+        assert batch["slot"].shape == (4, 4)
+        assert batch["image"].shape[1:] == (32, 48, 3)
         for clip, (video, start) in enumerate(order([batch])):
             count = int(batch["valid"][clip].sum())
             frames, valid = clip_frames(start, count, frames=4, spacing=2)
@@ -49,7 +51,7 @@ def test_a_batch_holds_the_frames_of_its_clips(source, colour_of):
             assert batch["action"][clip] == video % 3
             assert batch["object"][clip] == video % 2
             for place, frame in enumerate(frames):
-                shown = batch["image"][clip, place].reshape(-1, 3).astype(int)
+                shown = batch["image"][batch["slot"][clip, place]].reshape(-1, 3).astype(int)
                 assert np.abs(shown - colour_of(video, frame)).max() <= 3
 
 
@@ -57,6 +59,9 @@ def test_dtypes_are_those_of_the_contract(source):
     (batch,) = take(train_batches(source, **TRAIN), 1)
     assert {name: array.dtype.name for name, array in batch.items()} == {
         "image": "uint8",
+        "slot": "int32",
+        "slot_clip": "int32",
+        "slot_frame": "int32",
         "valid": "bool",
         "intrinsics": "float32",
         "joints_3d": "float32",
@@ -66,6 +71,28 @@ def test_dtypes_are_those_of_the_contract(source):
         "video": "int32",
         "start": "int32",
     }
+
+
+def test_slots_hold_every_real_frame_once_and_know_whose_it_is(source):
+    for batch in take(train_batches(source, **TRAIN, slot_multiple=3), 6):
+        slots = len(batch["image"])
+        assert slots % 3 == 0
+        real = batch["slot"][batch["valid"]]
+        np.testing.assert_array_equal(real, np.arange(len(real)))
+        clip, frame = np.nonzero(batch["valid"])
+        np.testing.assert_array_equal(batch["slot_clip"][: len(real)], clip)
+        np.testing.assert_array_equal(batch["slot_frame"][: len(real)], frame)
+        # Behind them the last one is repeated.
+        for name in ("image", "slot_clip", "slot_frame"):
+            rest = batch[name][len(real) :]
+            np.testing.assert_array_equal(
+                rest, np.repeat(batch[name][len(real) - 1 :][:1], len(rest), 0)
+            )
+        last = batch["valid"].sum(axis=1) - 1
+        for clip in range(4):
+            np.testing.assert_array_equal(
+                batch["slot"][clip, last[clip] :], batch["slot"][clip, last[clip]]
+            )
 
 
 def test_an_epoch_holds_every_clip_once_and_the_next_another_order(source):
@@ -100,9 +127,16 @@ def test_two_processes_share_the_batches_of_one(source):
         for index in (0, 1)
     ]
     for whole, even, odd in zip(alone, *shares, strict=True):
-        for name in whole:
+        for name in whole.keys() - {"image", "slot", "slot_clip", "slot_frame"}:
             np.testing.assert_array_equal(whole[name][0::2], even[name], err_msg=name)
             np.testing.assert_array_equal(whole[name][1::2], odd[name], err_msg=name)
+        # As one global batch: process after process.
+        image = np.concatenate([even["image"], odd["image"]])
+        for part, share in enumerate((even, odd)):
+            np.testing.assert_array_equal(
+                unpack(whole)[part::2], unpack({"image": image, "slot": share["slot"]})
+            )
+            assert len(share["image"]) == len(image) / 2
 
 
 def test_resuming_goes_on_as_if_never_stopped(source):
@@ -146,13 +180,13 @@ def test_a_video_of_one_frame_is_a_clip(dataset_of, video_of):
     for batches in (train_batches(one, **TRAIN), eval_batches(one, **EVAL)):
         batch = next(batches)
         np.testing.assert_array_equal(batch["valid"][0], [True, False, False, False])
-        np.testing.assert_array_equal(batch["image"][0, 0], batch["image"][0, 3])
+        np.testing.assert_array_equal(batch["slot"][0], 0)
         batches.close()
 
 
 def test_smaller_images_come_with_scaled_intrinsics(source):
     (batch,) = take(train_batches(source, **TRAIN, image_size=(24, 8)), 1)
-    assert batch["image"].shape == (4, 4, 8, 24, 3)
+    assert batch["image"].shape[1:] == (8, 24, 3)
     expected = np.array([[30, 0, 12], [0, 15.5, 4], [0, 0, 1]])
     np.testing.assert_allclose(batch["intrinsics"][0, 0], expected)
 

@@ -183,3 +183,56 @@ def test_features_of_another_width_are_projected():
 def test_frames_that_are_no_whole_windows_are_refused():
     with pytest.raises(ValueError, match="16 frames are not a multiple of the window, 3"):
         shapes(SMALL(window=3))
+
+
+def test_packed_frames_give_what_padded_clips_give(inputs, variables, apply):
+    image, valid, intrinsics = inputs
+    valid = np.array([[True] * 5 + [False] * 3, [True] * 2 + [False] * 6])
+    padded = apply(image, valid, intrinsics)
+    packed = image[valid]
+    slot = np.minimum(np.cumsum(valid).reshape(valid.shape) - 1, len(packed) - 1)
+    found = apply(packed, valid, intrinsics, slot)
+    for name in POSES:
+        np.testing.assert_allclose(found[name][valid], padded[name][valid], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        found["action_logits"], padded["action_logits"], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_windows_of_padding_alone_are_not_computed(inputs, variables):
+    image, _, intrinsics = inputs
+    valid = np.array([[True] * 4 + [False] * 4, [True] * 3 + [False] * 5])
+    slot = np.minimum(np.cumsum(valid).reshape(valid.shape) - 1, 6)
+    model = SMALL()
+    _, seen = model.apply(
+        variables, image[valid], valid, intrinsics, slot, mutable=["intermediates"]
+    )
+    (weights,) = seen["intermediates"]["pose_block"]["layer_0"]["attention"]["weights"]
+    assert weights.shape == (1, 3, 4, 4)  # 7 // 4 windows and one for each clip, of 4 in the clips
+
+
+def test_gradients_do_not_depend_on_packing(inputs, variables):
+    image, valid, intrinsics = inputs
+    valid = np.array([[True] * 5 + [False] * 3, [True] * 2 + [False] * 6])
+    slot = np.minimum(np.cumsum(valid).reshape(valid.shape) - 1, valid.sum() - 1)
+
+    def loss(out):
+        poses = jnp.where(valid[..., None, None], jnp.square(out["joints_3d"]), 0.0).sum()
+        return poses + jnp.square(out["action_logits"]).sum()
+
+    model = SMALL()
+    statistics = {"batch_stats": variables["batch_stats"]}
+    expected = jax.jit(
+        jax.grad(lambda p: loss(model.apply({"params": p} | statistics, image, valid, intrinsics)))
+    )(variables["params"])
+    found = jax.jit(
+        jax.grad(
+            lambda p: loss(
+                model.apply({"params": p} | statistics, image[valid], valid, intrinsics, slot)
+            )
+        )
+    )(variables["params"])
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(
+            one, other, rtol=2e-3, atol=1e-5 * float(jnp.abs(other).max() + 1)
+        )
