@@ -155,10 +155,12 @@ class HTT(nn.Module):
         """
         size = image.shape[-3:]
         features = self._frame_features(image.reshape(-1, *size))
-        slots = len(features)
         if slot is None:
-            slot = jnp.arange(slots).reshape(valid.shape)
-        features = features[slot]
+            slots = None  # and the number of frames may be a symbol, as in exports
+            features = features.reshape(*valid.shape, self.width)
+        else:
+            slots = len(features)
+            features = features[slot]
         tokens = self._pose_tokens(features, valid, slots)
         raw_pose = self.pose_head(tokens)
         object_logits = self.object_head(tokens)
@@ -213,12 +215,12 @@ class HTT(nn.Module):
         self,
         features: Float[Array, "clips frames width"],
         valid: Bool[Array, "clips frames"],
-        slots: int,
+        slots: int | None,
     ) -> Float[Array, "clips frames width"]:
         """The pose block's encoder over each window of `window` frames (Sec. 3.2).
 
-        Windows of padding alone are passed over, as far as the number of `slots` tells how many
-        there must be; their tokens are zeros.
+        Of packed frames, windows of padding alone are passed over, as far as the number of `slots`
+        tells how many there must be; their tokens are zeros.
         """
         if self.window == 1:
             return features
@@ -228,10 +230,9 @@ class HTT(nn.Module):
         windows = features.reshape(clips, -1, self.window, width)
         # A window of padding alone would otherwise have nothing to attend to.
         visible = valid.reshape(windows.shape[:3]) | (jnp.arange(self.window) == 0)
-        # A clip has at most one window that is not full.
-        most = slots // self.window + clips
-        if most >= clips * (frames // self.window):
+        if slots is None or slots // self.window + clips >= clips * (frames // self.window):
             return self.pose_block(windows, visible).reshape(clips, frames, width)
+        most = slots // self.window + clips  # a clip has at most one window that is not full
         windows, visible = windows.reshape(-1, self.window, width), visible.reshape(-1, self.window)
         has_frame = valid.reshape(-1, self.window).any(axis=1)
         place = jnp.nonzero(has_frame, size=most, fill_value=len(windows))[0]
