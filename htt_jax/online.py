@@ -3,7 +3,7 @@
     online = OnlinePredictor(model.run, (1280, 720), intrinsics)
     for frame in camera:
         for result in online.push(frame):
-            ...  # of a frame pushed one window's delay ago
+            ...  # of this frame, and of the others of its group
 
 The clips are those of `htt_jax.data.clips` at test time: `spacing` of them are under way at once,
 each taking every `spacing`-th frame, and after T frames new ones begin. A window of the pose block
@@ -49,8 +49,9 @@ class OnlinePredictor:
     """Poses within a window's delay, and the action so far, of frames as they come.
 
     Attributes:
-        delay: in frames, window * spacing. The frames 0 to `delay - 1` are a group, and so on: the
-            results of a group come all at once, when the first frame of the next one is pushed.
+        delay: in frames, window * spacing. The frames 0 to `delay - 1` are a group, and so on: one
+            window of every clip under way. The results of a group come all at once, when its last
+            frame is pushed.
     """
 
     def __init__(self, run: TrainedRun, image_size: Size, intrinsics: Float[np.ndarray, "3 3"]):
@@ -122,8 +123,8 @@ class OnlinePredictor:
         """Takes the next frame: RGB, copied.
 
         Returns:
-            The results of the last group in order of its frames, where `frame` begins a new one;
-            otherwise nothing, and the device is not waited for.
+            Where `frame` is the last of its group, the results of all frames of the group, in
+            order; the device is waited for. Otherwise nothing, and it is not.
 
         Raises:
             InputError: it is not uint8 (height, width, 3) of the size announced.
@@ -141,11 +142,11 @@ class OnlinePredictor:
             self._filling[clip] = np.zeros((self._window, height, width, 3), np.uint8)
         self._filling[clip][in_window] = self._resizer(np.ascontiguousarray(frame))
         self._pushed += 1
-        begins_group = number > 0 and number % self.delay == 0
-        results = self._collect(number - self.delay, self.delay) if begins_group else []
         if in_window == self._window - 1:
             self._run_window(clip, place - in_window, self._window)
-        return results
+        if self._pushed % self.delay == 0:
+            return self._collect(self._pushed - self.delay, self.delay)
+        return []
 
     def finish(self) -> list[FrameResult]:
         """Ends the video; afterwards only `reset` makes sense.
@@ -159,10 +160,10 @@ class OnlinePredictor:
         if self._finished:
             raise ValueError("the video is finished already")
         self._finished = True
-        if not self._pushed:
+        frames = self._pushed % self.delay
+        if not frames:
             return []
-        start = (self._pushed - 1) // self.delay * self.delay
-        frames = self._pushed - start
+        start = self._pushed - frames
         for clip in sorted(self._filling):
             count = len(range(clip, frames, self._spacing))
             self._run_window(clip, start // self._spacing, count)

@@ -1,0 +1,64 @@
+"""Runs in memory, with random weights, for the tests of what takes frames one at a time."""
+
+import functools
+from fractions import Fraction
+
+import jax
+import numpy as np
+import optax
+
+from htt_jax import configuration, initialise, rundir, sharding, train_step
+from htt_jax.checkpoint import Checkpoints
+from htt_jax.restore import TrainedRun
+from htt_jax.rundir import DatasetFacts, Run
+from htt_jax.visual.video import VideoWriter
+from tests import prepared, runs
+
+SIZE = (64, 36)  # of the frames
+MODEL = (48, 27)
+INTRINSICS = np.array([[60.0, 0, 33], [0, 61, 17], [0, 0, 1]])
+
+
+def make_run(**options):
+    """As `runs.initialise_run` makes it; `options` of the model."""
+    config = runs.tiny_config("", MODEL)
+    config.model.update(options)
+    dataset = DatasetFacts("fpha", tuple(prepared.ACTIONS), tuple(prepared.OBJECTS), MODEL, None)
+    model = configuration.make_model(config, dataset)
+    mesh = sharding.single_device_mesh()
+    abstract = initialise.abstract_state(model, optax.identity(), mesh).variables
+    rng = np.random.default_rng(0)
+    variables = jax.tree_util.tree_map_with_path(functools.partial(_random, rng), abstract)
+    return TrainedRun("runs/tiny", Run(config, dataset), model, variables, 7)
+
+
+def save_run(workdir, run):
+    """Writes the directory of such a run."""
+    rundir.start(workdir, run.description)
+    state = train_step.create_state(run.variables, optax.identity())
+    with Checkpoints(workdir / rundir.CHECKPOINTS, keep=1, best_metric="mepe") as checkpoints:
+        checkpoints.save(run.step, state)
+
+
+def _random(rng, path, abstract):
+    """Of the size that keeps activations in bounds; sooner made than compiled."""
+    shape = abstract.shape
+    if path[-1].key in ("scale", "var"):
+        values = np.ones(shape)
+    else:
+        values = rng.normal(0, max(np.prod(shape[:-1]), 1) ** -0.5, shape)
+    return jax.device_put(values.astype(abstract.dtype), abstract.sharding)
+
+
+def make_frames(count):
+    """Random frames of another brightness each."""
+    rng = np.random.default_rng(count)
+    brightness = rng.integers(40, 255, (count, 1, 1, 3))
+    return rng.integers(0, brightness, (count, SIZE[1], SIZE[0], 3)).astype(np.uint8)
+
+
+def write_video(path, frames, rate=30):
+    """As H.264, which changes the pixels a little."""
+    with VideoWriter(path, SIZE, Fraction(rate)) as video:
+        for frame in frames:
+            video.write(frame)
