@@ -1,0 +1,47 @@
+"""How often each action, verb and noun is recognised."""
+
+from functools import partial
+
+from matplotlib.axes import Axes
+
+from htt_jax.analysis import Table
+from htt_jax.report import plotting
+from htt_jax.report.plotting import Panel, Plot
+from htt_jax.visual.panels import readable
+
+PARTS = ("action", "verb", "noun")
+"""What accuracies are counted of."""
+
+_BAR, _AROUND = 19, 62  # pixels
+
+
+def worst_first(rows: Table) -> Table:
+    """Rows of `analysis.action_table` and its like, lowest accuracy first."""
+    return sorted(rows, key=lambda row: (row["accuracy"], -row["videos"]))
+
+
+def accuracy_plot(rows: Table, kind: str) -> Plot:
+    """Bars of the accuracy of each class, worst first, with the numbers of videos.
+
+    Args:
+        rows: of `analysis.action_table`, `verb_table` or `noun_table`, not empty.
+        kind: 'action', 'verb' or 'noun'.
+    """
+    rows = worst_first(rows)
+    panel = Panel(
+        f"by {kind}",
+        "",
+        partial(_draw, rows=rows, kind=kind),
+        (680, _AROUND + _BAR * len(rows)),
+    )
+    return Plot(f"accuracy_by_{kind}", f"Action accuracy by {kind}", [panel])
+
+
+def _draw(axes: Axes, *, rows: Table, kind: str) -> None:
+    plotting.draw_bars(
+        axes,
+        [readable(row[kind]) for row in rows],
+        [row["accuracy"] for row in rows],
+        [f"{row['correct']} of {row['videos']}" for row in rows],
+        f"videos whose {kind} is recognised (%)",
+    )
