@@ -1,4 +1,4 @@
-"""Evaluates a trained run on one split: tables on the screen, everything in results.json."""
+"""Evaluates a trained run on one split: tables on the screen, a report to look at, all in files."""
 
 import argparse
 import dataclasses
@@ -12,12 +12,13 @@ import jax
 import numpy as np
 from absl import logging
 
-from htt_jax import baselines, cli, evaluation, inference, tables, version
+from htt_jax import baselines, cli, evaluation, inference, report, tables, version
 from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
 from htt_jax.estimates import Collector, Estimates
 from htt_jax.files import atomic_write, make_folder
 from htt_jax.inference import SplitInference
+from htt_jax.report.writing import PAGE_FILE
 from htt_jax.restore import TrainedRun
 
 RESULTS_FILE = "results.json"
@@ -92,8 +93,9 @@ def evaluate(
     baseline_results = baselines.evaluate_baselines(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )
-    report = _report(run, source, training, results, baseline_results)
-    return Evaluation(report, collector.result(), source)
+    return Evaluation(
+        _report(run, source, training, results, baseline_results), collector.result(), source
+    )
 
 
 def _collecting(opened: SplitInference, collector: Collector) -> Iterator[Mapping[str, np.ndarray]]:
@@ -162,22 +164,23 @@ def _names_of(entry: dict[str, Any], source: RecordSource) -> dict[str, Any]:
     }
 
 
-def _write(evaluation: Evaluation, text: str, out: pathlib.Path) -> None:
+def _write(found: Evaluation, text: str, out: pathlib.Path) -> None:
     make_folder(out)
     with atomic_write(out / TABLES_FILE, "w") as file:
         file.write(text + "\n")
     with atomic_write(out / RESULTS_FILE, "w") as file:
-        json.dump(evaluation.report, file, indent=1, allow_nan=False)
-    evaluation.estimates.save(out / ESTIMATES_FILE)
+        json.dump(found.report, file, indent=1, allow_nan=False)
+    found.estimates.save(out / ESTIMATES_FILE)
+    report.write(out, found.report, found.estimates, found.source)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m htt_jax.evaluate",
         description="Evaluates a trained run on one split: hand poses, objects and actions,\n"
-        "beside the published figures and constant baselines. Prints tables; writes results.json\n"
-        "(curves, per joint, confusion counts, per video), tables.md and estimates.npz (every\n"
-        "frame).",
+        "beside the published figures and constant baselines. Prints tables; writes report.html\n"
+        "(one page to look at; its plots in plots/, its tables in tables/), results.json (curves,\n"
+        "per joint, confusion counts, per video), tables.md and estimates.npz (every frame).",
         epilog="example:\n  python -m htt_jax.evaluate --workdir runs/fpha --split test",
         formatter_class=cli.HelpFormatter,
     )
@@ -219,7 +222,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     text = tables.evaluation_tables(evaluated.report)
     print(text)
     _write(evaluated, text, out)
-    print(f"\nwritten: {out / RESULTS_FILE} (everything) and {TABLES_FILE} (these tables)")
+    print(
+        f"\nwritten: {out / PAGE_FILE} (to look at), {RESULTS_FILE} (all numbers), "
+        f"{TABLES_FILE} (these tables) and {ESTIMATES_FILE} (every frame)"
+    )
 
 
 if __name__ == "__main__":

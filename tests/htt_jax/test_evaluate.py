@@ -106,6 +106,14 @@ def test_estimates_of_every_frame_are_those_that_are_scored(folder, evaluated):
         np.testing.assert_allclose(stands[-1], entry["probabilities"], rtol=1e-5)
 
 
+def test_the_command_writes_a_report_and_says_where(folder, tmp_path, capsys):
+    evaluate.main(["--workdir", str(folder / "run"), "--out", str(tmp_path)])
+    assert f"written: {tmp_path / 'report.html'} (to look at)" in capsys.readouterr().out
+    written = {path.name for path in tmp_path.iterdir()}
+    files = {"report.html", "results.json", "tables.md", "estimates.npz"}
+    assert written == files | {"plots", "tables"}
+
+
 def test_baselines_are_the_training_mean_and_mode_on_the_same_frames(folder, evaluated):
     train, test = (videos_of(folder / "data", split) for split in ("train", "test"))
     mean = np.concatenate([video.joints_3d for video in train]).astype(np.float64).mean(axis=0)
@@ -151,14 +159,15 @@ def test_hidden_actions_are_reported_as_hidden_and_poses_scored(folder, evaluate
                 shard.write(data, len(video.frames), video.video_id)
         indexes[split] = [shard.index]
     records.write_metadata(tmp_path, H2O, prepared.ACTIONS, prepared.OBJECTS, indexes)
-    found = evaluate.evaluate(str(folder / "run"), split="test", data=str(tmp_path))
-    report = found.report
+    hidden_run = evaluate.evaluate(str(folder / "run"), split="test", data=str(tmp_path))
+    report = hidden_run.report
     action = report["results"]["action"]
     assert action["accuracy"] is None
     assert [video["action_name"] for video in action["per_video"]] == [None] * 3
     assert "action_accuracy" not in report["headline"]
     found, expected = (x["results"]["pose"]["left"] for x in (report, evaluated))
     assert found["camera_space"]["mepe"] == pytest.approx(expected["camera_space"]["mepe"])
+    assert (hidden_run.estimates.num_videos, hidden_run.source.split) == (3, "test")
     text = tables.evaluation_tables(report)
     assert "action %, hidden" in text
     assert "The actions of 3 videos are hidden and not scored." in text
