@@ -60,9 +60,11 @@ def train_run(workdir, directory):
     return train.train(tiny_config(directory), str(workdir))
 
 
-def initialise_run(workdir, directory, image_size=None, step=7):
-    """A run of random weights, as if saved after `step` steps."""
+def initialise_run(workdir, directory, image_size=None, step=7, **options):
+    """A run of random weights, as if saved after `step` steps; options as `model__window=1`."""
     config = tiny_config(directory, image_size)
+    given = {name.replace("__", "."): value for name, value in options.items()}
+    config.update_from_flattened_dict(given)
     dataset = rundir.dataset_facts(RecordSource(directory, "train"), image_size)
     rundir.start(workdir, rundir.Run(config, dataset))
     model = configuration.make_model(config, dataset)

@@ -71,6 +71,16 @@ def save(path, module, optimizer=None, schedule=None, epoch=2):
     return path
 
 
+# What no tensor tells, as `from_pytorch` takes it.
+OPTIONS = (
+    "--config.data.frames=4",
+    "--config.model.window=2",
+    "--config.model.heads=2",
+    "--config.init.backbone=",
+    "--config.augment.enabled=False",
+)
+
+
 def save_trained(path, epoch=2, **sizes):
     """A checkpoint of a few steps; returns its module, optimizer and schedule."""
     module = make(**sizes)

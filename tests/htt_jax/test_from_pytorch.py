@@ -20,11 +20,7 @@ EPOCH = 2
 STEPS_PER_EPOCH = 7  # 13 training clips, two a batch
 OPTIONS = (
     "--config.epochs=3",
-    "--config.data.frames=4",
-    "--config.model.window=2",
-    "--config.model.heads=2",
-    "--config.init.backbone=",
-    "--config.augment.enabled=False",
+    *torch_files.OPTIONS,
     "--config.optimizer.decay_epochs=1",
     "--config.log.every_steps=1",
 )
