@@ -43,7 +43,7 @@ def _sections(
 ) -> Iterator[str]:
     spec, dataset = run.dataset.spec, run.dataset
     width, height = dataset.image_size
-    yield f"# HTT trained on {spec.title}, as {to}"
+    yield f"# HTT, {spec.title} layout, as {to}"
     yield (
         "Hierarchical Temporal Transformer (CVPR 2023): 3D hand pose in every frame and the action "
         f"of the video, from egocentric RGB. {spec.num_joints} joints "
@@ -103,13 +103,21 @@ def _origin(run: TrainedRun) -> list[list[str]]:
         "run": epath.Path(run.workdir).name,
         "step": run.step,
         "imported from": run.description.imported_from,
-        "dataset": run.dataset.spec.title,
+        "dataset": _dataset(run),
         "fingerprint of the training split": run.dataset.fingerprint,
         "htt_jax": version.package_version(),
         "commit of the code that exported it": version.commit(),
         "jax": jax.__version__,
     }
     return [[name, str(value)] for name, value in facts.items() if value is not None]
+
+
+def _dataset(run: TrainedRun) -> str:
+    """A simulated dataset has the layout of a real one; of a published file nothing is known."""
+    layout = f"{run.dataset.spec.title} layout"
+    if run.dataset.fingerprint is None:
+        return f"not known, {layout} by the number of joints"
+    return f"{run.config.data.directory}, {layout}"
 
 
 def _ordinal(number: int) -> str:

@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 
 _ROOT = pathlib.Path(__file__).parents[1]
+# The commit in full, and no tag in its place.
+_DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
 
 
 def package_version() -> str | None:
@@ -21,7 +23,7 @@ def commit() -> str | None:
         return None
     try:
         found = subprocess.run(
-            ["git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=40"],
+            ["git", "-C", str(_ROOT), *_DESCRIBE],
             capture_output=True,
             text=True,
             check=True,
