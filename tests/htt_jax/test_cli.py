@@ -1,5 +1,8 @@
+import pathlib
+
 import pytest
 
+from configs import default, h2o
 from htt_jax import cli
 from htt_jax.errors import InputError
 
@@ -28,3 +31,51 @@ def test_ctrl_c_is_one_word_and_status_130(capsys):
 def test_other_errors_are_not_hidden():
     with pytest.raises(ZeroDivisionError):
         cli.run(raises(ZeroDivisionError()))
+
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def test_without_a_config_file_the_default_is_changed_by_options():
+    config = cli.parse_config(
+        ["--config.model.heads=4", "--config.data.image_size=(240,135)"], default.get_config
+    )
+    assert (config.model.heads, config.data.image_size) == (4, (240, 135))
+    assert config.model.width == default.get_config().model.width
+
+
+# ml_collections loads config files by a function that Python deprecated.
+loads_a_file = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method:DeprecationWarning")
+
+
+@loads_a_file
+def test_a_config_file_takes_the_place_of_the_default():
+    config = cli.parse_config(
+        [f"--config={ROOT / 'configs/h2o.py'}", "--config.batch_size=3"], default.get_config
+    )
+    expected = h2o.get_config()
+    expected.batch_size = 3
+    assert config.to_dict() == expected.to_dict()
+
+
+@loads_a_file
+def test_a_config_file_that_cannot_be_loaded_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"cannot load the --config file: .*nowhere.py"):
+        cli.parse_config([f"--config={tmp_path / 'nowhere.py'}"], default.get_config)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--config.model.hedas=4", r"unknown config option 'hedas': Did you mean \"heads\""),
+        ("--config.modle.heads=4", r"unknown config option 'modle': Did you mean \"model\""),
+        ("--config.model.heads=four", r"--config.model.heads=four: invalid literal for int"),
+        ("--config.augment.enabled=perhaps", r"--config.augment.enabled=perhaps"),
+        ("--workdri=x", r"Unknown command line flag 'workdri'"),
+        ("word", r"unexpected argument 'word'; see --help"),
+    ],
+)
+def test_a_wrong_argument_is_one_line(argument, message):
+    with pytest.raises(InputError, match=message) as refused:
+        cli.parse_config([argument], default.get_config)
+    assert "\n" not in str(refused.value)

@@ -33,3 +33,21 @@ def test_adam_moves_as_worked_out_by_hand_without_weight_decay():
         x = x - 0.1 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
         np.testing.assert_allclose(params["x"], x, rtol=1e-5)
     np.testing.assert_array_equal(params["still"], [5.0])
+
+
+def test_moments_and_the_schedules_step_are_replaced_each_with_its_own_count():
+    rates = optax.piecewise_constant_schedule(1.0, {5: 0.5, 8: 0.5})
+    optimizer = optim.adam(rates)
+    params = {"x": jnp.array([2.0, -3.0])}
+    adam_state = optax.ScaleByAdamState(
+        count=jnp.asarray(3), mu={"x": jnp.array([0.1, 0.2])}, nu={"x": jnp.array([0.3, 0.4])}
+    )
+    state = optim.with_moments(optimizer.init(params), adam_state, step=7)
+    assert optim.moments(state) is adam_state
+    updates, state = optimizer.update({"x": jnp.zeros(2)}, state)
+    mean = 0.9 * np.array([0.1, 0.2]) / (1 - 0.9**4)  # Adam's fourth step
+    square = 0.999 * np.array([0.3, 0.4]) / (1 - 0.999**4)
+    expected = -0.5 * mean / np.sqrt(square)  # at the rate of step 7
+    np.testing.assert_allclose(updates["x"], expected, rtol=1e-5)
+    assert optim.moments(state).count == 4
+    assert state[1].count == 8

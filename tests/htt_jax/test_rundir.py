@@ -88,6 +88,37 @@ def test_another_dataset_is_refused_with_the_difference(tmp_path, field, value, 
         rundir.start(tmp_path, other)
 
 
+def test_a_run_remembers_what_it_was_imported_from(tmp_path):
+    imported = dataclasses.replace(run(), steps_per_epoch=7, imported_from="htt.pth, epoch 3")
+    rundir.start(tmp_path, imported)
+    rundir.start(tmp_path, dataclasses.replace(run(), steps_per_epoch=7))
+    found = rundir.read(tmp_path)
+    assert (found.imported_from, found.steps_per_epoch) == ("htt.pth, epoch 3", 7)
+
+
+def test_a_run_imported_without_its_dataset_does_not_go_on(tmp_path):
+    rundir.start(tmp_path, rundir.Run(run().config, dataclasses.replace(FACTS, fingerprint=None)))
+    with pytest.raises(
+        InputError, match=r"imported without a dataset to train on; .* --data, .*init.checkpoint="
+    ):
+        rundir.start(tmp_path, run())
+    assert rundir.read(tmp_path).dataset.fingerprint is None
+
+
+def test_a_run_that_was_begun_before_epochs_were_counted_goes_on(tmp_path):
+    rundir.start(tmp_path, run())
+    content = json.loads((tmp_path / "run.json").read_text())
+    del (
+        content["steps_per_epoch"],
+        content["imported_from"],
+        content["config"]["init"]["checkpoint"],
+    )
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    assert rundir.read(tmp_path).steps_per_epoch is None
+    rundir.start(tmp_path, dataclasses.replace(run(), steps_per_epoch=7))
+    assert rundir.read(tmp_path).steps_per_epoch == 7
+
+
 def test_facts_are_those_of_the_dataset_on_disk(tmp_path):
     source = RecordSource(prepared.write_dataset(tmp_path, FPHA, {"train": [2]}), "train")
     facts = rundir.dataset_facts(source, None)
@@ -102,6 +133,14 @@ def test_facts_are_those_of_the_dataset_on_disk(tmp_path):
 def test_a_directory_without_a_run_is_named(tmp_path):
     with pytest.raises(InputError, match=r"no run in .*run.json is missing; give a --workdir"):
         rundir.read(tmp_path)
+
+
+def test_json_says_what_the_run_is():
+    described = dataclasses.replace(run(), steps_per_epoch=7, imported_from="htt.pth")
+    found = rundir.from_json(rundir.to_json(described), "a.pth")
+    assert (found.dataset, found.steps_per_epoch, found.imported_from) == (FACTS, 7, "htt.pth")
+    with pytest.raises(InputError, match=r"a.pth is not the description of a run"):
+        rundir.from_json("{}", "a.pth")
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"config": {}}', '{"config": 3, "dataset": 4}'])
