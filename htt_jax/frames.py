@@ -7,8 +7,10 @@ import pathlib
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
 from typing import Any, Protocol, TypeAlias
 
+import av
 import cv2
 import numpy as np
 from jaxtyping import UInt8
@@ -23,6 +25,9 @@ Size: TypeAlias = tuple[int, int]
 FrameSource: TypeAlias = str | os.PathLike[str] | UInt8[np.ndarray, "frames height width 3"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+DEFAULT_RATE = Fraction(30)
+"""Frames a second where nothing says how many there are; what FPHA and H2O were taken at."""
 
 _MAX_THREADS = 16
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND"}  # JPEG and PNG: first and last bytes
@@ -63,13 +68,10 @@ class Resizer:
         Raises:
             ValueError: it is not a whole image, or of another size than `from_size`.
         """
-        _check_whole(encoded)
         # A file as it is stored in a prepared dataset is decoded exactly as it is from there.
-        is_stored = _fits(self.to_size, self.from_size) and _fits(self.from_size, STORED_SIZE)
-        width, height = self.to_size if is_stored else self.from_size
-        image = np.empty((height, width, 3), np.uint8)
-        decode_frame(encoded, self.from_size, image)
-        return image if is_stored else self(image)
+        if _fits(self.to_size, self.from_size) and _fits(self.from_size, STORED_SIZE):
+            return _decode(encoded, self.from_size, self.to_size)
+        return self(_decode(encoded, self.from_size, self.from_size))
 
     def _dataset_filter(self, image: Pixels, size: Size) -> Pixels:
         if self.spec.antialiased:
@@ -83,25 +85,34 @@ class Frames(Protocol):
     Attributes:
         size: (width, height).
         count: how many, as far as the file says; 0 where it does not.
+        rate: frames a second, as the file says, else `DEFAULT_RATE`.
     """
 
     size: Size
     count: int
+    rate: Fraction
 
-    def read(self, resizer: Resizer) -> Iterator[tuple[str, Pixels]]:
-        """The name and pixels (RGB) of each frame; few are in memory at a time.
+    def read(self, resizer: Resizer | None = None) -> Iterator[tuple[str, Pixels]]:
+        """The name and pixels (RGB) of each frame, from the first; few are in memory at a time.
+
+        Args:
+            resizer: brings them to a model's size; None leaves them at their own.
 
         Raises:
             InputError: while iterating, a frame cannot be read or is of another size.
         """
 
 
-def open_frames(source: FrameSource) -> Frames:
+def open_frames(source: FrameSource, rate: Fraction | None = None) -> Frames:
     """The frames of a folder of images in natural order, of one image, a video file or an array.
+
+    Args:
+        source: of the frames; an array is RGB.
+        rate: frames a second of a folder; None for `DEFAULT_RATE`. A video says itself.
 
     Raises:
         InputError: no such file or folder, no frame in it, not a video, or the array is not
-            uint8 (frames, height, width, 3).
+            uint8 (frames, height, width, 3); or a rate is given for a video.
     """
     if isinstance(source, np.ndarray):
         return FrameArray(source)
@@ -112,12 +123,18 @@ def open_frames(source: FrameSource) -> Frames:
             raise InputError(
                 f"no frame in {path}: it holds no file ending in {', '.join(IMAGE_SUFFIXES)}"
             )
-        return ImageFiles(sorted(files, key=_natural_order))
+        return ImageFiles(sorted(files, key=_natural_order), rate or DEFAULT_RATE)
     if not path.exists():
         raise InputError(f"no such file or folder: {path}; give a folder of frames or a video file")
     if path.suffix.lower() in IMAGE_SUFFIXES:
-        return ImageFiles([path])
-    return VideoFile(path)
+        return ImageFiles([path], rate or DEFAULT_RATE)
+    video = VideoFile(path)
+    if rate is not None:
+        raise InputError(
+            f"{path} says itself how many frames a second it has, {float(video.rate):g}; leave "
+            "--fps away"
+        )
+    return video
 
 
 class FrameArray:
@@ -132,21 +149,23 @@ class FrameArray:
             )
         self._images = images
         self.count = len(images)
+        self.rate = DEFAULT_RATE
         self.size: Size = (images.shape[2], images.shape[1])
 
-    def read(self, resizer: Resizer) -> Iterator[tuple[str, Pixels]]:
+    def read(self, resizer: Resizer | None = None) -> Iterator[tuple[str, Pixels]]:
         """See `Frames.read`."""
         for number, image in enumerate(self._images):
-            yield f"frame {number}", resizer(image)
+            yield f"frame {number}", resizer(image) if resizer else image
 
 
 class ImageFiles:
     """Image files, read and resized in threads a few frames ahead; see `Frames`."""
 
-    def __init__(self, files: list[pathlib.Path]):
+    def __init__(self, files: list[pathlib.Path], rate: Fraction):
         """Reads the first of `files` for the size of all."""
         self._files = files
         self.count = len(files)
+        self.rate = rate
         encoded = _read_bytes(files[0])
         image = (
             cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
@@ -155,7 +174,7 @@ class ImageFiles:
             raise _unreadable(files[0], "not a readable image")
         self.size: Size = (image.shape[1], image.shape[0])
 
-    def read(self, resizer: Resizer) -> Iterator[tuple[str, Pixels]]:
+    def read(self, resizer: Resizer | None = None) -> Iterator[tuple[str, Pixels]]:
         """See `Frames.read`."""
         threads = min(os.cpu_count() or 1, _MAX_THREADS)
         ahead: collections.deque[tuple[str, Future[Pixels]]] = collections.deque()
@@ -168,9 +187,10 @@ class ImageFiles:
             for name, image in ahead:
                 yield name, image.result()
 
-    def _load(self, path: pathlib.Path, resizer: Resizer) -> Pixels:
+    def _load(self, path: pathlib.Path, resizer: Resizer | None) -> Pixels:
         try:
-            return resizer.decode(_read_bytes(path))
+            encoded = _read_bytes(path)
+            return resizer.decode(encoded) if resizer else _decode(encoded, self.size, self.size)
         except InputError:
             raise
         except ValueError as error:
@@ -184,12 +204,13 @@ class VideoFile:
         """Decodes the first frame for the size of all."""
         self._path = path
         self.count = 0
+        self.rate = DEFAULT_RATE
         first = next(self._images(), None)
         if first is None:
             raise InputError(f"no frame in the video {path}; it is empty or cut short")
         self.size: Size = (first.shape[1], first.shape[0])
 
-    def read(self, resizer: Resizer) -> Iterator[tuple[str, Pixels]]:
+    def read(self, resizer: Resizer | None = None) -> Iterator[tuple[str, Pixels]]:
         """See `Frames.read`."""
         for number, image in enumerate(self._images()):
             size = (image.shape[1], image.shape[0])
@@ -198,10 +219,9 @@ class VideoFile:
                     f"frame {number} of {self._path} is {size[0]}x{size[1]} pixels, the first "
                     f"{self.size[0]}x{self.size[1]}; cut the video where its size changes"
                 )
-            yield f"frame {number}", resizer(image)
+            yield f"frame {number}", resizer(image) if resizer else image
 
     def _images(self) -> Iterator[Pixels]:
-        av = _import_av(self._path)
         number = 0
         try:
             with av.open(str(self._path)) as container:
@@ -210,6 +230,7 @@ class VideoFile:
                 stream = container.streams.video[0]
                 stream.thread_type = "AUTO"
                 self.count = _frame_count(stream)
+                self.rate = stream.average_rate or DEFAULT_RATE
                 for frame in container.decode(stream):
                     # Phones store how the picture is to be turned instead of turning it.
                     turns = round(frame.rotation / 90)
@@ -241,6 +262,14 @@ def _read_bytes(path: pathlib.Path) -> bytes:
         raise _unreadable(path, error.strerror or str(error)) from error
 
 
+def _decode(encoded: bytes, from_size: Size, to_size: Size) -> Pixels:
+    """The image of a JPEG or PNG file of `from_size` at `to_size`, not larger."""
+    _check_whole(encoded)
+    image = np.empty((to_size[1], to_size[0], 3), np.uint8)
+    decode_frame(encoded, from_size, image)
+    return image
+
+
 def _check_whole(encoded: bytes) -> None:
     """OpenCV returns what it can of a file that was cut short, so the end is looked for."""
     for start, end in _ENDS.items():
@@ -253,17 +282,6 @@ def _unreadable(path: pathlib.Path, reason: str) -> InputError:
         f"cannot read the frame {path}: {reason}; replace or remove it, all frames must be whole "
         "images of one size"
     )
-
-
-def _import_av(path: pathlib.Path) -> Any:
-    try:
-        import av
-    except ImportError:
-        raise InputError(
-            f"reading the video {path} needs PyAV: pip install -e '.[video]'; "
-            "a folder of frames can be read without"
-        ) from None
-    return av
 
 
 def _frame_count(stream: Any) -> int:

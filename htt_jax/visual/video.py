@@ -8,6 +8,8 @@ from fractions import Fraction
 from types import TracebackType
 from typing import Any
 
+import av
+
 from htt_jax.errors import InputError
 from htt_jax.files import atomic_write
 from htt_jax.visual.drawing import Canvas
@@ -40,12 +42,16 @@ class VideoWriter:
 
         Raises:
             ValueError: a side of `size` is odd or the rate is not positive.
-            InputError: PyAV is missing or cannot write H.264.
+            InputError: the PyAV installed cannot write H.264.
         """
         if size[0] % 2 or size[1] % 2 or rate <= 0:
             raise ValueError(f"a video needs even sides and a positive rate, not {size} at {rate}")
         self._path = pathlib.Path(path)
-        self._av = _import_av(self._path)
+        if _ENCODER not in av.codecs_available:
+            raise InputError(
+                f"writing the video {path} needs a PyAV with H.264, and the one installed has "
+                "none: pip install --force-reinstall av"
+            )
         self._size = size
         self._rate = rate
         self._written = 0
@@ -70,7 +76,7 @@ class VideoWriter:
         """
         if image.shape[1::-1] != self._size:
             raise ValueError(f"a frame of {image.shape[1::-1]} for a video of {self._size}")
-        frame = self._av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
         frame.pts = self._written
         self._written += 1
@@ -94,7 +100,7 @@ class VideoWriter:
                 self._file.__exit__(None, None, None)
         else:
             # Closing the file may fail for the same reason as what came before.
-            with contextlib.suppress(self._av.error.FFmpegError):
+            with contextlib.suppress(av.error.FFmpegError):
                 self._file.__exit__(kind, error, traceback)
 
     @contextlib.contextmanager
@@ -103,9 +109,7 @@ class VideoWriter:
         with atomic_write(self._path) as file:
             # FFmpeg writes by name: to put the index in front it opens the file once more.
             options = {"movflags": "+faststart"}
-            with self._av.open(
-                file.name, "w", format="mp4", container_options=options
-            ) as container:
+            with av.open(file.name, "w", format="mp4", container_options=options) as container:
                 self._container = container
                 self._stream = self._add_stream(container)
                 yield
@@ -128,23 +132,8 @@ class VideoWriter:
         """Turns what FFmpeg and the file system say into an error in one line."""
         try:
             yield
-        except (OSError, self._av.error.FFmpegError) as error:
+        except (OSError, av.error.FFmpegError) as error:
             raise InputError(
                 f"cannot write the video {self._path}: {error.strerror}; choose a folder that "
                 "exists and has room"
             ) from error
-
-
-def _import_av(path: pathlib.Path) -> Any:
-    try:
-        import av
-    except ImportError:
-        raise InputError(
-            f"writing the video {path} needs PyAV: pip install -e '.[video]'"
-        ) from None
-    if _ENCODER not in av.codecs_available:
-        raise InputError(
-            f"writing the video {path} needs a PyAV with H.264, and the one installed has none: "
-            "pip install --force-reinstall av"
-        )
-    return av
