@@ -4,6 +4,9 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
+import numpy as np
+from jaxtyping import Float
+
 from htt_jax import input_camera, prediction, restore, sharding
 from htt_jax.frames import FrameSource, open_frames
 from htt_jax.prediction import Predictions
@@ -21,14 +24,16 @@ class Predictor:
     run: TrainedRun
 
     def predict(
-        self, source: FrameSource, intrinsics: Sequence[float] | None = None
+        self,
+        source: FrameSource,
+        intrinsics: Sequence[float] | Float[np.ndarray, "3 3"] | None = None,
     ) -> Predictions:
         """Hand poses and the object of every frame, and the action, of one video of any length.
 
         Args:
             source: a video file, a folder of frames, or uint8 RGB (frames, height, width, 3).
-            intrinsics: fx, fy, cx, cy in pixels of the video; None for the camera of the dataset
-                the model was trained on, scaled to the video's size.
+            intrinsics: fx, fy, cx, cy or the 3x3 camera matrix, in pixels of the video; None for
+                the camera of the dataset the model was trained on, scaled to the video's size.
 
         Returns:
             Named arrays, see `htt_jax.prediction.Predictions`.
