@@ -14,24 +14,36 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-from htt_jax import camera, progress, train_step
+from htt_jax import action_scores, attention, camera, progress, train_step
+from htt_jax.attention import Attention
 from htt_jax.data.clips import clip_frames, clip_table
 from htt_jax.frames import Frames, Resizer
+from htt_jax.models.htt import HTT
 from htt_jax.restore import TrainedRun
 
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """What a model says about one video; pixels are those of the video's own frames."""
+    """What a model says about one video; pixels are those of the video's own frames.
+
+    `action_over_time` is what can be said of the action at each raw frame: the mean over the clips
+    begun so far, each as it stands after the window that holds the frame. Its last row is
+    `action_probabilities`. `frame_clip` and `frame_place` tell where each raw frame was seen: in
+    which clip, and as which of its frames. An exported program has no `attention`.
+    """
 
     frame_names: list[str]
     joints_2d: Float[np.ndarray, "frames joints 2"]  # pixels
     depth: Float[np.ndarray, "frames joints"]  # metres
     joints_3d: Float[np.ndarray, "frames joints 3"]  # metres, camera space
     object_probabilities: Float[np.ndarray, "frames objects"]
+    action_over_time: Float[np.ndarray, "frames actions"]
+    frame_clip: Int[np.ndarray, " frames"]
+    frame_place: Int[np.ndarray, " frames"]
     clip_start: Int[np.ndarray, " clips"]  # first raw frame
     clip_frames: Int[np.ndarray, " clips"]  # real frames
     clip_action_probabilities: Float[np.ndarray, "clips actions"]
+    attention: Attention | None
 
     @property
     def action_probabilities(self) -> Float[np.ndarray, " actions"]:
@@ -59,7 +71,7 @@ def predict_video(
     resizer = Resizer(run.dataset.spec, frames.size, size)
     at_model = camera.scale_intrinsics(intrinsics, frames.size, size).astype(np.float32)
     images = frames.read(resizer)
-    collected = _Collected(np.array(frames.size) / size, intrinsics)
+    collected = _Collected(run, np.array(frames.size) / size, intrinsics)
     running: _Block | None = None
     with progress.bar(total=frames.count, unit="frame", label="predicting") as bar:
         for block in _blocks(images, run.config.data.frames * run.config.data.spacing):
@@ -85,7 +97,11 @@ def _step(
         "valid": valid,
         "intrinsics": intrinsics,
     }
-    return train_step.predict(model, variables, inputs)
+    found = train_step.predict(model, variables, inputs)
+    del found["joints_3d"]  # made of the others, at the video's own size
+    if isinstance(model, HTT):
+        found |= attention.weights(model, variables, inputs)
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +109,6 @@ class _Block:
     """Successive frames whose clips are under way on the device."""
 
     names: list[str]
-    starts: list[int]
     indices: list[Int[np.ndarray, " real"]]  # of each clip's frames in the block
     outputs: list[dict[str, jax.Array]]
 
@@ -123,12 +138,11 @@ def _start(
     # neighbours, so that they share one compiled program.
     places = -(-int(table[:, 2].max()) // window) * window
     pixels = np.stack([image for _, image in block])
-    started = _Block([name for name, _ in block], [], [], [])
+    started = _Block([name for name, _ in block], [], [])
     for _, start, count in table:
         indices, valid = clip_frames(
             int(start), int(count), frames=places, spacing=run.config.data.spacing
         )
-        started.starts.append(int(start))
         started.indices.append(indices[valid])
         started.outputs.append(
             _step(
@@ -145,42 +159,65 @@ def _start(
 class _Collected:
     """Puts the clips' results back into the order of the video's frames."""
 
-    def __init__(self, pixel_factor: Float[np.ndarray, "2"], intrinsics: Float[np.ndarray, "3 3"]):
+    def __init__(
+        self,
+        run: TrainedRun,
+        pixel_factor: Float[np.ndarray, "2"],
+        intrinsics: Float[np.ndarray, "3 3"],
+    ):
+        self._window = run.config.model.window
+        self._spacing = run.config.data.spacing
         self._pixel_factor = pixel_factor
         self._intrinsics = intrinsics
         self._names: list[str] = []
-        self._frames: dict[str, list[np.ndarray]] = {
-            name: [] for name in ("joints_2d", "depth", "object_probabilities")
-        }
-        self._clips: list[tuple[int, int, np.ndarray]] = []
+        self._frames: list[Int[np.ndarray, " real"]] = []  # raw frames of each clip
+        self._outputs: list[dict[str, np.ndarray]] = []  # of each clip
 
     def add(self, block: _Block) -> None:
         """Waits for a block's results."""
-        outputs = jax.device_get(block.outputs)
-        for name, parts in self._frames.items():
-            ordered = np.empty((len(block.names), *outputs[0][name].shape[2:]), np.float32)
-            for indices, output in zip(block.indices, outputs, strict=True):
-                ordered[indices] = output[name][0, : len(indices)]
-            parts.append(ordered)
-        for start, indices, output in zip(block.starts, block.indices, outputs, strict=True):
-            probabilities = output["action_probabilities"][0]
-            self._clips.append((len(self._names) + start, len(indices), probabilities))
+        self._frames += [len(self._names) + indices for indices in block.indices]
+        for outputs in jax.device_get(block.outputs):
+            self._outputs.append({name: array[0] for name, array in outputs.items()})
         self._names += block.names
 
     def result(self) -> Predictions:
         """Everything, at the size of the video's own frames."""
-        frames = {name: np.concatenate(parts) for name, parts in self._frames.items()}
-        joints_2d = frames["joints_2d"] * self._pixel_factor
-        starts, counts, probabilities = zip(*self._clips, strict=True)
+        joints_2d = self._by_frame("joints_2d") * self._pixel_factor
+        depth = self._by_frame("depth")
         # A point in space is the same at every size of the image: its pixels scale with the camera.
-        joints_3d = camera.unproject(joints_2d, frames["depth"], self._intrinsics)
+        joints_3d = camera.unproject(joints_2d, depth, self._intrinsics)
+        starts = np.array([frames[0] for frames in self._frames])
+        counts = np.array([len(frames) for frames in self._frames])
         return Predictions(
             frame_names=self._names,
             joints_2d=joints_2d.astype(np.float32),
-            depth=frames["depth"],
+            depth=depth,
             joints_3d=joints_3d.astype(np.float32),
-            object_probabilities=frames["object_probabilities"],
-            clip_start=np.array(starts),
-            clip_frames=np.array(counts),
-            clip_action_probabilities=np.stack(probabilities),
+            object_probabilities=self._by_frame("object_probabilities"),
+            action_over_time=action_scores.over_frames(
+                starts,
+                [outputs["action_over_time"] for outputs in self._outputs],
+                frames=len(self._names),
+                window=self._window,
+                spacing=self._spacing,
+            ).astype(np.float32),
+            frame_clip=self._in_order(np.repeat(np.arange(len(counts)), counts)),
+            frame_place=self._in_order(np.concatenate([np.arange(count) for count in counts])),
+            clip_start=starts,
+            clip_frames=counts,
+            clip_action_probabilities=np.stack(
+                [outputs["action_probabilities"] for outputs in self._outputs]
+            ),
+            attention=attention.collect(self._frames, self._outputs),
         )
+
+    def _by_frame(self, name: str) -> np.ndarray:
+        """An output of every real frame."""
+        pairs = zip(self._frames, self._outputs, strict=True)
+        return self._in_order(np.concatenate([out[name][: len(frames)] for frames, out in pairs]))
+
+    def _in_order(self, clip_by_clip: np.ndarray) -> np.ndarray:
+        """Puts what is of the real frames of one clip after another in the video's order."""
+        ordered = np.empty_like(clip_by_clip)
+        ordered[np.concatenate(self._frames)] = clip_by_clip
+        return ordered

@@ -1,6 +1,8 @@
 """Writes predictions: `predictions.npz` for programs, `predictions.json` for people and for both.
 
-Both hold poses in the input's own pixels and in metres, camera space.
+Both hold poses in the input's own pixels and in metres, camera space, and of each frame the action
+as it stands there (`action_over_time`, see `htt_jax.prediction`): all classes in the .npz, the
+first few in the .json. `attention.npz` holds where the model looked, see `htt_jax.attention`.
 """
 
 import dataclasses
@@ -19,7 +21,10 @@ from htt_jax.rundir import DatasetFacts
 
 NPZ_FILE = "predictions.npz"
 JSON_FILE = "predictions.json"
+ATTENTION_FILE = "attention.npz"
 TOP_ACTIONS = 5
+
+_TOP_OF_FRAME = 3  # actions in each frame of the .json
 
 UNITS = {
     "joints_2d": "pixels of the input, x right, y down",
@@ -41,6 +46,7 @@ class Origin:
         image_size: (width, height) of the input's frames.
         intrinsics: pixels, at that size.
         intrinsics_source: who says so.
+        window: t of the run, frames the pose block sees together.
     """
 
     input: str
@@ -50,21 +56,28 @@ class Origin:
     image_size: tuple[int, int]
     intrinsics: Float[np.ndarray, "3 3"]
     intrinsics_source: str
+    window: int
 
 
-def write(out: pathlib.Path, predictions: Predictions, origin: Origin) -> None:
-    """Writes both files into the folder `out`."""
+def write(out: pathlib.Path, predictions: Predictions, origin: Origin) -> list[str]:
+    """Writes all files into the folder `out`; returns their names."""
     with atomic_write(out / NPZ_FILE) as file:
         np.savez_compressed(file, **_arrays(predictions, origin))
     with atomic_write(out / JSON_FILE, "w") as file:
         file.writelines(_json_lines(predictions, origin))
+    if predictions.attention is None:
+        return [NPZ_FILE, JSON_FILE]
+    attention = dataclasses.asdict(predictions.attention)
+    with atomic_write(out / ATTENTION_FILE) as file:
+        found = {name: array for name, array in attention.items() if array is not None}
+        np.savez_compressed(file, clip_start=predictions.clip_start, **found)
+    return [NPZ_FILE, JSON_FILE, ATTENTION_FILE]
 
 
-def top_actions(predictions: Predictions, names: tuple[str, ...]) -> list[dict[str, Any]]:
+def top_actions(predictions: Predictions, names: Sequence[str]) -> list[dict[str, Any]]:
     """The most probable actions of the video, best first."""
-    probabilities = predictions.action_probabilities
-    best = np.argsort(-probabilities, kind="stable")[:TOP_ACTIONS]
-    return [{"name": names[i], "probability": _rounded(probabilities[i], 4)} for i in best]
+    best = _best(names, predictions.action_probabilities, TOP_ACTIONS)
+    return [{"name": name, "probability": probability} for name, probability in best.items()]
 
 
 def joint_names(dataset: DatasetFacts) -> list[str]:
@@ -76,6 +89,7 @@ def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
     found = {
         field.name: np.asarray(getattr(predictions, field.name))
         for field in dataclasses.fields(predictions)
+        if field.name != "attention"
     }
     return {
         "frame": np.arange(len(predictions.frame_names)),
@@ -154,6 +168,9 @@ def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mappi
         "name": predictions.frame_names[frame],
         "object": dataset.object_names[int(probabilities.argmax())],
         "object_probabilities": _by_name(dataset.object_names, probabilities),
+        "actions_so_far": _best(
+            dataset.action_names, predictions.action_over_time[frame], _TOP_OF_FRAME
+        ),
         "hands": {
             hand: {
                 "joints_2d": _rounded(
@@ -171,6 +188,12 @@ def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mappi
 
 def _by_name(names: Sequence[str], probabilities: np.ndarray) -> dict[str, float]:
     return dict(zip(names, _rounded(probabilities, 4), strict=True))
+
+
+def _best(names: Sequence[str], probabilities: np.ndarray, count: int) -> dict[str, float]:
+    """The most probable classes, best first."""
+    best = np.argsort(-probabilities, kind="stable")[:count]
+    return _by_name([names[i] for i in best], probabilities[best])
 
 
 def _rounded(values: Any, decimals: int) -> Any:
