@@ -1,57 +1,106 @@
-"""Predicts hand poses, objects and the action of a video file or a folder of frames."""
+"""Predicts hand poses, objects and the action of a video, and draws them.
+
+Everything is read twice: the model sees the frames once, and they are drawn once all is known.
+"""
 
 import argparse
+import contextlib
 import pathlib
 import time
 from collections.abc import Sequence
+from fractions import Fraction
 
 from absl import logging
 
-from htt_jax import cli, input_camera, prediction, prediction_files, restore, sharding
+from htt_jax import (
+    cli,
+    input_camera,
+    prediction,
+    prediction_files,
+    prediction_video,
+    progress,
+    rerun_log,
+    restore,
+    sharding,
+)
+from htt_jax.attention_pictures import AttentionPictures
+from htt_jax.errors import InputError
 from htt_jax.files import make_folder
-from htt_jax.frames import open_frames
+from htt_jax.frames import Frames, open_frames
+from htt_jax.input_camera import GivenCamera
 from htt_jax.prediction import Predictions
 from htt_jax.prediction_files import Origin
 
-_SHAPE_TOLERANCE = 0.02  # of the ratio of width to height, before a distortion is pointed out
-
 
 def predict(
-    path: str,
+    frames: Frames,
     *,
+    name: str,
     workdir: str,
-    intrinsics: Sequence[float] | None = None,
+    camera: GivenCamera | None = None,
     step: int | None = None,
 ) -> tuple[Predictions, Origin]:
     """Predictions for one video, and where they come from.
 
     Args:
-        path: a folder of frames or a video file.
+        frames: the video.
+        name: of it.
         workdir: of the run.
-        intrinsics: fx, fy, cx, cy in pixels of the input; None for the camera of the dataset
-            the run was trained on, scaled to the input's size.
+        camera: that took it; None for that of the dataset the run was trained on.
         step: of the checkpoint; None for the best one.
 
     Raises:
-        InputError: no run or checkpoint, a frame cannot be read, or the intrinsics cannot be a
-            camera's.
+        InputError: no run or checkpoint, a frame cannot be read, or the camera cannot be one.
     """
-    frames = open_frames(path)
-    if intrinsics is not None:
-        input_camera.check(intrinsics, frames.size)  # before the model is loaded
+    # Refused before the model is loaded, which takes longer.
+    given = None if camera is None else input_camera.at_size(camera, frames.size)
     run = restore.open_run(workdir, step, sharding.single_device_mesh())
-    found_camera = input_camera.resolve(intrinsics, run.dataset.spec, frames.size)
+    found_camera = given or input_camera.assumed(run.dataset.spec, frames.size)
     found = prediction.predict_video(run, frames, found_camera.matrix)
     origin = Origin(
-        input=path,
+        input=name,
         workdir=run.workdir,
         step=run.step,
         dataset=run.dataset,
         image_size=frames.size,
         intrinsics=found_camera.matrix,
         intrinsics_source=found_camera.source,
+        window=run.config.model.window,
     )
     return found, origin
+
+
+def draw(
+    out: pathlib.Path, frames: Frames, found: Predictions, origin: Origin, *, rerun: bool = False
+) -> list[str]:
+    """Draws predictions of `frames`, which are read once more; returns the names of the files.
+
+    Args:
+        out: existing folder to write to.
+        frames: the video.
+        found: its predictions.
+        origin: of these.
+        rerun: also write a recording for the rerun viewer.
+
+    Raises:
+        InputError: a frame cannot be read, or a file not be written.
+    """
+    count = len(found.frame_names)
+    pictures = None
+    if found.attention and found.clip_frames.max() > 1:
+        pictures = AttentionPictures(found, found.attention, origin.dataset.action_names)
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(progress.bar(total=count, unit="frame", label="drawing"))
+        outputs = [stack.enter_context(prediction_video.drawn(out, found, origin, frames.rate))]
+        if rerun:
+            outputs.append(stack.enter_context(rerun_log.recorded(out, found, origin, frames.rate)))
+        for scene in prediction_video.scenes(found, origin, frames.read(), frames.rate):
+            for _, take in outputs:
+                take(scene)
+            if pictures:
+                pictures.add(scene)
+            bar.update()
+    return [name for name, _ in outputs] + (pictures.write(out) if pictures else [])
 
 
 def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
@@ -65,11 +114,13 @@ def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
         f"cy {matrix[1, 2]:.2f} ({origin.intrinsics_source})",
     ]
     model_width, model_height = origin.dataset.image_size
-    if abs(width / height * model_height / model_width - 1) > _SHAPE_TOLERANCE:
+    if not input_camera.same_shape(origin.image_size, origin.dataset.image_size):
         lines.append(
             f"note: the model was trained on {model_width}x{model_height} frames; yours are of "
             "another shape, so it sees them distorted"
         )
+    if origin.window == 1:
+        lines.append("note: the model has no pose block, so there is no attention in it to show")
     lines.append("actions:")
     for action in prediction_files.top_actions(found, origin.dataset.action_names):
         lines.append(f"  {action['probability']:.3f}  {action['name']}")
@@ -85,9 +136,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m htt_jax.predict",
         description="Predicts hand poses, the object in hand and the action of one video of any\n"
-        "length. Writes predictions.npz (arrays) and predictions.json (readable).",
-        epilog="example:\n  python -m htt_jax.predict kitchen.mp4 --workdir runs/fpha --out found "
-        "\\\n    --intrinsics 1395.7,1395.7,935.7,540.7",
+        "length. Writes predictions.npz (arrays), predictions.json (readable), prediction.mp4\n"
+        "(drawn; of a single image prediction.png), and where the model looked: attention.npz,\n"
+        "attention_action.png and attention_pose.png.",
+        epilog="examples:\n"
+        "  python -m htt_jax.predict kitchen.mp4 --workdir runs/fpha --out found \\\n"
+        "    --intrinsics 1395.7,1395.7,935.7,540.7\n"
+        "  python -m htt_jax.predict kitchen.mp4 --workdir runs/fpha --out found --hfov 90 --rerun",
         formatter_class=cli.HelpFormatter,
     )
     parser.add_argument(
@@ -95,30 +150,69 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--workdir", required=True, help="of htt_jax.train")
     parser.add_argument("--out", required=True, type=pathlib.Path, help="folder to write to")
-    parser.add_argument(
-        "--intrinsics",
-        metavar="fx,fy,cx,cy",
-        help="of the camera, pixels of the input; if not given, the camera of the dataset the run "
-        "was trained on, scaled to the input's size",
-    )
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
+    parser.add_argument(
+        "--fps", help="frames a second of a folder of frames, 30 if not given; a video says itself"
+    )
+    parser.add_argument(
+        "--rerun",
+        action="store_true",
+        help="also write prediction.rrd for the rerun viewer; needs pip install -e '.[rerun]'",
+    )
+    camera = parser.add_argument_group(
+        "camera",
+        "The camera that took the frames; if not given, that of the dataset the run was trained "
+        "on, scaled\nto the size of the frames. Depth and position in space depend on it.",
+    )
+    camera.add_argument(
+        "--intrinsics",
+        metavar="fx,fy,cx,cy|FILE",
+        help="in pixels of the input; or a text file 'fx fy cx cy [width height]', or a JSON of "
+        "these names or with a 3x3 'camera_matrix'",
+    )
+    camera.add_argument(
+        "--intrinsics_size",
+        metavar="WxH",
+        help="of the images that the intrinsics are for, if other than the input and if the file "
+        "does not say so",
+    )
+    camera.add_argument(
+        "--hfov",
+        metavar="DEGREES",
+        help="instead: horizontal field of view; the centre is taken to be in the middle",
+    )
     return parser
+
+
+def _rate(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise InputError(f"--fps={text} is no number of frames a second from 0 to 1000")
+    return rate
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     options = _parser().parse_args(argv)
     logging.set_verbosity(logging.ERROR)
-    intrinsics = None if options.intrinsics is None else input_camera.parse(options.intrinsics)
+    camera = input_camera.from_options(options.intrinsics, options.intrinsics_size, options.hfov)
+    if options.rerun:
+        rerun_log.check_installed()
+    frames = open_frames(options.input, _rate(options.fps))
     make_folder(options.out)
     began = time.perf_counter()
     found, origin = predict(
-        options.input, workdir=options.workdir, intrinsics=intrinsics, step=options.step
+        frames, name=options.input, workdir=options.workdir, camera=camera, step=options.step
     )
-    prediction_files.write(options.out, found, origin)
-    print(_summary(found, origin, time.perf_counter() - began))
-    names = f"{prediction_files.NPZ_FILE} and {prediction_files.JSON_FILE}"
-    print(f"written: {names} in {options.out}")
+    names = prediction_files.write(options.out, found, origin)
+    print(_summary(found, origin, time.perf_counter() - began), flush=True)
+    names += draw(options.out, frames, found, origin, rerun=options.rerun)
+    print(f"written: {', '.join(names)} in {options.out}")
 
 
 if __name__ == "__main__":

@@ -1,26 +1,35 @@
 """The prediction command on a small run: equal to evaluation, its files, and what it refuses."""
 
+import collections
+import contextlib
+import io
 import json
-import shutil
-import struct
 import sys
+from fractions import Fraction
 
-import av
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
-from PIL import Image
+from rerun.chunk import RrdReader
 
+import htt_jax
 from htt_jax import camera, evaluate, predict
 from htt_jax.data import records
-from htt_jax.datasets import FPHA, H2O
+from htt_jax.datasets import FPHA
 from htt_jax.errors import InputError
-from htt_jax.frames import Resizer, open_frames
-from tests import prepared, runs
+from htt_jax.frames import open_frames
+from tests import prepared, runs, videos
 
 FRAMES = 19  # two blocks of four frames twice, and three frames more
 STORED = (64, 36)
 MODEL = (48, 27)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_compilation():
+    with runs.quick_compilation():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +45,19 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def predicted(folder):
-    """The arrays of the command, given the video's own camera."""
+def printed(folder):
+    """What the command prints, given the video's own camera; its files are in `out`."""
     matrix = records.RecordSource(folder / "data", "test")[0].intrinsics
-    fx, fy, cx, cy = matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]
-    run_command(folder / "frames", folder, f"--intrinsics={fx},{fy},{cx},{cy}")
+    numbers = ",".join(str(matrix[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    options = (f"--intrinsics={numbers}", "--fps=24000/1001", "--rerun")
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        run_command(folder / "frames", folder, *options)
+    return output.getvalue()
+
+
+@pytest.fixture(scope="module")
+def predicted(folder, printed):
+    """The arrays of the command."""
     with np.load(folder / "out/predictions.npz", allow_pickle=False) as arrays:
         return dict(arrays)
 
@@ -49,18 +66,6 @@ def run_command(path, folder, *options):
     predict.main(
         [str(path), "--workdir", str(folder / "run"), "--out", str(folder / "out"), *options]
     )
-
-
-def write_video(path, images, rate=30):
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264rgb", rate=rate)
-        stream.width, stream.height = images[0].shape[1::-1]
-        stream.pix_fmt = "rgb24"
-        stream.options = {"qp": "0"}  # lossless
-        for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
-    return path
 
 
 def frames_as_arrays(folder, count=FRAMES):
@@ -110,6 +115,11 @@ def test_readable_file_says_the_same(folder, predicted):
     assert found["actions"][0]["probability"] == pytest.approx(probabilities.max(), abs=1e-4)
     assert [clip["first_frame"] for clip in found["clips"]] == [0, 1, 8, 9, 16, 17]
     assert found["intrinsics"]["source"] == "given"
+    now = found["frames"][12]["actions_so_far"]
+    assert list(now) == [
+        prepared.ACTIONS[i] for i in np.argsort(-predicted["action_over_time"][12])
+    ]
+    assert now["put_salt"] == pytest.approx(predicted["action_over_time"][12, 2], abs=1e-4)
     assert found["run"]["step"] == 7
     assert len(found["frames"]) == FRAMES
     frame = found["frames"][12]
@@ -122,25 +132,117 @@ def test_readable_file_says_the_same(folder, predicted):
 
 
 def test_video_file_gives_what_its_frames_give(folder, predicted, tmp_path):
-    path = write_video(tmp_path / "video.mkv", frames_as_arrays(folder / "frames"))
-    intrinsics = tuple(predicted["intrinsics"][[0, 1, 0, 1], [0, 1, 2, 2]])
-    found, _ = predict.predict(str(path), workdir=str(folder / "run"), intrinsics=intrinsics)
+    path = videos.write_lossless(tmp_path / "video.mkv", frames_as_arrays(folder / "frames"))
+    found = htt_jax.load(folder / "run").predict(path, intrinsics=predicted["intrinsics"])
     assert found.frame_names[-1] == f"frame {FRAMES - 1}"
-    np.testing.assert_allclose(found.joints_3d, predicted["joints_3d"], atol=1e-5)
-    np.testing.assert_allclose(
-        found.clip_action_probabilities, predicted["clip_action_probabilities"], atol=1e-5
+    for name in ("joints_3d", "clip_action_probabilities", "action_over_time"):
+        np.testing.assert_allclose(getattr(found, name), predicted[name], atol=1e-5)
+
+
+def test_action_at_a_windows_end_is_that_of_the_video_cut_there(folder, predicted):
+    over_time = predicted["action_over_time"]
+    assert over_time.shape == (FRAMES, len(prepared.ACTIONS))
+    np.testing.assert_allclose(over_time[-1], predicted["action_probabilities"], rtol=1e-5)
+    frames = np.stack(frames_as_arrays(folder / "frames"))
+    model = htt_jax.load(folder / "run")
+    for end in (4, 8, 12, 16):  # of the windows of both clips of a pair
+        cut = model.predict(frames[:end], predicted["intrinsics"])
+        np.testing.assert_allclose(over_time[end - 1], cut.action_probabilities, atol=1e-5)
+    assert np.abs(over_time[3] - over_time[7]).max() > 1e-3
+    # A clip counts from its first frame on, as it stands after the window that holds the frame.
+    np.testing.assert_allclose(over_time[2], over_time[3], rtol=1e-6)
+    alone = model.predict(frames[:3:2].repeat(2, axis=0)[:3], predicted["intrinsics"])
+    np.testing.assert_allclose(over_time[0], alone.clip_action_probabilities[0], atol=1e-5)
+
+
+def test_each_frame_knows_its_place_in_its_clip(predicted):
+    start = predicted["clip_start"][predicted["frame_clip"]]
+    np.testing.assert_array_equal(start + 2 * predicted["frame_place"], np.arange(FRAMES))
+
+
+def test_attention_is_written_for_every_clip_and_window(folder, predicted):
+    with np.load(folder / "out/attention.npz") as found:
+        action, pose, windows = (found[name] for name in ("action", "pose", "window_frames"))
+        np.testing.assert_array_equal(found["clip_start"], predicted["clip_start"])
+    assert (action > 0).sum(axis=1).tolist() == [4, 4, 4, 4, 2, 1]
+    assert ((action.sum(axis=1) < 1) & (action.sum(axis=1) > 0.1)).all()
+    assert windows.tolist() == [
+        [0, 2], [4, 6], [1, 3], [5, 7], [8, 10], [12, 14], [9, 11], [13, 15], [16, 18], [17, -1]
+    ]  # fmt: skip
+    np.testing.assert_allclose(pose.sum(axis=2), windows >= 0, rtol=1e-5)
+    for name in ("attention_action.png", "attention_pose.png"):
+        picture = cv2.imread(str(folder / "out" / name))
+        assert picture.shape[0] > 300
+        assert picture.std() > 20
+
+
+def test_video_has_a_picture_for_each_frame_at_the_rate_given(folder, printed):
+    rate, pictures = videos.read(folder / "out/prediction.mp4")
+    assert rate == Fraction(24000, 1001)
+    assert len(pictures) == FRAMES
+    for number in (0, 12, 18):
+        shown = pictures[number][:540, :960].astype(float)
+        means = shown.reshape(-1, 20, 960, 3).mean(axis=(1, 3))  # of strips, whatever is drawn
+        names = [f"color_{i}.jpeg" for i in range(FRAMES)]
+        off = [np.abs(strips(folder / "frames" / name) - means).mean() for name in names]
+        assert int(np.argmin(off)) == number
+
+
+def strips(path):
+    image = cv2.resize(cv2.imread(str(path)), (960, 540), interpolation=cv2.INTER_CUBIC)
+    return image.astype(float).reshape(-1, 20, 960, 3).mean(axis=(1, 3))
+
+
+def read_recording(path):
+    """Rows by entity and component, as they were logged."""
+    columns = collections.defaultdict(list)
+    for chunk in RrdReader(str(path)).stream().to_chunks():
+        batch = chunk.to_record_batch()
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if pa.types.is_temporal(column.type):
+                column = column.cast(pa.int64())  # nanoseconds
+            columns[chunk.entity_path, name.split(":")[-1]] += column.to_pylist()
+    return columns
+
+
+def test_recording_holds_the_camera_the_poses_and_the_scores(folder, predicted):
+    columns = read_recording(folder / "out/prediction.rrd")
+    camera_matrix = np.array(columns["/camera", "image_from_camera"][0]).reshape(3, 3).T
+    np.testing.assert_allclose(camera_matrix, predicted["intrinsics"], rtol=1e-6)
+    for path, name in (("/hands/right", "joints_3d"), ("/camera/image/right", "joints_2d")):
+        rows = [row for row in columns[f"{path}/joints", "positions"] if row is not None]
+        np.testing.assert_allclose(rows, predicted[name], rtol=1e-6)
+        bones = np.array([row for row in columns[f"{path}/bones", "strips"] if row is not None])
+        assert bones.shape[:3] == (FRAMES, 20, 2)
+        np.testing.assert_allclose(bones[:, 0, 0], predicted[name][:, 0], rtol=1e-6)
+    scores = [x for x in columns["/action/put_salt", "scalars"] if x]
+    np.testing.assert_allclose(np.ravel(scores), predicted["action_over_time"][:, 2], rtol=1e-6)
+    images = [row for row in columns["/camera/image", "blob"] if row]
+    decoded = cv2.imdecode(np.array(images[12][0], np.uint8), cv2.IMREAD_COLOR)
+    own = cv2.imread(str(folder / "frames/color_12.jpeg"))
+    assert np.abs(decoded.astype(int) - own).mean() < 12  # of noise, which JPEG cannot keep
+    assert columns["/camera/image", "frame"] == list(range(FRAMES))
+    seconds = np.array(columns["/camera/image", "time"]) / 1e9
+    np.testing.assert_allclose(seconds, np.arange(FRAMES) * 1001 / 24000, atol=1e-6)
+
+
+def test_it_says_what_it_has_written(printed):
+    assert "fx 57.60, fy 57.60, cx 32.00, cy 18.00 (given)" in printed
+    assert printed.splitlines()[-1].startswith(
+        "written: predictions.npz, predictions.json, attention.npz, prediction.mp4, "
+        "prediction.rrd, attention_action.png, attention_pose.png in "
     )
 
 
 def test_video_of_one_frame_works_by_default_with_the_datasets_camera_at_its_size(
     folder, tmp_path, capsys
 ):
-    path = write_video(tmp_path / "one.mkv", [np.full((540, 960, 3), 99, np.uint8)])
-    run_command(path, folder)
+    path = videos.write_lossless(tmp_path / "one.mkv", [np.full((540, 960, 3), 99, np.uint8)])
+    run_command(path, folder, f"--out={tmp_path}")
     printed = capsys.readouterr().out
     assert "1 frame of 960x540" in printed
     assert "cx 467.87, cy 270.34 (the FPHA camera at this size" in printed
-    with np.load(folder / "out/predictions.npz") as found:
+    with np.load(tmp_path / "predictions.npz") as found:
         assert found["joints_3d"].shape == (1, 21, 3)
         assert found["clip_frames"].tolist() == [1]
         expected = np.array([[697.8745115, 0, 467.866272], [0, 697.874634, 270.340515], [0, 0, 1]])
@@ -149,122 +251,36 @@ def test_video_of_one_frame_works_by_default_with_the_datasets_camera_at_its_siz
         joints_2d, _ = camera.project(found["joints_3d"], found["intrinsics"][None])
         np.testing.assert_allclose(found["joints_2d"], joints_2d, rtol=1e-4)
         assert np.abs(found["joints_2d"].mean(axis=(0, 1)) - [480, 270]).max() < 400
+    # Of a single frame there is a picture instead of a video, without what tells the time.
+    picture = cv2.imread(str(tmp_path / "prediction.png"))
+    assert picture.shape == (540, 1280, 3)
+    assert (picture[-40:-8, 8:40] == 99).all()
+    assert not (tmp_path / "prediction.mp4").exists()
 
 
-def test_folders_are_read_in_natural_order_and_a_single_image_is_a_video(tmp_path):
-    image = np.zeros((4, 6, 3), np.uint8)
-    for name in ("b_1.png", "a_10.JPG", "a_9.Jpeg", "a_009b.png"):
-        (tmp_path / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
-    (tmp_path / "notes.txt").write_text("not a frame")
-    resizer = Resizer(FPHA, (6, 4), (6, 4))
-    names = [name for name, _ in open_frames(tmp_path).read(resizer)]
-    assert names == ["a_9.Jpeg", "a_009b.png", "a_10.JPG", "b_1.png"]
-    assert open_frames(tmp_path / "b_1.png").count == 1
+@pytest.mark.parametrize("fps", ["0", "-5", "1001", "x", "1/0", "nan", "inf"])
+def test_wrong_rates_are_refused(folder, fps):
+    with pytest.raises(InputError, match=f"--fps={fps} is no number of frames a second"):
+        run_command(folder / "frames", folder, f"--fps={fps}")
 
 
-def test_large_frames_pass_through_the_prepared_size_with_the_datasets_filter():
-    image = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
-    through = Image.fromarray(image).resize((480, 270), Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(Resizer(FPHA, (1280, 720), (480, 270))(image), through)
-    bilinear = cv2.resize(image, (480, 270), interpolation=cv2.INTER_LINEAR)
-    np.testing.assert_array_equal(Resizer(H2O, (1280, 720), (480, 270))(image), bilinear)
-    small = cv2.resize(bilinear, (120, 68), interpolation=cv2.INTER_AREA)
-    np.testing.assert_array_equal(Resizer(H2O, (1280, 720), (120, 68))(image), small)
-    assert Resizer(H2O, (1280, 720), (640, 360))(image).shape == (360, 640, 3)
-    assert Resizer(FPHA, (32, 18), (480, 270))(image[:18, :32]).shape == (270, 480, 3)
+def test_wrong_cameras_are_refused_before_there_is_a_model(folder, tmp_path):
+    for option in ("--hfov=180", "--intrinsics=60,60,65,18"):
+        with pytest.raises(InputError, match=r"180 degrees|is outside the 64x36 image"):
+            predict.main([str(folder / "frames"), "--workdir=none", f"--out={tmp_path}", option])
 
 
-def test_pictures_of_a_turned_camera_are_turned_back(tmp_path):
-    image = np.zeros((32, 64, 3), np.uint8)
-    image[:, :32] = 255  # bright on the left
-    data = write_video(tmp_path / "flat.mp4", [image]).read_bytes()
-    # The matrix of an MP4 track: nine big-endian numbers, of 16 and in the last column 30 bits.
-    one, last = 1 << 16, 1 << 30
-    upright = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, last)
-    clockwise = struct.pack(">9i", 0, one, 0, -one, 0, 0, 0, 0, last)
-    place = data.index(upright, data.index(b"tkhd"))
-    turned = data[:place] + clockwise + data[place + len(upright) :]
-    (tmp_path / "turned.mp4").write_bytes(turned)
-    frames = open_frames(tmp_path / "turned.mp4")
-    assert frames.size == (32, 64)
-    ((_, found),) = frames.read(Resizer(FPHA, frames.size, frames.size))
-    assert found[:28].min() > 200  # left has become top
-    assert found[36:].max() < 50
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("1,2,3", "not fx,fy,cx,cy; give four numbers"),
-        ("1,2,3,x", "not fx,fy,cx,cy"),
-        ("1,2,nan,3", "not fx,fy,cx,cy"),
-        ("0,60,32,18", "--intrinsics=0,60,32,18: the focal lengths must be positive"),
-        ("60,-60,32,18", "the focal lengths must be positive"),
-        ("60,60,65,18", r"centre \(65, 18\) is outside the 64x36 image"),
-        ("60,60,32,-1", r"centre \(32, -1\) is outside the 64x36 image"),
-    ],
-)
-def test_wrong_intrinsics_are_refused(folder, text, message):
-    with pytest.raises(InputError, match=message):
-        run_command(folder / "frames", folder, f"--intrinsics={text}")
-
-
-def test_missing_and_empty_inputs_are_refused(folder, tmp_path):
-    with pytest.raises(InputError, match=r"no such file or folder: .*gone"):
-        run_command(tmp_path / "gone", folder)
-    (tmp_path / "notes.txt").write_text("no frame")
-    with pytest.raises(InputError, match=r"no frame in .* no file ending in \.png, \.jpg, \.jpeg"):
-        run_command(tmp_path, folder)
-    (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
-    with pytest.raises(InputError, match=r"noise\.mp4 is not a video that can be read"):
-        run_command(tmp_path / "noise.mp4", folder)
-    with pytest.raises(InputError, match=r"notes\.txt is not a video that can be read"):
-        run_command(tmp_path / "notes.txt", folder)
-
-
-def test_sound_without_pictures_is_refused(folder, tmp_path):
-    with av.open(str(tmp_path / "sound.wav"), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000)
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 80), np.int16), "s16", "mono")
-        sound.rate = 8000
-        container.mux(stream.encode(sound))
-    with pytest.raises(InputError, match=r"sound\.wav holds no video"):
-        run_command(tmp_path / "sound.wav", folder)
-
-
-@pytest.mark.parametrize(
-    ("damage", "reason"),
-    [
-        (lambda data: b"", "not a readable image"),
-        (lambda data: b"no image at all", "not a readable image"),
-        (lambda data: data[: len(data) // 2], "the file is cut short"),
-        (
-            lambda data: cv2.imencode(".png", np.zeros((20, 30, 3), np.uint8))[1].tobytes(),
-            "30x20 pixels instead of 64x36",
-        ),
-    ],
-)
-def test_one_unreadable_frame_is_named(folder, tmp_path, damage, reason):
-    shutil.copytree(folder / "frames", tmp_path / "frames")
-    damaged = tmp_path / "frames/color_12.jpeg"
-    damaged.write_bytes(damage(damaged.read_bytes()))
-    frames = open_frames(tmp_path / "frames")
-    with pytest.raises(InputError, match=rf"cannot read the frame .*color_12\.jpeg: {reason}"):
-        list(frames.read(Resizer(FPHA, frames.size, MODEL)))
-
-
-def test_video_without_pyav_says_what_to_install(folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "av", None)
-    (tmp_path / "video.mp4").write_bytes(b"any")
-    with pytest.raises(InputError, match=r"needs PyAV: pip install -e '.\[video\]'"):
-        run_command(tmp_path / "video.mp4", folder)
+def test_rerun_without_its_package_says_what_to_install(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rerun", None)
+    with pytest.raises(InputError, match=r"not installed: pip install -e '.\[rerun\]'"):
+        run_command(folder / "frames", folder, "--rerun")
 
 
 def test_missing_run_and_checkpoint_are_refused(folder, tmp_path):
     frames = str(folder / "frames")
     with pytest.raises(InputError, match="no run in"):
-        predict.predict(frames, workdir=str(tmp_path))
+        predict.predict(open_frames(frames), name=frames, workdir=str(tmp_path))
     with pytest.raises(InputError, match=r"no checkpoint of step 3 in .*; there are: 7"):
-        predict.predict(frames, workdir=str(folder / "run"), step=3)
+        run_command(frames, folder, "--step=3")
     with pytest.raises(InputError, match="cannot make the folder"):
-        predict.main([frames, "--workdir", str(folder / "run"), "--out", frames + "/color_0.jpeg"])
+        run_command(frames, folder, f"--out={frames}/color_0.jpeg")
