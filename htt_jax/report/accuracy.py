@@ -38,10 +38,18 @@ def accuracy_plot(rows: Table, kind: str) -> Plot:
 
 
 def _draw(axes: Axes, *, rows: Table, kind: str) -> None:
-    plotting.draw_bars(
-        axes,
-        [readable(row[kind]) for row in rows],
-        [row["accuracy"] for row in rows],
-        [f"{row['correct']} of {row['videos']}" for row in rows],
-        f"videos whose {kind} is recognised (%)",
-    )
+    places = range(len(rows))
+    axes.barh(places, [100 * row["accuracy"] for row in rows], 0.66, color=plotting.ACCENT)
+    axes.set_yticks(places, [readable(row[kind]) for row in rows])
+    axes.tick_params(axis="y", length=0, labelcolor=plotting.INK)
+    axes.set_ylim(len(rows) - 0.4, -0.6)  # the first on top
+    axes.set_xlim(0, 100)
+    axes.set_xlabel(f"videos whose {kind} is recognised (%)")
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+    for place, row in enumerate(rows):
+        axes.annotate(
+            f"{row['correct']} of {row['videos']}", (1, place), (6, 0),
+            xycoords=("axes fraction", "data"), textcoords="offset points",
+            va="center_baseline", color=plotting.MUTED,
+        )  # fmt: skip

@@ -15,7 +15,7 @@ from htt_jax.visual.panels import readable
 
 _CELL = 19  # pixels of the plot
 _LETTER = 6.2  # pixels a letter of a name takes, about
-STRONG = 0.6
+STRONG = 0.9
 """Strength from which on a cell's text is white."""
 
 _FAINTEST = {"action": 0.18, "object": 0.04}  # of a cell that is not empty

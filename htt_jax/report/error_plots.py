@@ -20,7 +20,8 @@ MEASURES: dict[Space, tuple[str, str]] = {
 
 _ROOM = 1.14  # above the highest bar, for the figure there
 _STRIP = 0.16  # of the height, for the numbers of frames below a curve
-_LEAST_SPAN = 0.2  # of the mean error, that an axis of errors shows, so that noise stays small
+_LEAST = 1.0  # millimetres that an axis of errors shows, and
+_LEAST_SPAN = 0.2  # of the error, so that noise stays small
 
 
 def joint_plot(by_joint: Table, by_finger: Table) -> Plot:
@@ -101,7 +102,8 @@ def _place(row: Row) -> str:
 
 def _draw_joints(axes: Axes, *, joints: Table, fingers: Table, hand: str, space: Space) -> None:
     key, name = MEASURES[space]
-    highest = max(row[key] for row in joints if row[key] is not None)  # the same for both hands
+    # The same for both hands.
+    highest = max(_LEAST, *(row[key] for row in joints if row[key] is not None))
     place = 0.0
     centres = []
     for finger in fingers:
@@ -178,7 +180,7 @@ def _draw_window(axes: Axes, *, rows: Table, space: Space, axis: str) -> None:
 def _leave_room_below(axes: Axes, values: list[float]) -> None:
     """Limits that show all values above the strip of frame counts."""
     middle = (min(values) + max(values)) / 2
-    half = max((max(values) - min(values)) / 2 * 1.1, _LEAST_SPAN / 2 * middle)
+    half = max((max(values) - min(values)) / 2 * 1.1, _LEAST_SPAN / 2 * middle, _LEAST / 2)
     low, high = middle - half, middle + half
     axes.set_ylim(low - (high - low) * (_STRIP + 0.06), high)
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -67,6 +66,7 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 9,
     "legend.handlelength": 1.8,
     "legend.borderaxespad": 0.4,
+    "text.parse_math": False,  # names are no formulas
     "svg.fonttype": "none",
 }
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
@@ -96,7 +96,7 @@ class Plot:
     Attributes:
         name: of its file.
         title: over all panels.
-        panels: one row of them for each two.
+        panels: one, or rows of two.
         note: how to read it.
     """
 
@@ -117,12 +117,10 @@ def write_png(plot: Plot, path: str | os.PathLike[str], subtitle: str) -> None:
         figure = new_figure(width, sum(heights) + around)
         draw_frame(figure, plot.title, subtitle, plot.note)
         grid = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
-        for axes, panel in zip(grid.flat, plot.panels, strict=False):
+        for axes, panel in zip(grid.flat, plot.panels, strict=True):
             panel.draw(axes)
             if len(plot.panels) > 1:
                 axes.set_title(panel.title, pad=_TITLE_PAD + _legend_height(axes))
-        for axes in grid.flat[len(plot.panels) :]:
-            axes.remove()
         save_png(figure, path)
 
 
@@ -203,25 +201,6 @@ def draw_error_axis(axes: Axes, name: str) -> None:
     axes.set_ylabel(f"{name} (mm)")
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.grid(axis="y")
-
-
-def draw_bars(
-    axes: Axes, labels: Sequence[str], values: Sequence[float], notes: Sequence[str], name: str
-) -> None:
-    """Draws horizontal bars of values from 0 to 1, the first on top, with a note at each."""
-    places = np.arange(len(labels))
-    axes.barh(places, 100 * np.array(values), height=0.66, color=ACCENT)
-    axes.set_yticks(places, labels)
-    axes.tick_params(axis="y", length=0, labelcolor=INK)
-    axes.invert_yaxis()
-    axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_xlim(0, 100)
-    axes.set_xlabel(name)
-    axes.grid(axis="x")
-    axes.spines["left"].set_visible(False)
-    for place, note in zip(places, notes, strict=True):
-        axes.annotate(note, (1, place), xycoords=("axes fraction", "data"), xytext=(6, 0),
-                      textcoords="offset points", va="center_baseline", color=MUTED)  # fmt: skip
 
 
 def _legend_height(axes: Axes) -> float:
