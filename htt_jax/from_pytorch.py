@@ -99,7 +99,7 @@ def _summary(found: Imported, run: Run, step: int, out: pathlib.Path) -> str:
         _continuation(found, run, step),
     ]
     if run.dataset.fingerprint is None:
-        lines.append("to train on in this folder, name the prepared dataset with --data as well")
+        lines.append("to train in this folder, import it again and name the dataset with --data")
     lines.append(f"written: {out}; next: python -m htt_jax.evaluate --workdir={out}")
     return "\n".join(lines)
 

@@ -54,7 +54,7 @@ def pretrained_backbone(path: str, model: HTT) -> dict[str, Any]:
             f"config.model.backbone_width is {model.backbone_width}; start it from random weights "
             "with --config.init.backbone="
         )
-    return pytorch.backbone_variables(weights.read(path).tensors)
+    return pytorch.backbone_variables(weights.read(path).tensors, path)
 
 
 def with_variables(state: TrainState, variables: Mapping[str, Any]) -> TrainState:

@@ -169,7 +169,7 @@ def test_what_was_read_is_said(folder, capsys):
     command(folder / "bare.safetensors", folder / "bare")
     assert capsys.readouterr().out.splitlines()[2:4] == [
         "training would begin at step 0 with fresh moments: the file has no optimizer's state",
-        "to train on in this folder, name the prepared dataset with --data as well",
+        "to train in this folder, import it again and name the dataset with --data",
     ]
 
 

@@ -185,6 +185,15 @@ def test_imagenet_weights_do_not_fit_a_narrow_backbone(tmp_path):
         initialise.pretrained_backbone(str(path), MODEL)
 
 
+def test_a_file_of_another_model_is_named(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"decoder": np.zeros(2, np.float32)}, path)
+    with pytest.raises(
+        InputError, match=r"other.safetensors does not hold a ResNet-18 but another model \(decod"
+    ):
+        initialise.pretrained_backbone(str(path), HTT())
+
+
 def test_a_backbone_of_other_shapes_is_refused(state):
     backbone = jax.tree.map(
         lambda x: np.zeros((*x.shape, 2), np.float32),
