@@ -1,0 +1,109 @@
+"""How fast are frames predicted as they come? Frames a second, and milliseconds that a push takes.
+
+Random weights and random frames of the size given, pushed one after another without a pause. A push
+that begins a new group waits for the results of the last one; the others cost what bringing a frame
+to the model's size costs.
+
+    python -m benchmarks.online --config fpha --frames 128
+    python -m benchmarks.online --config simulated
+"""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+import optax
+
+from htt_jax import camera, cli, configuration, datasets, initialise, rundir, sharding
+from htt_jax.online import OnlinePredictor
+from htt_jax.restore import TrainedRun
+
+_DATASETS = {"fpha": datasets.FPHA, "h2o": datasets.H2O, "simulated": datasets.FPHA}
+_RATE = 30  # frames a second of a camera
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=cli.HelpFormatter)
+    parser.add_argument("--config", choices=_DATASETS, default="fpha", help="the model's")
+    parser.add_argument("--width", type=int, default=1280, help="of the frames pushed")
+    parser.add_argument("--height", type=int, default=720, help="of the frames pushed")
+    parser.add_argument("--frames", type=int, default=960)
+    options = parser.parse_args(argv)
+    size = (options.width, options.height)
+    run = _random_run(options.config)
+    spec = run.dataset.spec
+    intrinsics = camera.scale_intrinsics(spec.intrinsics, spec.native_size, size)
+    start = time.perf_counter()
+    online = OnlinePredictor(run, size, intrinsics)
+    compiling = time.perf_counter() - start
+    milliseconds, seconds = _measure(online, size, options.frames)
+    median, slow, worst = np.percentile(milliseconds, [50, 95, 100])
+    result = {
+        "benchmark": "online",
+        "config": options.config,
+        "frames_per_second": round(options.frames / seconds, 2),
+        "push_ms": {"median": round(median, 2), "p95": round(slow, 2), "worst": round(worst, 2)},
+        "delay_frames": online.delay,
+        "compile_seconds": round(compiling, 2),
+        "frame_size": size,
+        "model_size": run.dataset.image_size,
+        "frames": options.frames,
+        "device": jax.devices()[0].device_kind,
+        "cores": len(os.sched_getaffinity(0)),
+        "cpu": platform.processor() or platform.machine(),
+        "versions": {"jax": jax.__version__},
+    }
+    print(json.dumps(result))
+    print(
+        f"{result['frames_per_second']} frames/s of {size[0]}x{size[1]} for a model at "
+        f"{run.dataset.image_size[0]}x{run.dataset.image_size[1]}, on {result['device']}; a push "
+        f"takes {median:.2f} ms (median), {slow:.1f} (95 of 100), {worst:.0f} (worst); poses come "
+        f"at most {online.delay} frames late, {online.delay / _RATE:.1f} s at {_RATE} frames/s"
+    )
+
+
+def _measure(
+    online: OnlinePredictor, size: tuple[int, int], count: int
+) -> tuple[list[float], float]:
+    """Milliseconds of each push, and seconds of the whole."""
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 255, (8, size[1], size[0], 3), np.uint8)
+    milliseconds = []
+    results = 0
+    start = time.perf_counter()
+    for number in range(count):
+        before = time.perf_counter()
+        results += len(online.push(frames[number % len(frames)]))
+        milliseconds.append(1000 * (time.perf_counter() - before))
+    results += len(online.finish())
+    assert results == count
+    return milliseconds, time.perf_counter() - start
+
+
+def _random_run(name: str) -> TrainedRun:
+    """The model of a config, with random weights."""
+    config = importlib.import_module(f"configs.{name}").get_config()
+    spec = _DATASETS[name]
+    dataset = rundir.DatasetFacts(
+        name=spec.name,
+        action_names=spec.action_names,
+        object_names=spec.object_names,
+        image_size=tuple(config.data.image_size or datasets.STORED_SIZE),
+        fingerprint=None,
+    )
+    model = configuration.make_model(config, dataset)
+    mesh = sharding.single_device_mesh()
+    abstract = initialise.abstract_state(model, optax.identity(), mesh)
+    state = initialise.random_state(model, optax.identity(), 0, abstract)
+    return TrainedRun(name, rundir.Run(config, dataset), model, state.variables, 0)
+
+
+if __name__ == "__main__":
+    cli.run(main)
