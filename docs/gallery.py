@@ -1,0 +1,61 @@
+"""Makes the pictures of these pages from the demo's run: `bash demo.sh`, then this.
+
+python docs/gallery.py --demo demo
+"""
+
+import argparse
+import pathlib
+import tempfile
+
+import av
+from PIL import Image
+
+from htt_jax import cli, predict
+
+VIDEO = "Subject_1/pour_juice_bottle/10"  # of the test split
+FRAME = 9
+PICTURES = pathlib.Path(__file__).parent / "gallery"
+PLOTS = (
+    "pck",
+    "error_by_joint",
+    "confusion_of_actions",
+    "video_best_01",
+    "video_worst_01",
+)
+QUALITY = 85
+
+
+def main() -> None:
+    """Predicts one video of the test split, and takes pictures of it and of the report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--demo", type=pathlib.Path, default="demo", help="what demo.sh wrote")
+    demo = parser.parse_args().demo
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder)
+        frames = demo / "raw/Video_files_480" / VIDEO / "color"
+        predict.main([str(frames), f"--workdir={demo / 'run'}", f"--out={out}"])
+        with av.open(out / "prediction.mp4") as video:
+            for number, frame in enumerate(video.decode(video=0)):
+                if number == FRAME:
+                    frame.to_image().save(PICTURES / "prediction.jpg", quality=QUALITY)
+        for name in ("attention_action", "attention_pose"):
+            _shrink(out / f"{name}.png", PICTURES / f"{name}.png")
+    for name in PLOTS:
+        _shrink(demo / f"run/evaluation/test/plots/{name}.png", PICTURES / f"{name}.png")
+    size = sum(file.stat().st_size for file in PICTURES.iterdir())
+    print(f"{len(list(PICTURES.iterdir()))} pictures, {size / 1e6:.1f} MB, in {PICTURES}")
+
+
+def _shrink(source: pathlib.Path, target: pathlib.Path) -> None:
+    """At most 1280 pixels wide, with a palette: plots have few colours."""
+    image = Image.open(source).convert("RGB")
+    if image.width > 1280:
+        image = image.resize((1280, round(image.height * 1280 / image.width)), Image.Resampling.LANCZOS)
+    image.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+
+
+if __name__ == "__main__":
+    cli.run(main)
