@@ -15,7 +15,7 @@ from htt_jax.visual.panels import readable
 
 _CELL = 19  # pixels of the plot
 _LETTER = 6.2  # pixels a letter of a name takes, about
-STRONG = 0.9
+STRONG = 0.97
 """Strength from which on a cell's text is white."""
 
 _FAINTEST = {"action": 0.18, "object": 0.04}  # of a cell that is not empty
@@ -33,6 +33,11 @@ class Confusion:
 
     names: list[str]
     counts: Int[np.ndarray, "classes classes"]
+
+    @property
+    def labels(self) -> list[str]:
+        """The names as people read them."""
+        return [readable(name) for name in self.names]
 
     @property
     def shares(self) -> Float[np.ndarray, "classes classes"]:
@@ -55,7 +60,7 @@ def arrange(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Confusion:
     table = table[np.ix_(there, there)]
     order = _order(table)
     return Confusion(
-        [readable(names[there[i]]) for i in order],
+        [names[there[i]] for i in order],
         table[np.ix_(order, order)],
     )
 
@@ -110,8 +115,8 @@ def _draw(axes: Axes, *, confusion: Confusion, kind: str) -> None:
     axes.set_xlim(-0.5, size - 0.5)
     axes.set_ylim(size - 0.5, -0.5)
     axes.set_aspect("equal")
-    axes.set_xticks(range(size), confusion.names, rotation=90)
-    axes.set_yticks(range(size), confusion.names)
+    axes.set_xticks(range(size), confusion.labels, rotation=90)
+    axes.set_yticks(range(size), confusion.labels)
     axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axes.grid(which="minor")

@@ -23,10 +23,10 @@ def confusion_table(matrix: Confusion, kind: str) -> Html:
     corner = element(
         "td", "predicted \N{RIGHTWARDS ARROW}", element("br"), "true \N{DOWNWARDS ARROW}"
     )
-    head = [element("th", name, scope="col") for name in matrix.names]
+    head = [element("th", name, scope="col") for name in matrix.labels]
     body = [
         element("tr", element("th", name, scope="row"), _cells(matrix, row, kind))
-        for row, name in enumerate(matrix.names)
+        for row, name in enumerate(matrix.labels)
     ]
     return scroll(
         element(
@@ -59,6 +59,7 @@ def accuracy_table(rows: Table, part: str, title: str) -> Html:
 
 def _cells(matrix: Confusion, row: int, kind: str) -> Iterator[Html]:
     total = counted(int(matrix.counts[row].sum()), {"action": "video", "object": "frame"}[kind])
+    labels = matrix.labels
     for column, count in enumerate(matrix.counts[row].tolist()):
         if not count:
             yield element("td")
@@ -71,8 +72,7 @@ def _cells(matrix: Confusion, row: int, kind: str) -> Iterator[Html]:
             confusion.cell_text(matrix, row, column, kind),
             class_=" ".join(kinds),
             style=f"--share:{strength:.2f}",
-            title=f"{matrix.names[row]} taken for {matrix.names[column]}: "
-            f"{thousands(count)} of {total}",
+            title=f"{labels[row]} taken for {labels[column]}: {thousands(count)} of {total}",
         )
 
 

@@ -73,6 +73,7 @@ def test_tables_hold_the_figures_of_the_evaluation(written):
     confusion = read(folder / "tables/confusion_of_actions.csv")
     assert sum(int(row[name]) for row in confusion for name in confusion[0] if name != "true") == 3
     assert sum(int(row[row["true"]]) for row in confusion) == 2
+    assert "put_salt" in confusion[0]
 
 
 def test_a_damaged_frame_is_named(tmp_path):
