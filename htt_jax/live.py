@@ -27,6 +27,7 @@ from htt_jax.errors import InputError
 from htt_jax.frames import DEFAULT_RATE, Size
 from htt_jax.input_camera import InputCamera
 from htt_jax.online import FrameResult, OnlinePredictor
+from htt_jax.prediction_video import VIDEO_FILE
 from htt_jax.preemption import StopRequest
 from htt_jax.restore import TrainedRun
 from htt_jax.visual.scene import FrameScene, Renderer
@@ -34,8 +35,6 @@ from htt_jax.visual.timeline import History
 from htt_jax.visual.video import VideoWriter
 from htt_jax.visual.window import Window
 from htt_jax.webcam import Camera, Captured
-
-VIDEO_FILE = "prediction.mp4"
 
 _ACTIONS = 5  # shown as bars
 _GROUPS = 30  # of frames in the timeline; half a minute at the paper's window and 30 frames/s
