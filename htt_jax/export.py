@@ -48,8 +48,11 @@ def export(workdir: str, to: str, out: pathlib.Path, step: int | None = None) ->
     make_folder(out.parent)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         written = pathlib.Path(folder) / out.name
-        form.write(written, run)
-        differences = _compare(written, run, to)
+        try:
+            form.write(written, run)
+            differences = _compare(written, run, to)
+        except InputError as error:  # The user knows the file by the name it would have had.
+            raise InputError(str(error).replace(str(written), str(out))) from error
         model_card.write(_card(written), run, to, differences)
         # The one that was asked for last: where it is, everything is.
         for file in sorted(pathlib.Path(folder).iterdir(), key=lambda file: file == written):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from htt_jax import cli, evaluate, export, export_formats, from_pytorch, restore, sharding
+from htt_jax import cli, export, export_formats, from_pytorch, restore, sharding
 from htt_jax.datasets import FPHA
 from htt_jax.errors import InputError
 from htt_jax.files import sha256
@@ -35,12 +36,11 @@ def _quick_compilation():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A dataset, and a run on it with Adam's moments that was evaluated."""
+    """A dataset, and a run on it with Adam's moments."""
     root = tmp_path_factory.mktemp("export")
     data = prepared.write_dataset(root / "data", FPHA, {"train": [8, 6, 9], "test": [6, 7]})
     torch_files.save_trained(root / "published.pth", **SIZES)
     make_run(root / "published.pth", root / "run", f"--data={data}")
-    evaluate.main(["--workdir", str(root / "run")])
     return root
 
 
@@ -232,6 +232,23 @@ def test_what_was_not_read_back_does_not_stay(folder, tmp_path, monkeypatch, end
     message = r"safetensors export does not compute what the run does: it differs in depth by 0.01"
     with pytest.raises(end, match=None if end is KeyboardInterrupt else message):
         export.export(str(folder / "run"), "safetensors", tmp_path / "htt.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("to", "missing", "message"),
+    [
+        ("pytorch", "torch", r"^/.*/htt.pth: a .pth file needs torch; pip install -e '.\[torch\]'"),
+        ("onnx", "onnxscript", r"^/.*/htt.onnx: writing an ONNX file needs .* -e '.\[onnx\]'"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_file_that_was_asked_for(
+    folder, tmp_path, monkeypatch, to, missing, message
+):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(InputError, match=message) as refused:
+        export.export(str(folder / "run"), to, tmp_path / FILES[to][0])
+    assert str(refused.value).startswith(str(tmp_path / FILES[to][0]))
     assert list(tmp_path.iterdir()) == []
 
 
