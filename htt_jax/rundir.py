@@ -92,7 +92,8 @@ def read(workdir: epath.PathLike) -> Run:
     path = epath.Path(workdir) / _RUN_FILE
     if not path.exists():
         raise InputError(
-            f"no run in {workdir}: {path} is missing; give a --workdir of htt_jax.train"
+            f"no run in {workdir}: {path} is missing; give a --workdir of htt_jax.train or "
+            "htt_jax.from_pytorch"
         )
     return from_json(path.read_text(), str(path))
 

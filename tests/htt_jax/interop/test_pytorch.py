@@ -74,6 +74,12 @@ def test_other_numbers_of_layers_are_read_off_the_names(published):
     assert set(found["params"]["pose_block"]) == {"layer_0", "layer_1", "norm"}
 
 
+def test_a_layer_of_any_number_is_one_layer_that_is_not_expected(published):
+    name = "transformer_pose.encoder.layers.999999999.norm1.bias"
+    with pytest.raises(InputError, match=rf"not expected: {name} \(512,\)"):
+        pytorch.to_variables(published | {name: np.zeros(512, np.float32)})
+
+
 def test_missing_unexpected_and_wrongly_shaped_tensors_are_named_with_their_shapes(published):
     wrong = published | {
         "decoder.weight": np.zeros(3, np.float32),
