@@ -6,10 +6,12 @@ grow with the length of the video.
 """
 
 import contextlib
+import os
 import pathlib
+import threading
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -29,6 +31,7 @@ RERUN_FILE = "prediction.rrd"
 
 _IMAGE = "camera/image"
 _JPEG_QUALITY = 85
+_BLOCK = 1 << 20  # bytes
 _OBJECTS = 5  # shown
 _JOINT, _BONE = 0.004, 0.002  # radii in space, metres
 _JOINT_2D, _BONE_2D = -3.5, -1.5  # radii on the image; negative: of the screen, at any zoom
@@ -53,29 +56,57 @@ def recorded(
     It is there when the block ends.
 
     Raises:
-        InputError: the rerun SDK is missing.
+        InputError: the rerun SDK is missing, or the file cannot be written.
     """
     rr = _import_rerun()
-    with atomic_write(out / RERUN_FILE) as file:
-        recording = rr.RecordingStream("htt_jax")
-        recording.send_recording_name(origin.input)
-        recording.save(file.name, default_blueprint=_blueprint())
-        _log_constants(rr, recording, origin)
-        seconds = np.arange(len(predictions.frame_names)) / float(rate)
-        actions = leading_actions(predictions.action_over_time)
-        _log_scores(
-            rr, recording, seconds, "action",
-            [origin.dataset.action_names[i] for i in actions],
-            predictions.action_over_time[:, actions],
-        )  # fmt: skip
-        objects = np.argsort(-predictions.object_probabilities.mean(axis=0))[:_OBJECTS]
-        _log_scores(
-            rr, recording, seconds, "object",
-            [origin.dataset.object_names[i] for i in objects],
-            predictions.object_probabilities[:, objects],
-        )  # fmt: skip
-        yield RERUN_FILE, lambda scene: _log_frame(rr, recording, origin, scene)
-        recording.disconnect()  # finishes the file
+    recording = rr.RecordingStream("htt_jax")
+    with atomic_write(out / RERUN_FILE) as file, _piped(file, out / RERUN_FILE) as path:
+        recording.save(path, default_blueprint=_blueprint())
+        try:
+            recording.send_recording_name(origin.input)
+            _log_constants(rr, recording, origin)
+            _log_all_scores(rr, recording, predictions, origin, rate)
+            yield RERUN_FILE, lambda scene: _log_frame(rr, recording, origin, scene)
+        finally:
+            recording.disconnect()  # writes what is left
+
+
+@contextlib.contextmanager
+def _piped(file: IO[bytes], path: pathlib.Path) -> Iterator[str]:
+    """Where to write what is to come into `file`.
+
+    Between them lies a pipe, because the SDK never returns once a disk is full, and does not say
+    so to its caller.
+
+    Raises:
+        InputError: at the end, the file could not be written.
+    """
+    reading, writing = os.pipe()
+    errors: list[OSError] = []
+
+    def copy() -> None:
+        with (
+            open(reading, "rb", buffering=0) as source,
+            open(file.fileno(), "wb", buffering=0, closefd=False) as target,
+        ):
+            while block := source.read(_BLOCK):
+                try:
+                    while block and not errors:
+                        block = block[target.write(block) :]
+                except OSError as error:
+                    errors.append(error)
+
+    thread = threading.Thread(target=copy, daemon=True)
+    thread.start()
+    try:
+        yield f"/dev/fd/{writing}"
+    finally:
+        os.close(writing)
+        thread.join()
+    if errors:
+        raise InputError(
+            f"cannot write {path}: {errors[0].strerror}; choose a folder that has room"
+        )
 
 
 def _import_rerun() -> Any:
@@ -129,6 +160,20 @@ def _log_constants(rr: Any, recording: Any, origin: Origin) -> None:
             recording.log(f"{path}/joints", joints, static=True)
             bones = strips.from_fields(colors=bone_colours, radii=bone)
             recording.log(f"{path}/bones", bones, static=True)
+
+
+def _log_all_scores(
+    rr: Any, recording: Any, predictions: Predictions, origin: Origin, rate: Fraction
+) -> None:
+    seconds = np.arange(len(predictions.frame_names)) / float(rate)
+    dataset = origin.dataset
+    actions, objects = predictions.action_over_time, predictions.object_probabilities
+    most_frequent = np.argsort(-objects.mean(axis=0))[:_OBJECTS]
+    for group, names, scores, shown in (
+        ("action", dataset.action_names, actions, leading_actions(actions)),
+        ("object", dataset.object_names, objects, most_frequent),
+    ):
+        _log_scores(rr, recording, seconds, group, [names[i] for i in shown], scores[:, shown])
 
 
 def _log_scores(

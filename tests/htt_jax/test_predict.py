@@ -4,6 +4,7 @@ import collections
 import contextlib
 import io
 import json
+import resource
 import sys
 from fractions import Fraction
 
@@ -14,7 +15,7 @@ import pytest
 from rerun.chunk import RrdReader
 
 import htt_jax
-from htt_jax import camera, evaluate, predict
+from htt_jax import camera, evaluate, predict, prediction_video, rerun_log
 from htt_jax.data import records
 from htt_jax.datasets import FPHA
 from htt_jax.errors import InputError
@@ -224,6 +225,26 @@ def test_recording_holds_the_camera_the_poses_and_the_scores(folder, predicted):
     assert columns["/camera/image", "frame"] == list(range(FRAMES))
     seconds = np.array(columns["/camera/image", "time"]) / 1e9
     np.testing.assert_allclose(seconds, np.arange(FRAMES) * 1001 / 24000, atol=1e-6)
+
+
+def record(out, frames, found, origin):
+    with rerun_log.recorded(out, found, origin, frames.rate) as (_, take):
+        for scene in prediction_video.scenes(found, origin, frames.read(), frames.rate):
+            take(scene)
+
+
+def test_a_recording_that_finds_no_room_is_said(folder, predicted, tmp_path):
+    frames = open_frames(folder / "frames")
+    found, origin = predict.predict(frames, name="frames", workdir=str(folder / "run"))
+    (tmp_path / "room").mkdir()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(InputError, match=r"prediction\.rrd: File too large; choose a folder"):
+            record(tmp_path / "room", frames, found, origin)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list((tmp_path / "room").iterdir())
 
 
 def test_it_says_what_it_has_written(printed):
