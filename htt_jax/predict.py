@@ -1,10 +1,12 @@
 """Predicts hand poses, objects and the action of a video, and draws them.
 
-Everything is read twice: the model sees the frames once, and they are drawn once all is known.
+Everything is read twice: the model sees the frames once, and they are drawn once all is known. What
+a camera sees is drawn while it sees it, see `htt_jax.live`.
 """
 
 import argparse
 import contextlib
+import functools
 import pathlib
 import time
 from collections.abc import Sequence
@@ -15,6 +17,8 @@ from absl import logging
 from htt_jax import (
     cli,
     input_camera,
+    live,
+    live,
     prediction,
     prediction_files,
     prediction_video,
@@ -142,14 +146,24 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  python -m htt_jax.predict kitchen.mp4 --workdir runs/fpha --out found \\\n"
         "    --intrinsics 1395.7,1395.7,935.7,540.7\n"
-        "  python -m htt_jax.predict kitchen.mp4 --workdir runs/fpha --out found --hfov 90 --rerun",
+        "  python -m htt_jax.predict frames --workdir runs/fpha --out found --hfov 90 --rerun\n"
+        "  python -m htt_jax.predict --camera 0 --workdir runs/fpha",
         formatter_class=cli.HelpFormatter,
     )
     parser.add_argument(
-        "input", metavar="INPUT", help="video file, or folder of .png or .jpg frames"
+        "input", nargs="?", metavar="INPUT", help="video file, or folder of .png or .jpg frames"
+    )
+    parser.add_argument(
+        "--camera",
+        metavar="N",
+        help="instead of INPUT: a webcam, live, 0 for the first; or a network camera's address",
     )
     parser.add_argument("--workdir", required=True, help="of htt_jax.train")
-    parser.add_argument("--out", required=True, type=pathlib.Path, help="folder to write to")
+    parser.add_argument(
+        "--out",
+        type=pathlib.Path,
+        help="folder to write to; of a camera only its video, and nothing if not given",
+    )
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
     parser.add_argument(
         "--fps", help="frames a second of a folder of frames, 30 if not given; a video says itself"
@@ -160,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         help="also write prediction.rrd for the rerun viewer; needs pip install -e '.[rerun]'",
     )
     camera = parser.add_argument_group(
-        "camera",
+        "camera's intrinsics",
         "The camera that took the frames; if not given, that of the dataset the run was trained "
         "on, scaled\nto the size of the frames. Depth and position in space depend on it.",
     )
@@ -196,15 +210,31 @@ def _rate(text: str | None) -> Fraction | None:
     return rate
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the command line."""
-    options = _parser().parse_args(argv)
-    logging.set_verbosity(logging.ERROR)
-    camera = input_camera.from_options(options.intrinsics, options.intrinsics_size, options.hfov)
+def _check(options: argparse.Namespace) -> None:
+    """Checks that the options fit each other."""
+    if (options.input is None) == (options.camera is None):
+        both = "neither INPUT nor" if options.input is None else "both INPUT and"
+        raise InputError(f"{both} --camera given; give a video, a folder of frames or --camera=N")
+    if options.input is not None and options.out is None:
+        raise InputError("no --out given; name the folder to write to")
+    if options.camera is not None and (options.fps is not None or options.rerun):
+        other = "--rerun" if options.rerun else "--fps"
+        raise InputError(f"{other} is for videos and frames; leave it away with --camera")
+
+
+def _predict_live(options: argparse.Namespace, camera: GivenCamera | None) -> None:
+    """What a camera sees, until it or the user stops."""
+    run = restore.open_run(options.workdir, options.step, sharding.single_device_mesh())
+    intrinsics = functools.partial(input_camera.resolve, camera, run.dataset.spec)
+    number = options.camera
+    live.run(run, int(number) if number.isdecimal() else number, intrinsics, options.out)
+
+
+def _predict_file(options: argparse.Namespace, camera: GivenCamera | None) -> None:
+    """What is in a file or folder."""
     if options.rerun:
         rerun_log.check_installed()
     frames = open_frames(options.input, _rate(options.fps))
-    make_folder(options.out)
     began = time.perf_counter()
     found, origin = predict(
         frames, name=options.input, workdir=options.workdir, camera=camera, step=options.step
@@ -213,6 +243,36 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(_summary(found, origin, time.perf_counter() - began), flush=True)
     names += draw(options.out, frames, found, origin, rerun=options.rerun)
     print(f"written: {', '.join(names)} in {options.out}")
+
+
+def _check_combination(options: argparse.Namespace) -> None:
+    if (options.input is None) == (options.camera is None):
+        raise InputError("name a video or a folder of frames as INPUT, or a webcam with --camera")
+    if options.camera is None and options.out is None:
+        raise InputError("--out is missing; name a folder to write to")
+    if options.camera is not None and (options.rerun or options.fps is not None):
+        raise InputError("--rerun and --fps have no meaning with --camera; leave them away")
+
+
+def _watch(options: argparse.Namespace, camera: GivenCamera | None) -> None:
+    """Predicts what a webcam sees until its window is closed."""
+    run = restore.open_run(options.workdir, options.step, sharding.single_device_mesh())
+    if options.out is not None:
+        make_folder(options.out)
+    number = int(options.camera) if options.camera.isdecimal() else options.camera
+    spec = run.dataset.spec
+    live.run(run, number, lambda size: input_camera.resolve(camera, spec, size), options.out)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command line."""
+    options = _parser().parse_args(argv)
+    _check(options)
+    logging.set_verbosity(logging.ERROR)
+    camera = input_camera.from_options(options.intrinsics, options.intrinsics_size, options.hfov)
+    if options.out is not None:
+        make_folder(options.out)
+    (_predict_file if options.camera is None else _predict_live)(options, camera)
 
 
 if __name__ == "__main__":

@@ -285,6 +285,31 @@ def test_wrong_rates_are_refused(folder, fps):
         run_command(folder / "frames", folder, f"--fps={fps}")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "neither INPUT nor --camera given"),
+        (["video.mp4", "--camera=0", "--out=out"], "both INPUT and --camera given"),
+        (["video.mp4"], "no --out given; name the folder"),
+        (["--camera=0", "--rerun"], "--rerun is for videos and frames"),
+        (["--camera=0", "--fps=10"], "--fps is for videos and frames"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        predict.main([*arguments, "--workdir=run"])
+
+
+def test_a_camera_is_predicted_live(folder, tmp_path, capsys):
+    frames = [cv2.resize(frame, (128, 72)) for frame in frames_as_arrays(folder / "frames")]
+    path = videos.write_lossless(tmp_path / "stream.mp4", frames)  # it opens like a camera
+    arguments = [f"--camera={path}", f"--workdir={folder / 'run'}", f"--out={tmp_path}"]
+    predict.main([*arguments, "--hfov=90"])
+    printed = capsys.readouterr().out
+    assert "fx 64.00, fy 64.00, cx 64.00, cy 36.00 (of a horizontal field of view" in printed
+    assert len(videos.read(tmp_path / "prediction.mp4")[1]) > 0
+
+
 def test_wrong_cameras_are_refused_before_there_is_a_model(folder, tmp_path):
     for option in ("--hfov=180", "--intrinsics=60,60,65,18"):
         with pytest.raises(InputError, match=r"180 degrees|is outside the 64x36 image"):
