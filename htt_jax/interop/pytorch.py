@@ -1,5 +1,6 @@
 """PyTorch state dicts of HTT and of ImageNet ResNets, to and from Flax variables; NumPy only."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -34,7 +35,9 @@ def to_variables(state_dict: Mapping[str, np.ndarray], where: str = "the state d
             names `where`, the tensors and their shapes.
     """
     found = _shapes(state_dict)
-    recognise.check(found, _published_shapes(found), what="an HTT", where=where)
+    # Neither heads nor window change a shape; these fit every width.
+    model = HTT(**recognise.model_sizes(found), heads=1, window=2)
+    recognise.check(found, _published_shapes(model), what="an HTT", where=where)
     layers = recognise.count_layers(found)
     return _pick(_split_attention(state_dict), names.htt_entries(layers))
 
@@ -95,11 +98,9 @@ def backbone_variables(
     return _pick(state_dict, entries)
 
 
-def _published_shapes(found: recognise.Shapes) -> recognise.Shapes:
-    """What the state dict of a model of these sizes looks like."""
-    sizes = recognise.model_sizes(found)
-    # Neither heads nor window change a shape; these fit every width.
-    model = HTT(**sizes, heads=1, window=2)
+@functools.cache
+def _published_shapes(model: HTT) -> recognise.Shapes:
+    """What the state dict of a model looks like."""
     inputs = (jnp.zeros((1, 2, 32, 32, 3)), jnp.ones((1, 2), bool), jnp.zeros((1, 2, 3, 3)))
     return _shapes(to_state_dict(_abstract(model, *inputs)))
 

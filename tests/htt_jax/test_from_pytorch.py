@@ -17,7 +17,9 @@ from htt_jax.interop import pytorch
 from tests import prepared, runs, torch_files, train_runs
 
 EPOCH = 2
-STEPS_PER_EPOCH = 7  # 13 training clips, two a batch
+# Videos of two clips of one frame, so that one program serves all batches.
+TRAIN, TEST = [2] * 7, [2, 2]
+STEPS_PER_EPOCH = 7
 OPTIONS = (
     "--config.epochs=3",
     *torch_files.OPTIONS,
@@ -45,7 +47,7 @@ def _quick_compilation():
 def folder(tmp_path_factory):
     """A dataset, a checkpoint in PyTorch, and the run it becomes with and without the dataset."""
     root = tmp_path_factory.mktemp("from_pytorch")
-    prepared.write_dataset(root / "data", FPHA, {"train": [8, 6, 9], "test": [6, 7]})
+    prepared.write_dataset(root / "data", FPHA, {"train": TRAIN, "test": TEST})
     torch_files.save_trained(root / "published.pth", EPOCH)
     command(root / "published.pth", root / "run", f"--data={root / 'data'}")
     command(root / "published.pth", root / "without")
@@ -102,7 +104,7 @@ def test_the_run_has_the_files_moments(folder):
 def test_it_evaluates(folder):
     report = evaluate.evaluate(str(folder / "run"), split="test").report
     assert report["run"]["step"] == EPOCH * STEPS_PER_EPOCH
-    assert report["dataset"]["frames"] == 13
+    assert report["dataset"]["frames"] == sum(TEST)
     assert np.isfinite(report["headline"]["mepe"])
 
 
@@ -145,13 +147,15 @@ def test_training_without_the_dataset_at_hand_is_refused_with_the_way_out(folder
 def test_a_new_run_starts_with_the_weights_at_step_0(folder):
     config = tiny_config(folder / "data")
     config.epochs = 1
-    config.optimizer.learning_rate = 0.0  # so that the weights are still those at the end
     config.init.checkpoint = str(folder / "published.pth")
     train.train(config, folder / "tuned")
     assert list(train_runs.steps(folder / "tuned")) == list(range(1, STEPS_PER_EPOCH + 1))
     run = restore.open_run(folder / "tuned", None, sharding.single_device_mesh())
     expected = variables_of(folder / "published.pth")
-    jax.tree.map(np.testing.assert_array_equal, jax.device_get(run.variables), expected)
+    moved = jax.tree.map(lambda x, y: np.abs(x - y).max(), jax.device_get(run.variables), expected)
+    assert max(jax.tree.leaves(moved["batch_stats"])) == 0
+    # Adam moves a weight by no more than about its rate at each step.
+    assert 0 < max(jax.tree.leaves(moved["params"])) < 2 * STEPS_PER_EPOCH * 3e-5
     assert restore.read_moments(run).steps == STEPS_PER_EPOCH
     assert run.description.imported_from is None
 

@@ -62,8 +62,13 @@ def video():
 
 
 @pytest.fixture(scope="module")
-def expected(folder):
-    return htt_jax.load(folder / "run").predict(video())
+def model(folder):
+    return htt_jax.load(folder / "run")
+
+
+@pytest.fixture(scope="module")
+def expected(model):
+    return model.predict(video())
 
 
 def assert_same(found, expected, tolerance=0.0):
@@ -100,26 +105,26 @@ def test_numbers_are_those_of_the_model_in_pytorch(folder, expected):
 
 @pytest.mark.parametrize("file", ["htt.pth", "htt.safetensors"])
 def test_weights_predict_what_their_run_does(folder, expected, file):
-    model = htt_jax.load(folder / file)
-    assert model.run.dataset.action_names == tuple(prepared.ACTIONS)
-    assert_same(model.predict(video()), expected)
+    loaded = htt_jax.load(folder / file)
+    assert loaded.run.dataset.action_names == tuple(prepared.ACTIONS)
+    assert_same(loaded.predict(video()), expected)
 
 
 def test_a_program_predicts_what_its_run_does(folder, expected):
-    model = htt_jax.load(str(folder / "htt.stablehlo"))
-    assert model.run.dataset.action_names == tuple(prepared.ACTIONS)
-    assert_same(model.predict(video()), expected, tolerance=1e-5)
+    loaded = htt_jax.load(str(folder / "htt.stablehlo"))
+    assert loaded.run.dataset.action_names == tuple(prepared.ACTIONS)
+    assert_same(loaded.predict(video()), expected, tolerance=1e-5)
 
 
 @pytest.mark.parametrize("source", ["frames", "video.mp4"])
-def test_files_predict_what_their_array_does(folder, expected, source):
-    found = htt_jax.load(folder / "run").predict(folder / source)
+def test_files_predict_what_their_array_does(folder, model, expected, source):
+    found = model.predict(folder / source)
     assert_same(found, expected)
     assert len(found.frame_names) == FRAMES
 
 
-def test_a_camera_may_be_given(folder, expected):
-    found = htt_jax.load(folder / "run").predict(video(), intrinsics=(60, 62, 32, 18))
+def test_a_camera_may_be_given(model, expected):
+    found = model.predict(video(), intrinsics=(60, 62, 32, 18))
     assert np.abs(found.joints_3d - expected.joints_3d).max() > 1e-2
     matrix = np.array([[60, 0, 32], [0, 62, 18], [0, 0, 1]])
     pixels, _ = camera.project(found.joints_3d.astype(np.float64), matrix)
@@ -135,9 +140,9 @@ def test_a_camera_may_be_given(folder, expected):
         np.zeros((0, 36, 64, 3), np.uint8),
     ],
 )
-def test_an_array_that_is_no_video_is_refused(folder, video):
+def test_an_array_that_is_no_video_is_refused(model, video):
     with pytest.raises(InputError, match=r"is no video; expected RGB frames, uint8 \(frames, "):
-        htt_jax.load(folder / "run").predict(video)
+        model.predict(video)
 
 
 @pytest.mark.parametrize(
