@@ -18,7 +18,6 @@ from htt_jax import (
     cli,
     input_camera,
     live,
-    live,
     prediction,
     prediction_files,
     prediction_video,
@@ -243,25 +242,6 @@ def _predict_file(options: argparse.Namespace, camera: GivenCamera | None) -> No
     print(_summary(found, origin, time.perf_counter() - began), flush=True)
     names += draw(options.out, frames, found, origin, rerun=options.rerun)
     print(f"written: {', '.join(names)} in {options.out}")
-
-
-def _check_combination(options: argparse.Namespace) -> None:
-    if (options.input is None) == (options.camera is None):
-        raise InputError("name a video or a folder of frames as INPUT, or a webcam with --camera")
-    if options.camera is None and options.out is None:
-        raise InputError("--out is missing; name a folder to write to")
-    if options.camera is not None and (options.rerun or options.fps is not None):
-        raise InputError("--rerun and --fps have no meaning with --camera; leave them away")
-
-
-def _watch(options: argparse.Namespace, camera: GivenCamera | None) -> None:
-    """Predicts what a webcam sees until its window is closed."""
-    run = restore.open_run(options.workdir, options.step, sharding.single_device_mesh())
-    if options.out is not None:
-        make_folder(options.out)
-    number = int(options.camera) if options.camera.isdecimal() else options.camera
-    spec = run.dataset.spec
-    live.run(run, number, lambda size: input_camera.resolve(camera, spec, size), options.out)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
