@@ -105,9 +105,9 @@ def _plots(
     if report["results"]["pose"]:
         yield curves.pck_plot(spec, report["results"], report["baselines"])
         yield error_plots.joint_plot(tables["error_by_joint"], tables["error_by_finger"])
-        if len({row["visible"] for row in tables["error_by_visibility"]}) > 1:
+        if len({row["visible"] for row in tables.get("error_by_visibility", [])}) > 1:
             yield error_plots.visibility_plot(tables["error_by_visibility"])
-        if len({row["position"] for row in tables["error_by_window_position"]}) > 1:
+        if len({row["position"] for row in tables.get("error_by_window_position", [])}) > 1:
             yield error_plots.window_plot(tables["error_by_window_position"])
     for kind, one in confusions.items():
         yield confusion.confusion_plot(one, kind)
