@@ -123,7 +123,9 @@ def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
             "another shape, so it sees them distorted"
         )
     if origin.window == 1:
-        lines.append("note: the model has no pose block, so there is no attention in it to show")
+        lines.append(
+            "note: the model has no pose block, whose attention attention_pose.png would show"
+        )
     lines.append("actions:")
     for action in prediction_files.top_actions(found, origin.dataset.action_names):
         lines.append(f"  {action['probability']:.3f}  {action['name']}")
