@@ -17,7 +17,6 @@ FRAME = 9
 PICTURES = pathlib.Path(__file__).parent / "gallery"
 PLOTS = (
     "pck",
-    "error_by_joint",
     "confusion_of_actions",
     "video_best_01",
     "video_worst_01",
@@ -53,7 +52,8 @@ def _shrink(source: pathlib.Path, target: pathlib.Path) -> None:
     """At most 1280 pixels wide, with a palette: plots have few colours."""
     image = Image.open(source).convert("RGB")
     if image.width > 1280:
-        image = image.resize((1280, round(image.height * 1280 / image.width)), Image.Resampling.LANCZOS)
+        size = (1280, round(image.height * 1280 / image.width))
+        image = image.resize(size, Image.Resampling.LANCZOS)
     image.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
