@@ -16,6 +16,9 @@ from htt_jax.datasets import DatasetSpec
 from htt_jax.errors import InputError
 from htt_jax.frames import Size
 
+WIDEST_VIEW = 175.0
+"""Degrees; a pinhole camera that saw more would put every hand kilometres to the side."""
+
 SHAPE_TOLERANCE = 0.02
 """Of the ratio of width to height: images whose shapes differ by more are of different shapes."""
 
@@ -136,15 +139,20 @@ def same_shape(one: Size, other: Size) -> bool:
 
 
 def _of_field_of_view(degrees: float, size: Size) -> InputCamera:
-    if not 0 < degrees < 180:
+    if not 0 < degrees <= WIDEST_VIEW:
         raise InputError(
-            f"--hfov={degrees:g}: a field of view lies between 0 and 180 degrees; most cameras' is "
-            "40 to 120"
+            f"--hfov={degrees:g}: a pinhole camera's field of view lies between 0 and "
+            f"{WIDEST_VIEW:g} degrees; most cameras' is 40 to 120"
         )
     width, height = size
-    focal = width / 2 / math.tan(math.radians(degrees) / 2)
+    focal = _focal_length(width, degrees)
     matrix = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
     return InputCamera(matrix, f"of a horizontal field of view of {degrees:g} degrees")
+
+
+def _focal_length(length: float, degrees: float) -> float:
+    """Of a camera that sees so much along a side of the image, `length` pixels long."""
+    return length / 2 / math.tan(math.radians(degrees) / 2)
 
 
 def _of_python(given: Sequence[float] | Float[np.ndarray, "3 3"]) -> Intrinsics:
@@ -167,6 +175,14 @@ def _check(given: Intrinsics, size: Size) -> None:
         raise InputError(f"{given.given}: not every number of fx, fy, cx, cy is finite")
     if fx <= 0 or fy <= 0:
         raise InputError(f"{given.given}: the focal lengths, {fx:g} and {fy:g}, must be positive")
+    for name, focal, length in (("fx", fx, size[0]), ("fy", fy, size[1])):
+        shortest = _focal_length(length, WIDEST_VIEW)
+        if focal < shortest:
+            raise InputError(
+                f"{given.given}: {name} = {focal:g} in a {size[0]}x{size[1]} image is a field of "
+                f"view above {WIDEST_VIEW:g} degrees, expected {shortest:.3g} or more; give focal "
+                "lengths in its pixels"
+            )
     if not (0 <= cx <= size[0] and 0 <= cy <= size[1]):
         raise InputError(
             f"{given.given}: the centre ({cx:g}, {cy:g}) is outside the {size[0]}x{size[1]} image; "

@@ -126,7 +126,7 @@ class Renderer:
         canvas = np.full((height, width, 3), colours.BACKGROUND, np.uint8)
         view = _cut(canvas, self._boxes.view)
         title = "Hand in 3D" if len(self._hands) == 1 else "Hands in 3D"
-        panels.draw_title(view, title, f"grid {100 * self._view.grid:.0f} cm")
+        panels.draw_title(view, title, f"grid {_length(self._view.grid)}")
         _draw_finger_legend(view)
         panels.draw_title(_cut(canvas, self._boxes.object), "Object")
         panels.draw_title(_cut(canvas, self._boxes.actions), "Action")
@@ -192,6 +192,10 @@ def _draw_finger_legend(canvas: Canvas) -> None:
         disc(canvas, (x + 5, baseline - 4), colours.FINGER[finger], 5)
         text.draw(canvas, finger, (x + 16, baseline), size=_LETTERS - 1, colour=colours.MUTED)
         x += width + gap
+
+
+def _length(metres: float) -> str:
+    return f"{metres:g} m" if metres >= 1 else f"{100 * metres:.0f} cm"
 
 
 def _cut(canvas: Canvas, box: Box) -> Canvas:

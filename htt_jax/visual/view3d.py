@@ -13,6 +13,8 @@ from htt_jax.visual.drawing import drawable, line, polyline
 ONE_HAND_RADIUS = 0.125
 TWO_HANDS_RADIUS = 0.2
 """Of the ball around the hands that is shown, metres, at least."""
+LARGEST_RADIUS = 10.0
+"""Metres; no hands are farther apart, and what a poor model puts farther off is left outside."""
 
 _PITCH = math.radians(20)  # looking down
 _YAW = math.radians(30)  # from the camera's right
@@ -27,6 +29,7 @@ _MIDDLE = 0.44  # of the panel's height: where the hands are; the floor is below
 _FOG = 0.45  # how much of its colour the farthest point loses
 _SHADOW = (31, 35, 42)
 _STEP = 0.025  # of radii, metres
+_CELLS = 4  # of the floor's grid, along a radius, at most
 
 
 def smallest_radius(joints: int) -> float:
@@ -40,12 +43,13 @@ def radius_of(joints_3d: Float[np.ndarray, "frames joints 3"]) -> float:
     One radius for a whole video keeps its scale steady.
     """
     smallest = smallest_radius(joints_3d.shape[1])
+    joints_3d = joints_3d.astype(np.float64)
     away = np.linalg.norm(joints_3d - centre_of(joints_3d)[:, None], axis=-1)
     away = away[np.isfinite(away)]
     if not away.size:
         return smallest
     needed = math.ceil(float(np.percentile(away, 98)) / _STEP) * _STEP
-    return max(smallest, round(needed, 3))
+    return min(max(smallest, round(needed, 3)), LARGEST_RADIUS)
 
 
 def centre_of(joints_3d: Float[np.ndarray, "*frames joints 3"]) -> Float[np.ndarray, "*frames 3"]:
@@ -74,8 +78,13 @@ class View3D:
 
     @property
     def grid(self) -> float:
-        """The width of a square of the floor, metres."""
-        return 0.05 if self.radius < 0.2 else 0.1
+        """The width of a square of the floor, metres: 1, 2 or 5 times a power of ten.
+
+        Never more than four squares lie between the middle and the edge of what is shown.
+        """
+        least = self.radius / _CELLS
+        power = 10.0 ** math.floor(math.log10(least))
+        return next(step * power for step in (1, 2, 5, 10) if step * power > least)
 
     def draw(
         self,

@@ -126,9 +126,14 @@ def test_python_takes_values_and_matrices():
         ({"intrinsics": "6,6,3,1", "intrinsics_size": "0x270"}, "=0x270 is not WIDTHxHEIGHT"),
         ({"intrinsics_size": "480x270"}, "--intrinsics_size=480x270 is given without"),
         ({"intrinsics": "6,6,3,1", "hfov": "90"}, "both --intrinsics and --hfov are given"),
-        ({"hfov": "0"}, "--hfov=0: a field of view lies between 0 and 180"),
-        ({"hfov": "180"}, "--hfov=180: a field of view lies between 0 and 180"),
-        ({"hfov": "nan"}, "--hfov=nan: a field of view lies between 0 and 180"),
+        ({"hfov": "0"}, "--hfov=0: .* field of view lies between 0 and 175"),
+        ({"hfov": "175.1"}, "--hfov=175.1: .* field of view lies between 0 and 175"),
+        ({"hfov": "nan"}, "--hfov=nan: .* field of view lies between 0 and 175"),
+        (
+            {"intrinsics": "0.001,60,32,18"},
+            "fx = 0.001 in a 640x360 image is a field of view above",
+        ),
+        ({"intrinsics": "60,0.7,32,18"}, "fy = 0.7 in .*, expected 7.86 or more; give focal"),
         ({"hfov": "wide"}, "--hfov=wide is not a number; give degrees"),
     ],
 )

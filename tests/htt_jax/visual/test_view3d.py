@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from htt_jax.visual import colours, view3d
 from htt_jax.visual.view3d import View3D
@@ -68,6 +69,22 @@ def test_radius_holds_the_hands_of_a_video():
     farthest = np.linalg.norm(pair[0] - centre, axis=-1).max()
     assert farthest <= radius < farthest + 0.025
     assert view3d.radius_of(np.full((2, 42, 3), np.nan)) == view3d.TWO_HANDS_RADIUS
+
+
+def test_the_grid_has_few_round_squares_at_every_radius():
+    for radius, square in ((0.125, 0.05), (0.2, 0.1), (0.6, 0.2), (1.2, 0.5), (10_000, 5_000)):
+        assert View3D(radius).grid == pytest.approx(square)
+    for radius in np.geomspace(1e-3, 1e6, 50):
+        assert 1 <= radius / View3D(radius).grid <= 4
+    canvas, _ = draw(1e5 * open_hand(), radius=1e4)
+    assert (canvas != panel()).any()
+
+
+def test_radius_has_an_end():
+    joints = np.float32(1e30) * open_hand()[None].astype(np.float32)
+    assert view3d.radius_of(joints) == view3d.LARGEST_RADIUS
+    joints[:, ::2] = np.inf
+    assert view3d.radius_of(joints) <= view3d.LARGEST_RADIUS
 
 
 def test_far_off_joints_do_not_break_the_drawing():
