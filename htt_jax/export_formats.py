@@ -1,13 +1,13 @@
 """The formats a checkpoint can be exported to: how each is written, read back and run."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from htt_jax import restore, rundir
 from htt_jax.interop import adam, imported, onnx, pytorch, stablehlo, weights
@@ -15,6 +15,7 @@ from htt_jax.interop.comparison import Arrays
 from htt_jax.models.htt import HTT
 from htt_jax.prediction_files import joint_names
 from htt_jax.restore import TrainedRun
+from htt_jax.train_step import Applicable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,8 @@ def _write_pth(path: pathlib.Path, run: TrainedRun) -> None:
         state_dict,
         epoch=run.step // steps_per_epoch if steps_per_epoch else 0,
         optimizer=adam.to_torch(moments, state_dict) if moments.steps else None,
-        description=json.dumps(description(run)),
+        # The number tells a file that was trained on in PyTorch from one that was not.
+        description=json.dumps(description(run) | {"adam_steps": moments.steps}),
     )
 
 
@@ -103,8 +105,13 @@ def _run_onnx(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
 
 def apply(run: TrainedRun, variables: Any, inputs: Arrays) -> Arrays:
     """The outputs of the run's model with other variables, such as those read back."""
-    arrays = (jnp.asarray(inputs[name]) for name in ("image", "valid", "intrinsics"))
-    return jax.device_get(jax.jit(run.model.apply)(variables, *arrays))
+    arrays = (inputs[name] for name in ("image", "valid", "intrinsics"))
+    return jax.device_get(_apply(run.model, variables, *arrays))
+
+
+@functools.partial(jax.jit, static_argnums=0)  # compiled once for the run and what is read back
+def _apply(model: Applicable, variables: Any, *arrays: jax.Array) -> dict[str, jax.Array]:
+    return model.apply(variables, *arrays)
 
 
 FORMATS = {
