@@ -6,6 +6,7 @@ import pathlib
 import tempfile
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import logging
@@ -37,12 +38,18 @@ def export(workdir: str, to: str, out: pathlib.Path, step: int | None = None) ->
         InputError: no run or checkpoint, the format cannot hold the model, a package is missing,
             the suffix is not the format's, or what was written computes something else.
     """
+    # Matrix units of a GPU or TPU round float32 by default; no other runtime would agree with them.
+    with jax.default_device(_processor()):
+        return _export(workdir, to, out, step)
+
+
+def _export(workdir: str, to: str, out: pathlib.Path, step: int | None) -> dict[str, float]:
     form = FORMATS[to]
     if out.suffix != form.suffix:
         raise InputError(f"--out={out} must end in {form.suffix}, the suffix of {to}")
     if out.is_dir():
         raise InputError(f"--out={out} is a folder; name a file in it")
-    run = restore.open_run(workdir, step, sharding.single_device_mesh())
+    run = restore.open_run(workdir, step, sharding.single_device_mesh(_processor()))
     if not form.keeps_dtype:
         run = _in_float32(run)
     make_folder(out.parent)
@@ -58,6 +65,16 @@ def export(workdir: str, to: str, out: pathlib.Path, step: int | None = None) ->
         for file in sorted(pathlib.Path(folder).iterdir(), key=lambda file: file == written):
             file.replace(out.parent / file.name)
     return differences
+
+
+def _processor() -> jax.Device:
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError as error:
+        raise InputError(
+            "an export is compared on the processor, which JAX_PLATFORMS keeps from JAX; add "
+            "',cpu' to it"
+        ) from error
 
 
 def _compare(written: pathlib.Path, run: TrainedRun, to: str) -> dict[str, float]:

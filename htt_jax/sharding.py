@@ -38,13 +38,13 @@ def make_mesh(fsdp: int) -> Mesh:
     )
 
 
-def single_device_mesh() -> Mesh:
-    """One device of this process, for work that is not worth splitting."""
+def single_device_mesh(device: jax.Device | None = None) -> Mesh:
+    """One device of this process (None: the first), for work that is not worth splitting."""
     return jax.make_mesh(
         (1, 1),
         ("data", "fsdp"),
         axis_types=(AxisType.Auto, AxisType.Auto),
-        devices=jax.local_devices()[:1],
+        devices=[device or jax.local_devices()[0]],
     )
 
 

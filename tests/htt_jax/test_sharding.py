@@ -24,6 +24,11 @@ def test_large_arrays_are_split_along_their_longest_divisible_axis(mesh):
     assert spec(mesh, 1000, 1001) == PartitionSpec("fsdp")
 
 
+def test_a_mesh_of_one_device_is_of_the_one_that_is_named():
+    for device in jax.devices():
+        assert sharding.single_device_mesh(device).devices.item() == device
+
+
 def test_small_and_indivisible_arrays_are_kept_whole(mesh):
     assert spec(mesh, 512) == PartitionSpec()
     assert spec(mesh, 1001, 1001) == PartitionSpec()
