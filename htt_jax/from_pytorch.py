@@ -151,8 +151,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     _check_new(options.out)  # rather now than after the work
     source = RecordSource(options.data, "train") if options.data else None
     found = imported.read(options.file)
-    if source and found.exported_run:
-        restore.check_same_classes(found.exported_run.dataset, source)
+    before = found.exported_run
+    if source and before and not found.misfits(before.dataset):
+        restore.check_same_classes(before.dataset, source)
     run = imported.make_run(found, cli.parse_config(rest, found.default_config), source)
     step = write_run(found, run, options.out)
     print(_summary(found, run, step, options.out))

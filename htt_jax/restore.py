@@ -140,9 +140,11 @@ def _checkpoints(workdir: epath.PathLike, run: Run) -> Checkpoints:
 
 def _open_program(path: pathlib.Path, mesh: Mesh) -> TrainedRun:
     program = stablehlo.read(path)
-    run = rundir.from_json(json.dumps(program.facts), str(path))
+    text = json.dumps(program.facts)
+    run = rundir.from_json(text, str(path))
     variables = jax.device_put(program.variables, sharding.replicated(mesh))
-    return TrainedRun(str(path), run, program, variables, program.facts["step"])
+    step = rundir.exported_facts(text, str(path)).step
+    return TrainedRun(str(path), run, program, variables, step or 0)
 
 
 def check_same_classes(trained_on: DatasetFacts, source: RecordSource) -> None:

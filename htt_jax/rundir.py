@@ -5,12 +5,14 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import jax
 from etils import epath
 from ml_collections import ConfigDict
 
-from htt_jax import datasets, trees
+from configs import default
+from htt_jax import datasets, run_schema, trees
 from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
 
@@ -20,6 +22,7 @@ _RUN_FILE = "run.json"
 # from the rest.
 _FREE = (
     "steps_per_epoch",
+    "trained_by",
     "epochs",
     "data.directory",
     "data.workers",
@@ -64,12 +67,27 @@ class Run:
         dataset: it is trained on.
         steps_per_epoch: None where it is not known.
         imported_from: the file of weights it began as; None if it was begun here.
+        trained_by: version and commit of the code; None where it is not known.
     """
 
     config: ConfigDict
     dataset: DatasetFacts
     steps_per_epoch: int | None = None
     imported_from: str | None = None
+    trained_by: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedFacts:
+    """What the description in an exported file says besides that of the run.
+
+    Attributes:
+        step: of the checkpoint.
+        adam_steps: that Adam had taken; None in a file without its moments.
+    """
+
+    step: int | None
+    adam_steps: int | None
 
 
 def dataset_facts(source: RecordSource, image_size: tuple[int, int] | None) -> DatasetFacts:
@@ -104,24 +122,44 @@ def from_json(text: str, where: str) -> Run:
     Raises:
         InputError: it did not; names `where`.
     """
+    content = _checked(text, where)
+    facts = content["dataset"]
+    dataset = DatasetFacts(
+        name=facts["name"],
+        action_names=tuple(facts["action_names"]),
+        object_names=tuple(facts["object_names"]),
+        image_size=tuple(facts["image_size"]),
+        fingerprint=facts.get("fingerprint"),
+    )
+    # Options that came later are as they were before there was a choice.
+    defaults = json.loads(default.get_config().to_json())
+    config = trees.flatten(defaults) | trees.flatten(content["config"])
+    return Run(
+        ConfigDict(trees.unflatten(config)),
+        dataset,
+        steps_per_epoch=content.get("steps_per_epoch"),
+        imported_from=content.get("imported_from"),
+        trained_by=content.get("trained_by"),
+    )
+
+
+def exported_facts(text: str, where: str) -> ExportedFacts:
+    """What an export adds to the description of its run.
+
+    Raises:
+        InputError: as `from_json`.
+    """
+    content = _checked(text, where)
+    return ExportedFacts(content.get("step"), content.get("adam_steps"))
+
+
+def _checked(text: str, where: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
-        facts = content["dataset"]
-        dataset = DatasetFacts(
-            name=facts["name"],
-            action_names=tuple(facts["action_names"]),
-            object_names=tuple(facts["object_names"]),
-            image_size=tuple(facts["image_size"]),
-            fingerprint=facts["fingerprint"],
-        )
-        return Run(
-            ConfigDict(content["config"]),
-            dataset,
-            steps_per_epoch=content.get("steps_per_epoch"),
-            imported_from=content.get("imported_from"),
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        run_schema.check(content)
+    except ValueError as error:
         raise InputError(f"{where} is not the description of a run: {error}") from error
+    return content
 
 
 def to_json(run: Run) -> str:
@@ -131,6 +169,7 @@ def to_json(run: Run) -> str:
         "dataset": dataclasses.asdict(run.dataset),
         "steps_per_epoch": run.steps_per_epoch,
         "imported_from": run.imported_from,
+        "trained_by": run.trained_by,
     }
     return json.dumps(content, indent=2)
 

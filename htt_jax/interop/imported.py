@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import pathlib
 from typing import Any
 
@@ -48,12 +47,15 @@ class Imported:
         (found,) = (spec for spec in SPECS.values() if spec.num_joints == self.sizes["num_joints"])
         return found
 
-    @property
+    @functools.cached_property
     def step(self) -> int | None:
-        """Updates done, if the file was exported from a run here."""
+        """Updates done, if the file was exported from a run here and not trained since."""
         if self.file.description is None:
             return None
-        return json.loads(self.file.description).get("step")
+        facts = rundir.exported_facts(self.file.description, self.file.path)
+        if self.moments and self.moments.steps != facts.adam_steps:
+            return None  # the description is the export's, the rest is not any more
+        return facts.step
 
     @functools.cached_property
     def exported_run(self) -> Run | None:
@@ -61,6 +63,19 @@ class Imported:
         if self.file.description is None:
             return None
         return rundir.from_json(self.file.description, self.file.path)
+
+    def misfits(self, dataset: DatasetFacts | RecordSource) -> dict[str, tuple[int, int]]:
+        """The numbers that differ from a dataset's: the weights' and the dataset's, by name."""
+        there = {
+            "num_joints": dataset.spec.num_joints,
+            "num_actions": len(dataset.action_names),
+            "num_objects": len(dataset.object_names),
+        }
+        return {
+            name: (self.sizes[name], number)
+            for name, number in there.items()
+            if self.sizes[name] != number
+        }
 
     def default_config(self) -> ConfigDict:
         """The paper's config, with what the file was exported with."""
@@ -116,10 +131,18 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
         dataset = rundir.dataset_facts(source, config.data.image_size)
         return Run(config, dataset, steps_per_epoch, origin)
     before = imported.exported_run
+    if before:
+        _check_description(imported, before)
     dataset = before.dataset if before else _assumed_dataset(imported)
     if config.data.image_size:
         dataset = dataclasses.replace(dataset, image_size=tuple(config.data.image_size))
-    return Run(config, dataset, before.steps_per_epoch if before else None, origin)
+    same_epochs = before and _epoch_options(before.config) == _epoch_options(config)
+    return Run(config, dataset, before.steps_per_epoch if before and same_epochs else None, origin)
+
+
+def _epoch_options(config: ConfigDict) -> dict[str, int]:
+    """What the number of steps of an epoch depends on, besides the dataset."""
+    return configuration.clip_options(config) | {"batch_size": config.batch_size}
 
 
 def _moments(file: WeightFile) -> tuple[adam.Moments | None, str]:
@@ -147,16 +170,20 @@ def _check_config(config: ConfigDict, path: str) -> None:
 
 
 def _check_dataset(imported: Imported, source: RecordSource) -> None:
-    for kind, there in (
-        ("num_joints", source.spec.num_joints),
-        ("num_actions", len(source.action_names)),
-        ("num_objects", len(source.object_names)),
-    ):
-        if imported.sizes[kind] != there:
-            raise InputError(
-                f"{imported.file.path} has {kind} {imported.sizes[kind]}, the dataset in "
-                f"{source.directory} {there}; name the dataset it was trained on with --data"
-            )
+    for name, (found, there) in imported.misfits(source).items():
+        raise InputError(
+            f"{imported.file.path} has {name} {found}, the dataset in {source.directory} {there}; "
+            "name the dataset it was trained on with --data"
+        )
+
+
+def _check_description(imported: Imported, described: Run) -> None:
+    for name, (found, there) in imported.misfits(described.dataset).items():
+        raise InputError(
+            f"{imported.file.path} has {name} {found}, its description in the field 'htt_jax' "
+            f"{there}: it is of other weights; remove that field, or name the dataset the weights "
+            "were trained on with --data"
+        )
 
 
 def _assumed_dataset(imported: Imported) -> DatasetFacts:

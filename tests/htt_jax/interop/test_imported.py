@@ -1,5 +1,6 @@
 """Files of weights as runs: sizes, datasets, configs that fit, and those that do not."""
 
+import dataclasses
 import hashlib
 import json
 
@@ -14,7 +15,7 @@ from htt_jax import configuration, rundir
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import FPHA, H2O
 from htt_jax.errors import InputError
-from htt_jax.interop import imported, pytorch
+from htt_jax.interop import adam, imported, pytorch, weights
 from htt_jax.models.htt import HTT
 from tests import prepared, runs, torch_files
 
@@ -194,10 +195,54 @@ def test_an_exported_file_takes_another_image_size(exported):
     assert imported.make_run(found, config, None).dataset.image_size == (64, 36)
 
 
+@pytest.mark.parametrize("option", ["batch_size", "data.frames", "data.spacing", "model.window"])
+def test_an_exported_file_in_other_clips_has_epochs_of_unknown_length(exported, option):
+    found, run = exported
+    config = found.default_config()
+    config.update_from_flattened_dict({option: 4})
+    config.data.frames = max(config.data.frames, 8) if option == "data.frames" else 4
+    assert imported.make_run(found, config, None).steps_per_epoch is None
+    assert imported.make_run(found, run.config, None).steps_per_epoch == 11
+
+
+def test_a_file_that_was_trained_on_since_its_export_is_at_no_step_of_the_run(exported, path):
+    file = weights.read(str(path))
+    facts = json.loads(exported[0].file.description)
+    for adam_steps, step in ((torch_files.STEPS, 29), (2, None), (None, None)):
+        described = json.dumps(facts | {"adam_steps": adam_steps})
+        found = imported.Imported(
+            dataclasses.replace(file, description=described),
+            *dataclasses.astuple(exported[0])[1:3],
+            adam.from_torch(file.optimizer, file.tensors),
+            "",
+        )
+        assert found.step == step
+
+
+def test_a_description_of_other_weights_is_refused_unless_a_dataset_is_named(
+    exported, source, tmp_path
+):
+    description = json.loads(exported[0].file.description)
+    description["dataset"]["action_names"] = ["a", "b"]
+    path = described_file(tmp_path, json.dumps(description))
+    found = imported.read(path)
+    with pytest.raises(InputError, match=r"num_actions 3, its description .* 2: .* with --data$"):
+        imported.make_run(found, found.default_config(), None)
+    run = imported.make_run(found, found.default_config(), source)
+    assert len(run.dataset.action_names) == 3
+
+
+def described_file(folder, description):
+    save_file(
+        torch_files.make().state_dict(),
+        folder / "a.safetensors",
+        metadata={"htt_jax": description},
+    )
+    return str(folder / "a.safetensors")
+
+
 @pytest.mark.parametrize("description", ["no JSON", "[]", '{"config": {}}'])
 def test_a_damaged_description_is_named(tmp_path, description):
-    path = tmp_path / "a.safetensors"
-    save_file(torch_files.make().state_dict(), path, metadata={"htt_jax": description})
-    found = imported.read(str(path))
+    found = imported.read(described_file(tmp_path, description))
     with pytest.raises(InputError, match=r"a.safetensors is not the description of a run"):
         found.default_config()
