@@ -17,6 +17,7 @@ from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
 from htt_jax.estimates import Collector, Estimates
 from htt_jax.files import atomic_write, make_folder
+from htt_jax.finite import check_finite
 from htt_jax.inference import SplitInference
 from htt_jax.report.writing import PAGE_FILE
 from htt_jax.restore import TrainedRun
@@ -65,7 +66,8 @@ def evaluate(
         workers: processes that load clips; 0 for threads of this process.
 
     Raises:
-        InputError: no run, checkpoint or split there, or the dataset is of another kind.
+        InputError: no run, checkpoint or split there, the dataset is of another kind, or the
+            checkpoint gives values that are not finite.
     """
     opened = inference.open_split(
         workdir,
@@ -99,8 +101,15 @@ def evaluate(
 
 
 def _collecting(opened: SplitInference, collector: Collector) -> Iterator[Mapping[str, np.ndarray]]:
-    """The outputs for the metrics, seen by the collector on their way."""
+    """The outputs for the metrics, checked, and seen by the collector on their way."""
     for found, _ in opened.outputs():
+        valid = found["valid"]
+        check_finite(
+            opened.run,
+            found["estimated_joints_3d"][valid],
+            found["object_probability"][valid],
+            found["action_over_time"][valid.any(axis=1)],
+        )
         collector.add(found)
         yield found
 
@@ -220,10 +229,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         workers=options.workers,
     )
     text = tables.evaluation_tables(evaluated.report)
-    print(text)
     _write(evaluated, text, out)
     print(
-        f"\nwritten: {out / PAGE_FILE} (to look at), {RESULTS_FILE} (all numbers), "
+        f"{text}\n\nwritten: {out / PAGE_FILE} (to look at), {RESULTS_FILE} (all numbers), "
         f"{TABLES_FILE} (these tables) and {ESTIMATES_FILE} (every frame)"
     )
 

@@ -5,7 +5,7 @@ import hashlib
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from htt_jax.errors import InputError
@@ -44,6 +44,18 @@ def make_folder(folder: str | os.PathLike[str]) -> None:
         raise InputError(
             f"cannot make the folder {folder}: {error.strerror}; give another --out"
         ) from error
+
+
+def remove_earlier(folder: str | os.PathLike[str], patterns: Iterable[str]) -> None:
+    """Removes files of an earlier run, which new ones would otherwise lie among.
+
+    Args:
+        folder: of both; need not be there.
+        patterns: of the names of files that only this project writes, as for `Path.glob`.
+    """
+    for pattern in patterns:
+        for path in pathlib.Path(folder).glob(pattern):
+            path.unlink()
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import av
 import cv2
@@ -32,6 +32,17 @@ DEFAULT_RATE = Fraction(30)
 _MAX_THREADS = 16
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND"}  # JPEG and PNG: first and last bytes
 _TAIL_BYTES = 1024  # some cameras write a little after the end
+
+
+_JITTER = 0.002  # seconds, by which container formats round the times of even steps
+
+
+class Frame(NamedTuple):
+    """A frame of a video: its name, its pixels (RGB), and seconds since the first."""
+
+    name: str
+    image: Pixels
+    seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,15 +96,15 @@ class Frames(Protocol):
     Attributes:
         size: (width, height).
         count: how many, as far as the file says; 0 where it does not.
-        rate: frames a second, as the file says, else `DEFAULT_RATE`.
+        rate: frames a second, as the file says, else `DEFAULT_RATE`; the mean where they vary.
     """
 
     size: Size
     count: int
     rate: Fraction
 
-    def read(self, resizer: Resizer | None = None) -> Iterator[tuple[str, Pixels]]:
-        """The name and pixels (RGB) of each frame, from the first; few are in memory at a time.
+    def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
+        """Each frame, from the first; few are in memory at a time.
 
         Args:
             resizer: brings them to a model's size; None leaves them at their own.
@@ -152,10 +163,11 @@ class FrameArray:
         self.rate = DEFAULT_RATE
         self.size: Size = (images.shape[2], images.shape[1])
 
-    def read(self, resizer: Resizer | None = None) -> Iterator[tuple[str, Pixels]]:
+    def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
         """See `Frames.read`."""
         for number, image in enumerate(self._images):
-            yield f"frame {number}", resizer(image) if resizer else image
+            pixels = resizer(image) if resizer else image
+            yield Frame(f"frame {number}", pixels, number / float(self.rate))
 
 
 class ImageFiles:
@@ -174,23 +186,24 @@ class ImageFiles:
             raise _unreadable(files[0], "not a readable image")
         self.size: Size = (image.shape[1], image.shape[0])
 
-    def read(self, resizer: Resizer | None = None) -> Iterator[tuple[str, Pixels]]:
+    def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
         """See `Frames.read`."""
         threads = min(os.cpu_count() or 1, _MAX_THREADS)
-        ahead: collections.deque[tuple[str, Future[Pixels]]] = collections.deque()
+        ahead: collections.deque[Future[Frame]] = collections.deque()
         with ThreadPoolExecutor(threads) as pool:
-            for path in self._files:
-                ahead.append((path.name, pool.submit(self._load, path, resizer)))
+            for number in range(self.count):
+                ahead.append(pool.submit(self._load, number, resizer))
                 if len(ahead) > 2 * threads:
-                    name, image = ahead.popleft()
-                    yield name, image.result()
-            for name, image in ahead:
-                yield name, image.result()
+                    yield ahead.popleft().result()
+            for frame in ahead:
+                yield frame.result()
 
-    def _load(self, path: pathlib.Path, resizer: Resizer | None) -> Pixels:
+    def _load(self, number: int, resizer: Resizer | None) -> Frame:
+        path = self._files[number]
         try:
             encoded = _read_bytes(path)
-            return resizer.decode(encoded) if resizer else _decode(encoded, self.size, self.size)
+            image = resizer.decode(encoded) if resizer else _decode(encoded, self.size, self.size)
+            return Frame(path.name, image, number / float(self.rate))
         except InputError:
             raise
         except ValueError as error:
@@ -208,21 +221,22 @@ class VideoFile:
         first = next(self._images(), None)
         if first is None:
             raise InputError(f"no frame in the video {path}; it is empty or cut short")
-        self.size: Size = (first.shape[1], first.shape[0])
+        self.size: Size = (first[0].shape[1], first[0].shape[0])
 
-    def read(self, resizer: Resizer | None = None) -> Iterator[tuple[str, Pixels]]:
+    def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
         """See `Frames.read`."""
-        for number, image in enumerate(self._images()):
+        for number, (image, seconds) in enumerate(self._images()):
             size = (image.shape[1], image.shape[0])
             if size != self.size:
                 raise InputError(
                     f"frame {number} of {self._path} is {size[0]}x{size[1]} pixels, the first "
                     f"{self.size[0]}x{self.size[1]}; cut the video where its size changes"
                 )
-            yield f"frame {number}", resizer(image) if resizer else image
+            yield Frame(f"frame {number}", resizer(image) if resizer else image, seconds)
 
-    def _images(self) -> Iterator[Pixels]:
-        number = 0
+    def _images(self) -> Iterator[tuple[Pixels, float]]:
+        """Pixels, and seconds since the first frame."""
+        number, start = 0, 0.0
         try:
             with av.open(str(self._path)) as container:
                 if not container.streams.video:
@@ -234,7 +248,13 @@ class VideoFile:
                 for frame in container.decode(stream):
                     # Phones store how the picture is to be turned instead of turning it.
                     turns = round(frame.rotation / 90)
-                    yield np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+                    image = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+                    seconds = even = number / float(self.rate)
+                    if frame.time is not None:
+                        start = start if number else frame.time
+                        away = frame.time - start - even
+                        seconds += away if abs(away) > _JITTER else 0.0
+                    yield image, seconds
                     number += 1
         except av.error.FFmpegError as error:
             reason = error.strerror or type(error).__name__
@@ -242,6 +262,8 @@ class VideoFile:
                 message = f"frame {number} of {self._path} cannot be decoded: {reason}"
             else:
                 message = f"{self._path} is not a video that can be read: {reason}"
+                if isinstance(error, av.error.DecoderNotFoundError):
+                    message += " (it is cut short, or of a codec that is not known here)"
             raise InputError(f"{message}; give a video file or a folder of frames") from None
 
 

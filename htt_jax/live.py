@@ -263,7 +263,7 @@ def _show(
                 if video is None:
                     rate = Fraction(shown.rate).limit_denominator(1000)
                     video = stack.enter_context(VideoWriter(path, renderer.size, rate))
-                video.write(picture)
+                video.write(picture, shown.seconds)
             count += 1
             bar.update()
     return count

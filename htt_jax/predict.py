@@ -15,6 +15,7 @@ from fractions import Fraction
 from absl import logging
 
 from htt_jax import (
+    attention_pictures,
     cli,
     input_camera,
     live,
@@ -28,11 +29,18 @@ from htt_jax import (
 )
 from htt_jax.attention_pictures import AttentionPictures
 from htt_jax.errors import InputError
-from htt_jax.files import make_folder
+from htt_jax.files import make_folder, remove_earlier
 from htt_jax.frames import Frames, open_frames
 from htt_jax.input_camera import GivenCamera
 from htt_jax.prediction import Predictions
 from htt_jax.prediction_files import Origin
+
+_FILES = (
+    *(prediction_files.NPZ_FILE, prediction_files.JSON_FILE, prediction_files.ATTENTION_FILE),
+    *(prediction_video.VIDEO_FILE, prediction_video.PICTURE_FILE, rerun_log.RERUN_FILE),
+    *(attention_pictures.ACTION_FILE, attention_pictures.POSE_FILE),
+)
+"""All that may be written; which of them depends on input, model and options."""
 
 
 def predict(
@@ -96,8 +104,8 @@ def draw(
         bar = stack.enter_context(progress.bar(total=count, unit="frame", label="drawing"))
         outputs = [stack.enter_context(prediction_video.drawn(out, found, origin, frames.rate))]
         if rerun:
-            outputs.append(stack.enter_context(rerun_log.recorded(out, found, origin, frames.rate)))
-        for scene in prediction_video.scenes(found, origin, frames.read(), frames.rate):
+            outputs.append(stack.enter_context(rerun_log.recorded(out, found, origin)))
+        for scene in prediction_video.scenes(found, origin, frames.read()):
             for _, take in outputs:
                 take(scene)
             if pictures:
@@ -123,9 +131,7 @@ def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
             "another shape, so it sees them distorted"
         )
     if origin.window == 1:
-        lines.append(
-            "note: the model has no pose block, whose attention attention_pose.png would show"
-        )
+        lines.append("note: the model has no pose block (t = 1), so there is no attention_pose.png")
     lines.append("actions:")
     for action in prediction_files.top_actions(found, origin.dataset.action_names):
         lines.append(f"  {action['probability']:.3f}  {action['name']}")
@@ -223,6 +229,12 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(f"{other} is for videos and frames; leave it away with --camera")
 
 
+def _check_not_overwritten(source: pathlib.Path, out: pathlib.Path) -> None:
+    written = {out.resolve(), *((out / name).resolve() for name in _FILES)}
+    if source.resolve() in written:
+        raise InputError(f"--out={out} would write over or into the input {source}; give another")
+
+
 def _predict_live(options: argparse.Namespace, camera: GivenCamera | None) -> None:
     """What a camera sees, until it or the user stops."""
     run = restore.open_run(options.workdir, options.step, sharding.single_device_mesh())
@@ -236,10 +248,12 @@ def _predict_file(options: argparse.Namespace, camera: GivenCamera | None) -> No
     if options.rerun:
         rerun_log.check_installed()
     frames = open_frames(options.input, _rate(options.fps))
+    _check_not_overwritten(pathlib.Path(options.input), options.out)
     began = time.perf_counter()
     found, origin = predict(
         frames, name=options.input, workdir=options.workdir, camera=camera, step=options.step
     )
+    remove_earlier(options.out, _FILES)
     names = prediction_files.write(options.out, found, origin)
     print(_summary(found, origin, time.perf_counter() - began), flush=True)
     names += draw(options.out, frames, found, origin, rerun=options.rerun)

@@ -17,7 +17,8 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 from htt_jax import action_scores, attention, camera, progress, train_step
 from htt_jax.attention import Attention
 from htt_jax.data.clips import clip_frames, clip_table
-from htt_jax.frames import Frames, Resizer
+from htt_jax.finite import check_finite
+from htt_jax.frames import Frame, Frames, Resizer
 from htt_jax.models.htt import HTT
 from htt_jax.restore import TrainedRun
 
@@ -33,6 +34,7 @@ class Predictions:
     """
 
     frame_names: list[str]
+    seconds: Float[np.ndarray, " frames"]  # since the first frame
     joints_2d: Float[np.ndarray, "frames joints 2"]  # pixels
     depth: Float[np.ndarray, "frames joints"]  # metres
     joints_3d: Float[np.ndarray, "frames joints 3"]  # metres, camera space
@@ -65,7 +67,7 @@ def predict_video(
         intrinsics: of its camera, pixels at the size of its frames.
 
     Raises:
-        InputError: a frame cannot be read.
+        InputError: a frame cannot be read, or the model gives values that are not finite.
     """
     size = run.dataset.image_size
     resizer = Resizer(run.dataset.spec, frames.size, size)
@@ -81,7 +83,15 @@ def predict_video(
             bar.update(len(block))
     if running:
         collected.add(running)
-    return collected.result()
+    found = collected.result()
+    check_finite(
+        run,
+        found.joints_2d,
+        found.joints_3d,
+        found.object_probabilities,
+        found.action_over_time,
+    )
+    return found
 
 
 @functools.partial(jax.jit, static_argnums=0)  # compiled once for all videos of a size
@@ -109,20 +119,19 @@ class _Block:
     """Successive frames whose clips are under way on the device."""
 
     names: list[str]
+    seconds: list[float]
     indices: list[Int[np.ndarray, " real"]]  # of each clip's frames in the block
     outputs: list[dict[str, jax.Array]]
 
 
-def _blocks(
-    images: Iterator[tuple[str, np.ndarray]], length: int
-) -> Iterator[list[tuple[str, np.ndarray]]]:
-    while block := list(itertools.islice(images, length)):
+def _blocks(frames: Iterator[Frame], length: int) -> Iterator[list[Frame]]:
+    while block := list(itertools.islice(frames, length)):
         yield block
 
 
 def _start(
     run: TrainedRun,
-    block: list[tuple[str, np.ndarray]],
+    block: list[Frame],
     intrinsics: Float[np.ndarray, "3 3"],
 ) -> _Block:
     """Sends the clips of a block to the device; does not wait for them."""
@@ -137,8 +146,9 @@ def _start(
     # Padding changes nothing, so that a clip is only padded to whole windows; to as many as its
     # neighbours, so that they share one compiled program.
     places = -(-int(table[:, 2].max()) // window) * window
-    pixels = np.stack([image for _, image in block])
-    started = _Block([name for name, _ in block], [], [])
+    pixels = np.stack([frame.image for frame in block])
+    names, seconds = [frame.name for frame in block], [frame.seconds for frame in block]
+    started = _Block(names, seconds, [], [])
     for _, start, count in table:
         indices, valid = clip_frames(
             int(start), int(count), frames=places, spacing=run.config.data.spacing
@@ -170,6 +180,7 @@ class _Collected:
         self._pixel_factor = pixel_factor
         self._intrinsics = intrinsics
         self._names: list[str] = []
+        self._seconds: list[float] = []
         self._frames: list[Int[np.ndarray, " real"]] = []  # raw frames of each clip
         self._outputs: list[dict[str, np.ndarray]] = []  # of each clip
 
@@ -179,6 +190,7 @@ class _Collected:
         for outputs in jax.device_get(block.outputs):
             self._outputs.append({name: array[0] for name, array in outputs.items()})
         self._names += block.names
+        self._seconds += block.seconds
 
     def result(self) -> Predictions:
         """Everything, at the size of the video's own frames."""
@@ -190,6 +202,7 @@ class _Collected:
         counts = np.array([len(frames) for frames in self._frames])
         return Predictions(
             frame_names=self._names,
+            seconds=np.array(self._seconds),
             joints_2d=joints_2d.astype(np.float32),
             depth=depth,
             joints_3d=joints_3d.astype(np.float32),

@@ -31,6 +31,7 @@ UNITS = {
     "joints_3d": "metres, camera space: x right, y down, z forward",
     "depth": "metres, along the viewing axis",
     "intrinsics": "pixels of the input",
+    "seconds": "since the first frame",
 }
 
 
@@ -109,7 +110,7 @@ def _json_lines(predictions: Predictions, origin: Origin) -> Iterator[str]:
     """JSON, written entry by entry, so that long videos never become one large string."""
     yield "{\n"
     for name, value in _head(predictions, origin).items():
-        yield f' "{name}": {json.dumps(value)},\n'
+        yield f' "{name}": {_json(value)},\n'
     frames = range(len(predictions.frame_names))
     yield from _json_list("actions", top_actions(predictions, origin.dataset.action_names), ",")
     yield from _json_list("clips", _clips(predictions, origin.dataset), ",")
@@ -122,9 +123,13 @@ def _json_list(name: str, entries: Iterable[Mapping[str, Any]], end: str) -> Ite
     separator = "["
     yield f' "{name}": '
     for entry in entries:
-        yield f"{separator}\n  {json.dumps(entry)}"
+        yield f"{separator}\n  {_json(entry)}"
         separator = ","
     yield f"\n ]{end}\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
 
 
 def _head(predictions: Predictions, origin: Origin) -> dict[str, Any]:
@@ -166,6 +171,7 @@ def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mappi
     return {
         "frame": frame,
         "name": predictions.frame_names[frame],
+        "seconds": _rounded(predictions.seconds[frame], 6),
         "object": dataset.object_names[int(probabilities.argmax())],
         "object_probabilities": _by_name(dataset.object_names, probabilities),
         "actions_so_far": _best(

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int
 
+from htt_jax.errors import InputError
 from htt_jax.files import atomic_write
-from htt_jax.frames import Pixels
+from htt_jax.frames import Frame, Pixels
 from htt_jax.prediction import Predictions
 from htt_jax.prediction_files import Origin
 from htt_jax.visual import colours, view3d
@@ -29,28 +30,31 @@ _SHOWN = 5  # actions
 
 
 def scenes(
-    predictions: Predictions, origin: Origin, images: Iterable[tuple[str, Pixels]], rate: Fraction
+    predictions: Predictions, origin: Origin, images: Iterable[Frame]
 ) -> Iterator[FrameScene]:
-    """What is shown of each frame; `images` are all of the video's, at their own size."""
+    """What is shown of each frame; `images` are all of the video's, at their own size.
+
+    Raises:
+        InputError: there are more or fewer of them than were predicted.
+    """
     dataset = origin.dataset
     shown = leading_actions(predictions.action_over_time)
     names = tuple(dataset.action_names[i] for i in shown)
     over_time = predictions.action_over_time[:, shown]
     count = len(predictions.frame_names)
-    seconds = np.arange(count) / float(rate)
     is_video = count > 1
-    history = History(seconds, names, over_time) if is_video else None
-    for frame, (_, image) in zip(range(count), images, strict=True):
+    history = History(predictions.seconds, names, over_time) if is_video else None
+    for frame, image in _of_same_number(count, images):
         objects = predictions.object_probabilities[frame]
         place = int(predictions.frame_place[frame])
         length = int(predictions.clip_frames[predictions.frame_clip[frame]])
         in_window = place % origin.window
         left = min(origin.window - in_window, length - place)
         yield FrameScene(
-            image=image,
+            image=image.image,
             frame=frame,
             frames=count,
-            seconds=float(seconds[frame]),
+            seconds=float(predictions.seconds[frame]),
             joints_2d=predictions.joints_2d[frame],
             depth=predictions.depth[frame],
             joints_3d=predictions.joints_3d[frame],
@@ -62,6 +66,15 @@ def scenes(
             clip=(place, length) if is_video else None,
             window=(in_window, in_window + left) if is_video and origin.window > 1 else None,
         )
+
+
+def _of_same_number(count: int, images: Iterable[Frame]) -> Iterator[tuple[int, Frame]]:
+    try:
+        yield from zip(range(count), images, strict=True)
+    except ValueError as error:  # what zip raises
+        raise InputError(
+            f"the video changed while it was read: it had {count} frames; predict it again"
+        ) from error
 
 
 def leading_actions(
@@ -94,7 +107,7 @@ def drawn(
     )
     if len(predictions.frame_names) > 1:
         with VideoWriter(out / VIDEO_FILE, renderer.size, rate) as video:
-            yield VIDEO_FILE, lambda scene: video.write(renderer.render(scene))
+            yield VIDEO_FILE, lambda scene: video.write(renderer.render(scene), scene.seconds)
     else:
         # A single frame needs neither what is below the panels nor what tells the time.
         layout = layout_for(origin.image_size)

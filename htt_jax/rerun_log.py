@@ -10,7 +10,6 @@ import os
 import pathlib
 import threading
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from typing import IO, Any
 
 import cv2
@@ -49,7 +48,7 @@ def check_installed() -> None:
 
 @contextlib.contextmanager
 def recorded(
-    out: pathlib.Path, predictions: Predictions, origin: Origin, rate: Fraction
+    out: pathlib.Path, predictions: Predictions, origin: Origin
 ) -> Iterator[tuple[str, Sink]]:
     """The name of the file in the folder `out` and what takes its scenes.
 
@@ -65,7 +64,7 @@ def recorded(
         try:
             recording.send_recording_name(origin.input)
             _log_constants(rr, recording, origin)
-            _log_all_scores(rr, recording, predictions, origin, rate)
+            _log_all_scores(rr, recording, predictions, origin)
             yield RERUN_FILE, lambda scene: _log_frame(rr, recording, origin, scene)
         finally:
             recording.disconnect()  # writes what is left
@@ -162,10 +161,7 @@ def _log_constants(rr: Any, recording: Any, origin: Origin) -> None:
             recording.log(f"{path}/bones", bones, static=True)
 
 
-def _log_all_scores(
-    rr: Any, recording: Any, predictions: Predictions, origin: Origin, rate: Fraction
-) -> None:
-    seconds = np.arange(len(predictions.frame_names)) / float(rate)
+def _log_all_scores(rr: Any, recording: Any, predictions: Predictions, origin: Origin) -> None:
     dataset = origin.dataset
     actions, objects = predictions.action_over_time, predictions.object_probabilities
     most_frequent = np.argsort(-objects.mean(axis=0))[:_OBJECTS]
@@ -173,7 +169,8 @@ def _log_all_scores(
         ("action", dataset.action_names, actions, leading_actions(actions)),
         ("object", dataset.object_names, objects, most_frequent),
     ):
-        _log_scores(rr, recording, seconds, group, [names[i] for i in shown], scores[:, shown])
+        shown_names = [names[i] for i in shown]
+        _log_scores(rr, recording, predictions.seconds, group, shown_names, scores[:, shown])
 
 
 def _log_scores(

@@ -15,17 +15,19 @@ from htt_jax.files import atomic_write
 from htt_jax.visual.drawing import Canvas
 
 _ENCODER = "libx264"
-_OPTIONS = {"preset": "veryfast", "crf": "20"}
+# Without B-frames, since the MP4 muxer takes a video of uneven steps with them for too short.
+_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0"}
+_TICKS = 90_000  # a second, at least: how finely times are told apart
 _KEY_FRAME_SECONDS = 2  # apart: how precisely players jump
 _BT709 = 1  # FFmpeg's number for the primaries, transfer curve and matrix of HD video
 _LIMITED_RANGE = 1  # FFmpeg's number for luma from 16 to 235
 
 
 class VideoWriter:
-    """Writes frames of one size at one rate to an .mp4 file, one at a time.
+    """Writes frames of one size to an .mp4 file, one at a time.
 
         with VideoWriter(path, (1280, 720), Fraction(30000, 1001)) as video:
-            video.write(frame)
+            video.write(frame)  # at the rate given; or at any time, with its seconds
 
     The video (H.264, 4:2:0, BT.709, index in front so that it plays while it loads) appears under
     its name when the block ends without an error, and not at all otherwise. Memory does not grow
@@ -38,7 +40,7 @@ class VideoWriter:
         Args:
             path: ends in .mp4.
             size: (width, height) of the frames, both even.
-            rate: frames a second.
+            rate: frames a second, the mean where they vary.
 
         Raises:
             ValueError: a side of `size` is odd or the rate is not positive.
@@ -54,7 +56,11 @@ class VideoWriter:
             )
         self._size = size
         self._rate = rate
+        # A multiple of the rate, so that the times of even steps are exact.
+        ticks = rate.numerator * -(-_TICKS // rate.numerator)
+        self._time_base = Fraction(1, ticks)
         self._written = 0
+        self._last = -1  # time of the last frame, in ticks
         self._file = self._open()
 
     def __enter__(self) -> "VideoWriter":
@@ -67,8 +73,13 @@ class VideoWriter:
             self._file.__enter__()
         return self
 
-    def write(self, image: Canvas) -> None:
-        """Adds a frame: RGB, of the video's size.
+    def write(self, image: Canvas, seconds: float | None = None) -> None:
+        """Adds a frame.
+
+        Args:
+            image: RGB, of the video's size.
+            seconds: since the first frame, when it is to be shown; None for the rate's next step.
+                Never before the frame written last.
 
         Raises:
             ValueError: it is of another size.
@@ -78,7 +89,9 @@ class VideoWriter:
             raise ValueError(f"a frame of {image.shape[1::-1]} for a video of {self._size}")
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
-        frame.pts = self._written
+        time = self._written / self._rate if seconds is None else seconds
+        frame.pts = self._last = max(round(time / self._time_base), self._last + 1)
+        frame.time_base = self._time_base
         self._written += 1
         with self._reporting():
             self._container.mux(self._stream.encode(frame))
@@ -122,6 +135,7 @@ class VideoWriter:
         stream.width, stream.height = self._size
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
+        context.time_base = self._time_base
         context.gop_size = max(1, round(_KEY_FRAME_SECONDS * self._rate))
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED_RANGE

@@ -13,6 +13,7 @@ from PIL import Image
 from htt_jax.datasets import FPHA, H2O
 from htt_jax.errors import InputError
 from htt_jax.frames import Resizer, open_frames
+from htt_jax.visual.video import VideoWriter
 from tests import videos
 
 SIZE = (64, 36)
@@ -38,7 +39,7 @@ def test_folders_are_read_in_natural_order_and_a_single_image_is_a_video(tmp_pat
         (tmp_path / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
     (tmp_path / "notes.txt").write_text("not a frame")
     resizer = Resizer(FPHA, (6, 4), (6, 4))
-    names = [name for name, _ in open_frames(tmp_path).read(resizer)]
+    names = [frame.name for frame in open_frames(tmp_path).read(resizer)]
     assert names == ["a_9.Jpeg", "a_009b.png", "a_10.JPG", "b_1.png"]
     assert open_frames(tmp_path / "b_1.png").count == 1
 
@@ -50,7 +51,7 @@ def test_frames_without_a_resizer_are_as_they_are_and_can_be_read_again(folder, 
         frames = open_frames(source)
         assert frames.size == SIZE
         for _ in range(2):
-            np.testing.assert_array_equal([image for _, image in frames.read()], own)
+            np.testing.assert_array_equal([frame.image for frame in frames.read()], own)
 
 
 def test_the_rate_is_that_of_the_video_or_30_or_what_is_given_for_a_folder(
@@ -64,6 +65,31 @@ def test_the_rate_is_that_of_the_video_or_30_or_what_is_given_for_a_folder(
     assert open_frames(folder, Fraction(25, 2)).rate == Fraction(25, 2)
     with pytest.raises(InputError, match=r"video\.mp4 says itself .* has, 29\.97; leave --fps"):
         open_frames(video, Fraction(25))
+
+
+def test_frames_have_the_times_of_the_file_or_even_steps(folder, pictures, tmp_path):
+    even = np.arange(len(pictures)) * 1001 / 30000
+    video = videos.write_lossless(tmp_path / "even.mkv", pictures, Fraction(30000, 1001))
+    found = [frame.seconds for frame in open_frames(video).read()]
+    np.testing.assert_allclose(found, even, atol=1e-12)  # the format rounds to milliseconds
+    uneven = [0.0, 0.1, 0.15, 0.3, 1.0]
+    with VideoWriter(tmp_path / "uneven.mp4", SIZE, Fraction(10)) as writer:
+        for picture, seconds in zip(pictures, uneven, strict=False):
+            writer.write(picture, seconds)
+    found = [frame.seconds for frame in open_frames(tmp_path / "uneven.mp4").read()]
+    np.testing.assert_allclose(found, uneven, atol=1e-5)
+    found = [frame.seconds for frame in open_frames(folder, Fraction(25, 2)).read()]
+    np.testing.assert_allclose(found, np.arange(len(pictures)) * 0.08)
+
+
+def test_a_video_whose_start_is_missing_is_said_to_be_cut_short(pictures, tmp_path):
+    video = videos.write_lossless(tmp_path / "whole.mkv", pictures)
+    data = video.read_bytes()
+    (tmp_path / "odd.mkv").write_bytes(data.replace(b"V_MPEG4/ISO/AVC", b"V_UNKNOWN/OF/YA"))
+    with pytest.raises(
+        InputError, match=r"odd\.mkv is not .*: Decoder not found \(it is cut short"
+    ):
+        open_frames(tmp_path / "odd.mkv")
 
 
 def test_large_frames_pass_through_the_prepared_size_with_the_datasets_filter():
@@ -91,7 +117,7 @@ def test_pictures_of_a_turned_camera_are_turned_back(tmp_path):
     (tmp_path / "turned.mp4").write_bytes(turned)
     frames = open_frames(tmp_path / "turned.mp4")
     assert frames.size == (32, 64)
-    ((_, found),) = frames.read(Resizer(FPHA, frames.size, frames.size))
+    ((_, found, _),) = frames.read(Resizer(FPHA, frames.size, frames.size))
     assert found[:28].min() > 200  # left has become top
     assert found[36:].max() < 50
 

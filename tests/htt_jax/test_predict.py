@@ -2,25 +2,29 @@
 
 import collections
 import contextlib
+import dataclasses
 import io
 import json
 import resource
 import sys
 from fractions import Fraction
 
+import av
 import cv2
+import jax
 import numpy as np
 import pyarrow as pa
 import pytest
 from rerun.chunk import RrdReader
 
 import htt_jax
-from htt_jax import camera, evaluate, predict, prediction_video, rerun_log
+from htt_jax import camera, evaluate, predict, prediction_video, rerun_log, restore, sharding
 from htt_jax.data import records
 from htt_jax.datasets import FPHA
 from htt_jax.errors import InputError
 from htt_jax.frames import open_frames
-from tests import prepared, runs, videos
+from htt_jax.visual.video import VideoWriter
+from tests import online_runs, prepared, runs, videos
 
 FRAMES = 19  # two blocks of four frames twice, and three frames more
 STORED = (64, 36)
@@ -51,6 +55,9 @@ def printed(folder):
     matrix = records.RecordSource(folder / "data", "test")[0].intrinsics
     numbers = ",".join(str(matrix[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
     options = (f"--intrinsics={numbers}", "--fps=24000/1001", "--rerun")
+    (root := folder / "out").mkdir()
+    for name in ("prediction.png", "notes.png"):
+        (root / name).write_text("of an earlier day")
     with contextlib.redirect_stdout(io.StringIO()) as output:
         run_command(folder / "frames", folder, *options)
     return output.getvalue()
@@ -228,8 +235,8 @@ def test_recording_holds_the_camera_the_poses_and_the_scores(folder, predicted):
 
 
 def record(out, frames, found, origin):
-    with rerun_log.recorded(out, found, origin, frames.rate) as (_, take):
-        for scene in prediction_video.scenes(found, origin, frames.read(), frames.rate):
+    with rerun_log.recorded(out, found, origin) as (_, take):
+        for scene in prediction_video.scenes(found, origin, frames.read()):
             take(scene)
 
 
@@ -245,6 +252,57 @@ def test_a_recording_that_finds_no_room_is_said(folder, predicted, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list((tmp_path / "room").iterdir())
+
+
+def test_files_of_an_earlier_run_are_removed_and_no_others(folder, printed):
+    assert not (folder / "out/prediction.png").exists()
+    assert (folder / "out/notes.png").exists()
+
+
+def test_an_input_that_would_be_written_over_is_refused(folder, tmp_path):
+    video = videos.write_lossless(tmp_path / "prediction.mp4", [np.zeros((36, 64, 3), np.uint8)])
+    with pytest.raises(InputError, match=r"--out=.* would write over or into the input .*mp4"):
+        run_command(video, folder, f"--out={tmp_path}")
+    with pytest.raises(InputError, match=r"--out=.* would write over or into the input .*frames"):
+        run_command(folder / "frames", folder, f"--out={folder / 'frames'}")
+
+
+def test_frames_keep_the_times_of_an_uneven_video(folder, tmp_path):
+    times = [0.0, 0.1, 0.15, 0.3, 1.0]
+    with VideoWriter(tmp_path / "uneven.mp4", STORED, Fraction(10)) as writer:
+        for image, seconds in zip(frames_as_arrays(folder / "frames"), times, strict=False):
+            writer.write(image, seconds)
+    run_command(tmp_path / "uneven.mp4", folder, f"--out={tmp_path}")
+    with np.load(tmp_path / "predictions.npz") as found:
+        np.testing.assert_allclose(found["seconds"], times, atol=1e-5)
+    with av.open(str(tmp_path / "prediction.mp4")) as drawn:
+        np.testing.assert_allclose([x.time for x in drawn.decode(video=0)], times, atol=1e-5)
+        stream = drawn.streams.video[0]
+        assert stream.duration * stream.time_base >= 1
+    found = json.loads((tmp_path / "predictions.json").read_text())
+    assert [frame["seconds"] for frame in found["frames"]] == pytest.approx(times, abs=1e-5)
+
+
+def test_a_checkpoint_that_has_gone_astray_is_refused_and_nothing_written(folder, tmp_path):
+    run = restore.open_run(folder / "run", None, sharding.single_device_mesh())
+    astray = jax.tree.map(lambda x: x * np.nan, run.variables)
+    online_runs.save_run(tmp_path / "run", dataclasses.replace(run, variables=astray))
+    message = "checkpoint of step 7 in .*run gives values that are not finite; choose another --ste"
+    with pytest.raises(InputError, match=message):
+        run_command(folder / "frames", folder, f"--workdir={tmp_path}/run", f"--out={tmp_path}/out")
+    assert not list((tmp_path / "out").iterdir())
+    with pytest.raises(InputError, match=message):
+        evaluate.main([f"--workdir={tmp_path}/run"])
+    assert not (tmp_path / "run/evaluation").exists()
+
+
+def test_a_video_that_changes_while_it_is_read_is_said(folder, tmp_path):
+    frames = open_frames(np.zeros((3, 36, 64, 3), np.uint8))
+    found, origin = predict.predict(frames, name="frames", workdir=str(folder / "run"))
+    for other in (2, 4):
+        changed = open_frames(np.zeros((other, 36, 64, 3), np.uint8))
+        with pytest.raises(InputError, match="the video changed while it was read: it had 3 fram"):
+            list(prediction_video.scenes(found, origin, changed.read()))
 
 
 def test_it_says_what_it_has_written(printed):
@@ -311,8 +369,8 @@ def test_a_camera_is_predicted_live(folder, tmp_path, capsys):
 
 
 def test_wrong_cameras_are_refused_before_there_is_a_model(folder, tmp_path):
-    for option in ("--hfov=180", "--intrinsics=60,60,65,18"):
-        with pytest.raises(InputError, match=r"180 degrees|is outside the 64x36 image"):
+    for option in ("--hfov=176", "--intrinsics=60,60,65,18"):
+        with pytest.raises(InputError, match=r"175 degrees|is outside the 64x36 image"):
             predict.main([str(folder / "frames"), "--workdir=none", f"--out={tmp_path}", option])
 
 
