@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from htt_jax.errors import InputError
+
+_BROKEN_PIPE = 141  # exit status of what SIGPIPE ends
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -22,11 +25,19 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescript
 
 
 def run(main: Callable[[], object]) -> None:
-    """Runs `main`; bad input becomes one line on stderr and exit status 2, Ctrl-C status 130."""
+    """Runs `main`; bad input becomes one line on stderr and exit status 2, Ctrl-C status 130.
+
+    Whoever reads what is printed may stop reading, as `head` does: this ends `main` quietly.
+    """
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # Grain reads absl flags in its worker processes
     try:
         main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_BROKEN_PIPE)
     except InputError as error:
         sys.exit(_report(error))
     except KeyboardInterrupt:

@@ -191,10 +191,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     options = _parser().parse_args(argv)
     groups = compare(options.runs, split=options.split)
-    print(report(groups))
     if options.out is not None:
         make_folder(options.out)
         write(options.out, groups)
+    print(report(groups))
+    if options.out is not None:
         print(f"\nwritten: {', '.join(FILES)} in {options.out}")
 
 

@@ -1,4 +1,6 @@
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -26,6 +28,16 @@ def test_ctrl_c_is_one_word_and_status_130(capsys):
         cli.run(raises(KeyboardInterrupt()))
     assert ended.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_whoever_reads_the_output_may_stop():
+    code = "from htt_jax import cli; cli.run(lambda: [print('x' * 9999) for _ in range(99)])"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
 
 
 def test_other_errors_are_not_hidden():
