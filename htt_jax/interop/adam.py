@@ -1,6 +1,7 @@
 """The state of PyTorch's Adam, to and from the moments that optax keeps; NumPy only."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,8 +53,9 @@ def from_torch(optimizer: Mapping[str, Any], state_dict: Mapping[str, np.ndarray
     groups, state = optimizer["param_groups"], optimizer["state"]
     if len(groups) != 1:  # whose numbers follow the groups and not the model
         raise InputError(f"the optimizer has {len(groups)} groups of parameters, expected one")
-    _check_options(groups[0])
-    numbers = groups[0]["params"]
+    numbers, learning_rate = _group(groups[0])
+    if not state:
+        raise InputError("the optimizer's state is empty: it has taken no step")
     if len(numbers) != len(parameters):
         raise InputError(
             f"the optimizer's state is of {len(numbers)} parameters, the model has "
@@ -65,12 +67,12 @@ def from_torch(optimizer: Mapping[str, Any], state_dict: Mapping[str, np.ndarray
         if entry is None:  # PyTorch keeps nothing for a parameter that no gradient has reached
             mean[name] = square[name] = np.zeros(state_dict[name].shape, np.float32)
             continue
-        _check_entry(entry, name, state_dict[name].shape)
-        mean[name] = np.asarray(entry["exp_avg"], np.float32)
-        square[name] = np.asarray(entry["exp_avg_sq"], np.float32)
-        steps.append(int(entry["step"]))
+        shape = state_dict[name].shape
+        steps.append(int(_numbers(entry, "step", name, ())))
+        mean[name] = _numbers(entry, "exp_avg", name, shape)
+        square[name] = _numbers(entry, "exp_avg_sq", name, shape)
     trees = (pytorch.to_params(moments) for moments in (mean, square))
-    return Moments(max(steps), float(groups[0]["lr"]), *trees)
+    return Moments(max(steps), learning_rate, *trees)
 
 
 def to_torch(moments: Moments, state_dict: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -108,7 +110,10 @@ def to_torch(moments: Moments, state_dict: Mapping[str, np.ndarray]) -> dict[str
     return {"state": state, "param_groups": [group]}
 
 
-def _check_options(group: Mapping[str, Any]) -> None:
+def _group(group: Any) -> tuple[list[Any], float]:
+    """The numbers of the parameters and the learning rate of a group with Adam's options."""
+    if not isinstance(group, dict):
+        raise InputError(f"the optimizer's group is {type(group).__name__}, expected options")
     for option, expected in _OPTIONS.items():
         found = group.get(option)
         is_off = not found and not expected  # as switches are that its version does not know
@@ -117,13 +122,32 @@ def _check_options(group: Mapping[str, Any]) -> None:
                 f"the optimizer's {option} is {found}, expected {expected}; only the state of Adam "
                 "with PyTorch's defaults can be taken over"
             )
+    numbers, rate = group.get("params"), group.get("lr")
+    if isinstance(rate, np.ndarray) and rate.shape == ():
+        rate = rate.item()
+    if not isinstance(numbers, list) or not all(isinstance(x, int) for x in numbers):
+        raise InputError("the optimizer's group has no numbers of parameters under 'params'")
+    if not isinstance(rate, int | float) or not math.isfinite(rate):
+        raise InputError(f"the optimizer's learning rate is {rate!r}, expected a number")
+    return numbers, float(rate)
 
 
-def _check_entry(entry: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> None:
-    for key, expected in (("step", ()), ("exp_avg", shape), ("exp_avg_sq", shape)):
-        found = np.shape(entry[key]) if key in entry else None
-        if found != expected:
-            raise InputError(
-                f"the optimizer's state of {name} has {key} of shape {found}, expected {expected}; "
-                "only Adam's state can be taken over"
-            )
+def _numbers(entry: Any, key: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """What Adam keeps of a parameter under `key`."""
+    value = entry.get(key) if isinstance(entry, dict) else None
+    found = None
+    if isinstance(value, np.ndarray | np.number | int | float):
+        found = np.shape(value)
+    if found != shape:
+        raise InputError(
+            f"the optimizer's state of {name} has {key} of shape {found}, expected {shape}; only "
+            "Adam's state can be taken over"
+        )
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        raise InputError(
+            f"the optimizer's state of {name} has {key} that is no finite number; only Adam's "
+            "state can be taken over"
+        )
+    # A count of steps stays what it is: float32 has no odd numbers beyond 2 ** 24.
+    return array.astype(np.float32) if shape else array

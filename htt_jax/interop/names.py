@@ -13,7 +13,12 @@ BACKBONE = "meshregnet.base_net."
 ENCODERS = {"transformer_pose": "pose_block", "transformer_action": "action_block"}
 """The encoders' names in PyTorch and here."""
 
-_UNUSED = re.compile(r"(.*\.)?(fc\.(weight|bias)|num_batches_tracked)$|transformer_pe\.pe$")
+# The head and the counters of the norms of a backbone, alone or in HTT; the table of positions.
+_UNUSED = re.compile(
+    r"(meshregnet\.base_net\.)?"
+    r"(fc\.(weight|bias)|((layer\d\.\d\.)?bn\d|layer\d\.\d\.downsample\.1)\.num_batches_tracked)"
+    r"|transformer_pe\.pe"
+)
 _NO_PARAMETER = re.compile(r".*\.(running_mean|running_var|num_batches_tracked|pe)$")
 _LEAVES = {
     "conv": {"weight": ("params", "kernel")},
@@ -47,7 +52,7 @@ class Entry(NamedTuple):
 
 def is_unused(name: str) -> bool:
     """Whether a tensor of this name may be there or not: it changes no output of HTT."""
-    return _UNUSED.match(name) is not None
+    return _UNUSED.fullmatch(name) is not None
 
 
 def is_parameter(name: str) -> bool:

@@ -31,13 +31,14 @@ def to_variables(state_dict: Mapping[str, np.ndarray], where: str = "the state d
     The unused ImageNet head, the position table and batch counters are left out.
 
     Raises:
-        InputError: it is of another model, or tensors are missing, unexpected or wrongly shaped;
-            names `where`, the tensors and their shapes.
+        InputError: it is of another model, or tensors are missing, unexpected, wrongly shaped or
+            not finite; names `where`, the tensors and their shapes.
     """
     found = _shapes(state_dict)
     # Neither heads nor window change a shape; these fit every width.
     model = HTT(**recognise.model_sizes(found), heads=1, window=2)
     recognise.check(found, _published_shapes(model), what="an HTT", where=where)
+    recognise.check_numbers(state_dict, where)
     layers = recognise.count_layers(found)
     return _pick(_split_attention(state_dict), names.htt_entries(layers))
 
@@ -95,6 +96,7 @@ def backbone_variables(
     entries = list(names.backbone_entries())
     expected = {name: _to_torch_layout(leaves["/".join(path)]).shape for name, path in entries}
     recognise.check(found, expected, what="a ResNet-18", where=where)
+    recognise.check_numbers(state_dict, where)
     return _pick(state_dict, entries)
 
 

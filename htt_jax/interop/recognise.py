@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from htt_jax.errors import InputError
 from htt_jax.interop import names
 from htt_jax.models.htt import HTT
@@ -85,6 +87,27 @@ def check(found: Shapes, expected: Shapes, *, what: str, where: str) -> None:
         raise InputError(
             f"{where} does not hold the tensors of {what}; {'; '.join(parts)}; take a whole "
             "checkpoint of that model"
+        )
+
+
+def check_numbers(state_dict: Mapping[str, np.ndarray], where: str) -> None:
+    """Checks that the tensors that outputs depend on hold finite real numbers.
+
+    Raises:
+        InputError: names those that do not, and `where`.
+    """
+    wrong = []
+    for name, x in sorted(state_dict.items()):
+        if names.is_unused(name):
+            continue
+        if not np.issubdtype(x.dtype, np.floating):
+            wrong.append(f"{name} ({x.dtype})")
+        elif not np.isfinite(x).all():
+            wrong.append(f"{name} (not finite)")
+    if wrong:
+        raise InputError(
+            f"{where} holds tensors that are no finite floating-point numbers: {_listed(wrong)}; "
+            "take a checkpoint of a model that computes"
         )
 
 

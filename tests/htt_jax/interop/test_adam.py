@@ -118,10 +118,38 @@ def test_there_and_back_changes_no_bit_and_leaves_the_unused_head_out(trained, m
 
 def test_parameters_that_no_step_has_reached_have_zero_moments(trained):
     file = trained[2]
-    optimizer = dict(file.optimizer, state={})
-    found = adam.from_torch(optimizer, file.tensors)
-    assert found.steps == 0
-    assert all((x == 0).all() for x in jax.tree.leaves((found.mean, found.square)))
+    first = file.optimizer["state"][0]
+    found = adam.from_torch(dict(file.optimizer, state={0: first}), file.tensors)
+    assert found.steps == torch_files.STEPS
+    moments = [*jax.tree.leaves(found.mean), *jax.tree.leaves(found.square)]
+    assert sum((x != 0).any() for x in moments) == 2  # the token's
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state, group: state.clear(), "state is empty: it has taken no step"),
+        (lambda state, group: group.pop("params"), "no numbers of parameters under 'params'"),
+        (lambda state, group: group.update(params=5), "no numbers of parameters under 'params'"),
+        (lambda state, group: group.pop("lr"), "learning rate is None, expected a number"),
+        (lambda state, group: group.update(lr="fast"), "learning rate is 'fast', expected"),
+        (lambda state, group: group.update(lr=float("nan")), "learning rate is nan, expected"),
+        (lambda state, group: state.update({0: 3}), "action_token has step of shape None"),
+        (lambda state, group: state[0].pop("step"), "action_token has step of shape None"),
+        (lambda state, group: state[0].update(step="3"), "action_token has step of shape None"),
+        (lambda state, group: state[0].update(step=np.nan), "has step that is no finite number"),
+        (lambda state, group: state[0].update(exp_avg="x"), "has exp_avg of shape None, expected"),
+        (
+            lambda state, group: state[0].update(exp_avg_sq=np.full((1, 1, 32), np.inf)),
+            "action_token has exp_avg_sq that is no finite number",
+        ),
+    ],
+)
+def test_a_malformed_state_is_refused(trained, change, message):
+    optimizer = copy.deepcopy(trained[2].optimizer)
+    change(optimizer["state"], optimizer["param_groups"][0])
+    with pytest.raises(InputError, match=message):
+        adam.from_torch(optimizer, trained[2].tensors)
 
 
 @pytest.mark.parametrize(

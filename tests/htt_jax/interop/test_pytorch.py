@@ -80,6 +80,40 @@ def test_a_layer_of_any_number_is_one_layer_that_is_not_expected(published):
         pytorch.to_variables(published | {name: np.zeros(512, np.float32)})
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "decoder.fc.weight",
+        "fc.weight.more",
+        "meshregnet.fc.bias",
+        "norm1.num_batches_tracked",
+        "encoder.transformer_pe.pe",
+    ],
+)
+def test_only_what_the_published_model_does_not_use_is_passed_over(published, name):
+    with pytest.raises(InputError, match=rf"not expected: {name} \(3,\)"):
+        pytorch.to_variables(published | {name: np.zeros(3, np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x.astype(np.int64), r"action_token \(int64\)"),
+        (lambda x: x.astype(np.complex64), r"action_token \(complex64\)"),
+        (lambda x: x * np.float32(np.nan), r"action_token \(not finite\)"),
+    ],
+)
+def test_tensors_that_are_no_finite_numbers_are_named(published, change, message):
+    wrong = published | {"action_token": change(published["action_token"])}
+    with pytest.raises(InputError, match=rf"a.pth holds .* floating-point numbers: {message};"):
+        pytorch.to_variables(wrong, "a.pth")
+    prefix = names.BACKBONE
+    alone = {n.removeprefix(prefix): x for n, x in published.items() if n.startswith(prefix)}
+    alone["bn1.running_var"] = change(alone["bn1.running_var"])
+    with pytest.raises(InputError, match=message.replace("action_token", "bn1.running_var")):
+        pytorch.backbone_variables(alone)
+
+
 def test_missing_unexpected_and_wrongly_shaped_tensors_are_named_with_their_shapes(published):
     wrong = published | {
         "decoder.weight": np.zeros(3, np.float32),
