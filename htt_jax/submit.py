@@ -1,8 +1,11 @@
 """Writes the two files of the H2O challenge from a trained run, and checks them."""
 
 import argparse
+import contextlib
 import itertools
+import os
 import pathlib
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -32,6 +35,8 @@ def submit(
 ) -> Counts:
     """Runs a model over every segment of a prepared H2O split; writes both files and checks them.
 
+    They replace those of earlier times only when they have passed.
+
     Args:
         workdir: of the run.
         out: folder for `action_labels.zip` and `hand_poses.zip`.
@@ -52,8 +57,18 @@ def submit(
         workdir, split=split, data=data, step=step, batch_size=batch_size, label="predicting"
     )
     expected = challenge.segments(opened.source)
-    challenge.write(out, _predictions(opened, expected))
-    return challenge.check(out, expected)
+    with _checked_before_it_is_there(out) as temporary:
+        challenge.write(temporary, _predictions(opened, expected))
+        return challenge.check(temporary, expected)
+
+
+@contextlib.contextmanager
+def _checked_before_it_is_there(out: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder inside `out` whose two files take their places there if the block does not fail."""
+    with tempfile.TemporaryDirectory(dir=out, prefix=".submission") as temporary:
+        yield pathlib.Path(temporary)
+        for name in (challenge.LABELS, challenge.POSES):
+            os.replace(pathlib.Path(temporary, f"{name}.zip"), out / f"{name}.zip")
 
 
 class _Clip(NamedTuple):
@@ -116,7 +131,7 @@ def _summary(counts: Counts, split: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = cli.ArgumentParser(
         prog="python -m htt_jax.submit",
         description="Writes the two files of the H2O challenge, action_labels.zip and\n"
         "hand_poses.zip, from a trained run, and checks them: segment ids, frames, counts, finite\n"
@@ -124,7 +139,6 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  python -m htt_jax.submit --workdir runs/h2o --out submission\n"
         "  python -m htt_jax.submit --check submission --data data/h2o",
-        formatter_class=cli.HelpFormatter,
     )
     parser.add_argument("--workdir", help="of htt_jax.train on H2O")
     parser.add_argument("--out", type=pathlib.Path, help="folder to write to")

@@ -4,15 +4,16 @@ import dataclasses
 import json
 import zipfile
 
+import jax
 import numpy as np
 import pytest
 
-from htt_jax import challenge, evaluate, rundir, submit
+from htt_jax import challenge, evaluate, restore, rundir, sharding, submit
 from htt_jax.challenge import Counts, Prediction
 from htt_jax.data import records
 from htt_jax.datasets import FPHA, H2O
 from htt_jax.errors import InputError
-from tests import prepared, runs
+from tests import online_runs, prepared, runs
 
 FRAMES = {7: 19, 3: 6, 12: 1}  # of each segment; not in the order of the ids
 FIRST_FRAME = 30
@@ -42,6 +43,12 @@ def write_data(directory, splits, actions=H2O.action_names, objects=H2O.object_n
         indexes[split] = [shard.index]
     records.write_metadata(directory, H2O, actions, objects, indexes)
     return directory
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_compilation():
+    with runs.quick_compilation():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +151,17 @@ def test_poses_that_are_not_finite_are_found_in_what_was_written(tmp_path):
     message = r"hand_poses.zip, segment 7, frame 000001.txt: number 126 of 126 is nan"
     with pytest.raises(InputError, match=message):
         challenge.check(tmp_path, {7: np.arange(2)})
+
+
+def test_faulty_files_neither_replace_good_ones_nor_stay(folder, tmp_path):
+    run = restore.open_run(folder / "run", None, sharding.single_device_mesh())
+    astray = jax.tree.map(lambda x: x * np.nan, run.variables)
+    online_runs.save_run(tmp_path / "run", dataclasses.replace(run, variables=astray))
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(InputError, match=r"hand_poses.zip, segment 7, .* number 1 of 126 is nan"):
+        submit.submit(str(tmp_path / "run"), out)
+    assert not list(out.iterdir())
 
 
 FAULTS = {
