@@ -69,6 +69,6 @@ def initialise_run(workdir, directory, image_size=None, step=7, **options):
     rundir.start(workdir, rundir.Run(config, dataset))
     model = configuration.make_model(config, dataset)
     abstract = initialise.abstract_state(model, optax.identity(), sharding.make_mesh(1))
-    state = initialise.random_state(model, optax.identity(), 0, abstract)
+    state = initialise.random_state(model, optax.identity(), config.seed, abstract)
     with Checkpoints(workdir / rundir.CHECKPOINTS, keep=1, best_metric="mepe") as checkpoints:
         checkpoints.save(step, state)

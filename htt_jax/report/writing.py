@@ -8,12 +8,20 @@ from typing import Any
 from htt_jax import tables
 from htt_jax.data.records import RecordSource
 from htt_jax.estimates import Estimates
-from htt_jax.files import atomic_write, make_folder
+from htt_jax.files import atomic_write, make_folder, remove_earlier
 from htt_jax.report import curves, page, plotting, videos
 from htt_jax.report.material import Material, gather
 
 PAGE_FILE = "report.html"
 PLOTS, TABLES = "plots", "tables"
+
+_OWN = (
+    *(f"{PLOTS}/{name}.png" for name in ("pck", "error_by_*", "confusion_of_*", "accuracy_by_*")),
+    *(f"{PLOTS}/video_{name}_[0-9][0-9].png" for name in ("best", "worst")),
+    *(f"{TABLES}/{name}.csv" for name in ("headline_*", "pck", "videos")),
+    *(f"{TABLES}/{name}.csv" for name in ("error_by_*", "confusion_of_*", "accuracy_by_*")),
+)
+"""What any report's files match."""
 
 _UNITS = {
     "mepe": "mepe_mm",
@@ -26,7 +34,7 @@ _UNITS = {
 def write(
     folder: pathlib.Path, report: Mapping[str, Any], estimates: Estimates, source: RecordSource
 ) -> None:
-    """Writes report.html, plots/*.png and tables/*.csv.
+    """Writes report.html, plots/*.png and tables/*.csv; removes those of an earlier report.
 
     Args:
         folder: where they go; made if need be.
@@ -38,6 +46,7 @@ def write(
         InputError: a frame cannot be decoded, or a folder cannot be made.
     """
     material = gather(report, estimates, source)
+    remove_earlier(folder, _OWN)
     for name in (PLOTS, TABLES):
         make_folder(folder / name)
     for plot in material.plots.values():

@@ -4,12 +4,9 @@ import csv
 import json
 import statistics
 
-import optax
 import pytest
 
-from htt_jax import compare, configuration, evaluate, initialise, published, rundir, sharding
-from htt_jax.checkpoint import Checkpoints
-from htt_jax.data.records import RecordSource
+from htt_jax import compare, evaluate, published
 from htt_jax.datasets import H2O
 from htt_jax.errors import InputError
 from tests import prepared, runs
@@ -19,16 +16,17 @@ MEASURES = ("auc", "mepe", "auc_ra", "mepe_ra")
 
 def evaluated_run(workdir, data, **options):
     """A run of random weights with its evaluation on `test`."""
-    config = runs.tiny_config(data)
-    config.update_from_flattened_dict({n.replace("__", "."): x for n, x in options.items()})
-    dataset = rundir.dataset_facts(RecordSource(data, "train"), None)
-    rundir.start(workdir, rundir.Run(config, dataset))
-    model = configuration.make_model(config, dataset)
-    abstract = initialise.abstract_state(model, optax.identity(), sharding.make_mesh(1))
-    state = initialise.random_state(model, optax.identity(), config.seed, abstract)
-    with Checkpoints(workdir / rundir.CHECKPOINTS, keep=1, best_metric="mepe") as checkpoints:
-        checkpoints.save(5, state)
-    evaluate.main(["--workdir", str(workdir)])
+    runs.initialise_run(workdir, data, step=5, **options)
+    folder = workdir / "evaluation/test"
+    folder.mkdir(parents=True)
+    report = evaluate.evaluate(str(workdir), split="test").report
+    (folder / evaluate.RESULTS_FILE).write_text(json.dumps(report))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_compilation():
+    with runs.quick_compilation():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """The evaluation command on a small run: its numbers, files, tables, and what it refuses."""
 
+import contextlib
 import dataclasses
+import io
 import json
 
 import numpy as np
@@ -26,6 +28,12 @@ from tests import prepared, runs
 TEST_FRAMES = [19, 6, 1]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quick_compilation():
+    with runs.quick_compilation():
+        yield
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A dataset of two hands in `data`, a run of its own evaluation's results in `run`."""
@@ -38,9 +46,16 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def evaluated(folder):
+def printed(folder):
+    """What the command prints; it writes to its default place."""
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        evaluate.main(["--workdir", str(folder / "run")])
+    return output.getvalue()
+
+
+@pytest.fixture(scope="module")
+def evaluated(folder, printed):
     """The report of the command, read from its file."""
-    evaluate.main(["--workdir", str(folder / "run")])
     return json.loads((folder / "run/evaluation/test/results.json").read_text())
 
 
@@ -106,12 +121,22 @@ def test_estimates_of_every_frame_are_those_that_are_scored(folder, evaluated):
         np.testing.assert_allclose(stands[-1], entry["probabilities"], rtol=1e-5)
 
 
-def test_the_command_writes_a_report_and_says_where(folder, tmp_path, capsys):
-    evaluate.main(["--workdir", str(folder / "run"), "--out", str(tmp_path)])
-    assert f"written: {tmp_path / 'report.html'} (to look at)" in capsys.readouterr().out
-    written = {path.name for path in tmp_path.iterdir()}
+def test_the_command_writes_a_report_and_says_where(folder, printed):
+    out = folder / "run/evaluation/test"
+    assert f"written: {out / 'report.html'} (to look at)" in printed
+    assert printed.startswith((out / "tables.md").read_text())
+    written = {path.name for path in out.iterdir()}
     files = {"report.html", "results.json", "tables.md", "estimates.npz"}
     assert written == files | {"plots", "tables"}
+
+
+def test_out_and_data_are_as_given(folder, tmp_path, capsys):
+    data = prepared.write_dataset(tmp_path / "data", H2O, {"train": [1], "test": [1]}, (32, 18))
+    options = {"workdir": folder / "run", "data": data, "out": tmp_path / "out"}
+    evaluate.main([f"--{name}={value}" for name, value in options.items()])
+    assert f"written: {tmp_path / 'out/report.html'}" in capsys.readouterr().out
+    report = json.loads((tmp_path / "out/results.json").read_text())
+    assert (report["dataset"]["directory"], report["dataset"]["frames"]) == (str(data), 1)
 
 
 def test_baselines_are_the_training_mean_and_mode_on_the_same_frames(folder, evaluated):
@@ -223,7 +248,15 @@ def test_folder_without_run_checkpoints_or_data_is_refused(folder, tmp_path):
     run["config"]["data"]["directory"] = str(tmp_path / "gone")
     (tmp_path / "run.json").write_text(json.dumps(run))
     (tmp_path / "checkpoints").symlink_to(folder / "run/checkpoints")
-    with pytest.raises(InputError, match=r"gone, which is not there now; .* --data"):
+    with pytest.raises(InputError, match=r"trained on .*gone, which is not there now; .* --data"):
+        evaluate.evaluate(str(tmp_path), split="test")
+    run["dataset"]["fingerprint"] = None
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    with pytest.raises(InputError, match=r"was imported; its config names .*gone, which is not"):
+        evaluate.evaluate(str(tmp_path), split="test")
+    run["config"]["data"]["directory"] = None
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    with pytest.raises(InputError, match=r"names no dataset; name the prepared dataset with --da"):
         evaluate.evaluate(str(tmp_path), split="test")
 
 
