@@ -3,7 +3,6 @@
 python benchmarks/augment.py --clips 2 --frames 128
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable
@@ -11,12 +10,12 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from htt_jax import augment
+from htt_jax import augment, cli
 
 
 def main() -> None:
     """Times `augment` and, for comparison, `to_inputs` alone, both under jit."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=2)
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--width", type=int, default=480)

@@ -5,7 +5,6 @@ Draws a textured scene that moves, with made-up hands and scores, at the size of
     python -m benchmarks.draw --width 1280 --height 720 --hands 2
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -30,7 +29,7 @@ _ACTIONS = H2O.action_names[:5]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=cli.HelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument("--width", type=int, default=1280, help="of the frames drawn upon")
     parser.add_argument("--height", type=int, default=720, help="of the frames drawn upon")
     parser.add_argument("--hands", type=int, choices=(1, 2), default=2)

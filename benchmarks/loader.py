@@ -21,9 +21,7 @@ from htt_jax.data.records import RecordSource
 
 def main() -> None:
     """Decodes frames in a plain loop on one core, then times batches as training takes them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="directory of a prepared dataset")
     parser.add_argument("--split", default="train")
     parser.add_argument("--workers", type=int, default=0)

@@ -1,14 +1,13 @@
 """How fast are frames predicted as they come? Frames a second, and milliseconds that a push takes.
 
 Random weights and random frames of the size given, pushed one after another without a pause. A push
-that begins a new group waits for the results of the last one; the others cost what bringing a frame
-to the model's size costs.
+that ends a group waits for the results of the whole group; the others cost what bringing a frame to
+the model's size costs.
 
     python -m benchmarks.online --config fpha --frames 128
     python -m benchmarks.online --config simulated
 """
 
-import argparse
 import importlib
 import json
 import os
@@ -30,7 +29,7 @@ _RATE = 30  # frames a second of a camera
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=cli.HelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument("--config", choices=_DATASETS, default="fpha", help="the model's")
     parser.add_argument("--width", type=int, default=1280, help="of the frames pushed")
     parser.add_argument("--height", type=int, default=720, help="of the frames pushed")

@@ -7,7 +7,6 @@ writing checksummed shards and metadata). Prints frames/s of both and their rati
     python -m benchmarks.prepare --frames 48 --repeats 3
 """
 
-import argparse
 import json
 import pathlib
 import platform
@@ -28,7 +27,7 @@ _VIDEO = "Subject_1/put_salt/{}"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=cli.HelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument("--videos", type=int, default=4, help="videos to prepare")
     parser.add_argument("--frames", type=int, default=24, help="frames of each video")
     parser.add_argument("--repeats", type=int, default=3, help="measurements; the median counts")

@@ -7,12 +7,12 @@ wider than the window, in both colour schemes. Exits with 1 if it finds any.
     python -m benchmarks.report_page runs/fpha/evaluation/test/report.html --screenshots shots
 """
 
-import argparse
 import base64
 import contextlib
 import json
 import os
 import pathlib
+import select
 import shutil
 import subprocess
 import sys
@@ -26,6 +26,7 @@ from htt_jax.errors import InputError
 
 _SIZES = ((1280, 900), (390, 844))
 _SCHEMES = ("light", "dark")
+_PATIENCE = 60  # seconds, with a page of a full test split
 _TALLEST = 16_000  # pixels; Chromium draws no taller picture
 
 # What lies inside a place that scrolls may be wider than the window; the page may not.
@@ -90,12 +91,28 @@ class Browser:
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._unread:
+            if not select.select([self._from], [], [], _PATIENCE)[0]:
+                raise RuntimeError(f"Chromium has said nothing for {_PATIENCE} s")
             data = os.read(self._from, 1 << 20)
             if not data:
                 raise RuntimeError("Chromium ended")
             self._unread += data
         message, _, self._unread = self._unread.partition(b"\0")
         return json.loads(message)
+
+
+def find_browser(name: str) -> str:
+    """The path of a program.
+
+    Raises:
+        InputError: there is none.
+    """
+    program = shutil.which(name)
+    if program is None:
+        raise InputError(
+            f"no program {name}: `apt-get install chromium`, or name another with --chromium"
+        )
+    return program
 
 
 @contextlib.contextmanager
@@ -183,14 +200,12 @@ def save_screenshots(browser: Browser, found: dict[str, Any], folder: pathlib.Pa
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=cli.HelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument("page", type=pathlib.Path, help="an HTML file")
     parser.add_argument("--chromium", default="chromium", help="the program")
     parser.add_argument("--screenshots", type=pathlib.Path, help="folder for pictures of the page")
     options = parser.parse_args(argv)
-    program = shutil.which(options.chromium)
-    if program is None:
-        raise InputError(f"no program {options.chromium}: install it, or name it with --chromium")
+    program = find_browser(options.chromium)
     if not options.page.is_file():
         raise InputError(f"no page {options.page}: evaluate a run first")
     wrong = 0

@@ -15,14 +15,13 @@ from htt_jax.errors import InputError
 
 def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentParser:
     """The options that preparing any dataset has; `program` is the module's name."""
-    made = argparse.ArgumentParser(
+    made = cli.ArgumentParser(
         prog=f"python -m data_prep.{program}",
         description=f"Prepares {title}: reads its raw folders and writes TFRecord shards of\n"
         "480x270 frames and camera-space poses, with TFDS metadata and a report. Killed and\n"
         "started again with the same options, it continues.",
         epilog=f"example:\n  python -m data_prep.{program} --raw {example_folder} "
         f"--out data/{program}\n  python -m data_prep.{program} --verify data/{program}",
-        formatter_class=cli.HelpFormatter,
     )
     made.add_argument("--raw", type=pathlib.Path, help="folder of the raw dataset")
     made.add_argument("--out", type=pathlib.Path, help="folder to write to")

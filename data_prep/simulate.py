@@ -48,14 +48,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = cli.ArgumentParser(
         prog="python -m data_prep.simulate",
         description="Renders a simulated dataset in the raw layout of FPHA or H2O: articulated "
         "hands that use objects above a cluttered desk, with exact labels.",
         epilog="example:\n  python -m data_prep.simulate --layout fpha --out raw "
         "--repeats 4 --preview sheet.png\n\n"
         "Stopped at any moment, the same command goes on where it stopped.",
-        formatter_class=cli.HelpFormatter,
     )
     add = parser.add_argument
     add("--layout", required=True, choices=sorted(ACTIONS), help="whose folders to imitate")

@@ -3,7 +3,6 @@
 python docs/gallery.py --demo demo
 """
 
-import argparse
 import pathlib
 import tempfile
 
@@ -26,9 +25,7 @@ QUALITY = 85
 
 def main() -> None:
     """Predicts one video of the test split, and takes pictures of it and of the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", type=pathlib.Path, default="demo", help="what demo.sh wrote")
     demo = parser.parse_args().demo
     PICTURES.mkdir(exist_ok=True)

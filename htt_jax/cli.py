@@ -24,6 +24,14 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescript
         return super()._get_help_string(action)
 
 
+class ArgumentParser(argparse.ArgumentParser):
+    """The parser of every command: `HelpFormatter`, and options written in full."""
+
+    def __init__(self, **options: Any):
+        """Takes what `argparse.ArgumentParser` does."""
+        super().__init__(formatter_class=HelpFormatter, allow_abbrev=False, **options)
+
+
 def run(main: Callable[[], object]) -> None:
     """Runs `main`; bad input becomes one line on stderr and exit status 2, Ctrl-C status 130.
 

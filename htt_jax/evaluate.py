@@ -184,14 +184,13 @@ def _write(found: Evaluation, text: str, out: pathlib.Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = cli.ArgumentParser(
         prog="python -m htt_jax.evaluate",
         description="Evaluates a trained run on one split: hand poses, objects and actions,\n"
         "beside the published figures and constant baselines. Prints tables; writes report.html\n"
         "(one page to look at; its plots in plots/, its tables in tables/), results.json (curves,\n"
         "per joint, confusion counts, per video), tables.md and estimates.npz (every frame).",
         epilog="example:\n  python -m htt_jax.evaluate --workdir runs/fpha --split test",
-        formatter_class=cli.HelpFormatter,
     )
     parser.add_argument("--workdir", required=True, help="of htt_jax.train")
     parser.add_argument("--split", default="test", help="of the prepared dataset")

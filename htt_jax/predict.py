@@ -144,7 +144,7 @@ def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = cli.ArgumentParser(
         prog="python -m htt_jax.predict",
         description="Predicts hand poses, the object in hand and the action of one video of any\n"
         "length. Writes predictions.npz (arrays), predictions.json (readable), prediction.mp4\n"
@@ -155,7 +155,6 @@ def _parser() -> argparse.ArgumentParser:
         "    --intrinsics 1395.7,1395.7,935.7,540.7\n"
         "  python -m htt_jax.predict frames --workdir runs/fpha --out found --hfov 90 --rerun\n"
         "  python -m htt_jax.predict --camera 0 --workdir runs/fpha",
-        formatter_class=cli.HelpFormatter,
     )
     parser.add_argument(
         "input", nargs="?", metavar="INPUT", help="video file, or folder of .png or .jpg frames"

@@ -23,6 +23,15 @@ def test_bad_input_is_one_line_on_stderr_and_status_2(capsys):
     assert capsys.readouterr().err == "error: no such thing: x; take y\n"
 
 
+def test_options_are_written_in_full(capsys):
+    parser = cli.ArgumentParser(prog="it")
+    parser.add_argument("--workdir")
+    assert parser.parse_args(["--workdir=x"]).workdir == "x"
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--work=x"])
+    assert "unrecognized arguments: --work=x" in capsys.readouterr().err
+
+
 def test_ctrl_c_is_one_word_and_status_130(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.run(raises(KeyboardInterrupt()))
