@@ -14,7 +14,7 @@ from absl import logging
 from htt_jax import camera, cli, export_formats, model_card, restore, sharding
 from htt_jax.errors import InputError
 from htt_jax.export_formats import FORMATS
-from htt_jax.files import make_folder
+from htt_jax.files import explained_writes, make_folder
 from htt_jax.interop import comparison
 from htt_jax.interop.comparison import Arrays
 from htt_jax.models.htt import HTT
@@ -53,7 +53,10 @@ def _export(workdir: str, to: str, out: pathlib.Path, step: int | None) -> dict[
     if not form.keeps_dtype:
         run = _in_float32(run)
     make_folder(out.parent)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+    with (
+        explained_writes(out),
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
+    ):
         written = pathlib.Path(folder) / out.name
         try:
             form.write(written, run)
@@ -121,14 +124,13 @@ def _check_finite(run: TrainedRun, outputs: Arrays) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     formats = "\n".join(f"  {name:12}{form.suffix:13}{form.help}" for name, form in FORMATS.items())
-    parser = argparse.ArgumentParser(
+    parser = cli.ArgumentParser(
         prog="python -m htt_jax.export",
         description="Writes a checkpoint in another format, reads it back, runs it, and compares\n"
         "its outputs with the run's own. Writes a model card (.md) beside it.\n\n"
         f"formats:\n{formats}",
         epilog="example:\n  python -m htt_jax.export --workdir runs/fpha --to pytorch \\\n"
         "    --out export/htt.pth",
-        formatter_class=cli.HelpFormatter,
     )
     parser.add_argument("--workdir", required=True, help="of htt_jax.train or from_pytorch")
     parser.add_argument("--to", required=True, choices=FORMATS, help="see above")

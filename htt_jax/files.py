@@ -58,6 +58,17 @@ def remove_earlier(folder: str | os.PathLike[str], patterns: Iterable[str]) -> N
             path.unlink()
 
 
+@contextlib.contextmanager
+def explained_writes(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns the system's refusal to write an --out into an `InputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; make room, or give another --out"
+        ) from error
+
+
 def sha256(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file's content, in hexadecimal digits."""
     with open(path, "rb") as file:

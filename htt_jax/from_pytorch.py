@@ -15,7 +15,7 @@ from htt_jax import cli, optim, restore, rundir
 from htt_jax.checkpoint import Checkpoints
 from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
-from htt_jax.files import make_folder
+from htt_jax.files import explained_writes, make_folder
 from htt_jax.interop import imported
 from htt_jax.interop.imported import Imported
 from htt_jax.rundir import Run
@@ -31,13 +31,17 @@ def write_run(found: Imported, run: Run, workdir: pathlib.Path) -> int:
         workdir: must not exist yet, or be empty.
 
     Raises:
-        InputError: there is something in `workdir`, or the folder above it cannot be made.
+        InputError: there is something in `workdir`, or it cannot be written.
     """
-    _check_new(workdir)
     make_folder(workdir.parent)
+    workdir = workdir.resolve()
+    _check_new(workdir)
     state = _state(found, run)
     step = int(state.step)
-    with tempfile.TemporaryDirectory(dir=workdir.parent, prefix=f".{workdir.name}.") as folder:
+    with (
+        explained_writes(workdir),
+        tempfile.TemporaryDirectory(dir=workdir.parent, prefix=f".{workdir.name}.") as folder,
+    ):
         written = pathlib.Path(folder) / workdir.name
         with Checkpoints(
             written / rundir.CHECKPOINTS,
@@ -100,7 +104,10 @@ def _summary(found: Imported, run: Run, step: int, out: pathlib.Path) -> str:
     ]
     if run.dataset.fingerprint is None:
         lines.append("to train in this folder, import it again and name the dataset with --data")
-    lines.append(f"written: {out}; next: python -m htt_jax.evaluate --workdir={out}")
+    evaluate = f"python -m htt_jax.evaluate --workdir={out}"
+    if run.dataset.fingerprint is None:
+        evaluate += " --data=DATASET"
+    lines.append(f"written: {out}; next: {evaluate}")
     return "\n".join(lines)
 
 
@@ -120,7 +127,7 @@ def _continuation(found: Imported, run: Run, step: int) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = cli.ArgumentParser(
         prog="python -m htt_jax.from_pytorch",
         description="Turns a PyTorch checkpoint of HTT, published or your own, into a run that\n"
         "evaluate, predict, export and train take like one of ours. No code in it is run.\n"
@@ -129,8 +136,6 @@ def _parser() -> argparse.ArgumentParser:
         "file: --config=FILE.",
         epilog="example:\n  python -m htt_jax.from_pytorch published.pth --out runs/published \\\n"
         "    --data data/fpha",
-        formatter_class=cli.HelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("file", metavar="FILE", help=".pth (needs torch) or .safetensors")
     parser.add_argument(

@@ -178,6 +178,13 @@ def test_the_command_replaces_what_is_there_and_prints_the_differences(folder, t
     assert len(load_file(out)) > 100
 
 
+def test_a_folder_that_cannot_be_written_is_one_line(folder, tmp_path):
+    out = tmp_path / f"{'long' * 60}.safetensors"  # a name the system takes, the folder's not
+    with pytest.raises(InputError, match=r"cannot write .*: File name too long; make room, or"):
+        export.export(str(folder / "run"), "safetensors", out)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_bfloat16_run_is_exported_as_it_computes_or_in_float32(folder, tmp_path):
     make_run(folder / "published.pth", tmp_path / "run", "--config.model.dtype=bfloat16")
     for to in ("stablehlo", "safetensors"):
@@ -210,8 +217,8 @@ def test_a_model_that_is_not_the_published_one_goes_to_stablehlo(unpublished, tm
 def test_a_run_that_computes_no_numbers_is_refused_and_the_old_file_stays(folder, tmp_path):
     module = torch_files.make()
     with torch.no_grad():
-        module.action_token[0, 0, 3] = torch.nan
-    make_run(torch_files.save(tmp_path / "nan.pth", module), tmp_path / "run")
+        module.action_classification.classifier.weight.fill_(3e38)  # sums are beyond float32
+    make_run(torch_files.save(tmp_path / "large.pth", module), tmp_path / "run")
     out = tmp_path / "out/htt.safetensors"
     out.parent.mkdir()
     out.write_text("old")

@@ -265,6 +265,13 @@ def test_an_output_folder_that_is_not_empty_stays_as_it_is(folder, tmp_path, cap
     assert "gs:/bucket is not a local folder" in refusal(capsys, file, "gs://bucket/run")
 
 
-def test_an_empty_output_folder_is_filled(folder, tmp_path):
-    command(folder / "published.pth", tmp_path)
-    assert rundir.read(tmp_path).imported_from is not None
+@pytest.mark.parametrize("out", [".", "link"])
+def test_an_empty_output_folder_is_filled(folder, tmp_path, monkeypatch, out):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/link").symlink_to(tmp_path / "linked")
+    (tmp_path / "linked").mkdir()
+    if out == ".":
+        (tmp_path / "empty/link").unlink()
+    monkeypatch.chdir(tmp_path / "empty")
+    command(folder / "published.pth", out)
+    assert rundir.read(tmp_path / {".": "empty", "link": "linked"}[out]).imported_from is not None
