@@ -23,6 +23,12 @@ _HEADLINE = {
     "auc_ra": "PCK-AUC-RA",
 }
 
+_RESUME = (
+    "The published code's `--train_cont` looks for a pickled scheduler, which the file does not "
+    "hold: to train on, make a `StepLR`, then load the optimizer's state, then set the scheduler's "
+    "`last_epoch` to the file's `epoch`."
+)
+
 
 def write(path: pathlib.Path, run: TrainedRun, to: str, differences: Mapping[str, float]) -> None:
     """Writes the card of an export.
@@ -68,6 +74,8 @@ def _sections(
         ["output", "largest difference when read back", "unit"],
         [[name, f"{x:.2e}", UNITS[name]] for name, x in differences.items()],
     )
+    if to == "pytorch":
+        yield _RESUME
     yield "## Where it comes from\n\n" + markdown(["what", "which"], _origin(run))
     actions, objects = ", ".join(dataset.action_names), ", ".join(dataset.object_names)
     yield f"## Classes\n\nActions: {actions}.\n\nObjects: {objects}."
@@ -105,8 +113,8 @@ def _origin(run: TrainedRun) -> list[list[str]]:
         "imported from": run.description.imported_from,
         "dataset": _dataset(run),
         "fingerprint of the training split": run.dataset.fingerprint,
-        "htt_jax": version.package_version(),
-        "commit of the code that exported it": version.commit(),
+        "trained by": run.description.trained_by,
+        "exported by": version.describe(),
         "jax": jax.__version__,
     }
     return [[name, str(value)] for name, value in facts.items() if value is not None]

@@ -32,6 +32,7 @@ from htt_jax import (
     rundir,
     sharding,
     train_step,
+    version,
     warm_start,
 )
 from htt_jax.data import loader
@@ -86,7 +87,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     update = make_update(config, model, optimizer, schedule, abstract)
     evaluate = _make_evaluate(config, model, mesh, dataset)
 
-    rundir.start(workdir, rundir.Run(config, dataset, steps_per_epoch))
+    described = rundir.Run(config, dataset, steps_per_epoch, trained_by=version.describe())
+    rundir.start(workdir, described)
     with contextlib.ExitStack() as stack:
         # Restore, or start
         checkpoints = stack.enter_context(_open_checkpoints(config, workdir))

@@ -17,6 +17,11 @@ def package_version() -> str | None:
         return None
 
 
+def describe() -> str:
+    """Version and commit in one line."""
+    return f"htt_jax {package_version() or 'not installed'}, commit {commit() or 'not known'}"
+
+
 def commit() -> str | None:
     """The commit of the checkout the code lies in, '-dirty' if files differ; None if in none."""
     if not (_ROOT / ".git").exists():

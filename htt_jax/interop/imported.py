@@ -121,7 +121,8 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
         config.model[name] = imported.sizes[name]
     _check_config(config, imported.file.path)
     configuration.check_options(config)
-    origin = _origin(imported.file)
+    origin, before = _origin(imported.file), imported.exported_run
+    trained_by = before.trained_by if before else None
     if source is not None:
         _check_dataset(imported, source)
         config.data.directory = str(source.directory)
@@ -129,15 +130,20 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
             source, **configuration.clip_options(config), batch_size=config.batch_size
         )
         dataset = rundir.dataset_facts(source, config.data.image_size)
-        return Run(config, dataset, steps_per_epoch, origin)
-    before = imported.exported_run
+        return Run(config, dataset, steps_per_epoch, origin, trained_by)
     if before:
         _check_description(imported, before)
     dataset = before.dataset if before else _assumed_dataset(imported)
     if config.data.image_size:
         dataset = dataclasses.replace(dataset, image_size=tuple(config.data.image_size))
     same_epochs = before and _epoch_options(before.config) == _epoch_options(config)
-    return Run(config, dataset, before.steps_per_epoch if before and same_epochs else None, origin)
+    return Run(
+        config,
+        dataset,
+        before.steps_per_epoch if before and same_epochs else None,
+        origin,
+        trained_by,
+    )
 
 
 def _epoch_options(config: ConfigDict) -> dict[str, int]:

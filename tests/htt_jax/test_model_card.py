@@ -87,8 +87,7 @@ def test_where_it_comes_from_is_said(root, card):
         "imported from": f"published.pth, epoch 2, SHA-256 {sha256(root / 'published.pth')}",
         "dataset": f"{root / 'data'}, FPHA layout",
         "fingerprint of the training split": run.dataset.fingerprint,
-        "htt_jax": version.package_version(),
-        "commit of the code that exported it": version.commit(),
+        "exported by": f"htt_jax {version.package_version()}, commit {version.commit()}",
         "jax": jax.__version__,
     }
 
