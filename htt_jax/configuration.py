@@ -34,6 +34,7 @@ _AT_LEAST_ONE = (
     "eval.batch_size",
     "log.every_steps",
 )
+_ABOVE_ZERO = ("optimizer.learning_rate", "optimizer.decay_factor")
 _Options = TypeVar("_Options")
 
 
@@ -58,6 +59,9 @@ def check_options(config: ConfigDict) -> None:
     for name in _AT_LEAST_ONE:
         if _lookup(config, name) < 1:
             raise InputError(f"config.{name}={_lookup(config, name)} must be at least 1")
+    for name in _ABOVE_ZERO:
+        if not _lookup(config, name) > 0:
+            raise InputError(f"config.{name}={_lookup(config, name)} must be above 0")
     _check_data(config)
     _check_model(config)
     if config.checkpoint.best_metric not in SMALLER_IS_BETTER:
@@ -74,8 +78,10 @@ def _check_data(config: ConfigDict) -> None:
             f"config.data.frames={frames} is not a multiple of config.model.window={window}; "
             f"take {frames // window * window or window} frames"
         )
-    if size is not None and len(size) != 2:
-        raise InputError(f"config.data.image_size={tuple(size)} must be (width, height)")
+    if size is not None and (len(size) != 2 or not all(isinstance(x, int) and x > 0 for x in size)):
+        raise InputError(
+            f"config.data.image_size={tuple(size)} must be (width, height), both above 0"
+        )
     if config.data.workers < 0:
         raise InputError(f"config.data.workers={config.data.workers} must be at least 0")
 

@@ -127,6 +127,11 @@ def open_frames(source: FrameSource, rate: Fraction | None = None) -> Frames:
     """
     if isinstance(source, np.ndarray):
         return FrameArray(source)
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(
+            f"{type(source).__name__} is no source of frames; give the path of a video file or of "
+            "a folder of frames, or a NumPy array, uint8 (frames, height, width, 3)"
+        )
     path = pathlib.Path(source)
     if path.is_dir():
         files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]

@@ -66,10 +66,14 @@ def open_split(
     mesh = sharding.make_mesh(fsdp=1)
     run = restore.open_run(workdir, step, mesh)
     directory = data or run.config.data.directory
+    if not directory:
+        raise InputError(f"{workdir} names no dataset; name the prepared dataset with --data")
     if data is None and not pathlib.Path(directory).is_dir():
+        # Of an imported run the config tells where a dataset would lie, not what was trained on.
+        known = run.dataset.fingerprint is not None
+        said = "the run was trained on" if known else f"{workdir} was imported; its config names"
         raise InputError(
-            f"the run was trained on {directory}, which is not there now; name the prepared "
-            "dataset with --data"
+            f"{said} {directory}, which is not there now; name the prepared dataset with --data"
         )
     source = RecordSource(directory, split)
     restore.check_same_classes(run.dataset, source)

@@ -108,6 +108,8 @@ def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
     Raises:
         InputError: there is no such thing, or it cannot be read.
     """
+    if not str(path):  # which is the folder one is in, as a path
+        raise InputError("no run is named; name a run's folder or a file of weights")
     if epath.Path(path).is_dir():
         return open_run(path, step, mesh)
     if not epath.Path(path).exists():

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 from jax.sharding import Mesh
 
 from htt_jax import restore, trees
@@ -50,7 +51,7 @@ def pretrained_model(path: str, expected: Mapping[str, Any], mesh: Mesh) -> dict
                 f"{_shape(found, name)} there, expected {_shape(wanted, name)}; set config.model "
                 "as it was trained"
             )
-    if left_out:
+    if left_out and jax.process_index() == 0:
         names = ", ".join(sorted(left_out))
         print(f"{path} has other joints or classes: {names} start random", file=sys.stderr)
     kept = {

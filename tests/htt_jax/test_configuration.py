@@ -54,6 +54,7 @@ def test_options_reach_the_model():
         "workers": 0,
         "process_index": 0,
         "process_count": 1,
+        "slot_multiple": 1,
     }
 
 
@@ -64,6 +65,9 @@ def test_options_reach_the_model():
         ("data.frames", 10, r"frames=10 is not a multiple of config.model.window=4; take 8 frames"),
         ("data.frames", 3, r"frames=3 is not a multiple of config.model.window=4; take 4 frames"),
         ("data.image_size", (120,), r"image_size=\(120,\) must be \(width, height\)"),
+        ("data.image_size", (120, 0), r"image_size=\(120, 0\) must be \(width, height\), both ab"),
+        ("optimizer.learning_rate", 0.0, "config.optimizer.learning_rate=0.0 must be above 0"),
+        ("optimizer.decay_factor", -0.5, "config.optimizer.decay_factor=-0.5 must be above 0"),
         ("data.workers", -1, "config.data.workers=-1 must be at least 0"),
         ("epochs", 0, "config.epochs=0 must be at least 1"),
         ("batch_size", -2, "config.batch_size=-2 must be at least 1"),

@@ -122,6 +122,12 @@ def test_pictures_of_a_turned_camera_are_turned_back(tmp_path):
     assert found[36:].max() < 50
 
 
+@pytest.mark.parametrize("source", [None, 3, [np.zeros((2, 2, 3), np.uint8)], b"video.mp4"])
+def test_what_is_neither_a_path_nor_an_array_is_refused(source):
+    with pytest.raises(InputError, match=r"is no source of frames; give the path of a video file"):
+        open_frames(source)
+
+
 def test_missing_and_empty_inputs_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"no such file or folder: .*gone"):
         open_frames(tmp_path / "gone")

@@ -162,6 +162,11 @@ def test_what_is_no_model_is_refused(folder, path, message):
         htt_jax.load(folder / path)
 
 
+def test_an_empty_path_is_no_model():
+    with pytest.raises(InputError, match="no run is named; name a run's folder or a file"):
+        htt_jax.load("")
+
+
 def test_only_a_run_has_steps(folder):
     assert htt_jax.load(folder / "run", step=4).run.step == 4  # two epochs of two steps
     with pytest.raises(InputError, match=r"no checkpoint of step 3 in .*; there are: 4"):
