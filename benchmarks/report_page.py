@@ -118,28 +118,24 @@ def find_browser(name: str) -> str:
 @contextlib.contextmanager
 def open_browser(program: str) -> Iterator[Browser]:
     """A headless Chromium with a profile of its own, ended afterwards."""
-    to_browser, to_us = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # The protocol's pipe is file descriptors 3 and 4 of the browser.
+        # The protocol's pipes are file descriptors 3 and 4 of the browser.
         command = [
-            *("sh", "-c", f'exec "$@" 3<&{to_browser[0]} 4>&{to_us[1]}', "sh", program),
+            *("sh", "-c", 'exec "$@" 3<&0 4>&1 </dev/null >&2', "sh", program),
             *("--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--hide-scrollbars"),
             *("--disable-gpu", "--no-first-run", f"--user-data-dir={profile}"),
         ]
-        process = subprocess.Popen(
-            command, pass_fds=(to_browser[0], to_us[1]), stderr=subprocess.DEVNULL
-        )
-        os.close(to_browser[0])
-        os.close(to_us[1])
-        try:
-            browser = Browser(to_browser[1], to_us[0])
-            yield browser
-            browser.call("Browser.close")
-        finally:
-            process.terminate()
-            process.wait()
-            os.close(to_browser[1])
-            os.close(to_us[0])
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                browser = Browser(process.stdin.fileno(), process.stdout.fileno())
+                yield browser
+                browser.call("Browser.close")
+            finally:
+                process.terminate()
 
 
 def look(
