@@ -74,10 +74,15 @@ def to_inputs(batch: Batch) -> dict[str, Array]:
     joints_2d, _ = camera.project(visible, batch["intrinsics"])
     return {
         **batch,
-        "image": batch["image"].astype(jnp.float32) / 255 - 0.5,
+        "image": to_pixel_range(batch["image"]),
         "joints_2d": jnp.asarray(joints_2d),
         "depth": joints_3d[..., 2],
     }
+
+
+def to_pixel_range(image: UInt8[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Pixels as the model takes them: `pixel / 255 - 0.5`."""
+    return image.astype(jnp.float32) / 255 - 0.5
 
 
 def augment(

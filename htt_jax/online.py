@@ -19,9 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-from htt_jax import camera, sharding
+from htt_jax import augment, camera, input_camera, sharding
 from htt_jax.errors import InputError
 from htt_jax.frames import Pixels, Resizer, Size
+from htt_jax.input_camera import GivenCamera
 from htt_jax.models.htt import HTT, Outputs
 from htt_jax.restore import TrainedRun
 
@@ -54,16 +55,18 @@ class OnlinePredictor:
             frame is pushed.
     """
 
-    def __init__(self, run: TrainedRun, image_size: Size, intrinsics: Float[np.ndarray, "3 3"]):
+    def __init__(self, run: TrainedRun, image_size: Size, intrinsics: GivenCamera | None = None):
         """Compiles the one program that everything takes; this takes seconds.
 
         Args:
             run: the model, opened for `sharding.single_device_mesh()`.
             image_size: (width, height) of the frames.
-            intrinsics: of the camera, pixels at that size.
+            intrinsics: fx, fy, cx, cy or the 3x3 matrix of the camera, pixels at that size; None
+                for the camera of the dataset the model was trained on.
 
         Raises:
-            InputError: the model is an exported program, which only takes whole clips.
+            InputError: the model is an exported program, which only takes whole clips, or the
+                intrinsics cannot be a camera's.
         """
         if not isinstance(run.model, HTT):
             raise InputError(
@@ -72,10 +75,12 @@ class OnlinePredictor:
             )
         size = run.dataset.image_size
         self._image_size = image_size
-        self._intrinsics = intrinsics
+        self._intrinsics = input_camera.resolve(intrinsics, run.dataset.spec, image_size).matrix
         self._resizer = Resizer(run.dataset.spec, image_size, size)
         self._pixel_factor = np.array(image_size) / size
-        self._at_model = camera.scale_intrinsics(intrinsics, image_size, size).astype(np.float32)
+        self._at_model = camera.scale_intrinsics(self._intrinsics, image_size, size).astype(
+            np.float32
+        )
         self._frames = run.config.data.frames
         self._window = run.config.model.window
         self._spacing = run.config.data.spacing
@@ -242,7 +247,7 @@ def _compile(
         valid: Bool[Array, " window"],
         intrinsics: Float[Array, "3 3"],
     ) -> tuple[Float[Array, "frames width"], Outputs]:
-        pixels = image.astype(jnp.float32) / 255 - 0.5  # as `augment.to_inputs`
+        pixels = augment.to_pixel_range(image)
         everywhere = jnp.broadcast_to(intrinsics, (1, window, 3, 3))
         out = per_frame(variables, pixels[None], valid[None], everywhere)
         tokens = jax.lax.dynamic_update_slice(tokens, out["frame_tokens"][0], (place, 0))

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-from htt_jax import action_scores, attention, camera, progress, train_step
+from htt_jax import action_scores, attention, augment, camera, progress, train_step
 from htt_jax.attention import Attention
 from htt_jax.data.clips import clip_frames, clip_table
 from htt_jax.finite import check_finite
@@ -103,7 +102,7 @@ def _step(
     intrinsics: Float[Array, "clips frames 3 3"],
 ) -> dict[str, jax.Array]:
     inputs = {
-        "image": image.astype(jnp.float32) / 255 - 0.5,  # as `augment.to_inputs`
+        "image": augment.to_pixel_range(image),
         "valid": valid,
         "intrinsics": intrinsics,
     }
