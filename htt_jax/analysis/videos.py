@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
+from htt_jax import action_scores
 from htt_jax.analysis.poses import JointErrors, mean_of
 from htt_jax.analysis.table import Row
 from htt_jax.estimates import Estimates
@@ -77,18 +78,16 @@ def rank_videos(
 def action_over_time(estimates: Estimates, video: int) -> Float[np.ndarray, "frames actions"]:
     """Class probabilities of a video as they stand at each of its frames.
 
-    The sum over the clips begun so far, divided by their number; each clip as it stands after the
-    window that holds the frame, or its last. So the last row is what the video is judged by.
+    See `htt_jax.action_scores.over_frames`.
     """
-    frames = np.arange(np.diff(estimates.first_frame)[video])
-    windows, actions = estimates.action_over_time.shape[1:]
-    total, begun = np.zeros((len(frames), actions)), np.zeros(len(frames))
-    for clip in np.flatnonzero(estimates.clip_video == video):
-        since = frames[estimates.clip_start[clip] :] - estimates.clip_start[clip]
-        window = np.minimum(since // estimates.spacing // estimates.window, windows - 1)
-        total[estimates.clip_start[clip] :] += estimates.action_over_time[clip, window]
-        begun[estimates.clip_start[clip] :] += 1
-    return total / begun[:, None]
+    clips = estimates.clip_video == video
+    return action_scores.over_frames(
+        estimates.clip_start[clips],
+        estimates.action_over_time[clips],
+        frames=int(np.diff(estimates.first_frame)[video]),
+        window=estimates.window,
+        spacing=estimates.spacing,
+    )
 
 
 def _score(entry: Row, errors: Mapping[str, JointErrors], estimates: Estimates) -> VideoScore:
