@@ -51,9 +51,10 @@ def test_what_changes_no_result_may_change(tmp_path):
         eval__every_epochs=9,
         log__every_steps=5,
     )
-    rundir.start(tmp_path, changed)
-    found = rundir.read(tmp_path).config
-    assert (found.epochs, found.checkpoint.best_metric) == (99, "mepe")
+    rundir.start(tmp_path, dataclasses.replace(changed, trained_by="htt_jax 2, commit abc"))
+    found = rundir.read(tmp_path)
+    assert (found.config.epochs, found.config.checkpoint.best_metric) == (99, "mepe")
+    assert found.trained_by == "htt_jax 2, commit abc"
 
 
 @pytest.mark.parametrize(

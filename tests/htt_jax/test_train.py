@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from htt_jax import checkpoint, configuration, initialise, optim, rundir, sharding, train
+from htt_jax import checkpoint, configuration, initialise, optim, rundir, sharding, train, version
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import FPHA
@@ -126,6 +126,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
     last = int(found[1]) - 1
     assert last >= 1
     assert max(train_runs.steps(workdir)) == last
+    assert rundir.read(workdir).trained_by == version.describe()
     restored = restore(workdir, dataset)
     assert restored.step == last
     assert np.isfinite(restored.params["action_token"]).all()
