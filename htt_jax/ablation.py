@@ -20,9 +20,6 @@ MEASURES = {
 }
 """Of poses, in the order of Tab. 4: what stands over the column, and decimals."""
 
-HIDDEN = "hidden"
-"""Accuracy of actions that are not known."""
-
 
 def figure(group: Group, measure: str, decimals: int, factor: float = 1) -> str:
     """Mean ± deviation over the seeds, as a cell of a table; empty if not measured."""
@@ -34,7 +31,10 @@ def figure(group: Group, measure: str, decimals: int, factor: float = 1) -> str:
 
 
 def ablation_tables(spec: DatasetSpec, groups: Sequence[Group]) -> list[str]:
-    """Tab. 4 and Tab. 5, once for each setting of the options that those do not vary."""
+    """Tab. 4 and Tab. 5, once for each setting of the options that those do not vary.
+
+    Published are the paper's model and the settings that there are runs of.
+    """
     settings: dict[str, list[Group]] = {}
     for group in groups:
         other = {name: group.options[name] for name in group.options if name not in VARIED}
@@ -104,7 +104,7 @@ class _Study:
         ]
         figures = published.POSE_OF_WINDOW[self._spec.name]
         rows = []
-        for t in sorted(groups.keys() | figures.keys()):
+        for t in sorted({*groups, published.WINDOW}):
             if t in groups:
                 cells = [figure(groups[t], f"{hand} {m}", MEASURES[m][1]) for m, hand in columns]
                 rows.append([f"t = {t}", str(len(groups[t].runs)), *cells])
@@ -117,10 +117,12 @@ class _Study:
     def _action_table(self, of_frames: Mapping[int, Group], of_variant: Mapping[str, Group]) -> str:
         accuracy_of_frames = published.ACTION_OF_FRAMES[self._spec.name]
         accuracy_of_variant = published.ACTION_OF_VARIANT[self._spec.name]
-        variants = dict.fromkeys([*accuracy_of_variant, *of_variant])
+        # In the paper's order, what it does not have behind.
+        variants = [name for name in accuracy_of_variant if name in of_variant]
+        variants += [name for name in of_variant if name not in accuracy_of_variant]
         rows = [
             _action_row(f"T = {frames}", of_frames.get(frames), accuracy_of_frames.get(frames))
-            for frames in sorted(of_frames.keys() | accuracy_of_frames.keys())
+            for frames in sorted({*of_frames, published.FRAMES})
         ]
         rows += [
             _action_row(name, of_variant.get(name), accuracy_of_variant.get(name))
@@ -138,7 +140,10 @@ class _Study:
 def _action_row(name: str, group: Group | None, accuracy: float | None) -> list[str]:
     count, cell = "", ""
     if group is not None:
-        count, cell = str(len(group.runs)), figure(group, "action_accuracy", 2, 100) or HIDDEN
+        count, cell = (
+            str(len(group.runs)),
+            figure(group, "action_accuracy", 2, 100) or tables.HIDDEN,
+        )
     return [name, count, cell, "" if accuracy is None else f"{accuracy:.2f}"]
 
 

@@ -78,7 +78,7 @@ def _run_table(groups: Sequence[Group]) -> str:
 
 def _figures(group: Group) -> list[str]:
     cells = [ablation.figure(group, *how) for how in ((m, d, f) for m, _, d, f in _FIGURES)]
-    return [cells[0] or ablation.HIDDEN, *cells[1:]]
+    return [cells[0] or tables.HIDDEN, *cells[1:]]
 
 
 def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
@@ -167,7 +167,7 @@ def _measures(groups: Sequence[Group]) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = cli.ArgumentParser(
         prog="python -m htt_jax.compare",
         description="Compares evaluated runs. Those whose configs differ only in the seed form\n"
         "one row: mean and standard deviation. Then the paper's ablations, Tab. 4 and Tab. 5,\n"
@@ -175,7 +175,6 @@ def _parser() -> argparse.ArgumentParser:
         "same), compare.csv (a line a row) and compare.json (everything).",
         epilog="example:\n  python -m htt_jax.compare runs/t8_seed0 runs/t8_seed1 runs/t16_seed0 "
         "--out comparison",
-        formatter_class=cli.HelpFormatter,
     )
     parser.add_argument(
         "runs", metavar="RUN", nargs="+", help="workdir of an evaluated run, or a results.json"

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 from htt_jax import datasets
 from htt_jax.datasets import DatasetSpec
 from htt_jax.evaluation import Results
+from htt_jax.words import counted
 
 _MISSING = ""
-_HIDDEN = "hidden"
+HIDDEN = "hidden"
+"""Accuracy of actions that are not known."""
 _SPACES = (("camera_space", ""), ("root_aligned", "-RA"))
 
 
@@ -44,7 +46,7 @@ def pose_table(
     found, constant = results["pose"][hand], baselines["pose"][hand]
     published = spec.published_pose[hand]
     ranges = {"camera_space": spec.camera_space, "root_aligned": spec.root_aligned}
-    header = [f"{hand} hand, {_count(found['frames'])} frames"]
+    header = [f"{hand} hand, {counted(found['frames'], 'frame')}"]
     rows = [[this_run], ["mean training pose"], ["ratio"], [f"HTT, published ({spec.title})"]]
     for space, suffix in _SPACES:
         header += [
@@ -71,7 +73,7 @@ def recognition_table(
     """Accuracies in per cent, with the published ones of actions."""
     action, objects = results["action"], results["object"]
     hidden = len(action["per_video"]) - action["videos"]
-    videos = f"{_count(action['videos'])} videos" if action["videos"] or not hidden else _HIDDEN
+    videos = f"{counted(action['videos'], 'video')}" if action["videos"] or not hidden else HIDDEN
     rows = [
         [
             name,
@@ -89,7 +91,7 @@ def recognition_table(
         "recognition",
         f"action %, {videos}",
         "by majority %",
-        f"object %, {_count(objects['frames'])} frames",
+        f"object %, {counted(objects['frames'], 'frame')}",
     ]
     return TextTable(header, rows)
 
@@ -115,9 +117,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     """What a reader of the headline tables must know, a sentence or two each."""
     dataset = report["dataset"]
     spec = datasets.spec(dataset["name"])
+    videos, frames = counted(dataset["videos"], "video"), counted(dataset["frames"], "frame")
     found = [
-        f"Split {dataset['split']} of {dataset['directory']}: {_count(dataset['videos'])} videos, "
-        f"{_count(dataset['frames'])} frames.",
+        f"Split {dataset['split']} of {dataset['directory']}: {videos}, {frames}.",
         "Baselines: the mean pose and the most frequent classes of the training split; ratio: this "
         "run's error by the mean pose's.",
         f"Published: from the papers, on the test split of the real {spec.title}; for context, "
@@ -125,7 +127,7 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     ]
     hidden = sum(entry["action"] < 0 for entry in report["results"]["action"]["per_video"])
     if hidden:
-        found.append(f"The actions of {hidden} videos are hidden and not scored.")
+        found.append(f"The actions of {counted(hidden, 'video')} are hidden and not scored.")
     unannotated = [hand for hand in spec.hands if hand not in report["results"]["pose"]]
     found += [f"The {hand} hand is annotated in no frame." for hand in unannotated]
     return found
@@ -136,8 +138,4 @@ def _ratio(found: Mapping[str, float], constant: Mapping[str, float], key: str) 
 
 
 def _percent(accuracy: float | None) -> str:
-    return _HIDDEN if accuracy is None else f"{100 * accuracy:.2f}"
-
-
-def _count(number: int) -> str:
-    return f"{number:,}".replace(",", " ")
+    return HIDDEN if accuracy is None else f"{100 * accuracy:.2f}"

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from htt_jax.analysis import Row, Table
 from htt_jax.report import plotting
 from htt_jax.report.plotting import SPACES, Panel, Plot, Space
-from htt_jax.report.words import thousands
 from htt_jax.visual import colours
+from htt_jax.words import thousands
 
 MEASURES: dict[Space, tuple[str, str]] = {
     "camera_space": ("mepe", "MEPE"),

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from htt_jax.report import blocks, videos
 from htt_jax.report.markup import Html, element, jpeg
 from htt_jax.report.videos import Tile, VideoView
-from htt_jax.report.words import counted
 from htt_jax.visual import colours
+from htt_jax.words import counted
 
 
 def legend() -> Html:

@@ -8,8 +8,8 @@ from htt_jax.report import accuracy, blocks, gallery, recognition
 from htt_jax.report.blocks import Column, figures
 from htt_jax.report.markup import Html, element, join
 from htt_jax.report.material import Material
-from htt_jax.report.words import counted
 from htt_jax.visual.panels import readable
+from htt_jax.words import counted
 
 _CONFUSION_NOTES = {
     "action": "Rows: the true action; columns: the predicted one; cells: videos, coloured by their "

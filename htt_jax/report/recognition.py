@@ -7,8 +7,8 @@ from htt_jax.report import accuracy, confusion
 from htt_jax.report.blocks import Column, scroll, table
 from htt_jax.report.confusion import Confusion
 from htt_jax.report.markup import Html, element
-from htt_jax.report.words import counted, thousands
 from htt_jax.visual.panels import readable
+from htt_jax.words import counted, thousands
 
 _FEW = 12  # classes, for which there is room for larger cells
 

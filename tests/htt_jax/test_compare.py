@@ -126,7 +126,8 @@ def test_table_4_has_each_window_left_and_right_apart_beside_the_published_rows(
     assert "Tab. 4: window t; T = 4\n" in text
     table = rows_of(text, "poses")
     assert table["poses"][1:5] == ["AUC left", "AUC right", "MEPE mm left", "MEPE mm right"]
-    assert list(table)[2:6] == ["t = 1", "t = 1, published", "t = 2", "t = 8, published"]
+    assert list(table)[2:6] == ["t = 1", "t = 1, published", "t = 2", "t = 16, published"]
+    assert len(table) == 6
     poses = results(folder / "b0")["results"]["pose"]
     camera, aligned = ([poses[h][s] for h in H2O.hands] for s in ("camera_space", "root_aligned"))
     assert table["t = 1"] == [
@@ -161,13 +162,8 @@ def test_table_5_has_lengths_and_variants_beside_the_published_figures(variant_o
         "-" * 42: ["---:", "------------:", "----------:"],
         "T = 2": ["1", "25.00", ""],
         "T = 4": ["2", "60.00 ± 14.14", ""],
-        "T = 16": ["", "", "74.38"],
-        "T = 32": ["", "", "79.34"],
-        "T = 64": ["", "", "78.51"],
         "T = 128": ["", "", "86.36"],
         "parallel instead of cascaded": ["1", "40.00", "80.17"],
-        "without object label": ["", "", "82.65"],
-        "without hand pose": ["", "", "85.12"],
         "without image feature": ["1", "30.00", "75.21"],
         "without object label and without hand pose": ["1", "20.00", ""],
     }
