@@ -1,13 +1,11 @@
 """Runs in memory, with random weights, for the tests of what takes frames one at a time."""
 
-import functools
 from fractions import Fraction
 
-import jax
 import numpy as np
 import optax
 
-from htt_jax import configuration, initialise, rundir, sharding, train_step
+from htt_jax import configuration, rundir, sharding, train_step
 from htt_jax.checkpoint import Checkpoints
 from htt_jax.restore import TrainedRun
 from htt_jax.rundir import DatasetFacts, Run
@@ -25,10 +23,7 @@ def make_run(**options):
     config.model.update(options)
     dataset = DatasetFacts("fpha", tuple(prepared.ACTIONS), tuple(prepared.OBJECTS), MODEL, None)
     model = configuration.make_model(config, dataset)
-    mesh = sharding.single_device_mesh()
-    abstract = initialise.abstract_state(model, optax.identity(), mesh).variables
-    rng = np.random.default_rng(0)
-    variables = jax.tree_util.tree_map_with_path(functools.partial(_random, rng), abstract)
+    variables = runs.random_variables(model, sharding.single_device_mesh(), 0)
     return TrainedRun("runs/tiny", Run(config, dataset), model, variables, 7)
 
 
@@ -38,16 +33,6 @@ def save_run(workdir, run):
     state = train_step.create_state(run.variables, optax.identity())
     with Checkpoints(workdir / rundir.CHECKPOINTS, keep=1, best_metric="mepe") as checkpoints:
         checkpoints.save(run.step, state)
-
-
-def _random(rng, path, abstract):
-    """Of the size that keeps activations in bounds; sooner made than compiled."""
-    shape = abstract.shape
-    if path[-1].key in ("scale", "var"):
-        values = np.ones(shape)
-    else:
-        values = rng.normal(0, max(np.prod(shape[:-1]), 1) ** -0.5, shape)
-    return jax.device_put(values.astype(abstract.dtype), abstract.sharding)
 
 
 def make_frames(count):

@@ -1,14 +1,16 @@
 """Small runs, for the tests of the commands that come after training."""
 
 import contextlib
+import functools
 import tempfile
 
 import jax
+import numpy as np
 import optax
 from jax.experimental.compilation_cache import compilation_cache
 
 from configs import default
-from htt_jax import configuration, initialise, rundir, sharding, train
+from htt_jax import configuration, initialise, rundir, sharding, train, train_step
 from htt_jax.checkpoint import Checkpoints
 from htt_jax.data.records import RecordSource
 
@@ -60,6 +62,22 @@ def train_run(workdir, directory):
     return train.train(tiny_config(directory), str(workdir))
 
 
+def random_variables(model, mesh, seed):
+    """Of the size that keeps activations in bounds; sooner made than compiled."""
+    abstract = initialise.abstract_state(model, optax.identity(), mesh).variables
+    rng = np.random.default_rng(seed)
+    return jax.tree_util.tree_map_with_path(functools.partial(_random, rng), abstract)
+
+
+def _random(rng, path, abstract):
+    shape = abstract.shape
+    if path[-1].key in ("scale", "var"):
+        values = np.ones(shape)
+    else:
+        values = rng.normal(0, max(np.prod(shape[:-1]), 1) ** -0.5, shape)
+    return jax.device_put(values.astype(abstract.dtype), abstract.sharding)
+
+
 def initialise_run(workdir, directory, image_size=None, step=7, **options):
     """A run of random weights, as if saved after `step` steps; options as `model__window=1`."""
     config = tiny_config(directory, image_size)
@@ -68,7 +86,7 @@ def initialise_run(workdir, directory, image_size=None, step=7, **options):
     dataset = rundir.dataset_facts(RecordSource(directory, "train"), image_size)
     rundir.start(workdir, rundir.Run(config, dataset))
     model = configuration.make_model(config, dataset)
-    abstract = initialise.abstract_state(model, optax.identity(), sharding.make_mesh(1))
-    state = initialise.random_state(model, optax.identity(), config.seed, abstract)
+    variables = random_variables(model, sharding.make_mesh(1), config.seed)
+    state = train_step.create_state(variables, optax.identity())
     with Checkpoints(workdir / rundir.CHECKPOINTS, keep=1, best_metric="mepe") as checkpoints:
         checkpoints.save(step, state)

@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
     for name in ("data", "copy"):
         prepared.write_dataset(root / name, H2O, splits, size=(32, 18))
     evaluated_run(root / "a0", root / "data")
-    evaluated_run(root / "a1", root / "copy", seed=1, eval__batch_size=2, log__every_steps=1)
+    evaluated_run(root / "a1", root / "copy", seed=1, eval__every_epochs=2, log__every_steps=1)
     evaluated_run(root / "b0", root / "data", model__window=1)
     return root
 
