@@ -217,7 +217,8 @@ def _pretrained(
     """The variables that do not start random: of the whole model, of its backbone, or none."""
     if config.init.checkpoint:
         mesh = jax.tree.leaves(abstract)[0].sharding.mesh
-        return warm_start.pretrained_model(config.init.checkpoint, abstract.variables, mesh)
+        path = config.init.checkpoint
+        return warm_start.pretrained_model(path, model, abstract.variables, mesh)
     if config.init.backbone:
         backbone = initialise.pretrained_backbone(config.init.backbone, model)
         return {name: {"backbone": tree} for name, tree in backbone.items()}

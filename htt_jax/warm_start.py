@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+from etils import epath
 from jax.sharding import Mesh
 
 from htt_jax import restore, trees
@@ -21,7 +22,9 @@ _OF_THE_DATASET = (
 )
 
 
-def pretrained_model(path: str, expected: Mapping[str, Any], mesh: Mesh) -> dict[str, Any]:
+def pretrained_model(
+    path: str, model: HTT, expected: Mapping[str, Any], mesh: Mesh
+) -> dict[str, Any]:
     """Variables of a trained model: of a run's best checkpoint, or of a file of weights.
 
     Parts that depend on the joints or classes are left out, with a line on stderr, where their
@@ -29,6 +32,7 @@ def pretrained_model(path: str, expected: Mapping[str, Any], mesh: Mesh) -> dict
 
     Args:
         path: of the run's directory, or of the file.
+        model: to be trained.
         expected: the variables to be filled, or their shapes.
         mesh: they lie on.
 
@@ -40,6 +44,11 @@ def pretrained_model(path: str, expected: Mapping[str, Any], mesh: Mesh) -> dict
         raise InputError(
             f"config.init.checkpoint={path} is a program that cannot be trained; name a run or a "
             "file of weights"
+        )
+    if epath.Path(path).is_dir() and source.model.heads != model.heads:  # a file tells no heads
+        raise InputError(
+            f"config.init.checkpoint={path} has config.model.heads={source.model.heads}, here it "
+            f"is {model.heads}; set config.model as it was trained"
         )
     found, wanted = trees.flatten(source.variables), trees.flatten(expected)
     other = {name for name in found.keys() | wanted.keys() if not _same(found, wanted, name)}

@@ -42,14 +42,17 @@ def trained(folder):
     return trees.flatten(imported.read(str(folder / "htt.pth")).variables)
 
 
-def abstract_state(mesh, **sizes):
-    return initialise.abstract_state(HTT(**torch_files.SIZES | sizes), OPTIMIZER, mesh)
+def pretrained(path, **sizes):
+    """What a run of a tiny model starts with, and the shapes of its state."""
+    mesh = sharding.make_mesh(1)
+    model = HTT(**torch_files.SIZES | sizes)
+    abstract = initialise.abstract_state(model, OPTIMIZER, mesh)
+    return warm_start.pretrained_model(str(path), model, abstract.variables, mesh), abstract
 
 
 @pytest.mark.parametrize("source", ["htt.pth", "run"])
 def test_a_file_and_a_run_give_all_their_variables(folder, trained, capsys, source):
-    mesh = sharding.make_mesh(1)
-    found = warm_start.pretrained_model(str(folder / source), abstract_state(mesh).variables, mesh)
+    found, _ = pretrained(folder / source)
     assert trees.flatten(found).keys() == trained.keys()
     for name, x in trees.flatten(found).items():
         np.testing.assert_array_equal(x, trained[name], err_msg=name)
@@ -58,10 +61,8 @@ def test_a_file_and_a_run_give_all_their_variables(folder, trained, capsys, sour
 
 @pytest.mark.parametrize("size", PARTS)
 def test_parts_of_other_joints_or_classes_start_random_and_are_named(folder, trained, capsys, size):
-    mesh = sharding.make_mesh(1)
-    abstract = abstract_state(mesh, **{size: 42 if size == "num_joints" else 7})
-    path = str(folder / "htt.pth")
-    found = warm_start.pretrained_model(path, abstract.variables, mesh)
+    path = folder / "htt.pth"
+    found, abstract = pretrained(path, **{size: 42 if size == "num_joints" else 7})
     listed = ", ".join(sorted(PARTS[size]))
     expected = f"{path} has other joints or classes: {listed} start random\n"
     assert capsys.readouterr().err == expected
@@ -76,24 +77,22 @@ def test_parts_of_other_joints_or_classes_start_random_and_are_named(folder, tra
     [
         (
             {"mlp_width": 64},
-            r"htt.pth is of another model: params/action_block/layer_0/linear1/bias has shape "
+            r"run is of another model: params/action_block/layer_0/linear1/bias has shape "
             r"\(32,\) there, expected \(64,\); set config.model as it was trained",
         ),
         ({"pose_layers": 2}, r"params/pose_block/layer_1/.* has shape None there, expected \("),
         ({"window": 1}, r"params/pose_block/layer_0/.* has shape \(.*\) there, expected None"),
+        ({"heads": 4}, r"run has config.model.heads=2, here it is 4; set config.model as it was"),
     ],
 )
 def test_another_architecture_is_refused_by_name(folder, sizes, message):
-    mesh = sharding.make_mesh(1)
-    expected = abstract_state(mesh, **sizes).variables
     with pytest.raises(InputError, match=message):
-        warm_start.pretrained_model(str(folder / "htt.pth"), expected, mesh)
+        pretrained(folder / "run", **sizes)
 
 
-def test_what_is_no_model_is_refused(folder):
-    mesh = sharding.make_mesh(1)
+def test_what_is_no_model_is_refused():
     with pytest.raises(InputError, match="no such run or file: nowhere"):
-        warm_start.pretrained_model("nowhere", abstract_state(mesh).variables, mesh)
+        pretrained("nowhere")
 
 
 SHARDED = """
@@ -112,7 +111,7 @@ mesh = sharding.make_mesh(4)
 model = HTT(**torch_files.SIZES | {"mlp_width": 512})
 abstract = initialise.abstract_state(model, optim.adam(lambda step: 1e-3), mesh)
 state = initialise.random_state(model, optim.adam(lambda step: 1e-3), 0, abstract)
-found = warm_start.pretrained_model(path, abstract.variables, mesh)
+found = warm_start.pretrained_model(path, model, abstract.variables, mesh)
 state = initialise.with_variables(state, found)
 expected = imported.read(path).variables
 jax.tree.map(np.testing.assert_array_equal, jax.device_get(state.variables), expected)
