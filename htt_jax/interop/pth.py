@@ -39,6 +39,8 @@ def read(path: str) -> Any:
         ):
             # Other protocols than torch's are read just as well, or else refused.
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            # Sparse tensors are refused once they are read.
+            warnings.filterwarnings("ignore", message="Validating sparse tensor invariants")
             return _to_numpy(torch, torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:  # Damage shows as errors of pickle, zip, struct and more.
         if name := re.search(r"GLOBAL (\S+)", str(error)):
