@@ -16,9 +16,11 @@ def changed(name, value):
     return trees.unflatten({**trees.flatten(copy.deepcopy(CONTENT)), name.replace(".", "/"): value})
 
 
-def test_what_is_written_is_right():
-    run_schema.check(CONTENT)
-    run_schema.check(CONTENT | {"step": 0, "adam_steps": 7, "joint_names": ["wrist"]})
+@pytest.mark.parametrize("more", [{}, {"step": 0, "adam_steps": 7, "joint_names": ["wrist"]}])
+def test_what_is_written_is_read_back(more):
+    run = rundir.from_json(json.dumps(CONTENT | more), "run.json")
+    assert run.dataset == FACTS
+    assert run.steps_per_epoch == 3
 
 
 @pytest.mark.parametrize(
