@@ -249,7 +249,8 @@ class VideoFile:
                 stream = container.streams.video[0]
                 stream.thread_type = "AUTO"
                 self.count = _frame_count(stream)
-                self.rate = stream.average_rate or DEFAULT_RATE
+                rate = stream.average_rate or DEFAULT_RATE
+                self.rate = Fraction(rate.numerator, rate.denominator)
                 for frame in container.decode(stream):
                     # Phones store how the picture is to be turned instead of turning it.
                     turns = round(frame.rotation / 90)

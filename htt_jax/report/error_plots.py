@@ -113,9 +113,9 @@ def _draw_joints(axes: Axes, *, joints: Table, fingers: Table, hand: str, space:
         places = place + np.arange(len(values))
         shade = colours.FINGER.get(finger["finger"])
         axes.bar(places, values, 0.82, color=colours.hex_code(shade) if shade else plotting.MUTED)
-        centres.append(places.mean())
+        centres.append(float(places.mean()))
         above = max(values) + 0.025 * highest
-        axes.text(places.mean(), above, f"{finger[key]:.1f}", ha="center", va="bottom")
+        axes.text(centres[-1], above, f"{finger[key]:.1f}", ha="center", va="bottom")
         place = places[-1] + 1.8
     axes.set_xticks(centres, [row["finger"] for row in fingers])
     axes.tick_params(axis="x", length=0, labelcolor=plotting.INK)
