@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from htt_jax.models.convolution import convolve
+
 BATCH_NORM_EPSILON = 1e-5  # torchvision's
 STAGES = 4
 BLOCKS_PER_STAGE = 2
@@ -47,26 +49,11 @@ class ConvNorm(nn.Module):
         mean = self.variable("batch_stats", "mean", jnp.zeros, (self.features,))
         var = self.variable("batch_stats", "var", jnp.ones, (self.features,))
         if self.calibrate:
-            y = self._convolve(x, kernel)
+            y = convolve(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
             mean.value, var.value = y.mean(axis=(0, 1, 2)), y.var(axis=(0, 1, 2))
         factor = scale * jax.lax.rsqrt(var.value + BATCH_NORM_EPSILON)
-        y = self._convolve(x, kernel * factor)
-        return y + (bias - mean.value * factor).astype(self.dtype)
-
-    def _convolve(
-        self,
-        x: Float[Array, "images height width channels"],
-        kernel: Float[Array, "size size channels features"],
-    ) -> Float[Array, "images height_out width_out features"]:
-        # Explicit padding: SAME pads strided convolutions on the other side than PyTorch does.
-        padding = self.size // 2
-        return jax.lax.conv_general_dilated(
-            x.astype(self.dtype),
-            kernel.astype(self.dtype),
-            window_strides=(self.stride, self.stride),
-            padding=((padding, padding), (padding, padding)),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
+        x, kernel = x.astype(self.dtype), (kernel * factor).astype(self.dtype)
+        return convolve(x, kernel, self.stride) + (bias - mean.value * factor).astype(self.dtype)
 
 
 class BasicBlock(nn.Module):
