@@ -10,6 +10,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from htt_jax import host_memory
 from htt_jax.errors import InputError
 
 _BROKEN_PIPE = 141  # exit status of what SIGPIPE ends
@@ -39,6 +40,7 @@ def run(main: Callable[[], object]) -> None:
     """
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # Grain reads absl flags in its worker processes
+    host_memory.keep_freed()
     try:
         main()
         sys.stdout.flush()
