@@ -21,7 +21,16 @@ TRAINING_DATA, EVALUATED_DATA = "training data", "evaluated data"
 """Options beside those of the config: the start of each split's fingerprint."""
 
 # Options that change where and how fast a run is made, or which draw of chance it is.
-_NOT_COMPARED = ("seed", "data.directory", "data.workers", "mesh.", "checkpoint.", "eval.", "log.")
+_NOT_COMPARED = (
+    "seed",
+    "data.directory",
+    "data.cache",
+    "data.workers",
+    "mesh.",
+    "checkpoint.",
+    "eval.",
+    "log.",
+)
 _FINGERPRINT_CHARACTERS = 8
 
 

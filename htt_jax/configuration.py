@@ -15,6 +15,7 @@ from htt_jax.models.htt import ACTION_INPUTS, HTT
 from htt_jax.rundir import DatasetFacts
 
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+CACHES = ("none", "host", "device")
 _AT_LEAST_ONE = (
     "epochs",
     "batch_size",
@@ -81,6 +82,10 @@ def _check_data(config: ConfigDict) -> None:
     if size is not None and (len(size) != 2 or not all(isinstance(x, int) and x > 0 for x in size)):
         raise InputError(
             f"config.data.image_size={tuple(size)} must be (width, height), both above 0"
+        )
+    if config.data.cache not in CACHES:
+        raise InputError(
+            f"config.data.cache={config.data.cache!r} must be one of {', '.join(CACHES)}"
         )
     if config.data.workers < 0:
         raise InputError(f"config.data.workers={config.data.workers} must be at least 0")

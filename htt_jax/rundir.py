@@ -26,6 +26,7 @@ _FREE = (
     "epochs",
     "data.directory",
     "data.workers",
+    "data.cache",
     "init.",
     "mesh.",
     "checkpoint.",

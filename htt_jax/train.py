@@ -36,7 +36,9 @@ from htt_jax import (
     warm_start,
 )
 from htt_jax.data import loader
+from htt_jax.data.cache import HostCache
 from htt_jax.data.records import RecordSource
+from htt_jax.device_cache import DeviceCache
 from htt_jax.errors import InputError
 from htt_jax.logs import MetricLog
 from htt_jax.models.htt import HTT
@@ -94,7 +96,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         checkpoints = stack.enter_context(_open_checkpoints(config, workdir))
         state = checkpoints.restore_newest(abstract)
         first_step = 0 if state is None else int(state.step)
-        batches = _train_batches(config, source, mesh, first_step)
+        batches = train_batches(config, source, mesh, first_step)
         if state is None:
             state, batches = _start(config, model, optimizer, abstract, batches)
 
@@ -225,17 +227,29 @@ def _pretrained(
     return None
 
 
-def _train_batches(
+def train_batches(
     config: ConfigDict, source: RecordSource, mesh: Mesh, first_step: int
 ) -> Iterator[sharding.DeviceBatch]:
+    """Batches on the devices from the one behind `first_step` on, without end.
+
+    With `config.data.cache`, the whole split is decoded first.
+
+    Raises:
+        InputError: as `htt_jax.data.loader.train_batches` and the caches.
+    """
+    options = configuration.load_options(config)
+    size = loader.checked_size(source, options["image_size"])
+    on_devices = None
+    if config.data.cache == "host":
+        options["cache"] = HostCache.fill(source, size)
+    elif config.data.cache == "device":
+        on_devices = DeviceCache(mesh, source, size)
+        options["cache"] = on_devices.rows
     batches = loader.train_batches(
-        source,
-        **configuration.load_options(config),
-        batch_size=config.batch_size,
-        seed=config.seed,
-        first_step=first_step,
+        source, **options, batch_size=config.batch_size, seed=config.seed, first_step=first_step
     )
-    return sharding.to_devices(mesh, batches)
+    placed = sharding.to_devices(mesh, batches)
+    return on_devices.with_images(placed) if on_devices else placed
 
 
 def _open_checkpoints(config: ConfigDict, workdir: epath.PathLike) -> checkpoint.Checkpoints:

@@ -2,7 +2,10 @@
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
+
+from htt_jax.data.records import RecordSource, Video
+from htt_jax.errors import InputError
 
 # Frames are decoded in parallel already; OpenCV's own threads would only contend with them.
 cv2.setNumThreads(1)
@@ -13,6 +16,28 @@ REDUCED_FLAGS = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
 }
 JPEG_START = b"\xff\xd8"
+
+
+def decode_frames(
+    source: RecordSource,
+    video: Video,
+    frames: Int[np.ndarray, " frames"],
+    out: UInt8[np.ndarray, "frames height width 3"],
+) -> None:
+    """Decodes the frames of a video of `source` into `out`, see `decode_frame`.
+
+    Raises:
+        InputError: one cannot be decoded; names it.
+    """
+    for image, frame in zip(out, frames, strict=True):
+        try:
+            decode_frame(video.frames[frame], source.image_size, image)
+        except ValueError as error:
+            raise InputError(
+                f"cannot decode frame {frame} (number {video.frame_numbers[frame]}) of video "
+                f"{video.video_id} in split {source.split}: {error}; "
+                "prepare the dataset again"
+            ) from None
 
 
 def decode_frame(

@@ -21,6 +21,9 @@ few numbers (see `packing`).
     video          int32   (C,)          index in the split; -1: a padding clip, never valid
     start          int32   (C,)          first raw frame
 
+Of a split whose frames lie on the devices, `row` int32 (S,) stands in place of `image`: which of
+those frames it is.
+
 With several processes, slots and clips are counted over all of them, process after process.
 """
 
@@ -28,7 +31,7 @@ import dataclasses
 import gc
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TypeAlias
 
 import grain
@@ -36,17 +39,16 @@ import numpy as np
 from grain.experimental import DatasetOptions, ThreadPrefetchIterDataset, WithOptionsIterDataset
 from jaxtyping import Int
 
-from htt_jax import camera
 from htt_jax.data import packing
-from htt_jax.data.clips import clip_frames, clip_table
-from htt_jax.data.decode import decode_frame
-from htt_jax.data.records import RecordSource, Video
+from htt_jax.data.cache import Cache
+from htt_jax.data.clip_reader import PADDING, Clip, ClipReader
+from htt_jax.data.clips import clip_table
+from htt_jax.data.collate import collate
+from htt_jax.data.records import RecordSource
 from htt_jax.errors import InputError
 
 Batch: TypeAlias = dict[str, np.ndarray]
 
-PADDING = -1
-FRAME_ARRAYS = ("intrinsics", "joints_3d", "hand_annotated")
 MAX_THREADS = 16
 MIN_SHARED_BYTES = 1 << 20  # what is smaller costs more as shared memory than as a message
 SAMPLED_STEPS = 256  # whose lengths decide the sizes of batches
@@ -66,7 +68,8 @@ def train_batches(
     process_index: int = 0,
     process_count: int = 1,
     slot_multiple: int = 1,
-) -> Iterator[Batch]:
+    cache: Cache | None = None,
+) -> "Batches":
     """Shuffled training clips, epoch after epoch, without end.
 
     Args:
@@ -82,6 +85,7 @@ def train_batches(
         process_index: which share of every batch this process gets.
         process_count: number of processes that share the batches.
         slot_multiple: what the number of slots is a multiple of: this process's devices.
+        cache: of `source` at `image_size`, to read from instead.
 
     Raises:
         InputError: the split has no clip, or the numbers do not fit each other. While iterating: a
@@ -89,7 +93,8 @@ def train_batches(
     """
     table = _checked_clip_table(source, window, frames, spacing, training=True)
     _check_shares(batch_size, process_count)
-    load = _ClipReader(source, table, frames, spacing, _checked_size(source, image_size))
+    size = checked_size(source, image_size)
+    load = ClipReader(source, table, frames, spacing, size, cache)
     order = grain.MapDataset.range(len(table)).seed(seed).shuffle().repeat(None)
     slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
     clips = order.map(load)[first_step * batch_size :][process_index::process_count]
@@ -108,7 +113,7 @@ def eval_batches(
     process_index: int = 0,
     process_count: int = 1,
     slot_multiple: int = 1,
-) -> Iterator[Batch]:
+) -> "Batches":
     """Every test clip once, in order, so that every frame of the split is seen exactly once.
 
     The last batch is filled up with padding clips; all processes get the same number of batches.
@@ -118,7 +123,7 @@ def eval_batches(
     _check_shares(batch_size, process_count)
     filler = np.full((-len(table) % batch_size, 3), PADDING)
     table = np.concatenate([table, filler])
-    load = _ClipReader(source, table, frames, spacing, _checked_size(source, image_size))
+    load = ClipReader(source, table, frames, spacing, checked_size(source, image_size))
     order = grain.MapDataset.range(len(table))
     slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
     clips = order.map(load)[process_index::process_count]
@@ -137,55 +142,24 @@ def steps_per_epoch(
     return -(-num_train_clips(source, window=window, frames=frames, spacing=spacing) // batch_size)
 
 
-@dataclasses.dataclass(frozen=True)
-class _ClipReader:
-    """Loads the clip in a row of the table: its real frames only, padding would only be copied."""
+class Batches(Iterator[Batch]):
+    """Batches as they are read. Threads and processes end with it, at the latest when it is let go.
 
-    source: RecordSource
-    table: Int[np.ndarray, "clips 3"]
-    frames: int
-    spacing: int
-    image_size: tuple[int, int]
+    Attributes:
+        slot_sizes: numbers of slots that a batch of this process can have, ascending.
+    """
 
-    def __call__(self, row: int) -> Batch:
-        video, start, count = (int(x) for x in self.table[row])
-        if video == PADDING:
-            # One real frame, so that all numbers are sound; nothing of it is valid.
-            nothing = np.array(PADDING, np.int32)
-            labels = {"action": nothing, "object": nothing, "video": nothing, "start": nothing}
-            return self._read(0, np.zeros(1, np.int64)) | labels | {"count": np.array(0)}
-        indices, valid = clip_frames(start, count, frames=self.frames, spacing=self.spacing)
-        place = {"start": np.array(start, np.int32), "count": np.array(count)}
-        return self._read(video, indices[valid]) | place
+    def __init__(self, slot_sizes: tuple[int, ...], batches: Generator[Batch, None, None]):
+        """Hands out `batches`."""
+        self.slot_sizes = slot_sizes
+        self._batches = batches
 
-    def _read(self, index: int, frames: Int[np.ndarray, " real"]) -> Batch:
-        video = self.source[index]
-        intrinsics = camera.scale_intrinsics(
-            video.intrinsics, self.source.image_size, self.image_size
-        )
-        return {
-            "image": self._decode(video, frames),
-            "intrinsics": np.broadcast_to(intrinsics, (len(frames), 3, 3)),
-            "joints_3d": video.joints_3d[frames],
-            "hand_annotated": video.hand_annotated[frames],
-            "action": np.array(video.action, np.int32),
-            "object": np.array(video.object, np.int32),
-            "video": np.array(index, np.int32),
-        }
+    def __next__(self) -> Batch:
+        return next(self._batches)
 
-    def _decode(self, video: Video, frames: Int[np.ndarray, " real"]) -> np.ndarray:
-        width, height = self.image_size
-        images = np.empty((len(frames), height, width, 3), np.uint8)
-        for image, frame in zip(images, frames, strict=True):
-            try:
-                decode_frame(video.frames[frame], self.source.image_size, image)
-            except ValueError as error:
-                raise InputError(
-                    f"cannot decode frame {frame} (number {video.frame_numbers[frame]}) of video "
-                    f"{video.video_id} in split {self.source.split}: {error}; "
-                    "prepare the dataset again"
-                ) from None
-        return images
+    def close(self) -> None:
+        """Ends threads and worker processes."""
+        self._batches.close()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +213,7 @@ def _batches(
     first_step: int,
     frames: int,
     workers: int,
-) -> Iterator[Batch]:
+) -> Batches:
     """Reads clips in parallel, and one batch ahead of its use."""
     share = plan.batch_size // plan.process_count
     threads = 1 if workers else min(os.cpu_count() or 1, MAX_THREADS)
@@ -251,14 +225,14 @@ def _batches(
     ).mp_prefetch(grain.MultiprocessingOptions(workers))
     numbers = itertools.count(first_step)
 
-    def collate(clips: Sequence[Batch]) -> Batch:
-        return _collate(clips, plan.slots(next(numbers)), frames, process_index)
+    def put_together(clips: Sequence[Clip]) -> Batch:
+        return collate(clips, plan.slots(next(numbers)), frames, process_index)
 
-    batches = loaded.batch(share, batch_fn=collate)
-    return _closing(ThreadPrefetchIterDataset(batches, prefetch_buffer_size=1))
+    batches = loaded.batch(share, batch_fn=put_together)
+    return Batches(plan.sizes, _closing(ThreadPrefetchIterDataset(batches, prefetch_buffer_size=1)))
 
 
-def _closing(batches: grain.IterDataset[Batch]) -> Iterator[Batch]:
+def _closing(batches: grain.IterDataset[Batch]) -> Generator[Batch, None, None]:
     """Ends threads and worker processes when the iterator is closed, let go, or fails."""
     iterator = iter(batches)
     failure = ""
@@ -273,48 +247,6 @@ def _closing(batches: grain.IterDataset[Batch]) -> Iterator[Batch]:
         raise InputError(failure)
 
 
-def _collate(clips: Sequence[Batch], slots: int, frames: int, process_index: int) -> Batch:
-    """Puts clips into one array each: images packed, the rest padded to `frames`.
-
-    Args:
-        clips: of this process, ragged.
-        slots: of each process.
-        frames: of a clip.
-        process_index: how many processes' slots and clips come before.
-    """
-    batch = {
-        name: np.stack([clip[name] for clip in clips])
-        for name in clips[0].keys() - {*FRAME_ARRAYS, "image"}
-    }
-    for name in FRAME_ARRAYS:
-        first = clips[0][name]
-        batch[name] = np.empty((len(clips), frames, *first.shape[1:]), first.dtype)
-        for padded, clip in zip(batch[name], clips, strict=True):
-            padded[: len(clip[name])] = clip[name]
-            padded[len(clip[name]) :] = clip[name][-1]
-    batch["valid"] = np.arange(frames) < batch.pop("count")[:, None]
-    return batch | _pack([clip["image"] for clip in clips], slots, frames, process_index)
-
-
-def _pack(images: Sequence[np.ndarray], slots: int, frames: int, process_index: int) -> Batch:
-    """The frames of all clips in one row of slots, and where each is."""
-    lengths = np.array([len(image) for image in images])
-    first = np.cumsum(lengths) - lengths
-    packed = np.empty((slots, *images[0].shape[1:]), np.uint8)
-    np.concatenate(images, out=packed[: lengths.sum()])
-    packed[lengths.sum() :] = images[-1][-1]
-    clip = np.repeat(np.arange(len(images)), lengths)
-    clip = np.append(clip, np.full(slots - len(clip), len(images) - 1))
-    place = np.minimum(np.arange(slots) - first[clip], lengths[clip] - 1)
-    slot = first[:, None] + np.minimum(np.arange(frames), lengths[:, None] - 1)
-    return {
-        "image": packed,
-        "slot_clip": (clip + process_index * len(images)).astype(np.int32),
-        "slot_frame": place.astype(np.int32),
-        "slot": (slot + process_index * slots).astype(np.int32),
-    }
-
-
 def _checked_clip_table(
     source: RecordSource, window: int, frames: int, spacing: int, *, training: bool
 ) -> Int[np.ndarray, "clips 3"]:
@@ -326,8 +258,12 @@ def _checked_clip_table(
     return table
 
 
-def _checked_size(source: RecordSource, wanted: tuple[int, int] | None) -> tuple[int, int]:
-    """The size of the batches' images: as wanted, or as stored."""
+def checked_size(source: RecordSource, wanted: tuple[int, int] | None) -> tuple[int, int]:
+    """The size of the batches' images: as wanted, or as stored.
+
+    Raises:
+        InputError: it is larger than the stored frames, or not positive.
+    """
     stored = source.image_size
     if wanted is None:
         return stored

@@ -68,6 +68,7 @@ def test_options_reach_the_model():
         ("data.image_size", (120, 0), r"image_size=\(120, 0\) must be \(width, height\), both ab"),
         ("optimizer.learning_rate", 0.0, "config.optimizer.learning_rate=0.0 must be above 0"),
         ("optimizer.decay_factor", -0.5, "config.optimizer.decay_factor=-0.5 must be above 0"),
+        ("data.cache", "disk", "config.data.cache='disk' must be one of none, host, device"),
         ("data.workers", -1, "config.data.workers=-1 must be at least 0"),
         ("epochs", 0, "config.epochs=0 must be at least 1"),
         ("batch_size", -2, "config.batch_size=-2 must be at least 1"),

@@ -52,16 +52,18 @@ def assert_same_losses(found, expected):
         assert 0.5 < found[step]["real_frame_share"] <= 1
 
 
-@pytest.mark.parametrize("fsdp", [1, 4])
-def test_eight_devices_give_the_losses_of_one(run, one_device, fsdp):
-    found = run(f"fsdp{fsdp}", 8, f"--config.mesh.fsdp={fsdp}")
+@pytest.mark.parametrize(("fsdp", "cache"), [(1, "host"), (4, "device")])
+def test_eight_devices_give_the_losses_of_one(run, one_device, fsdp, cache):
+    options = (f"--config.mesh.fsdp={fsdp}", f"--config.data.cache={cache}")
+    found = run(f"fsdp{fsdp}", 8, *options)
     assert len(found) == STEPS
     assert_same_losses(found, one_device)
 
 
 def test_two_processes_give_the_losses_of_one_and_stop_together(root, dataset, one_device):
     workdir = root / "two"
-    command = train_runs.command(dataset, workdir, "--config.epochs=1000")
+    options = ("--config.epochs=1000", "--config.data.cache=device")
+    command = train_runs.command(dataset, workdir, *options)
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
