@@ -41,6 +41,10 @@ def run(main: Callable[[], object]) -> None:
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # Grain reads absl flags in its worker processes
     host_memory.keep_freed()
+    if "jax" in sys.modules:  # which data preparation does without
+        from htt_jax import compilation
+
+        compilation.keep_programs()
     try:
         main()
         sys.stdout.flush()

@@ -25,6 +25,7 @@ from htt_jax import (
     augment,
     checkpoint,
     cli,
+    compilation,
     configuration,
     evaluation,
     initialise,
@@ -35,8 +36,10 @@ from htt_jax import (
     version,
     warm_start,
 )
+from htt_jax.compilation import CompiledAhead
 from htt_jax.data import loader
 from htt_jax.data.cache import HostCache
+from htt_jax.data.loader import SLOT_ARRAYS
 from htt_jax.data.records import RecordSource
 from htt_jax.device_cache import DeviceCache
 from htt_jax.errors import InputError
@@ -96,9 +99,14 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         checkpoints = stack.enter_context(_open_checkpoints(config, workdir))
         state = checkpoints.restore_newest(abstract)
         first_step = 0 if state is None else int(state.step)
-        batches = train_batches(config, source, mesh, first_step)
+        steps = last_step - first_step
+        if state is not None and steps <= 0:
+            return evaluate(state)
+        batches, slots = train_batches(config, source, mesh, first_step, steps)
+        first = next(batches)
+        programs = stack.enter_context(_compile_ahead(update, abstract, first, slots))
         if state is None:
-            state, batches = _start(config, model, optimizer, abstract, batches)
+            state = _start(config, model, optimizer, abstract, first)
 
         # Loop
         stop = stack.enter_context(StopRequest())
@@ -107,12 +115,13 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         monitor = stack.enter_context(
             Monitor(log, source, first_step, last_step, steps_per_epoch, config.log.every_steps)
         )
+        batches = itertools.chain([first], batches)
         results = None
         for step in range(first_step + 1, last_step + 1):
             asked = time.perf_counter()
             batch = next(batches)
             waited = time.perf_counter() - asked
-            state, metrics = update(state, batch.arrays)
+            state, metrics = programs[len(batch.arrays["image"])](state, batch.arrays)
             monitor.started(step, metrics, batch, waited)
 
             evaluating = _is_due(step, config.eval.every_epochs * steps_per_epoch, last_step)
@@ -128,7 +137,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
             if stopping:
                 logging.warning("stopped after step %d; the same command continues", step)
                 raise SystemExit(stop.exit_status)
-        return results or evaluate(state)
+        assert results is not None  # the last step is evaluated
+        return results
 
 
 def make_update(
@@ -160,7 +170,12 @@ def make_update(
         }
 
     shardings = jax.tree.map(lambda x: x.sharding, abstract)
-    return jax.jit(update, out_shardings=(shardings, None), donate_argnums=0)
+    return jax.jit(
+        update,
+        out_shardings=(shardings, None),
+        donate_argnums=0,
+        compiler_options=compilation.options(),
+    )
 
 
 def _make_evaluate(
@@ -195,22 +210,41 @@ def _check_actions_known(source: RecordSource) -> None:
         )
 
 
+def _compile_ahead(
+    update: Update,
+    abstract: train_step.TrainState,
+    first: sharding.DeviceBatch,
+    slots: Sequence[int],
+) -> CompiledAhead[int]:
+    """The step for batches like the first one with every number of slots."""
+
+    def batch_of(number: int) -> dict[str, jax.ShapeDtypeStruct]:
+        return {
+            name: jax.ShapeDtypeStruct(
+                (number, *x.shape[1:]) if name in SLOT_ARRAYS else x.shape,
+                x.dtype,
+                sharding=x.sharding,
+            )
+            for name, x in first.arrays.items()
+        }
+
+    return CompiledAhead(update, {number: (abstract, batch_of(number)) for number in slots})
+
+
 def _start(
     config: ConfigDict,
     model: HTT,
     optimizer: optax.GradientTransformation,
     abstract: train_step.TrainState,
-    batches: Iterator[sharding.DeviceBatch],
-) -> tuple[train_step.TrainState, Iterator[sharding.DeviceBatch]]:
-    """The state before the first step, born sharded, and the batches from the first one on."""
+    first: sharding.DeviceBatch,
+) -> train_step.TrainState:
+    """The state before the first step, born sharded."""
     pretrained = _pretrained(config, model, abstract)
     state = initialise.random_state(model, optimizer, config.seed, abstract)
     if pretrained:
-        return initialise.with_variables(state, pretrained), batches
-    first = next(batches)
+        return initialise.with_variables(state, pretrained)
     print("random weights, batch-norm statistics of the first batch", file=sys.stderr)
-    state = initialise.with_measured_statistics(model, state, first.arrays)
-    return state, itertools.chain([first], batches)
+    return initialise.with_measured_statistics(model, state, first.arrays)
 
 
 def _pretrained(
@@ -228,11 +262,14 @@ def _pretrained(
 
 
 def train_batches(
-    config: ConfigDict, source: RecordSource, mesh: Mesh, first_step: int
-) -> Iterator[sharding.DeviceBatch]:
+    config: ConfigDict, source: RecordSource, mesh: Mesh, first_step: int, steps: int
+) -> tuple[Iterator[sharding.DeviceBatch], tuple[int, ...]]:
     """Batches on the devices from the one behind `first_step` on, without end.
 
     With `config.data.cache`, the whole split is decoded first.
+
+    Returns:
+        The batches, and the numbers of slots that the first `steps` of them have, as they come.
 
     Raises:
         InputError: as `htt_jax.data.loader.train_batches` and the caches.
@@ -249,7 +286,10 @@ def train_batches(
         source, **options, batch_size=config.batch_size, seed=config.seed, first_step=first_step
     )
     placed = sharding.to_devices(mesh, batches)
-    return on_devices.with_images(placed) if on_devices else placed
+    if on_devices:
+        placed = on_devices.with_images(placed)
+    sizes = batches.slot_sizes(steps)
+    return placed, tuple(size * jax.process_count() for size in sizes)
 
 
 def _open_checkpoints(config: ConfigDict, workdir: epath.PathLike) -> checkpoint.Checkpoints:

@@ -4,6 +4,7 @@ import os
 
 # Tests are many small programs on few cores: one device and no compilation cache left behind.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")
 
 import pytest
 from absl import flags, logging

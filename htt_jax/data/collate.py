@@ -6,8 +6,8 @@ import numpy as np
 
 from htt_jax.data.clip_reader import Clip
 
-FRAME_ARRAYS = ("intrinsics", "joints_3d", "hand_annotated")
-SLOT_ARRAYS = ("image", "row")  # one of them
+_FRAME_ARRAYS = ("intrinsics", "joints_3d", "hand_annotated")
+_PIXELS = ("image", "row")  # one of them
 
 
 def collate(
@@ -23,9 +23,9 @@ def collate(
     """
     batch = {
         name: np.stack([clip[name] for clip in clips])
-        for name in clips[0].keys() - {*FRAME_ARRAYS, *SLOT_ARRAYS}
+        for name in clips[0].keys() - {*_FRAME_ARRAYS, *_PIXELS}
     }
-    for name in FRAME_ARRAYS:
+    for name in _FRAME_ARRAYS:
         first = clips[0][name]
         batch[name] = np.empty((len(clips), frames, *first.shape[1:]), first.dtype)
         for padded, clip in zip(batch[name], clips, strict=True):
@@ -39,7 +39,7 @@ def _pack(
     clips: Sequence[Clip], slots: int, frames: int, process_index: int
 ) -> dict[str, np.ndarray]:
     """The frames of all clips in one row of slots, and where each is."""
-    (name,) = clips[0].keys() & set(SLOT_ARRAYS)
+    (name,) = clips[0].keys() & set(_PIXELS)
     parts = [clip[name] for clip in clips]
     lengths = np.array([len(part) for part in parts])
     first = np.cumsum(lengths) - lengths

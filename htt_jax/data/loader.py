@@ -49,6 +49,9 @@ from htt_jax.errors import InputError
 
 Batch: TypeAlias = dict[str, np.ndarray]
 
+SLOT_ARRAYS = ("image", "slot_clip", "slot_frame")
+"""Those of a batch on the devices whose first axis is the slots."""
+
 MAX_THREADS = 16
 MIN_SHARED_BYTES = 1 << 20  # what is smaller costs more as shared memory than as a message
 SAMPLED_STEPS = 256  # whose lengths decide the sizes of batches
@@ -143,16 +146,25 @@ def steps_per_epoch(
 
 
 class Batches(Iterator[Batch]):
-    """Batches as they are read. Threads and processes end with it, at the latest when it is let go.
+    """Batches as they are read.
 
-    Attributes:
-        slot_sizes: numbers of slots that a batch of this process can have, ascending.
+    Threads and worker processes end with it, at the latest when it is let go.
     """
 
-    def __init__(self, slot_sizes: tuple[int, ...], batches: Generator[Batch, None, None]):
-        """Hands out `batches`."""
-        self.slot_sizes = slot_sizes
+    def __init__(
+        self, plan: "_SlotPlan", first_step: int, batches: Generator[Batch, None, None]
+    ) -> None:
+        """Hands out `batches`, whose first is that of `first_step`."""
+        self._plan = plan
+        self._first_step = first_step
         self._batches = batches
+
+    def slot_sizes(self, steps: int) -> tuple[int, ...]:
+        """Numbers of slots of this process that the first `steps` batches have, as they come."""
+        looked_at = range(self._first_step, self._first_step + min(steps, SAMPLED_STEPS))
+        sizes = [self._plan.slots(step) for step in looked_at]
+        later = self._plan.sizes if steps > SAMPLED_STEPS else ()
+        return tuple(dict.fromkeys((*sizes, *later)))
 
     def __next__(self) -> Batch:
         return next(self._batches)
@@ -229,7 +241,8 @@ def _batches(
         return collate(clips, plan.slots(next(numbers)), frames, process_index)
 
     batches = loaded.batch(share, batch_fn=put_together)
-    return Batches(plan.sizes, _closing(ThreadPrefetchIterDataset(batches, prefetch_buffer_size=1)))
+    ahead_of_use = ThreadPrefetchIterDataset(batches, prefetch_buffer_size=1)
+    return Batches(plan, first_step, _closing(ahead_of_use))
 
 
 def _closing(batches: grain.IterDataset[Batch]) -> Generator[Batch, None, None]:

@@ -1,0 +1,77 @@
+"""Programs compiled once: kept on disk for the next process, and made before they are needed."""
+
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import jax
+
+CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+
+Key = TypeVar("Key")
+
+
+def keep_programs() -> None:
+    """Keeps what XLA compiles in `~/.cache/htt_jax` for later processes.
+
+    `JAX_COMPILATION_CACHE_DIR` names another folder; empty, nothing is kept.
+    """
+    if CACHE_VARIABLE not in os.environ:
+        home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+        jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(home) / "htt_jax"))
+
+
+def options() -> dict[str, Any]:
+    """Compiler options for programs that need much memory; on processors the default wastes it.
+
+    There XLA orders operations for running many at once. With its other order the training step
+    takes a third less memory and as long.
+    """
+    if jax.default_backend() != "cpu":
+        return {}
+    return {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+
+
+class CompiledAhead(Generic[Key]):
+    """A jitted function, compiled in the background for all shapes that it will be called with.
+
+    A thread compiles one after another; what is needed before its turn is compiled at once.
+    """
+
+    def __init__(self, function: Any, arguments: Mapping[Key, tuple[Any, ...]]):
+        """Starts compiling.
+
+        Args:
+            function: of `jax.jit`.
+            arguments: abstract, `jax.ShapeDtypeStruct` with shardings; by what tells them apart,
+                in the order in which they may be needed.
+        """
+        self._function = function
+        self._arguments = arguments
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="compile")
+        self._programs = {key: self._thread.submit(self._compile, key) for key in arguments}
+
+    def __enter__(self) -> "CompiledAhead[Key]":
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Gives up what has not been begun."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def __getitem__(self, key: Key) -> Callable[..., Any]:
+        """The program for the arguments of `key`."""
+        if self._programs[key].cancel():
+            self._programs[key] = Future()
+            self._programs[key].set_result(self._compile(key))
+        return self._programs[key].result()
+
+    def _compile(self, key: Key) -> Callable[..., Any]:
+        return self._function.lower(*self._arguments[key]).compile()
