@@ -36,7 +36,13 @@ def get_config() -> ConfigDict:
     config.model.backbone_width = 64  # channels of the ResNet's first stage
     config.model.pixel_scale = 100.0  # pixels per raw unit; other image widths: width / 4.8
     config.model.depth_scale = 1e-4  # metres per raw unit and focal pixel; 0.048 / width
-    config.model.dtype = "float32"  # of the computation; "bfloat16" on GPU and TPU
+    # Compute the backbone's activations again for the gradient, 64 frames at a time, instead of
+    # keeping them: 5.7 GB instead of 65 at T = 512 (two clips, float32), for a third more work.
+    # Not for processors, on which XLA's loops are slow.
+    config.model.rematerialise = False
+    # Of the computation: "float32", "bfloat16", or "auto", which is bfloat16 on GPUs and TPUs and
+    # float32 on processors. Parameters, sums, poses and logits are float32.
+    config.model.dtype = "auto"
 
     config.init = ConfigDict()
     # ImageNet weights: torchvision's or timm's resnet18 (.safetensors; .pth with torch installed).

@@ -15,6 +15,7 @@ from htt_jax.models.htt import ACTION_INPUTS, HTT
 from htt_jax.rundir import DatasetFacts
 
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+AUTO = "auto"
 CACHES = ("none", "host", "device")
 _AT_LEAST_ONE = (
     "epochs",
@@ -92,9 +93,9 @@ def _check_data(config: ConfigDict) -> None:
 
 
 def _check_model(config: ConfigDict) -> None:
-    if config.model.dtype not in _DTYPES:
+    if config.model.dtype not in (*_DTYPES, AUTO):
         raise InputError(
-            f"config.model.dtype={config.model.dtype!r} must be one of {', '.join(_DTYPES)}"
+            f"config.model.dtype={config.model.dtype!r} must be one of {', '.join(_DTYPES)}, {AUTO}"
         )
     unknown = set(config.model.action_inputs) - set(ACTION_INPUTS)
     if unknown or not config.model.action_inputs:
@@ -127,10 +128,16 @@ def check_devices(config: ConfigDict, devices: int) -> None:
             )
 
 
+def fast_dtype() -> str:
+    """The type of computation that suits the devices at hand."""
+    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
+
+
 def make_model(config: ConfigDict, dataset: DatasetFacts) -> HTT:
     """The model of `config` for the joints and classes of `dataset`."""
+    dtype = fast_dtype() if config.model.dtype == AUTO else config.model.dtype
     options = config.model.to_dict() | {
-        "dtype": _DTYPES[config.model.dtype],
+        "dtype": _DTYPES[dtype],
         "action_inputs": tuple(config.model.action_inputs),
     }
     return HTT(

@@ -60,6 +60,7 @@ def open_run(workdir: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRu
     """
     run = rundir.read(workdir)
     model = configuration.make_model(run.config, run.dataset)
+    model = model.clone(rematerialise=False)  # there is no gradient to compute
     # Adam's moments stay unread, so any optimizer will do.
     abstract = initialise.abstract_state(model, optax.identity(), mesh)
     with _checkpoints(workdir, run) as checkpoints:

@@ -27,6 +27,7 @@ _FREE = (
     "data.directory",
     "data.workers",
     "data.cache",
+    "model.rematerialise",
     "init.",
     "mesh.",
     "checkpoint.",
@@ -102,6 +103,11 @@ def dataset_facts(source: RecordSource, image_size: tuple[int, int] | None) -> D
     )
 
 
+def exists(workdir: epath.PathLike) -> bool:
+    """Whether there is a run in `workdir`."""
+    return (epath.Path(workdir) / _RUN_FILE).exists()
+
+
 def read(workdir: epath.PathLike) -> Run:
     """The run in `workdir`.
 
@@ -109,7 +115,7 @@ def read(workdir: epath.PathLike) -> Run:
         InputError: there is none, or its file cannot be read.
     """
     path = epath.Path(workdir) / _RUN_FILE
-    if not path.exists():
+    if not exists(workdir):
         raise InputError(
             f"no run in {workdir}: {path} is missing; give a --workdir of htt_jax.train or "
             "htt_jax.from_pytorch"

@@ -74,6 +74,9 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     """
     # Input
     configuration.check(config)
+    if config.model.dtype == configuration.AUTO:  # on record, since other devices have another one
+        there = rundir.read(workdir) if rundir.exists(workdir) else None
+        config.model.dtype = there.config.model.dtype if there else configuration.fast_dtype()
     source = RecordSource(config.data.directory, "train")
     steps_per_epoch = loader.steps_per_epoch(
         source, **configuration.clip_options(config), batch_size=config.batch_size

@@ -80,6 +80,7 @@ class Imported:
     def default_config(self) -> ConfigDict:
         """The paper's config, with what the file was exported with."""
         config = _CONFIGS[self.spec.name]()
+        config.model.dtype = "float32"  # as PyTorch computed with these weights
         if self.exported_run:
             config.update(self.exported_run.config)  # keeps types that JSON has not, as of tuples
         return config

@@ -15,6 +15,9 @@ from htt_jax.models.transformer import Encoder
 
 Outputs: TypeAlias = dict[str, jax.Array]
 
+FRAMES_AT_ONCE = 64
+"""Whose activations are kept when the backbone's are computed again for the gradient."""
+
 DEPTH_OFFSET = 0.4  # metres; where a raw depth of zero lies
 ACTION_INPUTS = ("image", "pose", "object")
 """What the action block can be told of a frame, in the order of Eq. 5's concatenation here."""
@@ -23,6 +26,9 @@ ACTION_INPUTS = ("image", "pose", "object")
 _dense = functools.partial(
     nn.Dense, kernel_init=nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 )
+# For poses and logits: bfloat16 would round them to whole pixels, and so would, nearly, the short
+# products that GPUs and TPUs make of float32 by default.
+_output = functools.partial(_dense, dtype=jnp.float32, precision=jax.lax.Precision.HIGHEST)
 
 
 class PoseHead(nn.Module):
@@ -33,11 +39,11 @@ class PoseHead(nn.Module):
 
     @nn.compact
     def __call__(self, tokens: Float[Array, "*batch width"]) -> Float[Array, "*batch joints 3"]:
-        """Returns raw coordinates in float32: bfloat16 would round them to whole pixels."""
+        """Returns raw coordinates in float32."""
         width = tokens.shape[-1]
         x = nn.leaky_relu(_dense(width, dtype=self.dtype, name="linear1")(tokens), 0.01)
         x = nn.leaky_relu(_dense(width, dtype=self.dtype, name="linear2")(x), 0.01)
-        x = _dense(3 * self.num_joints, dtype=jnp.float32, name="output")(x)
+        x = _output(3 * self.num_joints, name="output")(x)
         return x.reshape(*x.shape[:-1], self.num_joints, 3)
 
 
@@ -51,7 +57,7 @@ class ObjectHead(nn.Module):
     def __call__(self, tokens: Float[Array, "*batch width"]) -> Float[Array, "*batch objects"]:
         """Returns logits in float32."""
         x = _dense(tokens.shape[-1], dtype=self.dtype, name="linear1")(tokens)
-        return _dense(self.num_objects, dtype=jnp.float32, name="output")(x)
+        return _output(self.num_objects, name="output")(x)
 
 
 class HTT(nn.Module):
@@ -73,6 +79,8 @@ class HTT(nn.Module):
         backbone_width: channels of the ResNet's first stage.
         pixel_scale: pixels per unit of raw x and y; the paper's 100 suits 480x270 frames.
         depth_scale: metres per unit of raw z and pixel of focal length.
+        rematerialise: compute the backbone's activations again for the gradient instead of keeping
+            them: less memory, more time.
         dtype: of the computation; parameters, logits and poses are float32.
     """
 
@@ -90,6 +98,7 @@ class HTT(nn.Module):
     backbone_width: int = 64
     pixel_scale: float = 100.0
     depth_scale: float = 1e-4
+    rematerialise: bool = False
     dtype: DTypeLike = jnp.float32
 
     def setup(self) -> None:
@@ -109,7 +118,7 @@ class HTT(nn.Module):
             self.action_input = _dense(self.width, dtype=self.dtype)
         self.action_token = self.param("action_token", nn.initializers.normal(1.0), (self.width,))
         self.action_block = self._encoder(self.action_layers, batch_axes=1)
-        self.action_head = _dense(self.num_actions, dtype=jnp.float32)
+        self.action_head = _output(self.num_actions)
 
     def __call__(
         self,
@@ -206,10 +215,31 @@ class HTT(nn.Module):
         self, image: Float[Array, "slots height width_px 3"]
     ) -> Float[Array, "slots width"]:
         """ResNet features; projected where their number is not the tokens' width."""
-        features = self.backbone(image)
+        if self.rematerialise and not self.is_initializing():
+            features = self._rematerialised(image)
+        else:
+            features = self.backbone(image)
         if self.backbone.features != self.width:
             features = self.image_projection(features)
         return features
+
+    def _rematerialised(
+        self, image: Float[Array, "slots height width_px 3"]
+    ) -> Float[Array, "slots features"]:
+        """The backbone's features, a few frames at a time; what led to them is not kept."""
+
+        def part(backbone: ResNet18, _: None, image: jax.Array) -> tuple[None, jax.Array]:
+            return None, backbone(image)
+
+        parts = -(-len(image) // FRAMES_AT_ONCE)
+        frames = -(-len(image) // parts)
+        filler = ((0, frames * parts - len(image)), (0, 0), (0, 0), (0, 0))
+        # Parts lie across the frames, not one behind the other: so each has some of every device.
+        crosswise = jnp.pad(image, filler).reshape(frames, parts, *image.shape[1:])
+        constant = ("params", "batch_stats")
+        in_turn = nn.scan(nn.remat(part), variable_broadcast=constant, in_axes=1, out_axes=1)
+        _, features = in_turn(self.backbone, None, crosswise)
+        return features.reshape(frames * parts, -1)[: len(image)]
 
     def _pose_tokens(
         self,

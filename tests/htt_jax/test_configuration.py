@@ -32,6 +32,15 @@ def test_the_published_settings_are_accepted_and_give_the_papers_model(config):
     assert configuration.clip_options(config) == expected
 
 
+def test_the_type_of_computation_suits_the_device_unless_it_is_named():
+    config = fpha.get_config()
+    assert config.model.dtype == "auto"
+    assert configuration.fast_dtype() == "float32"  # of a processor
+    assert configuration.make_model(config, FACTS).dtype == jnp.float32
+    config.model.dtype = "bfloat16"
+    assert configuration.make_model(config, FACTS).dtype == jnp.bfloat16
+
+
 def test_options_reach_the_model():
     config = train_runs.tiny_config(
         "data",

@@ -126,7 +126,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
     last = int(found[1]) - 1
     assert last >= 1
     assert max(train_runs.steps(workdir)) == last
-    assert rundir.read(workdir).trained_by == version.describe()
+    run = rundir.read(workdir)
+    assert run.trained_by == version.describe()
+    assert run.config.model.dtype == "float32"  # what "auto" was on this device
     restored = restore(workdir, dataset)
     assert restored.step == last
     assert np.isfinite(restored.params["action_token"]).all()

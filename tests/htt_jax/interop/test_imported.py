@@ -131,7 +131,10 @@ def test_other_hands_than_the_datasets_have_are_refused(tmp_path):
         ({"model__cascaded": False}, r"config.model.cascaded=False does not fit"),
         ({"model__action_inputs": ("pose",)}, r"config.model.action_inputs=\('pose',\) does not"),
         ({"model__heads": 5}, r"config.model.width=32 must be .* config.model.heads=5"),
-        ({"model__dtype": "int8"}, r"config.model.dtype='int8' must be one of float32, bfloat16"),
+        (
+            {"model__dtype": "int8"},
+            r"config.model.dtype='int8' must be one of float32, bfloat16, auto",
+        ),
         ({"data__frames": 5}, r"config.data.frames=5 is not a multiple of config.model.window=2"),
         ({"batch_size": 0}, r"config.batch_size=0 must be at least 1"),
         ({"checkpoint__best_metric": "loss"}, r"config.checkpoint.best_metric='loss' must be one"),

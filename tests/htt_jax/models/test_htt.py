@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from htt_jax import camera
+from htt_jax.models import htt
 from htt_jax.models.htt import HTT
 from tests import train_runs
 
@@ -236,3 +237,39 @@ def test_gradients_do_not_depend_on_packing(inputs, variables):
         np.testing.assert_allclose(
             one, other, rtol=2e-3, atol=1e-5 * float(jnp.abs(other).max() + 1)
         )
+
+
+def step_of(model, state, batch):
+    """The compiled gradient of a sum over what the model returns."""
+
+    def loss(params):
+        out = model.apply({**state, "params": params}, *batch)
+        return jnp.square(out["joints_3d"]).sum() + jnp.square(out["action_logits"]).sum()
+
+    return jax.jit(jax.grad(loss)).lower(state["params"]).compile()
+
+
+@pytest.mark.parametrize("places", [12, 16])
+def test_rematerialising_gives_the_same_gradients_from_less_memory(monkeypatch, places):
+    monkeypatch.setattr(htt, "FRAMES_AT_ONCE", 5)  # some of which are filled up
+    kept = SMALL()
+    again = kept.clone(rematerialise=True)
+    rng = np.random.default_rng(0)
+    image = rng.random((places, 64, 96, 3), np.float32) - 0.5
+    valid = np.arange(8) < np.array([[8], [places - 8]])
+    slot = np.minimum(np.arange(16).reshape(2, 8), places - 1)
+    intrinsics = np.tile(np.array([[90, 0, 48], [0, 90, 32], [0, 0, 1]], np.float32), (2, 8, 1, 1))
+    batch = (image, valid, intrinsics, slot)
+    state = again.init(jax.random.key(0), *batch)
+    np.testing.assert_array_equal(
+        jax.tree.leaves(state)[0], jax.tree.leaves(kept.init(jax.random.key(0), *batch))[0]
+    )
+    ours, theirs = step_of(again, state, batch), step_of(kept, state, batch)
+    for one, other in zip(
+        jax.tree.leaves(ours(state["params"])),
+        jax.tree.leaves(theirs(state["params"])),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())
+    memory = [step.memory_analysis().temp_size_in_bytes for step in (ours, theirs)]
+    assert memory[0] < 0.75 * memory[1]
