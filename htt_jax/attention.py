@@ -39,11 +39,10 @@ def weights(model: HTT, variables: Mapping[str, Any], batch: Batch) -> dict[str,
         action_attention (clips, frames), from the action token; for a model with a pose block also
         pose_attention (clips, windows, frames, frames), from rows to columns.
     """
-    image, valid, intrinsics = (batch[name] for name in ("image", "valid", "intrinsics"))
+    valid = batch["valid"]
+    inputs = (batch["image"], valid, batch["intrinsics"], batch.get("slot"))
     watched: dict[str, Any] = {"mutable": ["intermediates"]}
-    out, in_windows = model.apply(
-        variables, image, valid, intrinsics, method="per_frame", **watched
-    )
+    out, in_windows = model.apply(variables, *inputs, method="per_frame", **watched)
     _, in_clip = model.apply(variables, out["frame_tokens"], valid, method="per_clip", **watched)
     action = _final(in_clip, "action_block", model.action_layers)
     found = {"action_attention": action[:, 0, 1:]}  # the token stands in front of the frames

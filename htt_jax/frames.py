@@ -2,10 +2,11 @@
 
 import collections
 import dataclasses
+import functools
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -176,7 +177,7 @@ class FrameArray:
 
 
 class ImageFiles:
-    """Image files, read and resized in threads a few frames ahead; see `Frames`."""
+    """Image files; see `Frames`."""
 
     def __init__(self, files: list[pathlib.Path], rate: Fraction):
         """Reads the first of `files` for the size of all."""
@@ -193,15 +194,8 @@ class ImageFiles:
 
     def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
         """See `Frames.read`."""
-        threads = min(os.cpu_count() or 1, _MAX_THREADS)
-        ahead: collections.deque[Future[Frame]] = collections.deque()
-        with ThreadPoolExecutor(threads) as pool:
-            for number in range(self.count):
-                ahead.append(pool.submit(self._load, number, resizer))
-                if len(ahead) > 2 * threads:
-                    yield ahead.popleft().result()
-            for frame in ahead:
-                yield frame.result()
+        load = functools.partial(self._load, resizer=resizer)
+        return _in_threads(functools.partial(load, number) for number in range(self.count))
 
     def _load(self, number: int, resizer: Resizer | None) -> Frame:
         path = self._files[number]
@@ -223,24 +217,33 @@ class VideoFile:
         self._path = path
         self.count = 0
         self.rate = DEFAULT_RATE
-        first = next(self._images(), None)
+        first = next(self._decoded(), None)
         if first is None:
             raise InputError(f"no frame in the video {path}; it is empty or cut short")
-        self.size: Size = (first[0].shape[1], first[0].shape[0])
+        self.size: Size = _pixels(first[0]).shape[1::-1]
 
     def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
         """See `Frames.read`."""
-        for number, (image, seconds) in enumerate(self._images()):
-            size = (image.shape[1], image.shape[0])
-            if size != self.size:
-                raise InputError(
-                    f"frame {number} of {self._path} is {size[0]}x{size[1]} pixels, the first "
-                    f"{self.size[0]}x{self.size[1]}; cut the video where its size changes"
-                )
-            yield Frame(f"frame {number}", resizer(image) if resizer else image, seconds)
+        load = functools.partial(self._load, resizer=resizer)
+        return _in_threads(
+            functools.partial(load, number, frame, seconds)
+            for number, (frame, seconds) in enumerate(self._decoded())
+        )
 
-    def _images(self) -> Iterator[tuple[Pixels, float]]:
-        """Pixels, and seconds since the first frame."""
+    def _load(
+        self, number: int, frame: av.VideoFrame, seconds: float, resizer: Resizer | None
+    ) -> Frame:
+        image = _pixels(frame)
+        size = image.shape[1::-1]
+        if size != self.size:
+            raise InputError(
+                f"frame {number} of {self._path} is {size[0]}x{size[1]} pixels, the first "
+                f"{self.size[0]}x{self.size[1]}; cut the video where its size changes"
+            )
+        return Frame(f"frame {number}", resizer(image) if resizer else image, seconds)
+
+    def _decoded(self) -> Iterator[tuple[av.VideoFrame, float]]:
+        """Frames as the codec has them, and seconds since the first frame."""
         number, start = 0, 0.0
         try:
             with av.open(str(self._path)) as container:
@@ -252,15 +255,12 @@ class VideoFile:
                 rate = stream.average_rate or DEFAULT_RATE
                 self.rate = Fraction(rate.numerator, rate.denominator)
                 for frame in container.decode(stream):
-                    # Phones store how the picture is to be turned instead of turning it.
-                    turns = round(frame.rotation / 90)
-                    image = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
                     seconds = even = number / float(self.rate)
                     if frame.time is not None:
                         start = start if number else frame.time
                         away = frame.time - start - even
                         seconds += away if abs(away) > _JITTER else 0.0
-                    yield image, seconds
+                    yield frame, seconds
                     number += 1
         except av.error.FFmpegError as error:
             reason = error.strerror or type(error).__name__
@@ -271,6 +271,25 @@ class VideoFile:
                 if isinstance(error, av.error.DecoderNotFoundError):
                     message += " (it is cut short, or of a codec that is not known here)"
             raise InputError(f"{message}; give a video file or a folder of frames") from None
+
+
+def _in_threads(loads: Iterable[Callable[[], Frame]]) -> Iterator[Frame]:
+    """What `loads` return, in order; threads are a few frames ahead."""
+    threads = min(os.cpu_count() or 1, _MAX_THREADS)
+    ahead: collections.deque[Future[Frame]] = collections.deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for load in loads:
+            ahead.append(pool.submit(load))
+            if len(ahead) > 2 * threads:
+                yield ahead.popleft().result()
+        for frame in ahead:
+            yield frame.result()
+
+
+def _pixels(frame: av.VideoFrame) -> Pixels:
+    """Of a video's frame, turned as it is to be seen: phones store that instead of turning it."""
+    turns = round(frame.rotation / 90)
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
 
 
 def _fits(inner: tuple[int, ...], outer: tuple[int, ...]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
@@ -97,15 +98,19 @@ def predict_video(
 def _step(
     model: train_step.Applicable,
     variables: Any,
-    image: UInt8[Array, "clips frames height width 3"],
+    image: UInt8[Array, "slots height width 3"],
+    slot: Int[Array, "clips frames"],
     valid: Bool[Array, "clips frames"],
-    intrinsics: Float[Array, "clips frames 3 3"],
+    intrinsics: Float[Array, "3 3"],
 ) -> dict[str, jax.Array]:
     inputs = {
         "image": augment.to_pixel_range(image),
         "valid": valid,
-        "intrinsics": intrinsics,
+        "intrinsics": jnp.broadcast_to(intrinsics, (*valid.shape, 3, 3)),
+        "slot": slot,
     }
+    if not isinstance(model, HTT):  # an exported program takes clips only
+        inputs["image"] = inputs["image"][slot]
     found = train_step.predict(model, variables, inputs)
     del found["joints_3d"]  # made of the others, at the video's own size
     if isinstance(model, HTT):
@@ -120,7 +125,7 @@ class _Block:
     names: list[str]
     seconds: list[float]
     indices: list[Int[np.ndarray, " real"]]  # of each clip's frames in the block
-    outputs: list[dict[str, jax.Array]]
+    outputs: dict[str, jax.Array]  # of all clips
 
 
 def _blocks(frames: Iterator[Frame], length: int) -> Iterator[list[Frame]]:
@@ -142,27 +147,24 @@ def _start(
         spacing=run.config.data.spacing,
         training=False,
     )
-    # Padding changes nothing, so that a clip is only padded to whole windows; to as many as its
-    # neighbours, so that they share one compiled program.
+    # Padding changes nothing, so that clips are only padded to whole windows.
     places = -(-int(table[:, 2].max()) // window) * window
-    pixels = np.stack([frame.image for frame in block])
-    names, seconds = [frame.name for frame in block], [frame.seconds for frame in block]
-    started = _Block(names, seconds, [], [])
-    for _, start, count in table:
-        indices, valid = clip_frames(
-            int(start), int(count), frames=places, spacing=run.config.data.spacing
-        )
-        started.indices.append(indices[valid])
-        started.outputs.append(
-            _step(
-                run.model,
-                run.variables,
-                pixels[indices][None],
-                valid[None],
-                np.broadcast_to(intrinsics, (1, places, 3, 3)),
-            )
-        )
-    return started
+    rows = [
+        clip_frames(int(start), int(count), frames=places, spacing=run.config.data.spacing)
+        for _, start, count in table
+    ]
+    # As many slots as places, so that nearly all blocks share one compiled program.
+    height, width = block[0].image.shape[:2]
+    pixels = np.zeros((len(rows) * places, height, width, 3), np.uint8)
+    np.stack([frame.image for frame in block], out=pixels[: len(block)])
+    slot, valid = (np.stack(arrays) for arrays in zip(*rows, strict=True))
+    outputs = _step(run.model, run.variables, pixels, slot.astype(np.int32), valid, intrinsics)
+    return _Block(
+        names=[frame.name for frame in block],
+        seconds=[frame.seconds for frame in block],
+        indices=[indices[real] for indices, real in rows],
+        outputs=outputs,
+    )
 
 
 class _Collected:
@@ -186,8 +188,9 @@ class _Collected:
     def add(self, block: _Block) -> None:
         """Waits for a block's results."""
         self._frames += [len(self._names) + indices for indices in block.indices]
-        for outputs in jax.device_get(block.outputs):
-            self._outputs.append({name: array[0] for name, array in outputs.items()})
+        outputs = jax.device_get(block.outputs)
+        for clip in range(len(block.indices)):
+            self._outputs.append({name: array[clip] for name, array in outputs.items()})
         self._names += block.names
         self._seconds += block.seconds
 

@@ -44,7 +44,10 @@ def assert_same(results, found, **tolerance):
     for name in ("joints_2d", "depth", "joints_3d", "object_probabilities"):
         arrays = [getattr(result, name) for result in results]
         assert arrays[0].dtype == np.float32
-        np.testing.assert_allclose(np.stack(arrays), getattr(found, name), **tolerance)
+        expected = getattr(found, name)
+        # Pixels are hundreds of the model's units, off their sum with half the image's width.
+        atol = tolerance["atol"] * (100 if name == "joints_2d" else 1)
+        np.testing.assert_allclose(np.stack(arrays), expected, rtol=tolerance["rtol"], atol=atol)
 
 
 @pytest.mark.parametrize("count", [1, 3, 8, 19])
