@@ -1,15 +1,14 @@
 """What does the augmentation cost on this device? Milliseconds per frame.
 
-python benchmarks/augment.py --clips 2 --frames 128
+python -m benchmarks.augment --clips 2 --frames 128
 """
 
-import json
-import time
 from collections.abc import Callable
 
 import jax
 import numpy as np
 
+from benchmarks import measure
 from htt_jax import augment, cli
 
 
@@ -28,33 +27,26 @@ def main() -> None:
     augmented = jax.jit(augment.augment)
     plain = jax.jit(augment.to_inputs)
     frames = args.clips * args.frames
-    result = {
-        "benchmark": "augment",
-        "device": jax.devices()[0].device_kind,
-        "jax": jax.__version__,
-        "clips": args.clips,
-        "frames": args.frames,
-        "size": [args.width, args.height],
-        "augment_ms_per_frame": _milliseconds(lambda: augmented(key, batch), args.repeats) / frames,
-        "plain_ms_per_frame": _milliseconds(lambda: plain(batch), args.repeats) / frames,
+    cost = {
+        "augment": _milliseconds(lambda: augmented(key, batch), args.repeats) / frames,
+        "plain": _milliseconds(lambda: plain(batch), args.repeats) / frames,
     }
-    print(json.dumps(result))
-    print(
-        f"{result['augment_ms_per_frame']:.3f} ms per {args.width}x{args.height} frame augmented, "
-        f"{result['plain_ms_per_frame']:.3f} ms only normalised, on {result['device']} "
-        f"(jax {jax.__version__})"
+    device = jax.devices()[0].device_kind
+    measure.report(
+        "augment",
+        measure.machine("jax", "jaxlib")
+        | {"device": device, "clips": args.clips, "frames": args.frames}
+        | {"size": [args.width, args.height]}
+        | {f"{name}_ms_per_frame": milliseconds for name, milliseconds in cost.items()},
+        [
+            f"{cost['augment']:.3f} ms per {args.width}x{args.height} frame augmented, "
+            f"{cost['plain']:.3f} ms only normalised, on {device}"
+        ],
     )
 
 
 def _milliseconds(run: Callable[[], object], repeats: int) -> float:
-    """Best of `repeats`, after one run that compiles."""
-    jax.block_until_ready(run())
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(run())
-        times.append(time.perf_counter() - start)
-    return 1000 * min(times)
+    return 1000 * measure.median_seconds(lambda: jax.block_until_ready(run()), repeats)
 
 
 def _random_batch(clips: int, frames: int, height: int, width: int) -> dict[str, np.ndarray]:
@@ -74,4 +66,4 @@ def _random_batch(clips: int, frames: int, height: int, width: int) -> dict[str,
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

@@ -5,10 +5,8 @@ Draws a textured scene that moves, with made-up hands and scores, at the size of
     python -m benchmarks.draw --width 1280 --height 720 --hands 2
 """
 
-import json
 import os
 import pathlib
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,6 +15,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
+from benchmarks import measure
 from htt_jax import cli
 from htt_jax.datasets import H2O, JOINTS_PER_HAND
 from htt_jax.visual.scene import FrameScene, Renderer
@@ -44,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         path = pathlib.Path(folder) / "video.mp4"
         drawing, encoding = _seconds(renderer, scenes, path)
         megabytes = path.stat().st_size / 1e6
-    result = {
-        "benchmark": "draw",
+    result = measure.machine("opencv-python-headless", "numpy") | {
         "draw_ms_per_frame": round(1000 * drawing / options.frames, 2),
         "encode_ms_per_frame": round(1000 * encoding / options.frames, 2),
         "frames_per_second": round(options.frames / (drawing + encoding), 1),
@@ -54,13 +52,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         "picture_size": renderer.size,
         "hands": options.hands,
         "frames": options.frames,
-        "cpu": platform.processor() or platform.machine(),
-        "versions": {"opencv": cv2.__version__, "numpy": np.__version__},
     }
-    print(json.dumps(result))
-    print(
-        f"one core, {size[0]}x{size[1]} frames: drawing {result['draw_ms_per_frame']} ms, encoding "
-        f"{result['encode_ms_per_frame']} ms, together {result['frames_per_second']} frames/s"
+    measure.report(
+        "draw",
+        result,
+        [
+            f"one core, {size[0]}x{size[1]} frames: drawing {result['draw_ms_per_frame']} ms, "
+            f"encoding {result['encode_ms_per_frame']} ms, "
+            f"together {result['frames_per_second']} frames/s"
+        ],
     )
 
 

@@ -1,93 +1,104 @@
 """How many real frames a second does the loader deliver, and how near is that to decoding alone?
 
-python benchmarks/loader.py --data prepared/fpha --split train --workers 4
+A frame counts when it stands in a batch as training takes it. Decoding alone is a plain loop over
+the frames of a video on one core. With `--cache host` the batches come from memory.
+
+    python -m benchmarks.dataset --out bench/data --videos 60
+    python -m benchmarks.loader --data bench/data --workers 0 1 2
 """
 
 import argparse
 import itertools
-import json
 import os
 import time
+from collections.abc import Sequence
 
-import cv2
-import grain
 import numpy as np
 
+from benchmarks import measure
+from benchmarks.lengths import FRAMES, SPACING, WINDOW
 from htt_jax import cli
+from htt_jax.data.cache import HostCache
 from htt_jax.data.decode import decode_frame
 from htt_jax.data.loader import train_batches
 from htt_jax.data.records import RecordSource
+from htt_jax.errors import InputError
 
 
-def main() -> None:
-    """Decodes frames in a plain loop on one core, then times batches as training takes them."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command line."""
     parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="directory of a prepared dataset")
     parser.add_argument("--split", default="train")
-    parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--batch-size", type=int, default=2)
-    parser.add_argument("--frames", type=int, default=128)
-    parser.add_argument("--window", type=int, default=16)
-    parser.add_argument("--spacing", type=int, default=2)
-    parser.add_argument("--image-size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"))
-    args = parser.parse_args()
-
-    source = RecordSource(args.data, args.split)
-    image_size = tuple(args.image_size) if args.image_size else source.image_size
-    cores = args.workers or os.cpu_count() or 1
-    decoding = _decoded_per_second(source, image_size)
-    delivered = _delivered_per_second(source, image_size, args)
-    result = {
-        "benchmark": "loader",
-        "cores": cores,
-        "workers": args.workers,
-        "size": list(image_size),
-        "decoded_per_second_one_core": decoding,
-        "delivered_per_second": delivered,
-        "share_of_decoding": delivered / (decoding * cores),
-        "versions": {"opencv": cv2.__version__, "grain": grain.__version__},
-    }
-    print(json.dumps(result))
-    print(
-        f"{delivered:.0f} real frames/s at {image_size[0]}x{image_size[1]} from {cores} cores, "
-        f"{100 * result['share_of_decoding']:.0f}% of the {decoding:.0f} frames/s a core decodes "
-        f"(OpenCV {cv2.__version__}, Grain {grain.__version__})"
+    parser.add_argument("--cache", choices=("none", "host"), default="none")
+    parser.add_argument("--workers", type=int, nargs="+", default=[0], help="0: threads")
+    parser.add_argument("--batch-size", type=int, default=2, help="clips")
+    parser.add_argument("--steps", type=int, default=40, help="batches of a run")
+    parser.add_argument("--repeats", type=int, default=3, help="runs; the median counts")
+    options = parser.parse_args(argv)
+    if min(options.workers) < 0 or min(options.steps, options.repeats) < 1:
+        raise InputError("--workers must be at least 0, --steps and --repeats at least 1")
+    source = RecordSource(options.data, options.split)
+    decoded = _decoded_per_second(source)
+    cache = HostCache.fill(source, source.image_size) if options.cache == "host" else None
+    cores = len(os.sched_getaffinity(0))
+    found = {}
+    for workers in options.workers:
+        delivered = _delivered_per_second(source, cache, workers, options)
+        used = min(workers or cores, cores)
+        found[workers] = {"frames_per_second": delivered, "per_core": delivered / used}
+    facts = measure.machine("opencv-python-headless", "grain", "numpy")
+    size = f"{source.image_size[0]}x{source.image_size[1]}"
+    measure.report(
+        "loader",
+        facts
+        | {"size": source.image_size, "cache": options.cache, "clips": options.batch_size}
+        | {"decoded_per_second_one_core": decoded, "workers": found},
+        [
+            f"{size}, cache {options.cache}, {'threads' if not workers else f'{workers} workers'}: "
+            f"{one['frames_per_second']:.0f} real frames/s, {one['per_core']:.0f} a core; decoding "
+            f"alone {decoded:.0f} on one core"
+            for workers, one in found.items()
+        ],
     )
 
 
-def _decoded_per_second(source: RecordSource, size: tuple[int, int]) -> float:
-    """Reading and decoding every frame of the first video, best of three."""
+def _decoded_per_second(source: RecordSource) -> float:
+    """Decoding every frame of the first video."""
     frames = source[0].frames
-    out = np.empty((size[1], size[0], 3), np.uint8)
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
+    out = np.empty((*reversed(source.image_size), 3), np.uint8)
+
+    def decode() -> None:
         for encoded in frames:
             decode_frame(encoded, source.image_size, out)
-        times.append(time.perf_counter() - start)
-    return len(frames) / min(times)
+
+    return len(frames) / measure.median_seconds(decode, 5)
 
 
 def _delivered_per_second(
-    source: RecordSource, size: tuple[int, int], args: argparse.Namespace
+    source: RecordSource, cache: HostCache | None, workers: int, options: argparse.Namespace
 ) -> float:
     """Real frames in batches, padding not counted, after some batches that fill the buffers."""
     batches = train_batches(
         source,
-        window=args.window,
-        frames=args.frames,
-        spacing=args.spacing,
-        batch_size=args.batch_size,
+        window=WINDOW,
+        frames=FRAMES,
+        spacing=SPACING,
+        batch_size=options.batch_size,
         seed=0,
-        image_size=size,
-        workers=args.workers,
+        workers=workers,
+        cache=cache,
     )
-    for _ in itertools.islice(batches, 2 + args.workers):
+    for _ in itertools.islice(batches, 4 + 2 * workers):
         pass
-    start = time.perf_counter()
-    real = sum(int(batch["valid"].sum()) for batch in itertools.islice(batches, args.steps))
-    return real / (time.perf_counter() - start)
+    rates = []
+    for _ in range(options.repeats):
+        start = time.perf_counter()
+        taken = itertools.islice(batches, options.steps)
+        real = sum(int(batch["valid"].sum()) for batch in taken)
+        rates.append(real / (time.perf_counter() - start))
+    batches.close()
+    return float(np.median(rates))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,6 @@ the model's size costs.
 """
 
 import importlib
-import json
-import os
-import platform
 import time
 from collections.abc import Sequence
 
@@ -19,6 +16,7 @@ import jax
 import numpy as np
 import optax
 
+from benchmarks import measure
 from htt_jax import camera, cli, configuration, datasets, initialise, rundir, sharding
 from htt_jax.online import OnlinePredictor
 from htt_jax.restore import TrainedRun
@@ -44,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     compiling = time.perf_counter() - start
     milliseconds, seconds = _measure(online, size, options.frames)
     median, slow, worst = np.percentile(milliseconds, [50, 95, 100])
-    result = {
-        "benchmark": "online",
+    result = measure.machine("jax", "jaxlib") | {
         "config": options.config,
         "frames_per_second": round(options.frames / seconds, 2),
         "push_ms": {"median": round(median, 2), "p95": round(slow, 2), "worst": round(worst, 2)},
@@ -55,16 +52,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         "model_size": run.dataset.image_size,
         "frames": options.frames,
         "device": jax.devices()[0].device_kind,
-        "cores": len(os.sched_getaffinity(0)),
-        "cpu": platform.processor() or platform.machine(),
-        "versions": {"jax": jax.__version__},
     }
-    print(json.dumps(result))
-    print(
-        f"{result['frames_per_second']} frames/s of {size[0]}x{size[1]} for a model at "
-        f"{run.dataset.image_size[0]}x{run.dataset.image_size[1]}, on {result['device']}; a push "
-        f"takes {median:.2f} ms (median), {slow:.1f} (95 of 100), {worst:.0f} (worst); poses come "
-        f"at most {online.delay} frames late, {online.delay / _RATE:.1f} s at {_RATE} frames/s"
+    measure.report(
+        "online",
+        result,
+        [
+            f"{result['frames_per_second']} frames/s of {size[0]}x{size[1]} for a model at "
+            f"{run.dataset.image_size[0]}x{run.dataset.image_size[1]}, on {result['device']}; "
+            f"a push takes {median:.2f} ms (median), {slow:.1f} (95 of 100), {worst:.0f} (worst); "
+            f"poses come at most {online.delay} frames late, "
+            f"{online.delay / _RATE:.1f} s at {_RATE} frames/s"
+        ],
     )
 
 

@@ -7,9 +7,7 @@ writing checksummed shards and metadata). Prints frames/s of both and their rati
     python -m benchmarks.prepare --frames 48 --repeats 3
 """
 
-import json
 import pathlib
-import platform
 import statistics
 import tempfile
 import time
@@ -17,8 +15,8 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-import PIL
 
+from benchmarks import measure
 from data_prep import fpha, images, shards
 from htt_jax import cli
 
@@ -41,19 +39,19 @@ def main(argv: Sequence[str] | None = None) -> None:
             bare.append(len(paths) / _seconds(_decode_and_resize, paths))
             out = pathlib.Path(folder) / f"out{repeat}"
             whole.append(len(paths) / _seconds(_prepare, raw, out))
-    result = {
-        "benchmark": "prepare",
+    result = measure.machine("opencv-python-headless", "pillow") | {
         "decode_resize_fps": round(statistics.median(bare), 1),
         "prepare_fps": round(statistics.median(whole), 1),
         "ratio": round(statistics.median(b / a for a, b in zip(bare, whole, strict=True)), 3),
         "frames": len(paths),
-        "cpu": platform.processor() or platform.machine(),
-        "versions": {"opencv": cv2.__version__, "pillow": PIL.__version__},
     }
-    print(json.dumps(result))
-    print(
-        f"one core: preparing {result['prepare_fps']} frames/s, decoding and resizing alone "
-        f"{result['decode_resize_fps']} frames/s: {result['ratio']:.0%}"
+    measure.report(
+        "prepare",
+        result,
+        [
+            f"one core: preparing {result['prepare_fps']} frames/s, decoding and resizing alone "
+            f"{result['decode_resize_fps']} frames/s: {result['ratio']:.0%}"
+        ],
     )
 
 

@@ -23,13 +23,11 @@ CHUNK = 2048  # rows decoded together: 0.8 GB at 480x270, a score of videos for 
 
 
 class Cache(Protocol):
-    """What a loader reads clips from instead of records.
+    """What a loader reads clips from instead of records."""
 
-    Attributes:
-        videos: of the split, without their encoded frames.
-    """
-
-    videos: list[Video]
+    @property
+    def videos(self) -> list[Video]:
+        """Of the split, without their encoded frames."""
 
     def frames(self, video: int, frames: Int[np.ndarray, " frames"]) -> dict[str, np.ndarray]:
         """Of frames of a video, `image` (frames, height, width, 3), or `row` (frames,) of it."""
