@@ -1,0 +1,124 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import torch_reference
+from benchmarks.torch_reference import PUBLISHED, TUNED, Inference, TrainStep
+from htt_jax.losses import LossWeights, htt_loss
+from tests.parity import cases, recipe
+
+# The graph is traced and differentiated as for inductor, but run as it is: that compiles for
+# a minute on a processor.
+TRACED = dataclasses.replace(TUNED, compiler="aot_eager")
+SETTINGS = pytest.mark.parametrize("setting", [PUBLISHED, TRACED], ids=lambda setting: setting.name)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Several wait for each other after every operation: long, where tests run side by side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def load(name, setting):
+    """Returns (model, batch, what the published code returned)."""
+    case = cases.CASES[name]
+    _, _, reference, expected = cases.load(name)
+    model = torch_reference.make_model(
+        setting,
+        joints=case["joints"],
+        actions=case["actions"],
+        objects=case["objects"],
+        window=case["t"],
+        state_dict={key: torch.tensor(x) for key, x in recipe.state_dict(case).items()},
+    )
+    batch = {name: torch.tensor(x) for name, x in reference.items()}
+    for label in ("object", "action"):
+        batch[label] = batch[label].long()
+    return model, batch, expected
+
+
+@pytest.fixture
+def outputs():
+    """Random outputs and labels of three clips of four frames, some of them unknown or masked."""
+    rng = np.random.default_rng(0)
+    shape = (3, 4)
+
+    def normal(*more):
+        return rng.normal(size=(*shape, *more)).astype(np.float32)
+
+    out = {
+        "joints_2d": normal(42, 2),
+        "depth": normal(42),
+        "object_logits": normal(5),
+        "action_logits": rng.normal(size=(3, 6)).astype(np.float32),
+    }
+    batch = {
+        "joints_2d": normal(42, 2),
+        "depth": normal(42),
+        "valid": np.arange(4) < np.array([[4], [2], [0]]),
+        "hand_annotated": rng.random((*shape, 2)) < 0.5,
+        "object": np.array([3, -1, 0]),
+        "action": np.array([-1, 2, 4]),
+    }
+    return out, batch
+
+
+@SETTINGS
+@pytest.mark.parametrize("name", ["fpha_forward", "h2o_forward"])
+def test_inference_gives_the_published_poses_objects_and_actions(name, setting):
+    model, batch, expected = load(name, setting)
+    found = {key: x.numpy() for key, x in Inference(model, setting)(batch).items()}
+    real = batch["valid"].numpy()
+    assert np.abs(found["estimated_joints_3d"] - expected["joints_3d"])[real].max() < 1e-6
+    objects = expected["object_probs"].argmax(-1)
+    np.testing.assert_array_equal(found["estimated_object"][real], objects[real])
+    assert np.abs(found["action_probabilities"] - expected["action_probs"]).max() < 2e-6
+
+
+@SETTINGS
+def test_four_steps_of_adam_give_the_published_losses(setting):
+    case = cases.CASES["fpha_train"]
+    model, batch, expected = load("fpha_train", setting)
+    step = TrainStep(model, setting, learning_rate=case["lr"])
+    schedule = torch.optim.lr_scheduler.StepLR(step.optimizer, case["lr_step"], gamma=0.5)
+    losses = []
+    for _ in range(case["steps"] + 1):
+        losses.append(step(batch).item())
+        schedule.step()
+    np.testing.assert_allclose(losses, expected["loss"], rtol=5e-5)
+
+
+def test_loss_is_ours_where_hands_objects_and_actions_are_unknown(outputs):
+    out, batch = outputs
+    expected, _ = htt_loss(
+        {name: jax.numpy.array(x) for name, x in out.items()},
+        {name: jax.numpy.array(x) for name, x in batch.items()},
+        LossWeights(),
+    )
+    found = torch_reference.htt_loss(
+        {name: torch.tensor(x) for name, x in out.items()},
+        {name: torch.tensor(x) for name, x in batch.items()},
+    )
+    np.testing.assert_allclose(found.item(), expected, rtol=1e-6)
+
+
+def test_uint8_images_give_what_their_floats_give():
+    model, batch, _ = load("fpha_train", PUBLISHED)
+    pixels = torch.randint(0, 256, batch["image"].shape, dtype=torch.uint8)
+    floats = pixels.float() / 255 - 0.5
+    estimates = Inference(model, PUBLISHED)
+    found, expected = (estimates({**batch, "image": image}) for image in (pixels, floats))
+    for name, x in expected.items():
+        torch.testing.assert_close(found[name], x, msg=name)
+
+
+def test_tuned_keeps_kernels_in_the_layout_of_its_images():
+    model, *_ = load("fpha_train", TUNED)
+    kernel = model.meshregnet["base_net"].conv1.weight
+    assert kernel.is_contiguous(memory_format=torch.channels_last)
