@@ -141,10 +141,10 @@ def _our_batches(
     config: "ConfigDict", trainer: "Trainer", steps: int
 ) -> Generator[dict[str, Any], None, None]:
     """From the first step on; the step is compiled for all of them before."""
-    from htt_jax import train
+    from htt_jax import train_input
 
     source = RecordSource(config.data.directory, "train")
-    batches, slots = train.train_batches(config, source, trainer.mesh, 0, steps)
+    batches, slots = train_input.train_batches(config, source, trainer.mesh, 0, steps)
     first = next(batches)
     trainer.compile(first.arrays, slots)
     yield first.arrays

@@ -8,8 +8,16 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from configs import default
-from htt_jax import configuration, evaluation, initialise, optim, rundir, sharding, train
-from htt_jax.data.loader import SLOT_ARRAYS
+from htt_jax import (
+    configuration,
+    evaluation,
+    initialise,
+    optim,
+    rundir,
+    sharding,
+    train,
+    train_input,
+)
 from htt_jax.datasets import DatasetSpec
 from htt_jax.rundir import DatasetFacts
 
@@ -61,14 +69,7 @@ class Trainer:
     def compile(self, arrays: Mapping[str, jax.Array], slots: Iterable[int]) -> None:
         """Compiles for batches like `arrays`, but with those numbers of slots."""
         for number in slots:
-            shapes = {
-                name: jax.ShapeDtypeStruct(
-                    (number, *x.shape[1:]) if name in SLOT_ARRAYS else x.shape,
-                    x.dtype,
-                    sharding=x.sharding,
-                )
-                for name, x in arrays.items()
-            }
+            shapes = train_input.with_slots(arrays, number)
             self._programs[number] = self._update.lower(self._abstract, shapes).compile()
 
     def step(self, arrays: Mapping[str, jax.Array]) -> None:

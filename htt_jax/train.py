@@ -10,7 +10,7 @@ import functools
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -32,16 +32,14 @@ from htt_jax import (
     optim,
     rundir,
     sharding,
+    train_input,
     train_step,
     version,
     warm_start,
 )
 from htt_jax.compilation import CompiledAhead
 from htt_jax.data import loader
-from htt_jax.data.cache import HostCache
-from htt_jax.data.loader import SLOT_ARRAYS
 from htt_jax.data.records import RecordSource
-from htt_jax.device_cache import DeviceCache
 from htt_jax.errors import InputError
 from htt_jax.logs import MetricLog
 from htt_jax.models.htt import HTT
@@ -105,11 +103,13 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         steps = last_step - first_step
         if state is not None and steps <= 0:
             return evaluate(state)
-        batches, slots = train_batches(config, source, mesh, first_step, steps)
+        pretrained = _pretrained(config, model, abstract) if state is None else None
+        batches, slots = train_input.train_batches(config, source, mesh, first_step, steps)
         first = next(batches)
-        programs = stack.enter_context(_compile_ahead(update, abstract, first, slots))
+        shapes = {n: (abstract, train_input.with_slots(first.arrays, n)) for n in slots}
+        programs = stack.enter_context(CompiledAhead(update, shapes))
         if state is None:
-            state = _start(config, model, optimizer, abstract, first)
+            state = _start(config, model, optimizer, abstract, pretrained, first)
 
         # Loop
         stop = stack.enter_context(StopRequest())
@@ -213,36 +213,15 @@ def _check_actions_known(source: RecordSource) -> None:
         )
 
 
-def _compile_ahead(
-    update: Update,
-    abstract: train_step.TrainState,
-    first: sharding.DeviceBatch,
-    slots: Sequence[int],
-) -> CompiledAhead[int]:
-    """The step for batches like the first one with every number of slots."""
-
-    def batch_of(number: int) -> dict[str, jax.ShapeDtypeStruct]:
-        return {
-            name: jax.ShapeDtypeStruct(
-                (number, *x.shape[1:]) if name in SLOT_ARRAYS else x.shape,
-                x.dtype,
-                sharding=x.sharding,
-            )
-            for name, x in first.arrays.items()
-        }
-
-    return CompiledAhead(update, {number: (abstract, batch_of(number)) for number in slots})
-
-
 def _start(
     config: ConfigDict,
     model: HTT,
     optimizer: optax.GradientTransformation,
     abstract: train_step.TrainState,
+    pretrained: dict[str, Any] | None,
     first: sharding.DeviceBatch,
 ) -> train_step.TrainState:
     """The state before the first step, born sharded."""
-    pretrained = _pretrained(config, model, abstract)
     state = initialise.random_state(model, optimizer, config.seed, abstract)
     if pretrained:
         return initialise.with_variables(state, pretrained)
@@ -262,37 +241,6 @@ def _pretrained(
         backbone = initialise.pretrained_backbone(config.init.backbone, model)
         return {name: {"backbone": tree} for name, tree in backbone.items()}
     return None
-
-
-def train_batches(
-    config: ConfigDict, source: RecordSource, mesh: Mesh, first_step: int, steps: int
-) -> tuple[Iterator[sharding.DeviceBatch], tuple[int, ...]]:
-    """Batches on the devices from the one behind `first_step` on, without end.
-
-    With `config.data.cache`, the whole split is decoded first.
-
-    Returns:
-        The batches, and the numbers of slots that the first `steps` of them have, as they come.
-
-    Raises:
-        InputError: as `htt_jax.data.loader.train_batches` and the caches.
-    """
-    options = configuration.load_options(config)
-    size = loader.checked_size(source, options["image_size"])
-    on_devices = None
-    if config.data.cache == "host":
-        options["cache"] = HostCache.fill(source, size)
-    elif config.data.cache == "device":
-        on_devices = DeviceCache(mesh, source, size)
-        options["cache"] = on_devices.rows
-    batches = loader.train_batches(
-        source, **options, batch_size=config.batch_size, seed=config.seed, first_step=first_step
-    )
-    placed = sharding.to_devices(mesh, batches)
-    if on_devices:
-        placed = on_devices.with_images(placed)
-    sizes = batches.slot_sizes(steps)
-    return placed, tuple(size * jax.process_count() for size in sizes)
 
 
 def _open_checkpoints(config: ConfigDict, workdir: epath.PathLike) -> checkpoint.Checkpoints:

@@ -49,9 +49,6 @@ from htt_jax.errors import InputError
 
 Batch: TypeAlias = dict[str, np.ndarray]
 
-SLOT_ARRAYS = ("image", "slot_clip", "slot_frame")
-"""Those of a batch on the devices whose first axis is the slots."""
-
 MAX_THREADS = 16
 MIN_SHARED_BYTES = 1 << 20  # what is smaller costs more as shared memory than as a message
 SAMPLED_STEPS = 256  # whose lengths decide the sizes of batches
