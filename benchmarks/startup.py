@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 
 from benchmarks import measure
+from benchmarks.lengths import WINDOW
 from htt_jax import camera, cli, compilation
 from htt_jax.data import records
 from htt_jax.datasets import FPHA, STORED_SIZE
@@ -86,7 +87,9 @@ def _start(
 ) -> Start:
     command = [sys.executable, "-m", "htt_jax.train", "--config=configs/fpha.py"]
     command += [f"--workdir={workdir}", f"--config.data.directory={data}", "--config.epochs=1"]
-    command += ["--config.init.backbone=", f"--config.batch_size={options.clips}"]
+    # A clip of one window, since random weights are fitted to all its places, padding too.
+    command += ["--config.init.backbone=", f"--config.data.frames={WINDOW}"]
+    command += [f"--config.batch_size={options.clips}"]
     command += [f"--config.eval.batch_size={options.clips}", "--config.log.every_steps=1"]
     log = workdir.with_suffix(".log")
     with log.open("w") as said:
