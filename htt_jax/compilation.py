@@ -22,6 +22,9 @@ def keep_programs() -> None:
     if CACHE_VARIABLE not in os.environ:
         home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
         jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(home) / "htt_jax"))
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        # JAX's own is a second; a start compiles dozens of programs that take less.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def options() -> dict[str, Any]:
