@@ -13,7 +13,7 @@ is found takes the place of what is stored; look at the difference before it is 
 
     python -m benchmarks.guard
     python -m benchmarks.guard --store
-    python -m benchmarks.guard --only train_step --frames 32 --width 160 --height 90
+    python -m benchmarks.guard --only train_step --rounds 2
 """
 
 import argparse
@@ -46,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", choices=_GUARDED, default=list(_GUARDED))
     parser.add_argument("--tolerance", type=float, default=0.15, help="share of a stored ratio")
     parser.add_argument("--store", action="store_true", help="store what is found")
-    parser.add_argument("--frames", type=int, default=64, help="T, of a clip")
+    parser.add_argument("--frames", type=int, default=32, help="T, of a clip")
     parser.add_argument("--clips", type=int, default=2, help="of a batch")
     parser.add_argument("--width", type=int, default=480, help="of train_step and inference")
     parser.add_argument("--height", type=int, default=270, help="of train_step and inference")
-    parser.add_argument("--rounds", type=int, default=2, help="of train_step and inference")
+    parser.add_argument("--rounds", type=int, default=1, help="of train_step and inference")
     options = parser.parse_args(argv)
     if not 0 < options.tolerance < 1:
         raise InputError(f"--tolerance is {options.tolerance}; it must be between 0 and 1")
