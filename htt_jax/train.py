@@ -72,9 +72,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     """
     # Input
     configuration.check(config)
-    if config.model.dtype == configuration.AUTO:  # on record, since other devices have another one
-        there = rundir.read(workdir) if rundir.exists(workdir) else None
-        config.model.dtype = there.config.model.dtype if there else configuration.fast_dtype()
+    _settle_dtype(config, workdir)
     source = RecordSource(config.data.directory, "train")
     steps_per_epoch = loader.steps_per_epoch(
         source, **configuration.clip_options(config), batch_size=config.batch_size
@@ -119,6 +117,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
             Monitor(log, source, first_step, last_step, steps_per_epoch, config.log.every_steps)
         )
         batches = itertools.chain([first], batches)
+        del first  # it would otherwise stay on the devices to the end
         results = None
         for step in range(first_step + 1, last_step + 1):
             asked = time.perf_counter()
@@ -142,6 +141,13 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
                 raise SystemExit(stop.exit_status)
         assert results is not None  # the last step is evaluated
         return results
+
+
+def _settle_dtype(config: ConfigDict, workdir: epath.PathLike) -> None:
+    """Puts on record what "auto" is, as other devices have another one; a run keeps its own."""
+    if config.model.dtype == configuration.AUTO:
+        there = rundir.read(workdir) if rundir.exists(workdir) else None
+        config.model.dtype = there.config.model.dtype if there else configuration.fast_dtype()
 
 
 def make_update(
