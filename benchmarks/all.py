@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, TextIO
 
 from benchmarks import commands, measure
-from htt_jax import cli
-from htt_jax.errors import InputError
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
 _DATA = "{data}"  # stands for the folder of a dataset that is written before
 

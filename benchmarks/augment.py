@@ -9,7 +9,8 @@ import jax
 import numpy as np
 
 from benchmarks import measure
-from htt_jax import augment, cli
+from htt_jax import augment
+from htt_jax.support import cli
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Int
 
 from benchmarks import lengths
-from htt_jax import camera, datasets
+from htt_jax import camera
 from htt_jax.data import packing
-from htt_jax.datasets import DatasetSpec
+from htt_jax.datasets.spec import FPHA, SPECS, STORED_SIZE, DatasetSpec
 
 Batch = dict[str, np.ndarray]
 
@@ -63,8 +63,8 @@ def add_options(parser: argparse.ArgumentParser, *, clips: int) -> None:
     parser.add_argument("--clips", type=int, default=clips, help="of a batch")
     parser.add_argument("--batches", type=int, default=8, help="of a run, one step each")
     parser.add_argument("--frames", type=int, default=lengths.FRAMES, help="T, of a clip")
-    parser.add_argument("--width", type=int, default=datasets.STORED_SIZE[0], help="pixels")
-    parser.add_argument("--height", type=int, default=datasets.STORED_SIZE[1], help="pixels")
+    parser.add_argument("--width", type=int, default=STORED_SIZE[0], help="pixels")
+    parser.add_argument("--height", type=int, default=STORED_SIZE[1], help="pixels")
 
 
 def from_options(options: argparse.Namespace, *, training: bool) -> Clips:
@@ -112,7 +112,7 @@ def draw(
 
 def spec_of(dataset: str) -> DatasetSpec:
     """The dataset whose model is measured at those lengths; for `full` ones FPHA's."""
-    return datasets.SPECS.get(dataset, datasets.FPHA)
+    return SPECS.get(dataset, FPHA)
 
 
 def packed(clips: Clips) -> list[Batch]:

@@ -15,11 +15,12 @@ import cv2
 import numpy as np
 
 from benchmarks import lengths, measure
-from htt_jax import camera, cli
+from htt_jax import camera
 from htt_jax.data import records
 from htt_jax.data.decode import decode_frame
-from htt_jax.datasets import FPHA, STORED_SIZE
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import FPHA, STORED_SIZE
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
 PUBLISHED_FOLDER = "published"
 PIXELS, JPEG = "pixels", "jpeg"

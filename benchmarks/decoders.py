@@ -29,11 +29,11 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from benchmarks import dataset, measure
-from htt_jax import cli
 from htt_jax.data.decode import decode_frame
 from htt_jax.data.records import RecordSource
-from htt_jax.datasets import STORED_SIZE
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import STORED_SIZE
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
 Decoder = Callable[[bytes], UInt8[np.ndarray, "height width 3"]]
 

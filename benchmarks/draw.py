@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from benchmarks import measure
-from htt_jax import cli
-from htt_jax.datasets import H2O, JOINTS_PER_HAND
+from htt_jax.datasets.spec import H2O, JOINTS_PER_HAND
+from htt_jax.support import cli
 from htt_jax.visual.scene import FrameScene, Renderer
 from htt_jax.visual.timeline import History
 from htt_jax.visual.video import VideoWriter

@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import clip_batches, dataset, lengths, side_by_side
 from benchmarks import measure as reports
 from benchmarks.side_by_side import OURS, Counts, Measurement
-from htt_jax import cli
 from htt_jax.data.records import RecordSource
-from htt_jax.datasets import FPHA
+from htt_jax.datasets.spec import FPHA
+from htt_jax.support import cli
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -125,11 +125,11 @@ def _device_only(options: argparse.Namespace) -> Measurement:
 
 def _our_trainer(options: argparse.Namespace) -> "tuple[ConfigDict, Trainer]":
     from benchmarks import ours
-    from htt_jax import rundir
+    from htt_jax.runs.directory import dataset_facts
 
     config = _config(options)
     source = RecordSource(options.data, "train")
-    return config, ours.Trainer(config, rundir.dataset_facts(source, None))
+    return config, ours.Trainer(config, dataset_facts(source, None))
 
 
 def _steps(options: argparse.Namespace) -> int:
@@ -141,10 +141,10 @@ def _our_batches(
     config: "ConfigDict", trainer: "Trainer", steps: int
 ) -> Generator[dict[str, Any], None, None]:
     """From the first step on; the step is compiled for all of them before."""
-    from htt_jax import train_input
+    from htt_jax.training.input import train_batches
 
     source = RecordSource(config.data.directory, "train")
-    batches, slots = train_input.train_batches(config, source, trainer.mesh, 0, steps)
+    batches, slots = train_batches(config, source, trainer.mesh, 0, steps)
     first = next(batches)
     trainer.compile(first.arrays, slots)
     yield first.arrays
@@ -198,13 +198,13 @@ def _tuned(options: argparse.Namespace) -> Measurement:
 
     jax.config.update("jax_platforms", "cpu")  # a GPU is PyTorch's here
     from benchmarks import theirs, torch_reference
-    from htt_jax import configuration
     from htt_jax.data import loader
+    from htt_jax.runs.config import load_options
 
     config = _config(options)
     batches = loader.train_batches(
         RecordSource(options.data, "train"),
-        **configuration.load_options(config),
+        **load_options(config),
         batch_size=config.batch_size,
         seed=config.seed,
     )

@@ -25,8 +25,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks import commands, measure
-from htt_jax import cli
-from htt_jax.errors import InputError
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
 RATIOS = pathlib.Path(__file__).with_name("ratios.json")
 _LIMIT = 1800  # seconds of a benchmark

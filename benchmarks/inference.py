@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from benchmarks import clip_batches, side_by_side
 from benchmarks.clip_batches import Clips
 from benchmarks.side_by_side import OURS, PYTORCH, Counts, Measurement
-from htt_jax import cli
+from htt_jax.support import cli
 
 _SETTINGS = (OURS, *PYTORCH)
 

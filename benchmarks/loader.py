@@ -17,12 +17,12 @@ import numpy as np
 
 from benchmarks import measure
 from benchmarks.lengths import FRAMES, SPACING, WINDOW
-from htt_jax import cli
 from htt_jax.data.cache import HostCache
 from htt_jax.data.decode import decode_frame
 from htt_jax.data.loader import train_batches
 from htt_jax.data.records import RecordSource
-from htt_jax.errors import InputError
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -28,9 +28,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks import dataset, measure
-from htt_jax import cli
-from htt_jax.datasets import STORED_SIZE
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import STORED_SIZE
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
 BAD_INPUT = 2  # exit status, as of every command here
 _DEFAULT_FRAMES = {"settings": 128, "leak": 6, "video": 512}

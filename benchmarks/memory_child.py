@@ -21,24 +21,20 @@ from ml_collections import ConfigDict
 
 from benchmarks import clip_batches, lengths, ours
 from configs import simulated
-from htt_jax import (
-    camera,
-    cli,
-    configuration,
-    initialise,
-    optim,
-    prediction,
-    rundir,
-    sharding,
-    train,
-    train_input,
-)
+from htt_jax import camera, train
 from htt_jax.data.records import RecordSource
-from htt_jax.datasets import FPHA
-from htt_jax.frames import Frame, Resizer
-from htt_jax.restore import TrainedRun
-from htt_jax.rundir import DatasetFacts
-from htt_jax.train_step import TrainState
+from htt_jax.datasets.spec import FPHA
+from htt_jax.devices import sharding
+from htt_jax.prediction.frames import Frame, Resizer
+from htt_jax.prediction.video import predict_video
+from htt_jax.runs.config import check_options, fast_dtype, make_model
+from htt_jax.runs.directory import DatasetFacts, Run, dataset_facts
+from htt_jax.runs.opening import TrainedRun
+from htt_jax.support import cli
+from htt_jax.training import initialise
+from htt_jax.training.input import train_batches
+from htt_jax.training.optimizer import adam, step_decay
+from htt_jax.training.step import TrainState
 
 _POOL = 8  # different frames of a synthetic video
 _STEPS_AHEAD = 20  # that the host may be, as in training, whose log then waits
@@ -70,9 +66,9 @@ class _Setup:
     @staticmethod
     def make(config: ConfigDict, dataset: DatasetFacts, *, start: bool) -> "_Setup":
         """With random weights, or without any if nothing is to `start`."""
-        model = configuration.make_model(config, dataset)
-        schedule = optim.step_decay(steps_per_epoch=10_000, **config.optimizer)
-        optimizer = optim.adam(schedule)
+        model = make_model(config, dataset)
+        schedule = step_decay(steps_per_epoch=10_000, **config.optimizer)
+        optimizer = adam(schedule)
         mesh = sharding.single_device_mesh()
         abstract = initialise.abstract_state(model, optimizer, mesh)
         update = train.make_update(config, model, optimizer, schedule, abstract)
@@ -87,8 +83,8 @@ def _train(options: SimpleNamespace) -> dict[str, Any]:
     config = _paper_config(options)
     config.data.directory, config.data.cache = options.data, options.cache
     source = RecordSource(options.data, "train")
-    setup = _Setup.make(config, rundir.dataset_facts(source, config.data.image_size), start=True)
-    batches, _ = train_input.train_batches(config, source, setup.mesh, 0, options.steps)
+    setup = _Setup.make(config, dataset_facts(source, config.data.image_size), start=True)
+    batches, _ = train_batches(config, source, setup.mesh, 0, options.steps)
     programs: dict[int, Any] = {}
     state = setup.state
     for _ in range(options.steps):
@@ -139,11 +135,11 @@ def _leak(options: SimpleNamespace) -> dict[str, Any]:
     config = _tiny_config()
     config.data.directory = options.data
     config.data.frames, config.batch_size = options.frames, options.clips
-    configuration.check_options(config)
+    check_options(config)
     source = RecordSource(options.data, "train")
-    trainer = ours.Trainer(config, rundir.dataset_facts(source, config.data.image_size))
+    trainer = ours.Trainer(config, dataset_facts(source, config.data.image_size))
     steps, early = options.steps, options.steps // 4
-    batches, slots = train_input.train_batches(config, source, trainer.mesh, 0, steps)
+    batches, slots = train_batches(config, source, trainer.mesh, 0, steps)
     first = next(batches)
     trainer.compile(first.arrays, slots)  # all, so that no program comes between the two looks
     after = []
@@ -172,18 +168,18 @@ def _video(options: SimpleNamespace) -> dict[str, Any]:
     config.data.frames = lengths.FRAMES  # of its clips; `options.frames` are the video's
     size = (options.width, options.height)
     dataset = ours.dataset_facts(FPHA, size)
-    model = configuration.make_model(config, dataset)
+    model = make_model(config, dataset)
     abstract = initialise.abstract_state(model, optax.identity(), sharding.single_device_mesh())
     state = initialise.random_state(model, optax.identity(), 0, abstract)
-    run = TrainedRun("random", rundir.Run(config, dataset), model, state.variables, 0)
+    run = TrainedRun("random", Run(config, dataset), model, state.variables, 0)
     intrinsics = camera.scale_intrinsics(FPHA.intrinsics, FPHA.native_size, size)
-    found = prediction.predict_video(run, _SyntheticFrames(options.frames, size), intrinsics)
+    found = predict_video(run, _SyntheticFrames(options.frames, size), intrinsics)
     assert len(found.joints_3d) == options.frames
     return {"dtype": config.model.dtype}
 
 
 class _SyntheticFrames:
-    """Frames as of a video file, but made as they are read; see `htt_jax.frames.Frames`."""
+    """Frames as of a video file, but made as they are read (`htt_jax.prediction.frames.Frames`)."""
 
     def __init__(self, count: int, size: tuple[int, int]):
         """So many random frames of (width, height)."""
@@ -211,7 +207,7 @@ def _tiny_config() -> ConfigDict:
     config = simulated.get_config()
     config.data.image_size = (60, 34)
     config.model.width, config.model.mlp_width, config.model.backbone_width = 32, 64, 4
-    config.model.dtype = configuration.fast_dtype()
+    config.model.dtype = fast_dtype()
     return config
 
 

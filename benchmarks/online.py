@@ -17,11 +17,17 @@ import numpy as np
 import optax
 
 from benchmarks import measure
-from htt_jax import camera, cli, configuration, datasets, initialise, rundir, sharding
-from htt_jax.online import OnlinePredictor
-from htt_jax.restore import TrainedRun
+from htt_jax import camera
+from htt_jax.datasets.spec import FPHA, H2O, STORED_SIZE
+from htt_jax.devices import sharding
+from htt_jax.prediction.online import OnlinePredictor
+from htt_jax.runs.config import make_model
+from htt_jax.runs.directory import DatasetFacts, Run
+from htt_jax.runs.opening import TrainedRun
+from htt_jax.support import cli
+from htt_jax.training import initialise
 
-_DATASETS = {"fpha": datasets.FPHA, "h2o": datasets.H2O, "simulated": datasets.FPHA}
+_DATASETS = {"fpha": FPHA, "h2o": H2O, "simulated": FPHA}
 _RATE = 30  # frames a second of a camera
 
 
@@ -88,18 +94,18 @@ def _random_run(name: str) -> TrainedRun:
     """The model of a config, with random weights."""
     config = importlib.import_module(f"configs.{name}").get_config()
     spec = _DATASETS[name]
-    dataset = rundir.DatasetFacts(
+    dataset = DatasetFacts(
         name=spec.name,
         action_names=spec.action_names,
         object_names=spec.object_names,
-        image_size=tuple(config.data.image_size or datasets.STORED_SIZE),
+        image_size=tuple(config.data.image_size or STORED_SIZE),
         fingerprint=None,
     )
-    model = configuration.make_model(config, dataset)
+    model = make_model(config, dataset)
     mesh = sharding.single_device_mesh()
     abstract = initialise.abstract_state(model, optax.identity(), mesh)
     state = initialise.random_state(model, optax.identity(), 0, abstract)
-    return TrainedRun(name, rundir.Run(config, dataset), model, state.variables, 0)
+    return TrainedRun(name, Run(config, dataset), model, state.variables, 0)
 
 
 if __name__ == "__main__":

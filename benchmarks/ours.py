@@ -8,18 +8,16 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from configs import default
-from htt_jax import (
-    configuration,
-    evaluation,
-    initialise,
-    optim,
-    rundir,
-    sharding,
-    train,
-    train_input,
-)
-from htt_jax.datasets import DatasetSpec
-from htt_jax.rundir import DatasetFacts
+from htt_jax import train
+from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.devices import sharding
+from htt_jax.evaluation.results import make_evaluation_step
+from htt_jax.runs import directory as rundir
+from htt_jax.runs.config import make_model
+from htt_jax.runs.directory import DatasetFacts
+from htt_jax.training import initialise
+from htt_jax.training.input import with_slots
+from htt_jax.training.optimizer import adam, step_decay
 
 
 def make_config(*, clips: int, frames: int, dtype: str | None) -> ConfigDict:
@@ -56,9 +54,9 @@ class Trainer:
 
     def __init__(self, config: ConfigDict, dataset: DatasetFacts) -> None:
         """Makes random weights; each shape is compiled in its first step, or before."""
-        model = configuration.make_model(config, dataset)
-        schedule = optim.step_decay(steps_per_epoch=10_000, **config.optimizer)
-        optimizer = optim.adam(schedule)
+        model = make_model(config, dataset)
+        schedule = step_decay(steps_per_epoch=10_000, **config.optimizer)
+        optimizer = adam(schedule)
         self.mesh = sharding.single_device_mesh()
         self._abstract = initialise.abstract_state(model, optimizer, self.mesh)
         self._update: Any = train.make_update(config, model, optimizer, schedule, self._abstract)
@@ -69,7 +67,7 @@ class Trainer:
     def compile(self, arrays: Mapping[str, jax.Array], slots: Iterable[int]) -> None:
         """Compiles for batches like `arrays`, but with those numbers of slots."""
         for number in slots:
-            shapes = train_input.with_slots(arrays, number)
+            shapes = with_slots(arrays, number)
             self._programs[number] = self._update.lower(self._abstract, shapes).compile()
 
     def step(self, arrays: Mapping[str, jax.Array]) -> None:
@@ -92,12 +90,12 @@ class Evaluator:
 
     def __init__(self, config: ConfigDict, dataset: DatasetFacts) -> None:
         """Makes random weights; each shape is compiled in its first step."""
-        model = configuration.make_model(config, dataset)
+        model = make_model(config, dataset)
         self.mesh = sharding.single_device_mesh()
-        identity = optim.adam(lambda step: 0.0)
+        identity = adam(lambda step: 0.0)
         abstract = initialise.abstract_state(model, identity, self.mesh)
         self._variables = initialise.random_state(model, identity, 0, abstract).variables
-        self._step = evaluation.make_evaluation_step(model, self.mesh)
+        self._step = make_evaluation_step(model, self.mesh)
 
     def step(self, arrays: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         """Estimates and labels; does not wait for them."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import measure
 from data_prep import fpha, images, shards
-from htt_jax import cli
+from htt_jax.support import cli
 
 _VIDEO = "Subject_1/put_salt/{}"
 

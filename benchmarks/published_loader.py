@@ -31,7 +31,7 @@ from htt_jax import camera
 from htt_jax.augment import AugmentOptions
 from htt_jax.data.clips import clip_frames, clip_table
 from htt_jax.data.records import RecordSource, Video
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 
 _RANGES = AugmentOptions()
 _ENHANCERS = {

@@ -21,8 +21,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from htt_jax import cli
-from htt_jax.errors import InputError
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
 _SIZES = ((1280, 900), (390, 844))
 _SCHEMES = ("light", "dark")

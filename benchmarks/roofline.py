@@ -29,9 +29,10 @@ import jax.numpy as jnp
 from benchmarks import clip_batches, matrix_work, measure, ours
 from benchmarks import roofline_parts as parts
 from benchmarks.matrix_work import Work
-from htt_jax import cli, compilation
-from htt_jax.datasets import STORED_SIZE
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import STORED_SIZE
+from htt_jax.devices import compilation
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
 WHOLE = "whole step"
 

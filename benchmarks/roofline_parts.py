@@ -12,10 +12,14 @@ from ml_collections import ConfigDict
 
 from benchmarks import clip_batches, ours
 from benchmarks.clip_batches import Clips
-from htt_jax import augment, configuration, initialise, optim, sharding, train
+from htt_jax import augment, train
+from htt_jax.devices import sharding
 from htt_jax.models.htt import HTT
 from htt_jax.models.resnet import ResNet18
-from htt_jax.train_step import TrainState
+from htt_jax.runs.config import make_model
+from htt_jax.training import initialise
+from htt_jax.training.optimizer import adam, step_decay
+from htt_jax.training.step import TrainState
 
 
 class Part(NamedTuple):
@@ -95,9 +99,9 @@ class Step:
 
 def make(config: ConfigDict, clips: Clips) -> Step:
     """The step of `config` with random weights, on the first batch of `clips`."""
-    model = configuration.make_model(config, ours.dataset_facts(clips.spec, clips.image_size))
-    schedule = optim.step_decay(steps_per_epoch=10_000, **config.optimizer)
-    optimizer = optim.adam(schedule)
+    model = make_model(config, ours.dataset_facts(clips.spec, clips.image_size))
+    schedule = step_decay(steps_per_epoch=10_000, **config.optimizer)
+    optimizer = adam(schedule)
     mesh = sharding.single_device_mesh()
     abstract = initialise.abstract_state(model, optimizer, mesh)
     update = train.make_update(config, model, optimizer, schedule, abstract)

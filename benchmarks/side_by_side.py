@@ -1,6 +1,6 @@
 """Runs the same measurement in several settings, each in a process of its own, and compares them.
 
-Commands of this project change how the C library gives memory back (`htt_jax.host_memory`), which
+Commands of this project change how the C library gives memory back (`devices.host_memory`), which
 would change PyTorch's speed too. Here only `OURS`, `published_kept` and `tuned` run so; the setting
 `published` runs as its users run it.
 """
@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from absl import flags
 
 from benchmarks import measure
-from htt_jax import host_memory
-from htt_jax.errors import InputError
+from htt_jax.devices import host_memory
+from htt_jax.support.errors import InputError
 
 OURS = "ours"
 PYTORCH = ("published", "published_kept", "tuned")

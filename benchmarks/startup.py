@@ -30,10 +30,12 @@ import numpy as np
 
 from benchmarks import measure
 from benchmarks.lengths import WINDOW
-from htt_jax import camera, cli, compilation
+from htt_jax import camera
 from htt_jax.data import records
-from htt_jax.datasets import FPHA, STORED_SIZE
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import FPHA, STORED_SIZE
+from htt_jax.devices import compilation
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
 _POLL_SECONDS = 0.01
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks import clip_batches, torch_reference
 from benchmarks.clip_batches import Clips
 from benchmarks.torch_reference import PUBLISHED, TUNED, Setting
-from htt_jax.datasets import DatasetSpec
+from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.interop import torch_model
 
 SETTINGS = {"published": PUBLISHED, "published_kept": PUBLISHED, "tuned": TUNED}

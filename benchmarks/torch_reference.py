@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from htt_jax.datasets import JOINTS_PER_HAND
+from htt_jax.datasets.spec import JOINTS_PER_HAND
 from htt_jax.interop import torch_model
 from htt_jax.losses import LossWeights
 
@@ -95,7 +95,7 @@ class TrainStep:
 
 
 class Inference:
-    """Estimates of a batch: what `htt_jax.evaluation`'s step returns, without the labels."""
+    """Estimates of a batch: what the step of `evaluation.results` returns, but the labels."""
 
     def __init__(self, model: torch_model.HTT, setting: Setting) -> None:
         """Prepares; what has to be compiled is compiled in the first call."""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from data_prep import report, shards, verify
 from data_prep.images import DEFAULT_QUALITY, FrameEncoder
 from data_prep.raw import RawDataset
-from htt_jax import cli
-from htt_jax.errors import InputError
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
 
 def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentParser:

@@ -23,13 +23,15 @@ from data_prep.raw import (
     numbered_files,
     read_lines,
 )
-from htt_jax import camera, cli, datasets
+from htt_jax import camera
 from htt_jax.data.records import Video
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import FPHA
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
-NATIVE_SIZE = datasets.FPHA.native_size
+NATIVE_SIZE = FPHA.native_size
 
-INTRINSICS = datasets.FPHA.intrinsics
+INTRINSICS = FPHA.intrinsics
 """Of the colour camera, pixels at 1920x1080."""
 
 WORLD_TO_CAMERA = np.array(
@@ -156,7 +158,7 @@ def find(root: pathlib.Path) -> RawDataset:
                 notes.append(reason)
             else:
                 videos[split].append(video)
-    return RawDataset(datasets.FPHA, root, actions, object_names, videos, notes)
+    return RawDataset(FPHA, root, actions, object_names, videos, notes)
 
 
 def read_actions(path: pathlib.Path) -> tuple[dict[str, str], list[str], list[Note]]:
@@ -170,7 +172,7 @@ def read_actions(path: pathlib.Path) -> tuple[dict[str, str], list[str], list[No
     if not path.is_file():
         what = "the built-in list of 45 actions and 26 objects is used"
         note = Note("missing", str(path), what)
-        return dict(datasets.FPHA.object_of_action), list(datasets.FPHA.object_names), [note]
+        return dict(FPHA.object_of_action), list(FPHA.object_names), [note]
     rows: dict[int, tuple[str, str]] = {}
     for line, words in read_lines(path)[1:]:
         if len(words) < 3:

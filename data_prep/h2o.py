@@ -24,19 +24,21 @@ from data_prep.raw import (
     numbered_files,
     read_lines,
 )
-from htt_jax import camera, cli, datasets
+from htt_jax import camera
 from htt_jax.data.records import Video
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import H2O
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
-NATIVE_SIZE = datasets.H2O.native_size
+NATIVE_SIZE = H2O.native_size
 
-DEFAULT_INTRINSICS = (*datasets.H2O.camera, *map(float, NATIVE_SIZE))
+DEFAULT_INTRINSICS = (*H2O.camera, *map(float, NATIVE_SIZE))
 """fx fy cx cy width height, used where cam_intrinsics.txt is missing."""
 
-ACTIONS = datasets.H2O.action_names
+ACTIONS = H2O.action_names
 """In the order of their labels, the first of which is 1; label 0 is the background."""
 
-OBJECTS = datasets.H2O.object_names
+OBJECTS = H2O.object_names
 
 _CAMERA = "cam4"  # the head-mounted one
 _SPLITS = ("train", "val", "test")
@@ -136,7 +138,7 @@ def find(root: pathlib.Path) -> RawDataset:
         raise InputError(f"{labels} has none of action_train.txt, action_val.txt, action_test.txt")
     folders = {segment.color.name for segments in splits.values() for segment in segments}
     notes += [Note("choice", f"{_CAMERA}/{name}", "frames") for name in sorted(folders)]
-    return RawDataset(datasets.H2O, root, ACTIONS, OBJECTS, splits, notes)
+    return RawDataset(H2O, root, ACTIONS, OBJECTS, splits, notes)
 
 
 def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from htt_jax.datasets import STORED_SIZE as SIZE
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import STORED_SIZE as SIZE
+from htt_jax.support.errors import InputError
 
 DEFAULT_QUALITY = 95
 

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import cv2
 
-from htt_jax import progress
-from htt_jax.errors import InputError
+from htt_jax.support import progress
+from htt_jax.support.errors import InputError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from htt_jax.data.records import Video
-from htt_jax.datasets import DatasetSpec
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.support.errors import InputError
 
 
 class Note(NamedTuple):

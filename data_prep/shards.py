@@ -19,9 +19,9 @@ from data_prep.images import DEFAULT_QUALITY, SIZE, FrameEncoder
 from data_prep.raw import Note, RawDataset, RawVideo
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import ShardIndex, ShardWriter
-from htt_jax.datasets import DatasetSpec
-from htt_jax.errors import InputError
-from htt_jax.files import atomic_write
+from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write
 
 VIDEOS_PER_SHARD = 8  # some 30 MB: enough shards for many cores, and little to redo when resuming
 

@@ -21,9 +21,9 @@ import cv2
 from data_prep.parallel import end_with_parent
 from data_prep.simulation import layouts, preview, render, take
 from data_prep.simulation.actions import ACTIONS, DEFAULT_ACTIONS, Action
-from htt_jax import cli, progress
-from htt_jax.errors import InputError
-from htt_jax.files import atomic_write
+from htt_jax.support import cli, progress
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write
 
 _RECIPE = ".simulation.json"  # what a folder was made with, so that no two datasets mix
 _ENCODING = {

@@ -10,7 +10,7 @@ import numpy as np
 from data_prep import images, parallel
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import Metadata, ShardIndex, Video
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,8 @@ import tempfile
 import av
 from PIL import Image
 
-from htt_jax import cli, predict
+from htt_jax import predict
+from htt_jax.support import cli
 
 VIDEO = "Subject_1/pour_juice_bottle/10"  # of the test split
 FRAME = 9

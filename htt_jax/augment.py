@@ -18,7 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from htt_jax import camera
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 
 Batch: TypeAlias = Mapping[str, Array]
 Planes: TypeAlias = tuple[Array, Array, Array]

@@ -8,9 +8,13 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from htt_jax import ablation, cli, comparison, published, tables
-from htt_jax.comparison import EvaluatedRun, Group
-from htt_jax.files import atomic_write, make_folder
+from htt_jax.datasets import published
+from htt_jax.evaluation import tables
+from htt_jax.evaluation.studies import ablation
+from htt_jax.evaluation.studies import runs as comparison
+from htt_jax.evaluation.studies.runs import EvaluatedRun, Group
+from htt_jax.support import cli
+from htt_jax.support.files import atomic_write, make_folder
 
 FILES = ("compare.md", "compare.csv", "compare.json")
 

@@ -12,15 +12,18 @@ import jax
 import numpy as np
 from absl import logging
 
-from htt_jax import baselines, cli, evaluation, inference, report, tables, version
 from htt_jax.data.records import RecordSource
-from htt_jax.errors import InputError
-from htt_jax.estimates import Collector, Estimates
-from htt_jax.files import atomic_write, make_folder
-from htt_jax.finite import check_finite
-from htt_jax.inference import SplitInference
-from htt_jax.report.writing import PAGE_FILE
-from htt_jax.restore import TrainedRun
+from htt_jax.evaluation import baselines, report, tables
+from htt_jax.evaluation.estimates import Collector, Estimates
+from htt_jax.evaluation.finite import check_finite
+from htt_jax.evaluation.report.writing import PAGE_FILE
+from htt_jax.evaluation.results import Results, headline, results_of
+from htt_jax.evaluation.split import SplitInference, open_split
+from htt_jax.runs import version
+from htt_jax.runs.opening import TrainedRun
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write, make_folder
 
 RESULTS_FILE = "results.json"
 TABLES_FILE = "tables.md"
@@ -34,7 +37,7 @@ class Evaluation:
     """One checkpoint on one split.
 
     Attributes:
-        report: what results.json holds: `results` and `baselines` (see `htt_jax.evaluation`),
+        report: what results.json holds: `results` and `baselines` (see `evaluation.results`),
             `headline`, `run`, `dataset`, `published`, `software`.
         estimates: of every frame.
         source: the split.
@@ -69,7 +72,7 @@ def evaluate(
         InputError: no run, checkpoint or split there, the dataset is of another kind, or the
             checkpoint gives values that are not finite.
     """
-    opened = inference.open_split(
+    opened = open_split(
         workdir,
         split=split,
         data=data,
@@ -87,7 +90,7 @@ def evaluate(
         spacing=run.config.data.spacing,
         image_size=run.dataset.image_size,
     )
-    results = evaluation.results_of(
+    results = results_of(
         _collecting(opened, collector),
         run.dataset,
         mask_unannotated=run.config.mask_unannotated_hands,
@@ -118,14 +121,14 @@ def _report(
     run: TrainedRun,
     source: RecordSource,
     training: RecordSource,
-    results: evaluation.Results,
-    baseline_results: evaluation.Results,
+    results: Results,
+    baseline_results: Results,
 ) -> Report:
     for entry in results["action"]["per_video"]:
         entry |= _names_of(entry, source)
     del baseline_results["action"]["per_video"]  # the same prediction for each
     return {
-        "headline": evaluation.headline(results),
+        "headline": headline(results),
         "results": results,
         "baselines": baseline_results,
         "run": {

@@ -11,14 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from htt_jax import camera, cli, export_formats, model_card, restore, sharding
-from htt_jax.errors import InputError
-from htt_jax.export_formats import FORMATS
-from htt_jax.files import explained_writes, make_folder
-from htt_jax.interop import comparison
-from htt_jax.interop.comparison import Arrays
+from htt_jax import camera
+from htt_jax.devices import sharding
+from htt_jax.interop import agreement, model_card
+from htt_jax.interop.agreement import Arrays
+from htt_jax.interop.formats import FORMATS, apply
 from htt_jax.models.htt import HTT
-from htt_jax.restore import TrainedRun
+from htt_jax.runs.opening import TrainedRun, open_run
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import explained_writes, make_folder
 
 
 def export(workdir: str, to: str, out: pathlib.Path, step: int | None = None) -> dict[str, float]:
@@ -49,7 +51,7 @@ def _export(workdir: str, to: str, out: pathlib.Path, step: int | None) -> dict[
         raise InputError(f"--out={out} must end in {form.suffix}, the suffix of {to}")
     if out.is_dir():
         raise InputError(f"--out={out} is a folder; name a file in it")
-    run = restore.open_run(workdir, step, sharding.single_device_mesh(_processor()))
+    run = open_run(workdir, step, sharding.single_device_mesh(_processor()))
     if not form.keeps_dtype:
         run = _in_float32(run)
     make_folder(out.parent)
@@ -83,11 +85,11 @@ def _processor() -> jax.Device:
 def _compare(written: pathlib.Path, run: TrainedRun, to: str) -> dict[str, float]:
     """Reads an export back, runs it, and says how far its outputs are from the run's."""
     inputs = _noise(run)
-    expected = export_formats.apply(run, run.variables, inputs)
+    expected = apply(run, run.variables, inputs)
     _check_finite(run, expected)
     found = FORMATS[to].run(written, run, inputs)
-    differences = comparison.differences(expected, found, inputs["valid"])
-    wrong = comparison.too_large(expected, differences, inputs["valid"])
+    differences = agreement.differences(expected, found, inputs["valid"])
+    wrong = agreement.too_large(expected, differences, inputs["valid"])
     if wrong:
         listed = ", ".join(f"{name} by {differences[name]:.3g}" for name in wrong)
         raise InputError(
@@ -110,7 +112,7 @@ def _in_float32(run: TrainedRun) -> TrainedRun:
 def _noise(run: TrainedRun) -> dict[str, np.ndarray]:
     spec, size = run.dataset.spec, run.dataset.image_size
     matrix = camera.scale_intrinsics(spec.intrinsics, spec.native_size, size)
-    return comparison.noise(run.config.model.window, size, matrix)
+    return agreement.noise(run.config.model.window, size, matrix)
 
 
 def _check_finite(run: TrainedRun, outputs: Arrays) -> None:
@@ -146,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     differences = export(options.workdir, options.to, options.out, options.step)
     print("read back and run; largest differences to the run's own outputs:")
     for name, difference in differences.items():
-        print(f"  {name:13} {difference:.2e} {comparison.UNITS[name]}".rstrip())
+        print(f"  {name:13} {difference:.2e} {agreement.UNITS[name]}".rstrip())
     print(f"written: {options.out}, model card: {_card(options.out)}")
 
 

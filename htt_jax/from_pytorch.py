@@ -11,15 +11,17 @@ import jax.numpy as jnp
 import optax
 from absl import logging
 
-from htt_jax import cli, optim, restore, rundir
-from htt_jax.checkpoint import Checkpoints
 from htt_jax.data.records import RecordSource
-from htt_jax.errors import InputError
-from htt_jax.files import explained_writes, make_folder
 from htt_jax.interop import imported
 from htt_jax.interop.imported import Imported
-from htt_jax.rundir import Run
-from htt_jax.train_step import TrainState, create_state
+from htt_jax.runs.checkpoint import Checkpoints
+from htt_jax.runs.directory import CHECKPOINTS, Run, start
+from htt_jax.runs.opening import check_same_classes
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import explained_writes, make_folder
+from htt_jax.training.optimizer import adam, step_decay, with_moments
+from htt_jax.training.step import TrainState, create_state
 
 
 def write_run(found: Imported, run: Run, workdir: pathlib.Path) -> int:
@@ -44,12 +46,12 @@ def write_run(found: Imported, run: Run, workdir: pathlib.Path) -> int:
     ):
         written = pathlib.Path(folder) / workdir.name
         with Checkpoints(
-            written / rundir.CHECKPOINTS,
+            written / CHECKPOINTS,
             keep=run.config.checkpoint.keep,
             best_metric=run.config.checkpoint.best_metric,
         ) as checkpoints:
             checkpoints.save(step, state)
-        rundir.start(written, run)
+        start(written, run)
         written.replace(workdir)
     return step
 
@@ -63,7 +65,7 @@ def _check_new(workdir: pathlib.Path) -> None:
 
 def _state(found: Imported, run: Run) -> TrainState:
     """The state of a run that has come as far as the file."""
-    optimizer = optim.adam(optax.constant_schedule(run.config.optimizer.learning_rate))
+    optimizer = adam(optax.constant_schedule(run.config.optimizer.learning_rate))
     state = create_state(jax.tree.map(jnp.asarray, found.variables), optimizer)
     if found.moments is None:
         return state
@@ -76,7 +78,7 @@ def _state(found: Imported, run: Run) -> TrainState:
     return dataclasses.replace(
         state,
         step=jnp.asarray(step, jnp.int32),
-        opt_state=optim.with_moments(state.opt_state, adam_state, step),
+        opt_state=with_moments(state.opt_state, adam_state, step),
     )
 
 
@@ -118,7 +120,7 @@ def _continuation(found: Imported, run: Run, step: int) -> str:
     text = f"training would go on with Adam's moments of {found.moments.steps} steps"
     if run.steps_per_epoch is None:
         return text
-    schedule = optim.step_decay(**run.config.optimizer, steps_per_epoch=run.steps_per_epoch)
+    schedule = step_decay(**run.config.optimizer, steps_per_epoch=run.steps_per_epoch)
     return (
         f"{text}, behind step {step} ({step / run.steps_per_epoch:.3g} of {run.config.epochs} "
         f"epochs), at learning rate {float(schedule(step)):.3g} (in the file: "
@@ -158,7 +160,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = imported.read(options.file)
     before = found.exported_run
     if source and before and not found.misfits(before.dataset):
-        restore.check_same_classes(before.dataset, source)
+        check_same_classes(before.dataset, source)
     run = imported.make_run(found, cli.parse_config(rest, found.default_config), source)
     step = write_run(found, run, options.out)
     print(_summary(found, run, step, options.out))

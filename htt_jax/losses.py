@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from htt_jax.datasets import JOINTS_PER_HAND
+from htt_jax.datasets.spec import JOINTS_PER_HAND
 
 
 @dataclasses.dataclass(frozen=True)

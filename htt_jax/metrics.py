@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from htt_jax.datasets import DatasetSpec, Thresholds
+from htt_jax.datasets.spec import DatasetSpec, Thresholds
 
 METRES_TO_MM = 1000.0
 

@@ -1,7 +1,7 @@
 """Predicts hand poses, objects and the action of a video, and draws them.
 
 Everything is read twice: the model sees the frames once, and they are drawn once all is known. What
-a camera sees is drawn while it sees it, see `htt_jax.live`.
+a camera sees is drawn while it sees it, see `htt_jax.prediction.live`.
 """
 
 import argparse
@@ -14,30 +14,39 @@ from fractions import Fraction
 
 from absl import logging
 
-from htt_jax import (
+from htt_jax.devices import sharding
+from htt_jax.prediction import (
     attention_pictures,
-    cli,
     input_camera,
     live,
-    prediction,
-    prediction_files,
-    prediction_video,
-    progress,
     rerun_log,
-    restore,
-    sharding,
 )
-from htt_jax.attention_pictures import AttentionPictures
-from htt_jax.errors import InputError
-from htt_jax.files import make_folder, remove_earlier
-from htt_jax.frames import Frames, open_frames
-from htt_jax.input_camera import GivenCamera
-from htt_jax.prediction import Predictions
-from htt_jax.prediction_files import Origin
+from htt_jax.prediction.attention_pictures import AttentionPictures
+from htt_jax.prediction.drawn import (
+    PICTURE_FILE,
+    VIDEO_FILE,
+    drawn,
+    scenes,
+)
+from htt_jax.prediction.files import (
+    ATTENTION_FILE,
+    JSON_FILE,
+    NPZ_FILE,
+    Origin,
+    top_actions,
+    write,
+)
+from htt_jax.prediction.frames import Frames, open_frames
+from htt_jax.prediction.input_camera import GivenCamera
+from htt_jax.prediction.video import Predictions, predict_video
+from htt_jax.runs.opening import open_run
+from htt_jax.support import cli, progress
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import make_folder, remove_earlier
 
 _FILES = (
-    *(prediction_files.NPZ_FILE, prediction_files.JSON_FILE, prediction_files.ATTENTION_FILE),
-    *(prediction_video.VIDEO_FILE, prediction_video.PICTURE_FILE, rerun_log.RERUN_FILE),
+    *(NPZ_FILE, JSON_FILE, ATTENTION_FILE),
+    *(VIDEO_FILE, PICTURE_FILE, rerun_log.RERUN_FILE),
     *(attention_pictures.ACTION_FILE, attention_pictures.POSE_FILE),
 )
 """All that may be written; which of them depends on input, model and options."""
@@ -65,9 +74,9 @@ def predict(
     """
     # Refused before the model is loaded, which takes longer.
     given = None if camera is None else input_camera.at_size(camera, frames.size)
-    run = restore.open_run(workdir, step, sharding.single_device_mesh())
+    run = open_run(workdir, step, sharding.single_device_mesh())
     found_camera = given or input_camera.assumed(run.dataset.spec, frames.size)
-    found = prediction.predict_video(run, frames, found_camera.matrix)
+    found = predict_video(run, frames, found_camera.matrix)
     origin = Origin(
         input=name,
         workdir=run.workdir,
@@ -102,10 +111,10 @@ def draw(
         pictures = AttentionPictures(found, found.attention, origin.dataset.action_names)
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(progress.bar(total=count, unit="frame", label="drawing"))
-        outputs = [stack.enter_context(prediction_video.drawn(out, found, origin, frames.rate))]
+        outputs = [stack.enter_context(drawn(out, found, origin, frames.rate))]
         if rerun:
             outputs.append(stack.enter_context(rerun_log.recorded(out, found, origin)))
-        for scene in prediction_video.scenes(found, origin, frames.read()):
+        for scene in scenes(found, origin, frames.read()):
             for _, take in outputs:
                 take(scene)
             if pictures:
@@ -133,7 +142,7 @@ def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
     if origin.window == 1:
         lines.append("note: the model has no pose block (t = 1), so there is no attention_pose.png")
     lines.append("actions:")
-    for action in prediction_files.top_actions(found, origin.dataset.action_names):
+    for action in top_actions(found, origin.dataset.action_names):
         lines.append(f"  {action['probability']:.3f}  {action['name']}")
     objects = found.object_probabilities.mean(axis=0)
     best = int(objects.argmax())
@@ -236,7 +245,7 @@ def _check_not_overwritten(source: pathlib.Path, out: pathlib.Path) -> None:
 
 def _predict_live(options: argparse.Namespace, camera: GivenCamera | None) -> None:
     """What a camera sees, until it or the user stops."""
-    run = restore.open_run(options.workdir, options.step, sharding.single_device_mesh())
+    run = open_run(options.workdir, options.step, sharding.single_device_mesh())
     intrinsics = functools.partial(input_camera.resolve, camera, run.dataset.spec)
     number = options.camera
     live.run(run, int(number) if number.isdecimal() else number, intrinsics, options.out)
@@ -253,7 +262,7 @@ def _predict_file(options: argparse.Namespace, camera: GivenCamera | None) -> No
         frames, name=options.input, workdir=options.workdir, camera=camera, step=options.step
     )
     remove_earlier(options.out, _FILES)
-    names = prediction_files.write(options.out, found, origin)
+    names = write(options.out, found, origin)
     print(_summary(found, origin, time.perf_counter() - began), flush=True)
     names += draw(options.out, frames, found, origin, rerun=options.rerun)
     print(f"written: {', '.join(names)} in {options.out}")

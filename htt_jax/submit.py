@@ -13,13 +13,15 @@ import numpy as np
 from absl import logging
 from jaxtyping import Float, Int
 
-from htt_jax import challenge, cli, inference, rundir
-from htt_jax.challenge import Counts, Prediction, Segments
 from htt_jax.data.clips import clip_frames
 from htt_jax.data.records import RecordSource
-from htt_jax.errors import InputError
-from htt_jax.files import make_folder
-from htt_jax.inference import SplitInference
+from htt_jax.evaluation import h2o_challenge
+from htt_jax.evaluation.h2o_challenge import Counts, Prediction, Segments
+from htt_jax.evaluation.split import SplitInference, open_split
+from htt_jax.runs.directory import read
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import make_folder
 
 _OFFICIAL_SPLIT = "test"
 
@@ -52,14 +54,14 @@ def submit(
         InputError: no run, checkpoint or split there, they are not of H2O, or what the model
             predicts cannot be submitted.
     """
-    challenge.check_is_h2o(rundir.read(workdir).dataset.spec, f"the run in {workdir}")
-    opened = inference.open_split(
+    h2o_challenge.check_is_h2o(read(workdir).dataset.spec, f"the run in {workdir}")
+    opened = open_split(
         workdir, split=split, data=data, step=step, batch_size=batch_size, label="predicting"
     )
-    expected = challenge.segments(opened.source)
+    expected = h2o_challenge.segments(opened.source)
     with _checked_before_it_is_there(out) as temporary:
-        challenge.write(temporary, _predictions(opened, expected))
-        return challenge.check(temporary, expected)
+        h2o_challenge.write(temporary, _predictions(opened, expected))
+        return h2o_challenge.check(temporary, expected)
 
 
 @contextlib.contextmanager
@@ -67,7 +69,7 @@ def _checked_before_it_is_there(out: pathlib.Path) -> Iterator[pathlib.Path]:
     """A folder inside `out` whose two files take their places there if the block does not fail."""
     with tempfile.TemporaryDirectory(dir=out, prefix=".submission") as temporary:
         yield pathlib.Path(temporary)
-        for name in (challenge.LABELS, challenge.POSES):
+        for name in (h2o_challenge.LABELS, h2o_challenge.POSES):
             os.replace(pathlib.Path(temporary, f"{name}.zip"), out / f"{name}.zip")
 
 
@@ -91,7 +93,7 @@ def _put_together(
 ) -> Prediction:
     """A segment from its clips; its action is the most probable one, summed over them."""
     joints_3d = np.empty((len(frame_numbers), 42, 3))
-    probabilities = np.zeros(challenge.NUM_LABELS)
+    probabilities = np.zeros(h2o_challenge.NUM_LABELS)
     for clip in clips:
         joints_3d[clip.frames] = clip.joints_3d
         probabilities += clip.action_probabilities
@@ -118,10 +120,13 @@ def _summary(counts: Counts, split: str) -> str:
     """What passed the check, and whether it is what the challenge expects."""
     lines = [
         f"checked: {counts.segments} segments with labels, {counts.labels} different of "
-        f"{challenge.NUM_LABELS}; {counts.frames} frames of {challenge.NUM_NUMBERS} finite numbers"
+        f"{h2o_challenge.NUM_LABELS}; {counts.frames} frames of {h2o_challenge.NUM_NUMBERS} "
+        "finite numbers"
     ]
     if split == _OFFICIAL_SPLIT:
-        official = f"{challenge.OFFICIAL_SEGMENTS} segments and {challenge.OFFICIAL_FRAMES} frames"
+        official = (
+            f"{h2o_challenge.OFFICIAL_SEGMENTS} segments and {h2o_challenge.OFFICIAL_FRAMES} frames"
+        )
         lines.append(
             f"as many as the official test split has: {official}"
             if counts.is_official
@@ -181,8 +186,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.set_verbosity(logging.ERROR)
     _check_options(options)
     if options.check is not None:
-        expected = challenge.segments(RecordSource(options.data, options.split))
-        print(_summary(challenge.check(options.check, expected), options.split))
+        expected = h2o_challenge.segments(RecordSource(options.data, options.split))
+        print(_summary(h2o_challenge.check(options.check, expected), options.split))
         return
     make_folder(options.out)
     counts = submit(
@@ -194,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         batch_size=options.batch_size,
     )
     print(_summary(counts, options.split))
-    print(f"written: {challenge.LABELS}.zip and {challenge.POSES}.zip in {options.out}")
+    print(f"written: {h2o_challenge.LABELS}.zip and {h2o_challenge.POSES}.zip in {options.out}")
 
 
 if __name__ == "__main__":

@@ -21,30 +21,42 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict, config_flags
 
-from htt_jax import (
-    augment,
-    checkpoint,
-    cli,
-    compilation,
-    configuration,
-    evaluation,
-    initialise,
-    optim,
-    rundir,
-    sharding,
-    train_input,
-    train_step,
-    version,
-    warm_start,
-)
-from htt_jax.compilation import CompiledAhead
+from htt_jax import augment
 from htt_jax.data import loader
 from htt_jax.data.records import RecordSource
-from htt_jax.errors import InputError
-from htt_jax.logs import MetricLog
+from htt_jax.devices import compilation, sharding
+from htt_jax.devices.compilation import CompiledAhead
+from htt_jax.evaluation import results as evaluation
 from htt_jax.models.htt import HTT
-from htt_jax.monitor import Monitor
-from htt_jax.preemption import StopRequest
+from htt_jax.runs import checkpoint, version
+from htt_jax.runs.config import (
+    AUTO,
+    augment_options,
+    check,
+    clip_options,
+    fast_dtype,
+    load_options,
+    loss_weights,
+    make_model,
+)
+from htt_jax.runs.directory import (
+    CHECKPOINTS,
+    DatasetFacts,
+    Run,
+    dataset_facts,
+    exists,
+    read,
+    start,
+)
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
+from htt_jax.training import initialise, warm_start
+from htt_jax.training import step as train_step
+from htt_jax.training.input import train_batches, with_slots
+from htt_jax.training.logs import MetricLog
+from htt_jax.training.monitor import Monitor
+from htt_jax.training.optimizer import adam, step_decay
+from htt_jax.training.preemption import StopRequest
 
 Update: TypeAlias = Callable[
     [train_step.TrainState, Mapping[str, jax.Array]],
@@ -71,19 +83,19 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         SystemExit: a signal asked to stop; the state is saved.
     """
     # Input
-    configuration.check(config)
+    check(config)
     _settle_dtype(config, workdir)
     source = RecordSource(config.data.directory, "train")
     steps_per_epoch = loader.steps_per_epoch(
-        source, **configuration.clip_options(config), batch_size=config.batch_size
+        source, **clip_options(config), batch_size=config.batch_size
     )
     last_step = config.epochs * steps_per_epoch
 
     # Model
-    dataset = rundir.dataset_facts(source, config.data.image_size)
-    model = configuration.make_model(config, dataset)
-    schedule = optim.step_decay(steps_per_epoch=steps_per_epoch, **config.optimizer)
-    optimizer = optim.adam(schedule)
+    dataset = dataset_facts(source, config.data.image_size)
+    model = make_model(config, dataset)
+    schedule = step_decay(steps_per_epoch=steps_per_epoch, **config.optimizer)
+    optimizer = adam(schedule)
 
     # Devices
     mesh = sharding.make_mesh(config.mesh.fsdp)
@@ -91,8 +103,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     update = make_update(config, model, optimizer, schedule, abstract)
     evaluate = _make_evaluate(config, model, mesh, dataset)
 
-    described = rundir.Run(config, dataset, steps_per_epoch, trained_by=version.describe())
-    rundir.start(workdir, described)
+    described = Run(config, dataset, steps_per_epoch, trained_by=version.describe())
+    start(workdir, described)
     with contextlib.ExitStack() as stack:
         # Restore, or start
         checkpoints = stack.enter_context(_open_checkpoints(config, workdir))
@@ -102,9 +114,9 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         if state is not None and steps <= 0:
             return evaluate(state)
         pretrained = _pretrained(config, model, abstract) if state is None else None
-        batches, slots = train_input.train_batches(config, source, mesh, first_step, steps)
+        batches, slots = train_batches(config, source, mesh, first_step, steps)
         first = next(batches)
-        shapes = {n: (abstract, train_input.with_slots(first.arrays, n)) for n in slots}
+        shapes = {n: (abstract, with_slots(first.arrays, n)) for n in slots}
         programs = stack.enter_context(CompiledAhead(update, shapes))
         if state is None:
             state = _start(config, model, optimizer, abstract, pretrained, first)
@@ -145,9 +157,9 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
 
 def _settle_dtype(config: ConfigDict, workdir: epath.PathLike) -> None:
     """Puts on record what "auto" is, as other devices have another one; a run keeps its own."""
-    if config.model.dtype == configuration.AUTO:
-        there = rundir.read(workdir) if rundir.exists(workdir) else None
-        config.model.dtype = there.config.model.dtype if there else configuration.fast_dtype()
+    if config.model.dtype == AUTO:
+        there = read(workdir) if exists(workdir) else None
+        config.model.dtype = there.config.model.dtype if there else fast_dtype()
 
 
 def make_update(
@@ -158,8 +170,8 @@ def make_update(
     abstract: train_step.TrainState,
 ) -> Update:
     """The jitted step: augmentation, gradients, optimizer; the state given to it is used up."""
-    options = configuration.augment_options(config)
-    weights = configuration.loss_weights(config)
+    options = augment_options(config)
+    weights = loss_weights(config)
 
     def update(
         state: train_step.TrainState, batch: Mapping[str, jax.Array]
@@ -188,7 +200,7 @@ def make_update(
 
 
 def _make_evaluate(
-    config: ConfigDict, model: HTT, mesh: Mesh, dataset: rundir.DatasetFacts
+    config: ConfigDict, model: HTT, mesh: Mesh, dataset: DatasetFacts
 ) -> Callable[[train_step.TrainState], evaluation.Results]:
     source = RecordSource(config.data.directory, config.eval.split)
     if config.checkpoint.best_metric == "action_accuracy":
@@ -197,7 +209,7 @@ def _make_evaluate(
 
     def evaluate(state: train_step.TrainState) -> evaluation.Results:
         batches = loader.eval_batches(
-            source, **configuration.load_options(config), batch_size=config.eval.batch_size
+            source, **load_options(config), batch_size=config.eval.batch_size
         )
         return evaluation.evaluate(
             step,
@@ -251,7 +263,7 @@ def _pretrained(
 
 def _open_checkpoints(config: ConfigDict, workdir: epath.PathLike) -> checkpoint.Checkpoints:
     return checkpoint.Checkpoints(
-        epath.Path(workdir) / rundir.CHECKPOINTS,
+        epath.Path(workdir) / CHECKPOINTS,
         keep=config.checkpoint.keep,
         best_metric=config.checkpoint.best_metric,
     )

@@ -12,9 +12,10 @@ from absl import flags, logging
 flags.FLAGS.mark_as_parsed()  # Grain reads absl flags in its worker processes
 
 
+VERBOSITY = logging.get_verbosity()
+
+
 @pytest.fixture(autouse=True)
 def _verbosity():
-    """Commands silence logging for their own process; a test must not do so for the next one."""
-    before = logging.get_verbosity()
-    yield
-    logging.set_verbosity(before)
+    """Commands silence logging for their own process; neither tests nor fixtures do so for others."""
+    logging.set_verbosity(VERBOSITY)

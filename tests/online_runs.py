@@ -5,10 +5,12 @@ from fractions import Fraction
 import numpy as np
 import optax
 
-from htt_jax import configuration, rundir, sharding, train_step
-from htt_jax.checkpoint import Checkpoints
-from htt_jax.restore import TrainedRun
-from htt_jax.rundir import DatasetFacts, Run
+from htt_jax.devices import sharding
+from htt_jax.runs.checkpoint import Checkpoints
+from htt_jax.runs.config import make_model
+from htt_jax.runs.directory import CHECKPOINTS, DatasetFacts, Run, start
+from htt_jax.runs.opening import TrainedRun
+from htt_jax.training.step import create_state
 from htt_jax.visual.video import VideoWriter
 from tests import prepared, runs
 
@@ -22,16 +24,16 @@ def make_run(**options):
     config = runs.tiny_config("", MODEL)
     config.model.update(options)
     dataset = DatasetFacts("fpha", tuple(prepared.ACTIONS), tuple(prepared.OBJECTS), MODEL, None)
-    model = configuration.make_model(config, dataset)
+    model = make_model(config, dataset)
     variables = runs.random_variables(model, sharding.single_device_mesh(), 0)
     return TrainedRun("runs/tiny", Run(config, dataset), model, variables, 7)
 
 
 def save_run(workdir, run):
     """Writes the directory of such a run."""
-    rundir.start(workdir, run.description)
-    state = train_step.create_state(run.variables, optax.identity())
-    with Checkpoints(workdir / rundir.CHECKPOINTS, keep=1, best_metric="mepe") as checkpoints:
+    start(workdir, run.description)
+    state = create_state(run.variables, optax.identity())
+    with Checkpoints(workdir / CHECKPOINTS, keep=1, best_metric="mepe") as checkpoints:
         checkpoints.save(run.step, state)
 
 

@@ -10,9 +10,19 @@ import optax
 from jax.experimental.compilation_cache import compilation_cache
 
 from configs import default
-from htt_jax import configuration, initialise, rundir, sharding, train, train_step
-from htt_jax.checkpoint import Checkpoints
+from htt_jax import train
 from htt_jax.data.records import RecordSource
+from htt_jax.devices import sharding
+from htt_jax.runs.checkpoint import Checkpoints
+from htt_jax.runs.config import make_model
+from htt_jax.runs.directory import (
+    CHECKPOINTS,
+    Run,
+    dataset_facts,
+    start,
+)
+from htt_jax.training import initialise
+from htt_jax.training.step import create_state
 
 
 @contextlib.contextmanager
@@ -83,10 +93,10 @@ def initialise_run(workdir, directory, image_size=None, step=7, **options):
     config = tiny_config(directory, image_size)
     given = {name.replace("__", "."): value for name, value in options.items()}
     config.update_from_flattened_dict(given)
-    dataset = rundir.dataset_facts(RecordSource(directory, "train"), image_size)
-    rundir.start(workdir, rundir.Run(config, dataset))
-    model = configuration.make_model(config, dataset)
+    dataset = dataset_facts(RecordSource(directory, "train"), image_size)
+    start(workdir, Run(config, dataset))
+    model = make_model(config, dataset)
     variables = random_variables(model, sharding.make_mesh(1), config.seed)
-    state = train_step.create_state(variables, optax.identity())
-    with Checkpoints(workdir / rundir.CHECKPOINTS, keep=1, best_metric="mepe") as checkpoints:
+    state = create_state(variables, optax.identity())
+    with Checkpoints(workdir / CHECKPOINTS, keep=1, best_metric="mepe") as checkpoints:
         checkpoints.save(step, state)

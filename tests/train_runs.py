@@ -8,7 +8,7 @@ import sys
 from ml_collections import ConfigDict
 
 from configs import default
-from htt_jax import logs
+from htt_jax.training import logs
 
 ROOT = pathlib.Path(__file__).parents[1]
 

@@ -11,8 +11,8 @@ from data_prep import fpha, h2o, images
 from data_prep.simulation.actions import ACTIONS, Action
 from data_prep.simulation.take import Script, Segment
 from htt_jax import camera
-from htt_jax.datasets import spec
-from htt_jax.files import atomic_write
+from htt_jax.datasets.spec import spec
+from htt_jax.support.files import atomic_write
 
 ORIGINAL_SIZE = {"fpha": fpha.NATIVE_SIZE, "h2o": h2o.NATIVE_SIZE}
 SMALL_SIZE = images.SIZE

@@ -10,9 +10,9 @@ from jaxtyping import Float, UInt8
 from data_prep import fpha, h2o
 from data_prep.simulation import layouts
 from htt_jax import camera
-from htt_jax.datasets import BONES
-from htt_jax.errors import InputError
-from htt_jax.files import atomic_write
+from htt_jax.datasets.spec import BONES
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write
 
 _ROWS, _COLUMNS = 8, 5
 _CELL = (400, 225)

@@ -1,6 +1,6 @@
 """A split in memory: the labels of its videos, and which row of a table of pixels a frame is.
 
-The pixels lie in the host's memory (`HostCache`), or on the devices (`htt_jax.device_cache`).
+The pixels lie in the host's memory (`HostCache`), or on the devices (`devices.device_cache`).
 Either way a frame is read and decoded once, before the first batch.
 """
 
@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from htt_jax import progress
 from htt_jax.data.decode import decode_frames
 from htt_jax.data.records import RecordSource, Video
-from htt_jax.errors import InputError
+from htt_jax.support import progress
+from htt_jax.support.errors import InputError
 
 CHUNK = 2048  # rows decoded together: 0.8 GB at 480x270, a score of videos for as many cores
 

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Int
 
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 
 
 def clip_table(

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from htt_jax.data.records import RecordSource, Video
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 
 # Frames are decoded in parallel already; OpenCV's own threads would only contend with them.
 cv2.setNumThreads(1)

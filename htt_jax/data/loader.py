@@ -45,7 +45,7 @@ from htt_jax.data.clip_reader import PADDING, Clip, ClipReader
 from htt_jax.data.clips import clip_table
 from htt_jax.data.collate import collate
 from htt_jax.data.records import RecordSource
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 
 Batch: TypeAlias = dict[str, np.ndarray]
 

@@ -19,11 +19,11 @@ import tensorflow_datasets as tfds
 from jaxtyping import Bool, Float, Int
 from tensorflow_datasets.proto import tf_example_pb2
 
-from htt_jax import datasets
 from htt_jax.data import tfrecord
 from htt_jax.data.tfrecord import ShardIndex, ShardWriter
-from htt_jax.datasets import DatasetSpec
-from htt_jax.errors import InputError
+from htt_jax.datasets import spec as datasets
+from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.support.errors import InputError
 
 __all__ = [
     "Metadata",

@@ -16,8 +16,8 @@ from typing import IO, Any, Self
 
 import google_crc32c
 
-from htt_jax.errors import InputError
-from htt_jax.files import atomic_write
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from htt_jax.errors import InputError
 from htt_jax.interop import names, pytorch
+from htt_jax.support.errors import InputError
 
 # What `optim.adam` computes, in PyTorch's words; groups of another would not go on as they began.
 _OPTIONS = {

@@ -8,15 +8,15 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from configs import fpha, h2o
-from htt_jax import configuration, rundir
 from htt_jax.data import loader
 from htt_jax.data.records import RecordSource
-from htt_jax.datasets import SPECS, STORED_SIZE, DatasetSpec
-from htt_jax.errors import InputError
-from htt_jax.files import sha256
+from htt_jax.datasets.spec import SPECS, STORED_SIZE, DatasetSpec
 from htt_jax.interop import adam, pytorch, weights
 from htt_jax.interop.weights import WeightFile
-from htt_jax.rundir import DatasetFacts, Run
+from htt_jax.runs.config import check_options, clip_options
+from htt_jax.runs.directory import DatasetFacts, Run, dataset_facts, exported_facts, from_json
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import sha256
 
 _CONFIGS = {"fpha": fpha.get_config, "h2o": h2o.get_config}
 # Read off the shapes, whatever a config says.
@@ -52,7 +52,7 @@ class Imported:
         """Updates done, if the file was exported from a run here and not trained since."""
         if self.file.description is None:
             return None
-        facts = rundir.exported_facts(self.file.description, self.file.path)
+        facts = exported_facts(self.file.description, self.file.path)
         if self.moments and self.moments.steps != facts.adam_steps:
             return None  # the description is the export's, the rest is not any more
         return facts.step
@@ -62,7 +62,7 @@ class Imported:
         """The run here that the file was exported from."""
         if self.file.description is None:
             return None
-        return rundir.from_json(self.file.description, self.file.path)
+        return from_json(self.file.description, self.file.path)
 
     def misfits(self, dataset: DatasetFacts | RecordSource) -> dict[str, tuple[int, int]]:
         """The numbers that differ from a dataset's: the weights' and the dataset's, by name."""
@@ -121,16 +121,16 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
     for name in _SIZES:
         config.model[name] = imported.sizes[name]
     _check_config(config, imported.file.path)
-    configuration.check_options(config)
+    check_options(config)
     origin, before = _origin(imported.file), imported.exported_run
     trained_by = before.trained_by if before else None
     if source is not None:
         _check_dataset(imported, source)
         config.data.directory = str(source.directory)
         steps_per_epoch = loader.steps_per_epoch(
-            source, **configuration.clip_options(config), batch_size=config.batch_size
+            source, **clip_options(config), batch_size=config.batch_size
         )
-        dataset = rundir.dataset_facts(source, config.data.image_size)
+        dataset = dataset_facts(source, config.data.image_size)
         return Run(config, dataset, steps_per_epoch, origin, trained_by)
     if before:
         _check_description(imported, before)
@@ -149,7 +149,7 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
 
 def _epoch_options(config: ConfigDict) -> dict[str, int]:
     """What the number of steps of an epoch depends on, besides the dataset."""
-    return configuration.clip_options(config) | {"batch_size": config.batch_size}
+    return clip_options(config) | {"batch_size": config.batch_size}
 
 
 def _moments(file: WeightFile) -> tuple[adam.Moments | None, str]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from htt_jax.errors import InputError
-from htt_jax.files import atomic_write
 from htt_jax.models.htt import HTT
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write
 
 if TYPE_CHECKING:
     from htt_jax.interop import torch_model

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from htt_jax.errors import InputError
-from htt_jax.files import atomic_write
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write
 
 _RESAVE = "save its tensors alone with torch.save(model.state_dict(), FILE) and give that file"
 

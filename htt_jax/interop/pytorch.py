@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from htt_jax import trees
-from htt_jax.errors import InputError
 from htt_jax.interop import names, recognise
 from htt_jax.models.htt import HTT
 from htt_jax.models.resnet import ResNet18
+from htt_jax.support import trees
+from htt_jax.support.errors import InputError
 
 StateDict: TypeAlias = dict[str, np.ndarray]
 Variables: TypeAlias = dict[str, Any]

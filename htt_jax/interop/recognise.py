@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from htt_jax.errors import InputError
 from htt_jax.interop import names
 from htt_jax.models.htt import HTT
 from htt_jax.models.resnet import STAGES
+from htt_jax.support.errors import InputError
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 

@@ -24,10 +24,10 @@ from jax import export
 from jaxtyping import Array, Bool, Float
 from safetensors import numpy as safetensors
 
-from htt_jax.errors import InputError
-from htt_jax.files import atomic_write
 from htt_jax.interop import stablehlo_description
 from htt_jax.models.htt import HTT, Outputs
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write
 
 SUFFIX = ".stablehlo"
 PLATFORMS = ("cpu", "cuda", "tpu")

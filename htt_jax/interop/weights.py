@@ -14,9 +14,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from htt_jax.errors import InputError
-from htt_jax.files import atomic_write
 from htt_jax.interop import pth
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write
 
 _DESCRIPTION = "htt_jax"  # the field of our own exports that other programs pass over
 _DATA_PARALLEL = "module."

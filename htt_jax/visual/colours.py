@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from htt_jax.datasets import FINGERS
+from htt_jax.datasets.spec import FINGERS
 
 RGB: TypeAlias = tuple[int, int, int]
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from htt_jax.datasets import FINGERS, JOINTS_PER_HAND
+from htt_jax.datasets.spec import FINGERS, JOINTS_PER_HAND
 from htt_jax.visual import colours, panels, skeleton, text
 from htt_jax.visual.drawing import Canvas, at_size, disc, resize
 from htt_jax.visual.layout import Box, layout_for

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from htt_jax.datasets import BONES, FINGERS, JOINTS_PER_HAND
+from htt_jax.datasets.spec import BONES, FINGERS, JOINTS_PER_HAND
 from htt_jax.visual import colours, text
 from htt_jax.visual.colours import RGB
 from htt_jax.visual.drawing import Canvas, disc, drawable, line

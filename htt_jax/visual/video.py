@@ -10,8 +10,8 @@ from typing import Any
 
 import av
 
-from htt_jax.errors import InputError
-from htt_jax.files import atomic_write
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write
 from htt_jax.visual.drawing import Canvas
 
 _ENCODER = "libx264"

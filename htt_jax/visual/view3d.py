@@ -6,7 +6,7 @@ import math
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from htt_jax.datasets import BONES, JOINTS_PER_HAND
+from htt_jax.datasets.spec import BONES, JOINTS_PER_HAND
 from htt_jax.visual import colours, skeleton
 from htt_jax.visual.drawing import drawable, line, polyline
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 from htt_jax.visual.drawing import Canvas
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from data_prep import fpha
 from htt_jax.data.records import RecordSource
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 from tests.data_prep import raw_folders
 
 VIDEOS = {

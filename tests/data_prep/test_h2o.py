@@ -7,7 +7,7 @@ import pytest
 
 from data_prep import h2o
 from htt_jax.data.records import RecordSource
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 from tests.data_prep import raw_folders
 from tests.data_prep.raw_folders import H2O_HEADER, H2O_LABELS, H2O_RECORDINGS
 

@@ -13,10 +13,10 @@ import pytest
 import tensorflow_datasets as tfds
 
 from data_prep import fpha
-from htt_jax import datasets
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import RecordSource
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import FPHA
+from htt_jax.support.errors import InputError
 from tests.data_prep import raw_folders
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -205,7 +205,7 @@ def test_verify_checks_what_is_inside_the_records(raw, tmp_path, capsys):
     path = tmp_path / "fpha-test.tfrecord-00000-of-00001"
     names = (raw_folders.FPHA_ACTIONS, ["juice_bottle", "salt", "milk"])
     with records.ShardWriter(path) as shard:
-        data = records.encode(video, records.features(datasets.FPHA, *names))
+        data = records.encode(video, records.features(FPHA, *names))
         shard.write(data, 2, video.video_id)
         shard.write(b"\x0a\x00", 2, "not a record")
     with pytest.raises(InputError, match=r"^4 problem"):

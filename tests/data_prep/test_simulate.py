@@ -13,7 +13,7 @@ from data_prep import fpha, h2o, simulate
 from data_prep.simulation import layouts, take
 from data_prep.simulation.actions import ACTIONS
 from htt_jax import camera
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 
 _SMALL = [
     "--subjects",

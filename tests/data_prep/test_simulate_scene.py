@@ -10,7 +10,7 @@ from data_prep.simulation.geometry import rotation
 from data_prep.simulation.objects import ITEMS, Solid
 from data_prep.simulation.performance import Performance
 from data_prep.simulation.raster import Canvas
-from htt_jax.datasets import BONES, FPHA, H2O
+from htt_jax.datasets.spec import BONES, FPHA, H2O
 
 _INTRINSICS = np.array([[100.0, 0.0, 50.0], [0.0, 100.0, 40.0], [0.0, 0.0, 1.0]])
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from htt_jax.data import records
-from htt_jax.datasets import H2O
+from htt_jax.datasets.spec import H2O
 
 SIZE = (48, 32)
 ACTIONS = ["open", "close", "pour"]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from htt_jax import augment as aug
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 from tests.packed import pack, unpack
 
 CLIPS, FRAMES, HEIGHT, WIDTH = 3, 2, 20, 28

@@ -6,9 +6,10 @@ import statistics
 
 import pytest
 
-from htt_jax import compare, evaluate, published
-from htt_jax.datasets import H2O
-from htt_jax.errors import InputError
+from htt_jax import compare, evaluate
+from htt_jax.datasets import published
+from htt_jax.datasets.spec import H2O
+from htt_jax.support.errors import InputError
 from tests import prepared, runs
 
 MEASURES = ("auc", "mepe", "auc_ra", "mepe_ra")

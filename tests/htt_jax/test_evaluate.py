@@ -9,20 +9,16 @@ import numpy as np
 import optax
 import pytest
 
-from htt_jax import (
-    analysis,
-    estimates,
-    evaluate,
-    restore,
-    rundir,
-    sharding,
-    tables,
-    train_step,
-)
-from htt_jax.checkpoint import Checkpoints
+from htt_jax import evaluate
 from htt_jax.data import records
-from htt_jax.datasets import FPHA, H2O
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import FPHA, H2O
+from htt_jax.devices import sharding
+from htt_jax.evaluation import analysis, estimates, tables
+from htt_jax.runs.checkpoint import Checkpoints
+from htt_jax.runs.directory import read
+from htt_jax.runs.opening import open_run
+from htt_jax.support.errors import InputError
+from htt_jax.training.step import create_state
 from tests import prepared, runs
 
 TEST_FRAMES = [19, 6, 1]
@@ -94,7 +90,7 @@ def test_report_holds_curves_joints_and_the_videos_by_name(folder, evaluated):
     assert evaluated["run"]["config"]["data"]["frames"] == 4
     source = records.RecordSource(folder / "data", "test")
     assert evaluated["dataset"]["fingerprint"] == source.fingerprint
-    training = rundir.read(folder / "run").dataset.fingerprint
+    training = read(folder / "run").dataset.fingerprint
     assert evaluated["dataset"]["training_fingerprint"] == training
     assert evaluated["published"]["pose"]["left"]["mepe"] == 35.02
 
@@ -263,7 +259,7 @@ def test_folder_without_run_checkpoints_or_data_is_refused(folder, tmp_path):
 def test_opening_a_run_leaves_a_checkpoint_that_is_being_written_alone(folder):
     unfinished = folder / "run/checkpoints/99.orbax-checkpoint-tmp"
     unfinished.mkdir()
-    run = restore.open_run(folder / "run", None, sharding.make_mesh(1))
+    run = open_run(folder / "run", None, sharding.make_mesh(1))
     assert run.step > 0
     assert unfinished.exists()
     unfinished.rmdir()
@@ -272,7 +268,7 @@ def test_opening_a_run_leaves_a_checkpoint_that_is_being_written_alone(folder):
 def test_training_clears_up_after_one_that_was_killed(tmp_path):
     unfinished = tmp_path / "99.orbax-checkpoint-tmp"
     unfinished.mkdir()
-    state = train_step.create_state({"params": np.zeros(2), "batch_stats": {}}, optax.identity())
+    state = create_state({"params": np.zeros(2), "batch_stats": {}}, optax.identity())
     with Checkpoints(tmp_path, keep=1, best_metric="action_accuracy") as checkpoints:
         checkpoints.save(1, state)
     assert not unfinished.exists()

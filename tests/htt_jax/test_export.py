@@ -11,11 +11,14 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from htt_jax import cli, export, export_formats, from_pytorch, restore, sharding
-from htt_jax.datasets import FPHA
-from htt_jax.errors import InputError
-from htt_jax.files import sha256
-from htt_jax.interop import stablehlo, torch_model
+from htt_jax import export, from_pytorch
+from htt_jax.datasets.spec import FPHA
+from htt_jax.devices import sharding
+from htt_jax.interop import formats, stablehlo, torch_model
+from htt_jax.runs import opening as restore
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import sha256
 from tests import prepared, runs, torch_files
 from tests.parity import cases
 
@@ -233,11 +236,11 @@ def test_what_was_not_read_back_does_not_stay(folder, tmp_path, monkeypatch, end
         assert path.exists()
         if end is KeyboardInterrupt:
             raise KeyboardInterrupt
-        outputs = export_formats.apply(run, run.variables, inputs)
+        outputs = formats.apply(run, run.variables, inputs)
         return outputs | {"depth": outputs["depth"] + 0.01}
 
-    form = export_formats.FORMATS["safetensors"]
-    monkeypatch.setitem(export_formats.FORMATS, "safetensors", dataclasses.replace(form, run=other))
+    form = formats.FORMATS["safetensors"]
+    monkeypatch.setitem(formats.FORMATS, "safetensors", dataclasses.replace(form, run=other))
     message = r"safetensors export does not compute what the run does: it differs in depth by 0.01"
     with pytest.raises(end, match=None if end is KeyboardInterrupt else message):
         export.export(str(folder / "run"), "safetensors", tmp_path / "htt.safetensors")

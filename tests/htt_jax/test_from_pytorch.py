@@ -10,10 +10,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from htt_jax import cli, evaluate, from_pytorch, predict, restore, rundir, sharding, train
-from htt_jax.datasets import FPHA
-from htt_jax.errors import InputError
+from htt_jax import (
+    evaluate,
+    from_pytorch,
+    predict,
+    train,
+)
+from htt_jax.datasets.spec import FPHA
+from htt_jax.devices import sharding
 from htt_jax.interop import pytorch
+from htt_jax.runs.directory import read
+from htt_jax.runs.opening import open_run, read_moments
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 from tests import prepared, runs, torch_files, train_runs
 
 EPOCH = 2
@@ -82,7 +91,7 @@ def variables_of(file):
 
 
 def test_the_run_has_the_files_weights_bit_for_bit(folder):
-    run = restore.open_run(folder / "run", None, sharding.single_device_mesh())
+    run = open_run(folder / "run", None, sharding.single_device_mesh())
     expected = variables_of(folder / "published.pth")
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(run.variables), expected)
     assert run.step == EPOCH * STEPS_PER_EPOCH
@@ -95,8 +104,8 @@ def test_the_run_has_the_files_weights_bit_for_bit(folder):
 
 
 def test_the_run_has_the_files_moments(folder):
-    run = restore.open_run(folder / "run", None, sharding.single_device_mesh())
-    moments = restore.read_moments(run)
+    run = open_run(folder / "run", None, sharding.single_device_mesh())
+    moments = read_moments(run)
     optimizer = torch.load(folder / "published.pth", weights_only=False)["optimizer"]
     assert moments.steps == torch_files.STEPS
     token = moments.mean["action_token"]  # the first parameter
@@ -130,11 +139,11 @@ def test_training_goes_on_behind_the_epoch_with_moments_and_rate(folder, tmp_pat
     first = EPOCH * STEPS_PER_EPOCH + 1
     assert list(steps) == list(range(first, first + STEPS_PER_EPOCH))
     assert steps[first]["learning_rate"] == pytest.approx(3e-5 * 0.5**EPOCH, rel=1e-6)
-    run = restore.open_run(workdir, 21, sharding.single_device_mesh())
-    moments = restore.read_moments(run)
+    run = open_run(workdir, 21, sharding.single_device_mesh())
+    moments = read_moments(run)
     assert moments.steps == torch_files.STEPS + STEPS_PER_EPOCH
     assert moments.learning_rate == pytest.approx(3e-5 * 0.5**3, rel=1e-6)
-    assert rundir.read(workdir).imported_from.startswith("published.pth, epoch 2, SHA-256 ")
+    assert read(workdir).imported_from.startswith("published.pth, epoch 2, SHA-256 ")
 
 
 def test_training_without_the_dataset_at_hand_is_refused_with_the_way_out(folder):
@@ -152,13 +161,13 @@ def test_a_new_run_starts_with_the_weights_at_step_0(folder):
     config.init.checkpoint = str(folder / "published.pth")
     train.train(config, folder / "tuned")
     assert list(train_runs.steps(folder / "tuned")) == list(range(1, STEPS_PER_EPOCH + 1))
-    run = restore.open_run(folder / "tuned", None, sharding.single_device_mesh())
+    run = open_run(folder / "tuned", None, sharding.single_device_mesh())
     expected = variables_of(folder / "published.pth")
     moved = jax.tree.map(lambda x, y: np.abs(x - y).max(), jax.device_get(run.variables), expected)
     assert max(jax.tree.leaves(moved["batch_stats"])) == 0
     # Adam moves a weight by no more than about its rate at each step.
     assert 0 < max(jax.tree.leaves(moved["params"])) < 2 * STEPS_PER_EPOCH * 3e-5
-    assert restore.read_moments(run).steps == STEPS_PER_EPOCH
+    assert read_moments(run).steps == STEPS_PER_EPOCH
     assert run.description.imported_from is None
 
 
@@ -182,7 +191,7 @@ def test_what_was_read_is_said(folder, capsys):
 def test_a_dataset_of_other_clips_continues_at_its_own_step(folder, tmp_path):
     prepared.write_dataset(tmp_path / "data", FPHA, {"train": [8], "test": [6]})
     command(folder / "published.pth", tmp_path / "run", f"--data={tmp_path / 'data'}")
-    run = restore.open_run(tmp_path / "run", None, sharding.single_device_mesh())
+    run = open_run(tmp_path / "run", None, sharding.single_device_mesh())
     assert run.step == EPOCH * 2
 
 
@@ -276,4 +285,4 @@ def test_an_empty_output_folder_is_filled(folder, tmp_path, monkeypatch, out):
         (tmp_path / "empty/link").unlink()
     monkeypatch.chdir(tmp_path / "empty")
     command(folder / "published.pth", out)
-    assert rundir.read(tmp_path / {".": "empty", "link": "linked"}[out]).imported_from is not None
+    assert read(tmp_path / {".": "empty", "link": "linked"}[out]).imported_from is not None

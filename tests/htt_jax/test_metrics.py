@@ -4,7 +4,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from htt_jax.datasets import FPHA, H2O
+from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.metrics import ActionMetrics, ObjectMetrics, PoseMetrics
 
 PARITY = json.loads(

@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from htt_jax import optim
 from htt_jax.interop import pytorch
 from htt_jax.losses import LossWeights, htt_loss
-from htt_jax.train_step import create_state, loss_and_gradients, update
+from htt_jax.training.optimizer import adam, step_decay
+from htt_jax.training.step import create_state, loss_and_gradients, update
 from tests.packed import pack
 from tests.parity import cases
 
@@ -36,7 +36,7 @@ def test_forward_pass_gives_the_published_poses_probabilities_and_losses(name):
 
 def test_gradient_norms_are_the_published_ones():
     model, variables, batch, expected = cases.load("fpha_train")
-    state = create_state(variables, optim.adam(lambda step: 0.0))
+    state = create_state(variables, adam(lambda step: 0.0))
     gradients = jax.jit(functools.partial(loss_and_gradients, model, LossWeights()))(
         state, pack(batch)
     )[1]
@@ -55,8 +55,8 @@ def test_gradient_norms_are_the_published_ones():
 def test_four_adam_steps_follow_the_published_losses_and_leave_the_statistics_alone():
     case = cases.CASES["fpha_train"]
     model, variables, batch, expected = cases.load("fpha_train")
-    schedule = optim.step_decay(case["lr"], 0.5, case["lr_step"], steps_per_epoch=1)
-    optimizer = optim.adam(schedule)
+    schedule = step_decay(case["lr"], 0.5, case["lr_step"], steps_per_epoch=1)
+    optimizer = adam(schedule)
     state = create_state(variables, optimizer)
     batch = pack(batch)
     step = jax.jit(functools.partial(update, model, optimizer, LossWeights()))

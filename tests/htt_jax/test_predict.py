@@ -18,11 +18,15 @@ import pytest
 from rerun.chunk import RrdReader
 
 import htt_jax
-from htt_jax import camera, evaluate, predict, prediction_video, rerun_log, restore, sharding
+from htt_jax import camera, evaluate, predict
 from htt_jax.data import records
-from htt_jax.datasets import FPHA
-from htt_jax.errors import InputError
-from htt_jax.frames import open_frames
+from htt_jax.datasets.spec import FPHA
+from htt_jax.devices import sharding
+from htt_jax.prediction import rerun_log
+from htt_jax.prediction.drawn import scenes
+from htt_jax.prediction.frames import open_frames
+from htt_jax.runs.opening import open_run
+from htt_jax.support.errors import InputError
 from htt_jax.visual.video import VideoWriter
 from tests import online_runs, prepared, runs, videos
 
@@ -236,7 +240,7 @@ def test_recording_holds_the_camera_the_poses_and_the_scores(folder, predicted):
 
 def record(out, frames, found, origin):
     with rerun_log.recorded(out, found, origin) as (_, take):
-        for scene in prediction_video.scenes(found, origin, frames.read()):
+        for scene in scenes(found, origin, frames.read()):
             take(scene)
 
 
@@ -284,7 +288,7 @@ def test_frames_keep_the_times_of_an_uneven_video(folder, tmp_path):
 
 
 def test_a_checkpoint_that_has_gone_astray_is_refused_and_nothing_written(folder, tmp_path):
-    run = restore.open_run(folder / "run", None, sharding.single_device_mesh())
+    run = open_run(folder / "run", None, sharding.single_device_mesh())
     astray = jax.tree.map(lambda x: x * np.nan, run.variables)
     online_runs.save_run(tmp_path / "run", dataclasses.replace(run, variables=astray))
     message = "checkpoint of step 7 in .*run gives values that are not finite; choose another --ste"
@@ -302,7 +306,7 @@ def test_a_video_that_changes_while_it_is_read_is_said(folder, tmp_path):
     for other in (2, 4):
         changed = open_frames(np.zeros((other, 36, 64, 3), np.uint8))
         with pytest.raises(InputError, match="the video changed while it was read: it had 3 fram"):
-            list(prediction_video.scenes(found, origin, changed.read()))
+            list(scenes(found, origin, changed.read()))
 
 
 def test_it_says_what_it_has_written(printed):

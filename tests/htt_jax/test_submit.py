@@ -8,11 +8,15 @@ import jax
 import numpy as np
 import pytest
 
-from htt_jax import challenge, evaluate, restore, rundir, sharding, submit
-from htt_jax.challenge import Counts, Prediction
+from htt_jax import evaluate, submit
 from htt_jax.data import records
-from htt_jax.datasets import FPHA, H2O
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import FPHA, H2O
+from htt_jax.devices import sharding
+from htt_jax.evaluation import h2o_challenge
+from htt_jax.evaluation.h2o_challenge import Counts, Prediction
+from htt_jax.runs.directory import Run, dataset_facts, start
+from htt_jax.runs.opening import open_run
+from htt_jax.support.errors import InputError
 from tests import online_runs, prepared, runs
 
 FRAMES = {7: 19, 3: 6, 12: 1}  # of each segment; not in the order of the ids
@@ -63,7 +67,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(folder):
-    return challenge.segments(records.RecordSource(folder / "data", "test"))
+    return h2o_challenge.segments(records.RecordSource(folder / "data", "test"))
 
 
 def contents(out):
@@ -139,7 +143,7 @@ def test_failing_run_leaves_earlier_files_as_they_were(folder, tmp_path):
         (tmp_path / name).write_bytes((folder / "out" / name).read_bytes())
     before = contents(tmp_path)
     with pytest.raises(InputError, match="a record is damaged"):
-        challenge.write(tmp_path, predictions())
+        h2o_challenge.write(tmp_path, predictions())
     assert contents(tmp_path) == before
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -147,14 +151,14 @@ def test_failing_run_leaves_earlier_files_as_they_were(folder, tmp_path):
 def test_poses_that_are_not_finite_are_found_in_what_was_written(tmp_path):
     joints = np.zeros((2, 42, 3))
     joints[1, 41, 2] = np.nan
-    challenge.write(tmp_path, [Prediction(7, 0, np.arange(2), joints)])
+    h2o_challenge.write(tmp_path, [Prediction(7, 0, np.arange(2), joints)])
     message = r"hand_poses.zip, segment 7, frame 000001.txt: number 126 of 126 is nan"
     with pytest.raises(InputError, match=message):
-        challenge.check(tmp_path, {7: np.arange(2)})
+        h2o_challenge.check(tmp_path, {7: np.arange(2)})
 
 
 def test_faulty_files_neither_replace_good_ones_nor_stay(folder, tmp_path):
-    run = restore.open_run(folder / "run", None, sharding.single_device_mesh())
+    run = open_run(folder / "run", None, sharding.single_device_mesh())
     astray = jax.tree.map(lambda x: x * np.nan, run.variables)
     online_runs.save_run(tmp_path / "run", dataclasses.replace(run, variables=astray))
     out = tmp_path / "out"
@@ -226,11 +230,11 @@ def test_fault_in_files_of_any_origin_is_named(folder, expected, tmp_path, fault
     spoil, message = FAULTS[fault]
     labels, poses = contents(folder / "out")
     pack(tmp_path, labels, poses)
-    assert challenge.check(tmp_path, expected).frames == 26
+    assert h2o_challenge.check(tmp_path, expected).frames == 26
     spoil(labels, poses)
     pack(tmp_path, labels, poses)
     with pytest.raises(InputError, match=message) as raised:
-        challenge.check(tmp_path, expected)
+        h2o_challenge.check(tmp_path, expected)
     assert "\n" not in str(raised.value)
 
 
@@ -248,20 +252,20 @@ def test_fault_in_files_of_any_origin_is_named(folder, expected, tmp_path, fault
 def test_content_that_is_no_such_json_is_named(expected, tmp_path, text, message):
     pack(tmp_path, text, {})
     with pytest.raises(InputError, match=message):
-        challenge.check(tmp_path, expected)
+        h2o_challenge.check(tmp_path, expected)
 
 
 def test_archives_that_are_missing_damaged_or_hold_more_are_named(folder, expected, tmp_path):
     with pytest.raises(
         InputError, match=r"no action_labels.zip in .*; the challenge has two files"
     ):
-        challenge.check(tmp_path, expected)
+        h2o_challenge.check(tmp_path, expected)
     path = tmp_path / "action_labels.zip"
     path.write_bytes(b"PK, but not really")
     with pytest.raises(
         InputError, match=r"cannot read .*action_labels\.zip: File is not a zip file"
     ):
-        challenge.check(tmp_path, expected)
+        h2o_challenge.check(tmp_path, expected)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("submission/action_labels.json", "{}")
         archive.writestr("hand_poses.json", "{}")
@@ -269,18 +273,18 @@ def test_archives_that_are_missing_damaged_or_hold_more_are_named(folder, expect
         r"holds submission/action_labels.json, hand_poses.json, expected action_labels.json alone"
     )
     with pytest.raises(InputError, match=message):
-        challenge.check(tmp_path, expected)
+        h2o_challenge.check(tmp_path, expected)
     whole = (folder / "out/hand_poses.zip").read_bytes()
     path.write_bytes((folder / "out/action_labels.zip").read_bytes())
     (tmp_path / "hand_poses.zip").write_bytes(whole[:5000] + b"damage" + whole[5006:])
     with pytest.raises(InputError, match=r"cannot read .*hand_poses\.zip"):
-        challenge.check(tmp_path, expected)
+        h2o_challenge.check(tmp_path, expected)
 
 
 def test_runs_and_data_of_other_datasets_and_classes_are_refused(folder, tmp_path):
     fpha = prepared.write_dataset(tmp_path / "fpha", FPHA, {"train": [1], "test": [1]}, (32, 18))
-    facts = rundir.dataset_facts(records.RecordSource(fpha, "train"), None)
-    rundir.start(tmp_path / "run", rundir.Run(runs.tiny_config(fpha), facts))
+    facts = dataset_facts(records.RecordSource(fpha, "train"), None)
+    start(tmp_path / "run", Run(runs.tiny_config(fpha), facts))
     with pytest.raises(InputError, match=r"the run in .* is of FPHA, but the challenge is H2O's"):
         submit.submit(str(tmp_path / "run"), tmp_path)
     with pytest.raises(InputError, match=r"fpha is of FPHA, but the challenge is H2O's"):

@@ -5,12 +5,18 @@ import re
 import numpy as np
 import pytest
 
-from htt_jax import checkpoint, configuration, initialise, optim, rundir, sharding, train, version
+from htt_jax import train
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import RecordSource
-from htt_jax.datasets import FPHA
-from htt_jax.errors import InputError
-from htt_jax.train_step import TrainState
+from htt_jax.datasets.spec import FPHA
+from htt_jax.devices import sharding
+from htt_jax.runs import checkpoint, version
+from htt_jax.runs.config import make_model
+from htt_jax.runs.directory import CHECKPOINTS, read
+from htt_jax.support.errors import InputError
+from htt_jax.training import initialise
+from htt_jax.training.optimizer import adam
+from htt_jax.training.step import TrainState
 from tests import prepared, train_runs
 
 
@@ -126,7 +132,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
     last = int(found[1]) - 1
     assert last >= 1
     assert max(train_runs.steps(workdir)) == last
-    run = rundir.read(workdir)
+    run = read(workdir)
     assert run.trained_by == version.describe()
     assert run.config.model.dtype == "float32"  # what "auto" was on this device
     restored = restore(workdir, dataset)
@@ -136,12 +142,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
 
 def restore(workdir, dataset) -> TrainState:
     """The newest state of a tiny run."""
-    run = rundir.read(workdir)
-    model = configuration.make_model(run.config, run.dataset)
-    optimizer = optim.adam(lambda step: 1e-3)
+    run = read(workdir)
+    model = make_model(run.config, run.dataset)
+    optimizer = adam(lambda step: 1e-3)
     abstract = initialise.abstract_state(model, optimizer, sharding.make_mesh(1))
     with checkpoint.Checkpoints(
-        workdir / rundir.CHECKPOINTS, keep=1, best_metric="mepe", read_only=True
+        workdir / CHECKPOINTS, keep=1, best_metric="mepe", read_only=True
     ) as checkpoints:
         return checkpoints.restore_newest(abstract)
 

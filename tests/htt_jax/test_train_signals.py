@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from htt_jax import logs
-from htt_jax.datasets import FPHA
+from htt_jax.datasets.spec import FPHA
+from htt_jax.training import logs
 from tests import prepared, train_runs
 
 OPTIONS = (

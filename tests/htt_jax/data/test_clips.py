@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from htt_jax.data.clips import clip_frames, clip_table
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 
 PARITY = pathlib.Path(__file__).parents[2] / "parity" / "clip_table.json"
 

@@ -7,7 +7,7 @@ import pytest
 from htt_jax.data.clips import clip_frames
 from htt_jax.data.decode import decode_frame
 from htt_jax.data.loader import eval_batches, num_train_clips, steps_per_epoch, train_batches
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 from tests.packed import unpack
 
 LENGTHS = {"window": 2, "frames": 4, "spacing": 2}

@@ -9,15 +9,15 @@ import grain.python as grain
 import numpy as np
 import pytest
 
-from htt_jax import datasets
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import RecordSource, Video
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import H2O
+from htt_jax.support.errors import InputError
 
 ACTIONS, OBJECTS = ["put salt", "open milk"], ["salt", "milk", "hand"]
 
 
-def make_video(name="a/1", frames=3, spec=datasets.H2O) -> Video:
+def make_video(name="a/1", frames=3, spec=H2O) -> Video:
     rng = np.random.default_rng(frames)
     image = rng.integers(0, 255, (18, 32, 3), np.uint8)
     return Video(
@@ -43,18 +43,18 @@ def assert_same(one: Video, other: Video) -> None:
 
 def write(directory, splits):
     """Splits give the videos of each shard."""
-    schema = records.features(datasets.H2O, ACTIONS, OBJECTS)
+    schema = records.features(H2O, ACTIONS, OBJECTS)
     indexes = {}
     for split, shards in splits.items():
         indexes[split] = []
         for number, videos in enumerate(shards):
-            path = records.shard_path(directory, datasets.H2O, split, number, len(shards))
+            path = records.shard_path(directory, H2O, split, number, len(shards))
             with records.ShardWriter(path) as shard:
                 for video in videos:
                     data = records.encode(video, schema)
                     shard.write(data, len(video.frames), video.video_id)
             indexes[split].append(shard.index)
-    records.write_metadata(directory, datasets.H2O, ACTIONS, OBJECTS, indexes)
+    records.write_metadata(directory, H2O, ACTIONS, OBJECTS, indexes)
 
 
 VIDEOS = [make_video(f"a/{n}", n) for n in (1, 2, 3)]
@@ -67,13 +67,13 @@ def directory(tmp_path):
 
 
 def test_encoding_and_decoding_keep_everything():
-    schema = records.features(datasets.H2O, ACTIONS, OBJECTS)
+    schema = records.features(H2O, ACTIONS, OBJECTS)
     for video in VIDEOS:
         assert_same(video, records.decode(records.encode(video, schema), schema))
 
 
 def test_hidden_action_and_unknown_object_are_kept():
-    schema = records.features(datasets.H2O, ACTIONS, OBJECTS)
+    schema = records.features(H2O, ACTIONS, OBJECTS)
     video = make_video()
     video.action = video.object = -1
     decoded = records.decode(records.encode(video, schema), schema)
@@ -83,7 +83,7 @@ def test_hidden_action_and_unknown_object_are_kept():
 def test_every_process_encodes_to_the_same_bytes_without_tensorflow():
     program = (
         "import hashlib, sys, test_records as t\n"
-        "schema = t.records.features(t.datasets.H2O, t.ACTIONS, t.OBJECTS)\n"
+        "schema = t.records.features(t.H2O, t.ACTIONS, t.OBJECTS)\n"
         "assert 'tensorflow' not in sys.modules\n"
         "print(hashlib.sha256(t.records.encode(t.make_video(), schema)).hexdigest())"
     )
@@ -111,7 +111,7 @@ def test_source_reads_across_shards(directory):
     assert source.frame_counts.tolist() == [1, 2, 3]
     assert source.image_size == (32, 18)
     assert (source.action_names, source.object_names) == (ACTIONS, OBJECTS)
-    assert source.spec is datasets.H2O
+    assert source.spec is H2O
 
 
 def test_source_survives_pickling_and_threads(directory):
@@ -169,7 +169,7 @@ def test_a_record_of_another_schema_is_refused(directory):
 
 
 def test_a_video_whose_parts_differ_in_length_is_refused():
-    schema = records.features(datasets.H2O, ACTIONS, OBJECTS)
+    schema = records.features(H2O, ACTIONS, OBJECTS)
     video = make_video()
     video.frames.pop()
     with pytest.raises(InputError, match="'a/1' has 2 frames, 3 frame numbers"):

@@ -4,7 +4,7 @@ import google_crc32c
 import pytest
 
 from htt_jax.data import tfrecord
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 
 RECORDS = [b"first", b"", b"third" * 1000]
 

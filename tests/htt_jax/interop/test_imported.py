@@ -11,12 +11,18 @@ import torch
 from safetensors.torch import save_file
 
 from configs import fpha
-from htt_jax import configuration, rundir
 from htt_jax.data.records import RecordSource
-from htt_jax.datasets import FPHA, H2O
-from htt_jax.errors import InputError
+from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.interop import adam, imported, pytorch, weights
 from htt_jax.models.htt import HTT
+from htt_jax.runs.config import make_model
+from htt_jax.runs.directory import (
+    DatasetFacts,
+    Run,
+    dataset_facts,
+    to_json,
+)
+from htt_jax.support.errors import InputError
 from tests import prepared, runs, torch_files
 
 
@@ -52,7 +58,7 @@ def test_sizes_are_read_off_the_shapes_and_fill_a_model(found):
         name: x for name, x in torch_files.SIZES.items() if name not in ("window", "heads")
     }
     run = imported.make_run(found, config_of(found), None)
-    model = configuration.make_model(run.config, run.dataset)
+    model = make_model(run.config, run.dataset)
     assert model == HTT(**torch_files.SIZES)
 
 
@@ -86,7 +92,7 @@ def test_the_image_size_may_be_given(found):
 
 def test_a_dataset_names_the_classes_and_counts_the_steps(found, source):
     run = imported.make_run(found, config_of(found, data__spacing=1, batch_size=3), source)
-    assert run.dataset == rundir.dataset_facts(source, None)
+    assert run.dataset == dataset_facts(source, None)
     assert run.config.data.directory == str(source.directory)
     # A clip starts at frames 0, 1, .. t - 1 of every T: two of the four in each of 8 and 6 frames.
     assert run.steps_per_epoch == 3
@@ -162,10 +168,10 @@ def test_another_dataset_is_refused(tmp_path, source, sizes, message):
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """A file that carries the run it was exported from, and that run."""
-    facts = rundir.DatasetFacts("fpha", ("a", "b", "c"), ("x", "y"), (32, 18), "1234")
-    run = rundir.Run(runs.tiny_config("data", (32, 18)), facts, steps_per_epoch=11)
+    facts = DatasetFacts("fpha", ("a", "b", "c"), ("x", "y"), (32, 18), "1234")
+    run = Run(runs.tiny_config("data", (32, 18)), facts, steps_per_epoch=11)
     state_dict = torch_files.make().state_dict()
-    description = json.dumps(json.loads(rundir.to_json(run)) | {"step": 29})
+    description = json.dumps(json.loads(to_json(run)) | {"step": 29})
     path = tmp_path_factory.mktemp("exported") / "a.safetensors"
     save_file(state_dict, path, metadata={"htt_jax": description})
     return imported.read(str(path)), run

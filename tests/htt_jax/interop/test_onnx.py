@@ -7,9 +7,9 @@ import onnx as onnx_format
 import pytest
 import torch
 
-from htt_jax.errors import InputError
 from htt_jax.interop import onnx, pytorch, torch_model
 from htt_jax.models.htt import HTT
+from htt_jax.support.errors import InputError
 from tests import train_runs
 from tests.parity import recipe
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from htt_jax.errors import InputError
 from htt_jax.interop import pth
+from htt_jax.support.errors import InputError
 
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 

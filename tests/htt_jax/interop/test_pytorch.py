@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from htt_jax.errors import InputError
 from htt_jax.interop import names, pytorch
+from htt_jax.support.errors import InputError
 from tests.parity import cases, recipe
 
 CASE = cases.CASES["h2o_forward"]

@@ -11,9 +11,9 @@ import pytest
 from jax import export
 from safetensors.numpy import load_file
 
-from htt_jax.errors import InputError
 from htt_jax.interop import stablehlo
 from htt_jax.models.htt import HTT
+from htt_jax.support.errors import InputError
 
 WINDOW, WIDTH, HEIGHT = 4, 64, 36
 FACTS = {"config": {"model": {"window": WINDOW}}, "actions": ["pour", "öffnen"], "step": 7}

@@ -8,8 +8,8 @@ import torch
 from safetensors.numpy import save, save_file
 from safetensors.torch import save_file as save_torch_file
 
-from htt_jax.errors import InputError
 from htt_jax.interop import weights
+from htt_jax.support.errors import InputError
 
 TENSORS = {
     "a.weight": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
@@ -234,7 +234,7 @@ def test_without_torch_safetensors_work_and_pth_says_what_to_install(tmp_path):
     program = """
 import sys
 sys.modules["torch"] = None
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 from htt_jax.interop import weights
 found = weights.read(sys.argv[2])
 print(*sorted(found.tensors))

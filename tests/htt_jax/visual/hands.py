@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from htt_jax.datasets import FINGERS, JOINTS_PER_HAND
+from htt_jax.datasets.spec import FINGERS, JOINTS_PER_HAND
 
 
 def open_hand(wrist=(0.0, 0.06, 0.4), finger_length=0.06):

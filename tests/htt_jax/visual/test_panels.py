@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from htt_jax.datasets import FPHA
+from htt_jax.datasets.spec import FPHA
 from htt_jax.visual import colours, panels, text
 from htt_jax.visual.timeline import History, Timeline
 

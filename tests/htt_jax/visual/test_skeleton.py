@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from htt_jax.datasets import BONES
+from htt_jax.datasets.spec import BONES
 from htt_jax.visual import colours, skeleton
-from htt_jax.visual.comparison import compare
+from htt_jax.visual.truth_and_estimate import compare
 from tests.htt_jax.visual.hands import in_pixels, open_hand
 
 GREY = 128

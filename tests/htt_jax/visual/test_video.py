@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 from htt_jax.visual.video import VideoWriter
 
 SIZE = (128, 72)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import ImageGrab
 
-from htt_jax.errors import InputError
+from htt_jax.support.errors import InputError
 from htt_jax.visual.window import Window
 
 

@@ -1,0 +1,1 @@
+"""Devices: what lies where on them, compiled programs, memory."""

@@ -1,0 +1,177 @@
+"""Pose errors by joint, finger, visibility and place in the window."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from htt_jax import camera
+from htt_jax.datasets.spec import FINGERS, JOINT_NAMES, DatasetSpec
+from htt_jax.evaluation.analysis.table import Row, Table
+from htt_jax.evaluation.estimates import Estimates
+from htt_jax.metrics import METRES_TO_MM
+
+VISIBILITY_BINS = ((0, 0), (1, 10), (11, 20), (21, 21))
+"""Joints of a hand inside the image, from and to: none, up to half, most, all of them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class JointErrors:
+    """End-point errors of one hand in millimetres; NaN where a frame is not counted.
+
+    Attributes:
+        camera_space: of each joint.
+        root_aligned: of each joint relative to its frame's wrist; the wrist's are NaN.
+    """
+
+    camera_space: Float[np.ndarray, "frames 21"]
+    root_aligned: Float[np.ndarray, "frames 21"]
+
+    @property
+    def counted(self) -> Bool[np.ndarray, " frames"]:
+        """Frames in which the hand counts."""
+        return ~np.isnan(self.camera_space[:, 0])
+
+
+def joint_errors(
+    estimates: Estimates, spec: DatasetSpec, *, mask_unannotated: bool
+) -> dict[str, JointErrors]:
+    """Errors of every frame, by hand; a hand without any counted frame is left out.
+
+    Args:
+        estimates: of a split.
+        spec: the split's dataset.
+        mask_unannotated: do not count hands marked as not annotated, see `PoseMetrics`.
+    """
+    errors = {}
+    for i, hand in enumerate(spec.hands):
+        counted = estimates.hand_annotated[:, i] | (not mask_unannotated)
+        if not counted.any():
+            continue
+        joints = spec.joints_of(hand)
+        off = estimates.joints_3d[:, joints].astype(np.float64) - estimates.target_3d[:, joints]
+        off[~counted] = np.nan
+        camera_space = METRES_TO_MM * np.linalg.norm(off, axis=-1)
+        root_aligned = METRES_TO_MM * np.linalg.norm(off - off[:, :1], axis=-1)
+        root_aligned[:, 0] = np.nan
+        errors[hand] = JointErrors(camera_space.astype(np.float32), root_aligned.astype(np.float32))
+    return errors
+
+
+def by_joint(errors: Mapping[str, JointErrors]) -> Table:
+    """One row for each joint of each hand, in joint order.
+
+    Keys: hand, joint ('wrist', 'thumb_1', ...), finger ('wrist', 'thumb', ...), frames (counted),
+    mepe, median, mepe_ra, median_ra (both None for the wrist).
+    """
+    rows = []
+    for hand, of in errors.items():
+        for joint, name in enumerate(JOINT_NAMES):
+            camera_space, root_aligned = of.camera_space[:, joint], of.root_aligned[:, joint]
+            rows.append(
+                {
+                    "hand": hand,
+                    "joint": name,
+                    "finger": name.split("_")[0],
+                    "frames": int(of.counted.sum()),
+                    "mepe": mean_of(camera_space),
+                    "median": _median(camera_space),
+                    "mepe_ra": mean_of(root_aligned),
+                    "median_ra": _median(root_aligned),
+                }
+            )
+    return rows
+
+
+def by_finger(errors: Mapping[str, JointErrors]) -> Table:
+    """One row for the wrist and each finger of each hand, over their joints.
+
+    Keys: hand, finger ('wrist', 'thumb', ...), frames (counted), mepe, mepe_ra (None: wrist).
+    """
+    fingers = {"wrist": slice(0, 1)}
+    fingers |= {name: slice(1 + 4 * i, 5 + 4 * i) for i, name in enumerate(FINGERS)}
+    return [
+        {"hand": hand, "finger": finger, "frames": int(of.counted.sum())}
+        | {
+            "mepe": mean_of(of.camera_space[:, joints]),
+            "mepe_ra": mean_of(of.root_aligned[:, joints]),
+        }
+        for hand, of in errors.items()
+        for finger, joints in fingers.items()
+    ]
+
+
+def visible_joints(
+    estimates: Estimates, spec: DatasetSpec, hand: str
+) -> Int[np.ndarray, " frames"]:
+    """How many true joints of a hand project into the image; occlusion is not known."""
+    joints = estimates.target_3d[:, spec.joints_of(hand)]
+    in_front = joints[..., 2] > 0
+    safe = np.where(in_front[..., None], joints, 1.0)
+    pixels, _ = camera.project(safe, estimates.intrinsics[estimates.video_of_frame])
+    inside = ((pixels >= 0) & (pixels < np.array(estimates.image_size))).all(axis=-1)
+    return (inside & in_front).sum(axis=-1)
+
+
+def by_visibility(
+    errors: Mapping[str, JointErrors], estimates: Estimates, spec: DatasetSpec
+) -> Table:
+    """One row for each hand and range of `VISIBILITY_BINS` that has frames.
+
+    Keys: hand, visible ('0', '1-10', '11-20', '21': joints inside the image), visible_from,
+    visible_to, frames, mepe, mepe_ra.
+    """
+    rows = []
+    for hand, of in errors.items():
+        visible = visible_joints(estimates, spec, hand)
+        for low, high in VISIBILITY_BINS:
+            chosen = of.counted & (low <= visible) & (visible <= high)
+            if chosen.any():
+                label = str(low) if low == high else f"{low}-{high}"
+                rows.append(
+                    {"hand": hand, "visible": label, "visible_from": low, "visible_to": high}
+                    | _of_frames(of, chosen)
+                )
+    return rows
+
+
+def by_window_position(errors: Mapping[str, JointErrors], estimates: Estimates) -> Table:
+    """One row for each hand and place in the pose window that has frames.
+
+    Only of windows full of real frames, so that all places are measured on the same windows:
+    the short ones are the ends of videos. No row if all videos are shorter than a window.
+
+    Keys: hand, position (from 0), frames, mepe, mepe_ra.
+    """
+    full = estimates.window_length == estimates.window
+    rows = []
+    for hand, of in errors.items():
+        for position in range(estimates.window):
+            chosen = of.counted & full & (estimates.window_position == position)
+            if chosen.any():
+                rows.append({"hand": hand, "position": position} | _of_frames(of, chosen))
+    return rows
+
+
+def _of_frames(errors: JointErrors, chosen: Bool[np.ndarray, " frames"]) -> Row:
+    return {
+        "frames": int(chosen.sum()),
+        "mepe": mean_of(errors.camera_space[chosen]),
+        "mepe_ra": mean_of(errors.root_aligned[chosen]),
+    }
+
+
+def mean_of(*errors: Float[np.ndarray, "..."]) -> float | None:
+    """Mean of all that are counted; None without any."""
+    counted = _counted(*errors)
+    return float(counted.mean(dtype=np.float64)) if counted.size else None
+
+
+def _median(errors: Float[np.ndarray, "..."]) -> float | None:
+    counted = _counted(errors)
+    return float(np.median(counted)) if counted.size else None
+
+
+def _counted(*errors: Float[np.ndarray, "..."]) -> Float[np.ndarray, " n"]:
+    return np.concatenate([np.empty(0, np.float32), *[x[~np.isnan(x)] for x in errors]])

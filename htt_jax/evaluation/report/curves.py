@@ -1,0 +1,106 @@
+"""3D PCK and PCK-RA curves in the form of the paper's Fig. 4 and 5."""
+
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from htt_jax.datasets import published
+from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.evaluation.analysis import Table
+from htt_jax.evaluation.report import plotting
+from htt_jax.evaluation.report.plotting import (
+    SPACES,
+    Panel,
+    Plot,
+    Space,
+)
+from htt_jax.evaluation.results import Results
+
+_AREAS: dict[Space, str] = {"camera_space": "auc", "root_aligned": "auc_ra"}
+_LEGEND_LINE = 15  # pixels
+_SHORT: dict[Space, str] = {"camera_space": "3D PCK", "root_aligned": "3D PCK-RA"}
+
+
+def pck_plot(spec: DatasetSpec, results: Results, baselines: Results) -> Plot:
+    """The curves of a run, of the mean pose and, where it is known, of the published model.
+
+    Args:
+        spec: the dataset.
+        results: of the run, with a hand at least.
+        baselines: on the same frames.
+    """
+    width, height = plotting.PANEL_SIZE
+    size = (width, height + _LEGEND_LINE * (2 * len(results["pose"]) - 2))
+    return Plot(
+        "pck",
+        "Percentage of correct keypoints (PCK)",
+        [
+            Panel(
+                f"{_SHORT[space]}, {title.lower()}",
+                _description(space, results),
+                partial(_draw, spec=spec, results=results, baselines=baselines, space=space),
+                size,
+            )
+            for space, title in SPACES.items()
+        ],
+    )
+
+
+def pck_table(spec: DatasetSpec, results: Results, baselines: Results) -> Table:
+    """One row for each threshold of each curve: hand, space, threshold (mm), pck and baseline."""
+    rows = []
+    for hand, found in results["pose"].items():
+        for space in SPACES:
+            curve = zip(
+                found[space]["thresholds"],
+                found[space]["pck"],
+                baselines["pose"][hand][space]["pck"],
+                _published(spec, hand, space) or [None] * len(found[space]["pck"]),
+                strict=True,
+            )
+            names = ("threshold_mm", "pck", "pck_mean_training_pose", "pck_published")
+            rows += [
+                {"hand": hand, "space": space} | dict(zip(names, values, strict=True))
+                for values in curve
+            ]
+    return rows
+
+
+def _published(spec: DatasetSpec, hand: str, space: Space) -> tuple[float, ...] | None:
+    return published.PCK_CURVES.get(spec.name, {}).get(hand, {}).get(space)
+
+
+def _draw(
+    axes: Axes, *, spec: DatasetSpec, results: Results, baselines: Results, space: Space
+) -> None:
+    hands = list(results["pose"])
+    for hand, colour in plotting.hand_colours(hands).items():
+        which = f", {hand}" if len(spec.hands) > 1 else ""
+        found, constant = results["pose"][hand][space], baselines["pose"][hand][space]
+        thresholds = found["thresholds"]
+        curve = _published(spec, hand, space)
+        if curve is not None:
+            area = spec.published_pose[hand][_AREAS[space]]
+            name = f"HTT, published on {spec.title}{which}  {area:.3f}"
+            axes.plot(thresholds, curve, color=plotting.INK, dashes=(5, 2), lw=1.3, label=name)
+        name = f"this run{which}  {found['auc']:.3f}"
+        axes.plot(thresholds, found["pck"], color=colour, lw=2, label=name)
+        name = f"mean training pose{which}  {constant['auc']:.3f}"
+        grey = plotting.MUTED if len(hands) == 1 else colour
+        axes.plot(thresholds, constant["pck"], color=grey, dashes=(1, 1.5), lw=1.3, label=name)
+    axes.set_xlim(0, thresholds[-1])
+    axes.set_ylim(0, 1)
+    axes.set_xticks(np.arange(0, thresholds[-1] + 1, 10))
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.set_xlabel("error threshold (mm)")
+    axes.set_ylabel(_SHORT[space])
+    axes.grid()
+    plotting.legend_above(axes, title="area under the curve (AUC)")
+
+
+def _description(space: Space, results: Results) -> str:
+    areas = ", ".join(
+        f"{hand} {found[space]['auc']:.3f}" for hand, found in results["pose"].items()
+    )
+    return f"{_SHORT[space]} against the error threshold; area under the curve: {areas}."

@@ -1,0 +1,88 @@
+"""Writes a report: the page, and beside it its plots and tables as files."""
+
+import csv
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from htt_jax.data.records import RecordSource
+from htt_jax.evaluation import tables
+from htt_jax.evaluation.estimates import Estimates
+from htt_jax.evaluation.report import (
+    curves,
+    page,
+    plotting,
+    videos,
+)
+from htt_jax.evaluation.report.material import Material, gather
+from htt_jax.support.files import atomic_write, make_folder, remove_earlier
+
+PAGE_FILE = "report.html"
+PLOTS, TABLES = "plots", "tables"
+
+_OWN = (
+    *(f"{PLOTS}/{name}.png" for name in ("pck", "error_by_*", "confusion_of_*", "accuracy_by_*")),
+    *(f"{PLOTS}/video_{name}_[0-9][0-9].png" for name in ("best", "worst")),
+    *(f"{TABLES}/{name}.csv" for name in ("headline_*", "pck", "videos")),
+    *(f"{TABLES}/{name}.csv" for name in ("error_by_*", "confusion_of_*", "accuracy_by_*")),
+)
+"""What any report's files match."""
+
+_UNITS = {
+    "mepe": "mepe_mm",
+    "mepe_ra": "mepe_ra_mm",
+    "median": "median_mm",
+    "median_ra": "median_ra_mm",
+}
+
+
+def write(
+    folder: pathlib.Path, report: Mapping[str, Any], estimates: Estimates, source: RecordSource
+) -> None:
+    """Writes report.html, plots/*.png and tables/*.csv; removes those of an earlier report.
+
+    Args:
+        folder: where they go; made if need be.
+        report: what results.json holds, see `htt_jax.evaluate`.
+        estimates: of every frame.
+        source: the split.
+
+    Raises:
+        InputError: a frame cannot be decoded, or a folder cannot be made.
+    """
+    material = gather(report, estimates, source)
+    remove_earlier(folder, _OWN)
+    for name in (PLOTS, TABLES):
+        make_folder(folder / name)
+    for plot in material.plots.values():
+        plotting.write_png(plot, folder / PLOTS / f"{plot.name}.png", material.title)
+    for name, views in (("best", material.best), ("worst", material.worst)):
+        for rank, view in enumerate(views, 1):
+            path = folder / PLOTS / f"video_{name}_{rank:02d}.png"
+            videos.write_png(view, path, material.title)
+    for name, header, rows in _files(material):
+        with atomic_write(folder / TABLES / f"{name}.csv", "w") as file:
+            csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    with atomic_write(folder / PAGE_FILE, "w") as file:
+        file.write(page.page(material))
+
+
+def _files(material: Material) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[Any]]]]:
+    """Name, header and rows of each table."""
+    results, baselines = material.report["results"], material.report["baselines"]
+    *poses, recognition = tables.headline_tables(material.report)
+    for hand, table in zip(results["pose"], poses, strict=True):
+        yield f"headline_{hand}_hand", table.header, table.rows
+    yield "headline_recognition", recognition.header, recognition.rows
+    named = dict(material.tables) | {"videos": material.scores}
+    if results["pose"]:
+        named["pck"] = curves.pck_table(material.spec, results, baselines)
+    for name, rows in named.items():
+        yield name, [_UNITS.get(key, key) for key in rows[0]], [list(row.values()) for row in rows]
+    for kind, confusion in material.confusions.items():
+        counts = zip(confusion.names, confusion.counts.tolist(), strict=True)
+        yield (
+            f"confusion_of_{kind}s",
+            ["true", *confusion.names],
+            [[name, *row] for name, row in counts],
+        )

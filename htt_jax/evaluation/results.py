@@ -1,0 +1,117 @@
+"""All metrics of one split, for training and for the evaluation command."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from htt_jax import augment
+from htt_jax.devices import sharding
+from htt_jax.devices.sharding import DeviceBatch
+from htt_jax.metrics import ActionMetrics, ObjectMetrics, PoseMetrics
+from htt_jax.runs.directory import DatasetFacts
+from htt_jax.training.step import Applicable, predict
+
+Results: TypeAlias = dict[str, Any]
+EvaluationStep: TypeAlias = Callable[[Any, Mapping[str, jax.Array]], dict[str, jax.Array]]
+
+_LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
+
+
+def make_evaluation_step(model: Applicable, mesh: Mesh, *, details: bool = False) -> EvaluationStep:
+    """A jitted function of (variables, uint8 batch): estimates and labels, whole on every host.
+
+    With `details`, which metrics have no use for, also what `estimates.Collector` takes.
+    """
+
+    def step(variables: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        out = predict(model, variables, augment.to_inputs(batch))
+        found = {
+            "estimated_joints_3d": out["joints_3d"],
+            "estimated_object": out["object_probabilities"].argmax(axis=-1),
+            "action_probabilities": out["action_probabilities"],
+        }
+        if details:
+            found |= {
+                "object_probability": out["object_probabilities"].max(axis=-1),
+                "action_over_time": out["action_over_time"],
+                "intrinsics": batch["intrinsics"][:, 0],  # one camera a video
+                "start": batch["start"],
+            }
+        return found | {name: batch[name] for name in _LABELS}
+
+    return jax.jit(step, out_shardings=sharding.replicated(mesh))
+
+
+def outputs(
+    step: EvaluationStep, variables: Any, batches: Iterable[DeviceBatch]
+) -> Iterator[tuple[dict[str, np.ndarray], DeviceBatch]]:
+    """What the step returns for each batch, on the host, and the batch.
+
+    The devices work on the next batch meanwhile.
+    """
+    behind: tuple[dict[str, jax.Array], DeviceBatch] | None = None
+    for batch in batches:
+        running = step(variables, batch.arrays), batch
+        if behind is not None:
+            yield jax.device_get(behind[0]), behind[1]
+        behind = running
+    if behind is not None:
+        yield jax.device_get(behind[0]), behind[1]
+
+
+def evaluate(
+    step: EvaluationStep,
+    variables: Any,
+    batches: Iterable[DeviceBatch],
+    dataset: DatasetFacts,
+    *,
+    mask_unannotated: bool = True,
+) -> Results:
+    """The results of a model on all batches, see `results_of`."""
+    found = (found for found, _ in outputs(step, variables, batches))
+    return results_of(found, dataset, mask_unannotated=mask_unannotated)
+
+
+def results_of(
+    outputs: Iterable[Mapping[str, np.ndarray]],
+    dataset: DatasetFacts,
+    *,
+    mask_unannotated: bool = True,
+) -> Results:
+    """`pose` by hand, `object` and `action` results (see `htt_jax.metrics`).
+
+    Args:
+        outputs: what an evaluation step returned for every batch.
+        dataset: what the model was trained on.
+        mask_unannotated: see `PoseMetrics`.
+    """
+    pose = PoseMetrics(dataset.spec, mask_unannotated=mask_unannotated)
+    objects = ObjectMetrics(len(dataset.object_names))
+    actions = ActionMetrics(len(dataset.action_names))
+    for found in outputs:
+        valid = found["valid"]
+        pose.update(
+            found["estimated_joints_3d"][valid],
+            found["joints_3d"][valid],
+            found["hand_annotated"][valid],
+        )
+        target = np.broadcast_to(found["object"][:, None], valid.shape)
+        objects.update(found["estimated_object"][valid], target[valid])
+        actions.update(found["video"], found["action_probabilities"], found["action"])
+    return {"pose": pose.result(), "object": objects.result(), "action": actions.result()}
+
+
+def headline(results: Results) -> dict[str, float]:
+    """The few numbers a run is judged by; poses in millimetres, averaged over the hands."""
+    numbers = {
+        "action_accuracy": results["action"]["accuracy"],
+        "object_accuracy": results["object"]["accuracy"],
+    }
+    for name, space in (("", "camera_space"), ("_ra", "root_aligned")):
+        for measure in ("mepe", "auc"):
+            values = [hand[space][measure] for hand in results["pose"].values()]
+            numbers[measure + name] = float(np.mean(values)) if values else None
+    return {name: number for name, number in numbers.items() if number is not None}

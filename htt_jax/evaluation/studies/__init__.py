@@ -1,0 +1,1 @@
+"""Evaluated runs side by side: means over seeds, the paper's ablations."""

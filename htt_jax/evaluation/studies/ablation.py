@@ -1,0 +1,161 @@
+"""Groups of runs in the layout of the paper's ablations (Tab. 4 and 5), its figures beside them."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from htt_jax.datasets import published
+from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.evaluation import tables
+from htt_jax.evaluation.studies.runs import (
+    FULL,
+    VARIANT,
+    Group,
+    differing_options,
+)
+
+WINDOW, FRAMES = "model.window", "data.frames"
+VARIED = (WINDOW, FRAMES, VARIANT)
+"""The options that Tab. 4 and Tab. 5 vary."""
+MEASURES = {
+    "auc": ("AUC", 3),
+    "mepe": ("MEPE mm", 2),
+    "auc_ra": ("AUC-RA", 3),
+    "mepe_ra": ("MEPE-RA mm", 2),
+}
+"""Of poses, in the order of Tab. 4: what stands over the column, and decimals."""
+
+
+def figure(group: Group, measure: str, decimals: int, factor: float = 1) -> str:
+    """Mean ± deviation over the seeds, as a cell of a table; empty if not measured."""
+    mean, deviation = group.mean(measure), group.deviation(measure)
+    if mean is None:
+        return ""
+    text = f"{factor * mean:.{decimals}f}"
+    return text if deviation is None else f"{text} ± {factor * deviation:.{decimals}f}"
+
+
+def ablation_tables(spec: DatasetSpec, groups: Sequence[Group]) -> list[str]:
+    """Tab. 4 and Tab. 5, once for each setting of the options that those do not vary.
+
+    Published are the paper's model and the settings that there are runs of.
+    """
+    settings: dict[str, list[Group]] = {}
+    for group in groups:
+        other = {name: group.options[name] for name in group.options if name not in VARIED}
+        settings.setdefault(json.dumps(other, sort_keys=True), []).append(group)
+    firsts = [members[0] for members in settings.values()]
+    names = [name for name in differing_options(firsts) if name not in VARIED]
+    parts = []
+    for members in settings.values():
+        setting = "".join(f"; {name} = {shown(members[0].options.get(name))}" for name in names)
+        parts += _Study(spec, members, setting).tables()
+    return parts
+
+
+def shown(option: object) -> str:
+    """The value of an option, as a cell of a table."""
+    if option is None:
+        return "-"
+    if isinstance(option, Sequence) and not isinstance(option, str):
+        return ", ".join(map(str, option))
+    return f"{option:g}" if isinstance(option, float) else str(option)
+
+
+class _Study:
+    """Groups that differ in nothing but t, T and the variant of the model.
+
+    What a table does not vary is there as in most of the groups.
+    """
+
+    def __init__(self, spec: DatasetSpec, groups: Sequence[Group], setting: str):
+        self._spec = spec
+        self._groups = groups
+        self._setting = setting
+        self._usual = {
+            WINDOW: _usual([group.options[WINDOW] for group in groups], published.WINDOW),
+            FRAMES: _usual([group.options[FRAMES] for group in groups], published.FRAMES),
+            VARIANT: FULL,
+        }
+
+    def tables(self) -> list[str]:
+        """Tab. 4, Tab. 5 and a word on the groups that are in neither."""
+        of_window, of_frames, of_variant = map(self._varying, VARIED)
+        parts = [self._window_table(of_window), self._action_table(of_frames, of_variant)]
+        shown_groups = [*of_window.values(), *of_frames.values(), *of_variant.values()]
+        others = sum(group not in shown_groups for group in self._groups)
+        if others:
+            parts.append(
+                f"Rows of the first table that are in neither of these two: {others}. They differ "
+                "from the usual in more than one of t, T and variant."
+            )
+        return parts
+
+    def _varying(self, name: str) -> dict[Any, Group]:
+        """The groups by an option's value, all else as usual."""
+        others = [other for other in VARIED if other != name]
+        return {
+            group.options[name]: group
+            for group in self._groups
+            if all(group.options[other] == self._usual[other] for other in others)
+        }
+
+    def _window_table(self, groups: Mapping[int, Group]) -> str:
+        hands = self._spec.hands
+        columns = [(measure, hand) for measure in MEASURES for hand in hands]
+        header = [
+            MEASURES[measure][0] + (f" {hand}" if len(hands) > 1 else "")
+            for measure, hand in columns
+        ]
+        figures = published.POSE_OF_WINDOW[self._spec.name]
+        rows = []
+        for t in sorted({*groups, published.WINDOW}):
+            if t in groups:
+                cells = [figure(groups[t], f"{hand} {m}", MEASURES[m][1]) for m, hand in columns]
+                rows.append([f"t = {t}", str(len(groups[t].runs)), *cells])
+            if t in figures:
+                cells = [f"{figures[t][hand][m]:.{MEASURES[m][1]}f}" for m, hand in columns]
+                rows.append([f"t = {t}, published", "", *cells])
+        title = f"Tab. 4: window t; T = {self._usual[FRAMES]}{self._setting}"
+        return f"{title}\n\n{tables.markdown(['poses', 'runs', *header], rows)}"
+
+    def _action_table(self, of_frames: Mapping[int, Group], of_variant: Mapping[str, Group]) -> str:
+        accuracy_of_frames = published.ACTION_OF_FRAMES[self._spec.name]
+        accuracy_of_variant = published.ACTION_OF_VARIANT[self._spec.name]
+        # In the paper's order, what it does not have behind.
+        variants = [name for name in accuracy_of_variant if name in of_variant]
+        variants += [name for name in of_variant if name not in accuracy_of_variant]
+        rows = [
+            _action_row(f"T = {frames}", of_frames.get(frames), accuracy_of_frames.get(frames))
+            for frames in sorted({*of_frames, published.FRAMES})
+        ]
+        rows += [
+            _action_row(name, of_variant.get(name), accuracy_of_variant.get(name))
+            for name in variants
+            if name != FULL
+        ]
+        title = (
+            f"Tab. 5: action; t = {self._usual[WINDOW]}, T = {self._usual[FRAMES]} unless said"
+            f"{self._setting}"
+        )
+        header = ["action", "runs", "action %", "published %"]
+        return f"{title}\n\n{tables.markdown(header, rows)}"
+
+
+def _action_row(name: str, group: Group | None, accuracy: float | None) -> list[str]:
+    count, cell = "", ""
+    if group is not None:
+        count, cell = (
+            str(len(group.runs)),
+            figure(group, "action_accuracy", 2, 100) or tables.HIDDEN,
+        )
+    return [name, count, cell, "" if accuracy is None else f"{accuracy:.2f}"]
+
+
+def _usual(values: Sequence[int], of_paper: int) -> int:
+    """The most frequent value; among equals the paper's, or else the first."""
+    counts = Counter(values)
+    most = max(counts.values())
+    usual = [value for value, count in counts.items() if count == most]
+    return of_paper if of_paper in usual else usual[0]

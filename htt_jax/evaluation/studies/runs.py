@@ -1,0 +1,211 @@
+"""Evaluated runs, put together where they differ only in the seed: means and deviations."""
+
+import dataclasses
+import json
+import pathlib
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from htt_jax.datasets import published
+from htt_jax.datasets import spec as datasets
+from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.evaluate import RESULTS_FILE
+from htt_jax.support.errors import InputError
+
+MEASURES = ("auc", "mepe", "auc_ra", "mepe_ra")
+FULL = "full"
+VARIANT = "variant"
+"""Option in place of the config's model.cascaded and model.action_inputs, in Tab. 5's words."""
+TRAINING_DATA, EVALUATED_DATA = "training data", "evaluated data"
+"""Options beside those of the config: the start of each split's fingerprint."""
+
+# Options that change where and how fast a run is made, or which draw of chance it is.
+_NOT_COMPARED = (
+    "seed",
+    "data.directory",
+    "data.cache",
+    "data.workers",
+    "mesh.",
+    "checkpoint.",
+    "eval.",
+    "log.",
+)
+_FINGERPRINT_CHARACTERS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluatedRun:
+    """What one results.json says.
+
+    Attributes:
+        name: as given by the user.
+        path: of results.json.
+        seed: of the run.
+        step: of the checkpoint.
+        spec: of the dataset.
+        split: it was evaluated on.
+        fingerprint: of that split's content.
+        options: name -> value, those in which runs are compared.
+        values: measure -> figure; accuracies in 0..1, errors in millimetres. Hand by hand as
+            'left mepe', and 'mepe' averaged over the hands. Without what could not be measured.
+    """
+
+    name: str
+    path: pathlib.Path
+    seed: int
+    step: int
+    spec: DatasetSpec
+    split: str
+    fingerprint: str
+    options: Mapping[str, Any]
+    values: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Runs that differ in nothing but the seed, in the order given."""
+
+    runs: Sequence[EvaluatedRun]
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Of all its runs."""
+        return self.runs[0].options
+
+    def mean(self, measure: str) -> float | None:
+        """Over the runs; None where it could not be measured."""
+        values = self._values(measure)
+        return statistics.fmean(values) if values else None
+
+    def deviation(self, measure: str) -> float | None:
+        """Sample standard deviation over the runs; None for fewer than two."""
+        values = self._values(measure)
+        return statistics.stdev(values) if len(values) > 1 else None
+
+    def _values(self, measure: str) -> list[float]:
+        return [run.values[measure] for run in self.runs if measure in run.values]
+
+
+def read(run: str, split: str) -> EvaluatedRun:
+    """The evaluation of a run.
+
+    Args:
+        run: a workdir, or the path of a results.json.
+        split: whose evaluation in the workdir to take.
+
+    Raises:
+        InputError: there is none, or the file is not of `htt_jax.evaluate`.
+    """
+    is_file = run.endswith(".json")
+    path = pathlib.Path(run) if is_file else pathlib.Path(run, "evaluation", split, RESULTS_FILE)
+    try:
+        report = json.loads(path.read_text("utf-8"))
+        dataset, config = report["dataset"], report["run"]["config"]
+        return EvaluatedRun(
+            name=run,
+            path=path,
+            seed=config["seed"],
+            step=report["run"]["step"],
+            spec=datasets.spec(dataset["name"]),
+            split=dataset["split"],
+            fingerprint=dataset["fingerprint"],
+            options=_options(config)
+            | {
+                TRAINING_DATA: report["run"]["training_fingerprint"][:_FINGERPRINT_CHARACTERS],
+                EVALUATED_DATA: dataset["fingerprint"][:_FINGERPRINT_CHARACTERS],
+            },
+            values=dict(_values(report)),
+        )
+    except OSError as error:
+        how = f"`python -m htt_jax.evaluate --workdir={run} --split={split}`"
+        raise InputError(
+            f"cannot read {path}: {error.strerror}; "
+            + ("name a results.json" if is_file else f"evaluate the run with {how}")
+        ) from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{path} is not what htt_jax.evaluate writes: {type(error).__name__} {error}; "
+            "evaluate the run again"
+        ) from error
+
+
+def group(runs: Sequence[EvaluatedRun]) -> list[Group]:
+    """Puts runs together that differ only in the seed; in the order of their first runs.
+
+    Raises:
+        InputError: runs of several datasets or splits, or one twice.
+    """
+    first = runs[0]
+    seen: dict[pathlib.Path, str] = {}
+    for run in runs:
+        if run.spec is not first.spec or run.split != first.split:
+            raise InputError(
+                f"{first.name} is evaluated on {first.spec.title} {first.split}, {run.name} on "
+                f"{run.spec.title} {run.split}; compare runs on one split of one dataset"
+            )
+        path = run.path.resolve()
+        if path in seen:
+            raise InputError(f"{run.name} is the same run as {seen[path]}; name each run once")
+        seen[path] = run.name
+    groups: dict[str, list[EvaluatedRun]] = {}
+    for run in runs:
+        groups.setdefault(json.dumps(run.options, sort_keys=True), []).append(run)
+    return [Group(members) for members in groups.values()]
+
+
+def differing_options(groups: Sequence[Group]) -> list[str]:
+    """The options in which the groups differ, in the order of the config."""
+    names = dict.fromkeys(name for group in groups for name in group.options)
+    return [
+        name
+        for name in names
+        if any(group.options.get(name) != groups[0].options.get(name) for group in groups)
+    ]
+
+
+def warnings(groups: Sequence[Group]) -> list[str]:
+    """What a reader of the figures must know, a line each."""
+    found = []
+    contents = Counter(run.fingerprint for group in groups for run in group.runs)
+    if len(contents) > 1:
+        found.append(
+            f"the evaluated split has {len(contents)} different contents (see {EVALUATED_DATA!r}): "
+            "figures of different contents do not compare"
+        )
+    for number, members in enumerate(groups, 1):
+        seeds = Counter(run.seed for run in members.runs)
+        repeated = [str(seed) for seed, count in seeds.items() if count > 1]
+        if repeated:
+            found.append(
+                f"row {number} has several runs of seed {', '.join(repeated)}: its deviation is "
+                "not one over seeds"
+            )
+    return found
+
+
+def _options(config: Mapping[str, Any]) -> dict[str, Any]:
+    options = dict(_compared(config))
+    cascaded, inputs = options.pop("model.cascaded"), options.pop("model.action_inputs")
+    missing = [words for name, words in published.WITHOUT.items() if name not in inputs]
+    variant = " and ".join(missing) or FULL if cascaded else published.PARALLEL
+    return options | {VARIANT: variant}
+
+
+def _compared(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The options in which runs are compared, by their names."""
+    for name, node in tree.items():
+        option = prefix + name
+        if isinstance(node, Mapping):
+            yield from _compared(node, f"{option}.")
+        elif not option.startswith(_NOT_COMPARED):
+            yield option, node
+
+
+def _values(report: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    yield from report["headline"].items()
+    for hand, found in report["results"]["pose"].items():
+        for measure in MEASURES:
+            space = "root_aligned" if measure.endswith("_ra") else "camera_space"
+            yield f"{hand} {measure}", found[space][measure.removesuffix("_ra")]

@@ -1,0 +1,143 @@
+"""The formats a checkpoint can be exported to: how each is written, read back and run."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from htt_jax.interop import adam, imported, onnx, pytorch, stablehlo, weights
+from htt_jax.interop.agreement import Arrays
+from htt_jax.models.htt import HTT
+from htt_jax.prediction.files import joint_names
+from htt_jax.runs.directory import to_json
+from htt_jax.runs.opening import TrainedRun, read_moments
+from htt_jax.training.step import Applicable
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """One way to write a model.
+
+    Attributes:
+        suffix: of the file.
+        help: what it is, in a line.
+        write: writes the file, and others beside it.
+        run: reads it back and runs it on `image`, `valid` and `intrinsics`.
+        keeps_dtype: whether it computes in the run's own type; otherwise in float32.
+    """
+
+    suffix: str
+    help: str
+    write: Callable[[pathlib.Path, TrainedRun], None]
+    run: Callable[[pathlib.Path, TrainedRun, Arrays], Arrays]
+    keeps_dtype: bool = False
+
+
+def description(run: TrainedRun) -> dict[str, Any]:
+    """What an exported file carries of the run, so that it can be read as one again."""
+    return json.loads(to_json(run.description)) | {"step": run.step}
+
+
+def _state_dict(run: TrainedRun) -> pytorch.StateDict:
+    return pytorch.to_state_dict(jax.device_get(run.variables))
+
+
+def _write_pth(path: pathlib.Path, run: TrainedRun) -> None:
+    state_dict = _state_dict(run)
+    moments = read_moments(run)
+    steps_per_epoch = run.description.steps_per_epoch
+    weights.write_pth(
+        str(path),
+        state_dict,
+        epoch=run.step // steps_per_epoch if steps_per_epoch else 0,
+        optimizer=adam.to_torch(moments, state_dict) if moments.steps else None,
+        # The number tells a file that was trained on in PyTorch from one that was not.
+        description=json.dumps(description(run) | {"adam_steps": moments.steps}),
+    )
+
+
+def _run_pth(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
+    """By our own PyTorch model, which is loaded strictly."""
+    import torch
+
+    from htt_jax.interop import torch_model
+
+    assert isinstance(run.model, HTT)
+    module = torch_model.build(run.model, torch.load(path, weights_only=True)["state_dict"])
+    arrays = (torch.tensor(inputs[name]) for name in ("image", "valid", "intrinsics"))
+    with torch.inference_mode():
+        return {name: x.numpy() for name, x in module(*arrays).items()}
+
+
+def _write_safetensors(path: pathlib.Path, run: TrainedRun) -> None:
+    weights.write_safetensors(str(path), _state_dict(run), json.dumps(description(run)))
+
+
+def _run_safetensors(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
+    """By the run's model, with the file's variables."""
+    return apply(run, imported.read(str(path)).variables, inputs)
+
+
+def _write_stablehlo(path: pathlib.Path, run: TrainedRun) -> None:
+    assert isinstance(run.model, HTT)
+    facts = description(run) | {"joint_names": joint_names(run.dataset)}
+    stablehlo.write(path, run.model, run.variables, run.dataset.image_size, facts)
+
+
+def _run_stablehlo(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
+    program = stablehlo.read(path)
+    return apply(dataclasses.replace(run, model=program), program.variables, inputs)
+
+
+def _write_onnx(path: pathlib.Path, run: TrainedRun) -> None:
+    assert isinstance(run.model, HTT)
+    metadata = {"htt_jax": json.dumps(description(run))}
+    onnx.write(path, _state_dict(run), run.model, run.dataset.image_size, metadata)
+
+
+def _run_onnx(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
+    return onnx.load(path)(inputs["image"], inputs["valid"], inputs["intrinsics"])
+
+
+def apply(run: TrainedRun, variables: Any, inputs: Arrays) -> Arrays:
+    """The outputs of the run's model with other variables, such as those read back."""
+    arrays = (inputs[name] for name in ("image", "valid", "intrinsics"))
+    return jax.device_get(_apply(run.model, variables, *arrays))
+
+
+@functools.partial(jax.jit, static_argnums=0)  # compiled once for the run and what is read back
+def _apply(model: Applicable, variables: Any, *arrays: jax.Array) -> dict[str, jax.Array]:
+    return model.apply(variables, *arrays)
+
+
+FORMATS = {
+    "pytorch": Format(
+        ".pth",
+        "published layout, with Adam's moments; needs .[torch]",
+        _write_pth,
+        _run_pth,
+    ),
+    "safetensors": Format(
+        ".safetensors",
+        "the same tensors, without torch and code",
+        _write_safetensors,
+        _run_safetensors,
+    ),
+    "stablehlo": Format(
+        ".stablehlo",
+        "program for any JAX, its weights and a JSON beside it",
+        _write_stablehlo,
+        _run_stablehlo,
+        keeps_dtype=True,
+    ),
+    "onnx": Format(
+        ".onnx",
+        "program and weights in one file; needs .[onnx]",
+        _write_onnx,
+        _run_onnx,
+    ),
+}

@@ -1,0 +1,132 @@
+"""The page that goes with an exported model: what it is, how good, and from where."""
+
+import json
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+from etils import epath
+
+from htt_jax.evaluation.tables import markdown
+from htt_jax.interop.agreement import UNITS
+from htt_jax.runs import version
+from htt_jax.runs.opening import TrainedRun, metrics
+from htt_jax.support.files import atomic_write, sha256
+
+_HEADLINE = {
+    "action_accuracy": "action accuracy",
+    "object_accuracy": "object accuracy",
+    "mepe": "MEPE, mm",
+    "auc": "PCK-AUC",
+    "mepe_ra": "MEPE-RA, mm",
+    "auc_ra": "PCK-AUC-RA",
+}
+
+_RESUME = (
+    "The published code's `--train_cont` looks for a pickled scheduler, which the file does not "
+    "hold: to train on, make a `StepLR`, then load the optimizer's state, then set the scheduler's "
+    "`last_epoch` to the file's `epoch`."
+)
+
+
+def write(path: pathlib.Path, run: TrainedRun, to: str, differences: Mapping[str, float]) -> None:
+    """Writes the card of an export.
+
+    Args:
+        path: of the card; the other files in its folder are those exported.
+        run: they were exported from.
+        to: the format.
+        differences: of the outputs read back, each in its unit.
+    """
+    files = sorted(path.parent.iterdir())
+    with atomic_write(path, "w") as file:
+        file.write("\n\n".join(_sections(run, to, files, differences)) + "\n")
+
+
+def _sections(
+    run: TrainedRun, to: str, files: list[pathlib.Path], differences: Mapping[str, float]
+) -> Iterator[str]:
+    spec, dataset = run.dataset.spec, run.dataset
+    width, height = dataset.image_size
+    yield f"# HTT, {spec.title} layout, as {to}"
+    yield (
+        "Hierarchical Temporal Transformer (CVPR 2023): 3D hand pose in every frame and the action "
+        f"of the video, from egocentric RGB. {spec.num_joints} joints "
+        f"({' and '.join(spec.hands)} hand), {len(dataset.action_names)} actions, "
+        f"{len(dataset.object_names)} objects."
+    )
+    yield markdown(
+        ["file", "bytes", "SHA-256"],
+        [[file.name, str(file.stat().st_size), sha256(file)] for file in files],
+    )
+    yield "## Input and output\n\n" + (
+        f"RGB frames of {width}x{height}, `pixel / 255 - 0.5`, in clips of up to "
+        f"{run.config.data.frames} frames, every {_ordinal(run.config.data.spacing)} frame of the "
+        f"video, padded to whole windows of {run.config.model.window} and marked in `valid`; the "
+        "camera's matrix in pixels. Out come `joints_2d` (pixels), `depth` and `joints_3d` "
+        "(metres, camera space: x right, y down, z forward), `object_logits` of each frame and "
+        "`action_logits` of each clip. Joints: wrist, then thumb, index, middle, ring, little, "
+        "each from palm to tip" + ("; left hand first." if len(spec.hands) == 2 else ".")
+    )
+    yield "## Results\n\n" + _results(run)
+    yield "## Exported\n\n" + markdown(
+        ["output", "largest difference when read back", "unit"],
+        [[name, f"{x:.2e}", UNITS[name]] for name, x in differences.items()],
+    )
+    if to == "pytorch":
+        yield _RESUME
+    yield "## Where it comes from\n\n" + markdown(["what", "which"], _origin(run))
+    actions, objects = ", ".join(dataset.action_names), ", ".join(dataset.object_names)
+    yield f"## Classes\n\nActions: {actions}.\n\nObjects: {objects}."
+    yield f"## Configuration\n\n```json\n{json.dumps(run.config.to_dict(), indent=1)}\n```"
+
+
+def _results(run: TrainedRun) -> str:
+    """What was measured with this very checkpoint, by split."""
+    columns = _measured(run)
+    if not columns:
+        return "This checkpoint has not been evaluated."
+    rows = [
+        [title, *(f"{found[name]:.4g}" if name in found else "" for found in columns.values())]
+        for name, title in _HEADLINE.items()
+    ]
+    return markdown(["measure", *columns], rows)
+
+
+def _measured(run: TrainedRun) -> dict[str, Mapping[str, float]]:
+    columns: dict[str, Mapping[str, float]] = {}
+    during = metrics(run)
+    if during:
+        columns[f"{run.config.eval.split}, in training"] = during
+    for path in sorted(epath.Path(run.workdir).glob("evaluation/*/results.json")):
+        report = json.loads(path.read_text())
+        if report["run"]["step"] == run.step:
+            columns[report["dataset"]["split"]] = report["headline"]
+    return columns
+
+
+def _origin(run: TrainedRun) -> list[list[str]]:
+    facts: dict[str, Any] = {
+        "run": epath.Path(run.workdir).name,
+        "step": run.step,
+        "imported from": run.description.imported_from,
+        "dataset": _dataset(run),
+        "fingerprint of the training split": run.dataset.fingerprint,
+        "trained by": run.description.trained_by,
+        "exported by": version.describe(),
+        "jax": jax.__version__,
+    }
+    return [[name, str(value)] for name, value in facts.items() if value is not None]
+
+
+def _dataset(run: TrainedRun) -> str:
+    """A simulated dataset has the layout of a real one; of a published file nothing is known."""
+    layout = f"{run.dataset.spec.title} layout"
+    if run.dataset.fingerprint is None:
+        return f"not known, {layout} by the number of joints"
+    return f"{run.config.data.directory}, {layout}"
+
+
+def _ordinal(number: int) -> str:
+    return {1: "single", 2: "second", 3: "third"}.get(number, f"{number}th")

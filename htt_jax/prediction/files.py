@@ -1,0 +1,207 @@
+"""Writes predictions: `predictions.npz` for programs, `predictions.json` for people and for both.
+
+Both hold poses in the input's own pixels and in metres, camera space, and of each frame the action
+as it stands there (`action_over_time`, see `video.Predictions`): all classes in the .npz, the
+first few in the .json. `attention.npz` holds where the model looked, see `prediction.attention`.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from htt_jax.datasets.spec import JOINT_NAMES
+from htt_jax.prediction.video import Predictions
+from htt_jax.runs.directory import DatasetFacts
+from htt_jax.support.files import atomic_write
+
+NPZ_FILE = "predictions.npz"
+JSON_FILE = "predictions.json"
+ATTENTION_FILE = "attention.npz"
+TOP_ACTIONS = 5
+
+_TOP_OF_FRAME = 3  # actions in each frame of the .json
+
+UNITS = {
+    "joints_2d": "pixels of the input, x right, y down",
+    "joints_3d": "metres, camera space: x right, y down, z forward",
+    "depth": "metres, along the viewing axis",
+    "intrinsics": "pixels of the input",
+    "seconds": "since the first frame",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where predictions come from.
+
+    Attributes:
+        input: the frames' folder or file.
+        workdir: of the run.
+        step: of its checkpoint.
+        dataset: the run was trained on.
+        image_size: (width, height) of the input's frames.
+        intrinsics: pixels, at that size.
+        intrinsics_source: who says so.
+        window: t of the run, frames the pose block sees together.
+    """
+
+    input: str
+    workdir: str
+    step: int
+    dataset: DatasetFacts
+    image_size: tuple[int, int]
+    intrinsics: Float[np.ndarray, "3 3"]
+    intrinsics_source: str
+    window: int
+
+
+def write(out: pathlib.Path, predictions: Predictions, origin: Origin) -> list[str]:
+    """Writes all files into the folder `out`; returns their names."""
+    with atomic_write(out / NPZ_FILE) as file:
+        np.savez_compressed(file, **_arrays(predictions, origin))
+    with atomic_write(out / JSON_FILE, "w") as file:
+        file.writelines(_json_lines(predictions, origin))
+    if predictions.attention is None:
+        return [NPZ_FILE, JSON_FILE]
+    attention = dataclasses.asdict(predictions.attention)
+    with atomic_write(out / ATTENTION_FILE) as file:
+        found = {name: array for name, array in attention.items() if array is not None}
+        np.savez_compressed(file, clip_start=predictions.clip_start, **found)
+    return [NPZ_FILE, JSON_FILE, ATTENTION_FILE]
+
+
+def top_actions(predictions: Predictions, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The most probable actions of the video, best first."""
+    best = _best(names, predictions.action_probabilities, TOP_ACTIONS)
+    return [{"name": name, "probability": probability} for name, probability in best.items()]
+
+
+def joint_names(dataset: DatasetFacts) -> list[str]:
+    """Of all joints, with their hand: 'right_index_2'."""
+    return [f"{hand}_{joint}" for hand in dataset.spec.hands for joint in JOINT_NAMES]
+
+
+def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
+    found = {
+        field.name: np.asarray(getattr(predictions, field.name))
+        for field in dataclasses.fields(predictions)
+        if field.name != "attention"
+    }
+    return {
+        "frame": np.arange(len(predictions.frame_names)),
+        "frame_name": found.pop("frame_names"),
+        **found,
+        "action_probabilities": predictions.action_probabilities,
+        "action_names": np.array(origin.dataset.action_names),
+        "object_names": np.array(origin.dataset.object_names),
+        "joint_names": np.array(joint_names(origin.dataset)),
+        "intrinsics": np.asarray(origin.intrinsics),
+        "image_size": np.array(origin.image_size),
+        "step": np.array(origin.step),
+    }
+
+
+def _json_lines(predictions: Predictions, origin: Origin) -> Iterator[str]:
+    """JSON, written entry by entry, so that long videos never become one large string."""
+    yield "{\n"
+    for name, value in _head(predictions, origin).items():
+        yield f' "{name}": {_json(value)},\n'
+    frames = range(len(predictions.frame_names))
+    yield from _json_list("actions", top_actions(predictions, origin.dataset.action_names), ",")
+    yield from _json_list("clips", _clips(predictions, origin.dataset), ",")
+    yield from _json_list("frames", (_frame(predictions, origin.dataset, i) for i in frames), "")
+    yield "}\n"
+
+
+def _json_list(name: str, entries: Iterable[Mapping[str, Any]], end: str) -> Iterator[str]:
+    """A named list with a line for each entry."""
+    separator = "["
+    yield f' "{name}": '
+    for entry in entries:
+        yield f"{separator}\n  {_json(entry)}"
+        separator = ","
+    yield f"\n ]{end}\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
+def _head(predictions: Predictions, origin: Origin) -> dict[str, Any]:
+    matrix = origin.intrinsics
+    return {
+        "input": origin.input,
+        "run": {"workdir": origin.workdir, "step": origin.step, "dataset": origin.dataset.name},
+        "image_size": list(origin.image_size),
+        "intrinsics": {
+            "fx": float(matrix[0, 0]),
+            "fy": float(matrix[1, 1]),
+            "cx": float(matrix[0, 2]),
+            "cy": float(matrix[1, 2]),
+            "source": origin.intrinsics_source,
+        },
+        "units": UNITS,
+        "joint_names": list(JOINT_NAMES),
+    }
+
+
+def _clips(predictions: Predictions, dataset: DatasetFacts) -> Iterator[Mapping[str, Any]]:
+    clips = zip(
+        predictions.clip_start,
+        predictions.clip_frames,
+        predictions.clip_action_probabilities,
+        strict=True,
+    )
+    for start, count, probabilities in clips:
+        yield {
+            "first_frame": int(start),
+            "frames": int(count),
+            "action": dataset.action_names[int(probabilities.argmax())],
+            "action_probabilities": _by_name(dataset.action_names, probabilities),
+        }
+
+
+def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mapping[str, Any]:
+    probabilities = predictions.object_probabilities[frame]
+    return {
+        "frame": frame,
+        "name": predictions.frame_names[frame],
+        "seconds": _rounded(predictions.seconds[frame], 6),
+        "object": dataset.object_names[int(probabilities.argmax())],
+        "object_probabilities": _by_name(dataset.object_names, probabilities),
+        "actions_so_far": _best(
+            dataset.action_names, predictions.action_over_time[frame], _TOP_OF_FRAME
+        ),
+        "hands": {
+            hand: {
+                "joints_2d": _rounded(
+                    predictions.joints_2d[frame, dataset.spec.joints_of(hand)], 2
+                ),
+                "depth": _rounded(predictions.depth[frame, dataset.spec.joints_of(hand)], 5),
+                "joints_3d": _rounded(
+                    predictions.joints_3d[frame, dataset.spec.joints_of(hand)], 5
+                ),
+            }
+            for hand in dataset.spec.hands
+        },
+    }
+
+
+def _by_name(names: Sequence[str], probabilities: np.ndarray) -> dict[str, float]:
+    return dict(zip(names, _rounded(probabilities, 4), strict=True))
+
+
+def _best(names: Sequence[str], probabilities: np.ndarray, count: int) -> dict[str, float]:
+    """The most probable classes, best first."""
+    best = np.argsort(-probabilities, kind="stable")[:count]
+    return _by_name([names[i] for i in best], probabilities[best])
+
+
+def _rounded(values: Any, decimals: int) -> Any:
+    """Plain numbers, without digits that mean nothing."""
+    return np.round(np.asarray(values, np.float64), decimals).tolist()

@@ -1,0 +1,61 @@
+"""The Python interface: load what was trained, predict what a video shows."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from htt_jax.devices import sharding
+from htt_jax.prediction import input_camera
+from htt_jax.prediction.frames import FrameSource, open_frames
+from htt_jax.prediction.video import Predictions, predict_video
+from htt_jax.runs.opening import TrainedRun, open_any
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """A trained model, ready for videos.
+
+    Attributes:
+        run: its `model`, `variables`, `config`, and what `dataset` it was trained on.
+    """
+
+    run: TrainedRun
+
+    def predict(
+        self,
+        source: FrameSource,
+        intrinsics: Sequence[float] | Float[np.ndarray, "3 3"] | None = None,
+    ) -> Predictions:
+        """Hand poses and the object of every frame, and the action, of one video of any length.
+
+        Args:
+            source: a video file, a folder of frames, or uint8 RGB (frames, height, width, 3).
+            intrinsics: fx, fy, cx, cy or the 3x3 camera matrix, in pixels of the video; None for
+                the camera of the dataset the model was trained on, scaled to the video's size.
+
+        Returns:
+            Named arrays, see `htt_jax.prediction.video.Predictions`.
+
+        Raises:
+            InputError: a frame cannot be read, or the intrinsics cannot be a camera's.
+        """
+        frames = open_frames(source)
+        camera = input_camera.resolve(intrinsics, self.run.dataset.spec, frames.size)
+        return predict_video(self.run, frames, camera.matrix)
+
+
+def load(path: str | os.PathLike[str], step: int | None = None) -> Predictor:
+    """A model to predict with.
+
+    Args:
+        path: a run's directory, a PyTorch checkpoint (`.pth`, published or exported), a
+            `.safetensors` file of the same names, or an exported `.stablehlo`.
+        step: of the run's checkpoint; None for the best one.
+
+    Raises:
+        InputError: there is no such thing, it cannot be read, or is no HTT.
+    """
+    return Predictor(open_any(path, step, sharding.single_device_mesh()))

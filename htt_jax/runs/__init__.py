@@ -1,0 +1,1 @@
+"""A run on disk: its config, description, checkpoints, and opening it again."""

@@ -1,0 +1,223 @@
+"""Saving and restoring training states; the only importer of Orbax.
+
+A checkpoint has two parts, so that evaluation need not read the optimizer's: `model` (params and
+batch_stats) and `training` (step and Adam's moments).
+"""
+
+import contextlib
+import math
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+from absl import logging
+from etils import epath
+from orbax.checkpoint import v1 as ocp
+
+from htt_jax.support.errors import InputError
+from htt_jax.training.step import TrainState
+
+SMALLER_IS_BETTER = {
+    "action_accuracy": False,
+    "object_accuracy": False,
+    "mepe": True,
+    "auc": False,
+    "mepe_ra": True,
+    "auc_ra": False,
+}
+"""The metrics by which a checkpoint can be the best, and which way (`evaluation.headline`)."""
+
+
+class Checkpoints:
+    """The checkpoints of one run: the newest few and the best one."""
+
+    def __init__(
+        self, directory: epath.PathLike, *, keep: int, best_metric: str, read_only: bool = False
+    ):
+        """Opens, and creates if need be, `directory`.
+
+        Args:
+            directory: one sub-directory per step.
+            keep: how many of the newest stay.
+            best_metric: of `SMALLER_IS_BETTER`; the checkpoint with its best value stays too.
+            read_only: nothing on disk is created or removed, so that a run which is writing
+                there at this moment is left in peace.
+
+        Raises:
+            InputError: `read_only`, and there is no such directory.
+        """
+        if read_only and not epath.Path(directory).exists():
+            raise InputError(f"no checkpoints: {directory} is missing; train first")
+        policies = ocp.training.preservation_policies
+        self._checkpointer = ocp.training.Checkpointer(
+            epath.Path(directory).resolve(),
+            preservation_policy=policies.AnyPreservationPolicy(
+                [policies.LatestN(keep), _best(best_metric)]
+            ),
+            cleanup_tmp_directories=not read_only,
+        )
+        self._best_metric = best_metric
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        """Waits until everything is on disk."""
+        self._checkpointer.close()
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps with a checkpoint, ascending."""
+        return [checkpoint.step for checkpoint in self._checkpointer.checkpoints]
+
+    def best_step(self) -> int | None:
+        """The step of the best checkpoint; the newest one where none was evaluated."""
+        steps = {
+            checkpoint.step: checkpoint.metrics[self._best_metric]
+            for checkpoint in self._checkpointer.checkpoints
+            if checkpoint.metrics and self._best_metric in checkpoint.metrics
+        }
+        if not steps:
+            return max(self.steps, default=None)
+        sign = -1 if SMALLER_IS_BETTER[self._best_metric] else 1
+        return max(steps, key=lambda step: (sign * steps[step], step))
+
+    def save(
+        self, step: int, state: TrainState, metrics: Mapping[str, float] | None = None
+    ) -> None:
+        """Saves in the background; a later save, or leaving the context, waits for it."""
+        self._checkpointer.save_checkpointables_async(
+            step,
+            {
+                "model": state.variables,
+                "training": {"step": state.step, "opt_state": state.opt_state},
+            },
+            # The caller decides when; a damaged checkpoint of this step may be in the way.
+            force=True,
+            overwrite=True,
+            metrics=dict(metrics) if metrics else None,
+        )
+
+    def restore_newest(self, abstract_state: TrainState) -> TrainState | None:
+        """The newest state that can be read, on the devices that `abstract_state` names.
+
+        Unreadable checkpoints are passed over with a warning. None when there is no checkpoint.
+
+        Raises:
+            InputError: there are checkpoints and none can be read, or one is of another shape.
+        """
+        steps = self.steps
+        for step in reversed(steps):
+            try:
+                return self._restore(step, abstract_state)
+            except InputError:
+                raise
+            except Exception as error:  # Orbax raises many kinds for damaged files.
+                logging.warning(
+                    "checkpoint %d cannot be read and is passed over: %s", step, _one_line(error)
+                )
+        if steps:
+            raise InputError(
+                f"none of the checkpoints {steps} in {self._checkpointer.directory} can be read; "
+                "remove them to start again"
+            )
+        return None
+
+    def restore_variables(
+        self, abstract_variables: Mapping[str, Any], step: int | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """The step and variables of one checkpoint: `step`, or the best.
+
+        Raises:
+            InputError: no such checkpoint, it is unreadable, or of another shape.
+        """
+        wanted = self._existing(step)
+        with self._explained(wanted):
+            self._check_shapes(wanted, "model", abstract_variables)
+            loaded = self._checkpointer.load_checkpointables(wanted, {"model": abstract_variables})
+        return wanted, loaded["model"]
+
+    def restore_state(self, abstract_state: TrainState, step: int | None = None) -> TrainState:
+        """The whole state of one checkpoint: `step`, or the best.
+
+        Raises:
+            InputError: no such checkpoint, it is unreadable, or of another shape.
+        """
+        wanted = self._existing(step)
+        with self._explained(wanted):
+            return self._restore(wanted, abstract_state)
+
+    def metrics(self, step: int) -> dict[str, float]:
+        """What the checkpoint was saved with: the evaluation's headline, or nothing."""
+        (found,) = (c.metrics for c in self._checkpointer.checkpoints if c.step == step)
+        return dict(found or {})
+
+    def _existing(self, step: int | None) -> int:
+        wanted = self.best_step() if step is None else step
+        if wanted not in self.steps or wanted is None:
+            have = ", ".join(map(str, self.steps)) or "none"
+            raise InputError(
+                f"no checkpoint {'' if wanted is None else f'of step {wanted} '}in "
+                f"{self._checkpointer.directory}; there are: {have}"
+            )
+        return wanted
+
+    @contextlib.contextmanager
+    def _explained(self, step: int) -> Iterator[None]:
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:  # Orbax raises many kinds for damaged files.
+            raise InputError(
+                f"checkpoint {step} in {self._checkpointer.directory} cannot be read: "
+                f"{_one_line(error)}; take another with --step"
+            ) from error
+
+    def _restore(self, step: int, abstract_state: TrainState) -> TrainState:
+        abstract = {
+            "model": abstract_state.variables,
+            "training": {"step": abstract_state.step, "opt_state": abstract_state.opt_state},
+        }
+        self._check_shapes(step, "model", abstract["model"])
+        loaded = self._checkpointer.load_checkpointables(step, abstract)
+        return TrainState(**loaded["model"], **loaded["training"])
+
+    def _check_shapes(self, step: int, part: str, abstract: Any) -> None:
+        """Orbax would report another model's checkpoint as an unreadable one."""
+        metadata = self._checkpointer.checkpointables_metadata(step).metadata[part]
+        found = {_name(path): x.shape for path, x in jax.tree.leaves_with_path(metadata)}
+        if not found:  # Orbax passes over metadata that is cut off
+            raise ValueError(f"the metadata of its {part} cannot be read")
+        wanted = {_name(path): x.shape for path, x in jax.tree.leaves_with_path(abstract)}
+        for name in sorted(found.keys() | wanted.keys()):
+            if found.get(name) != wanted.get(name):
+                raise InputError(
+                    f"checkpoint {step} in {self._checkpointer.directory} is of another model: "
+                    f"{name} has shape {found.get(name)} there, expected {wanted.get(name)}"
+                )
+
+
+def _best(metric: str) -> Any:
+    smaller_is_better = SMALLER_IS_BETTER[metric]
+    worst = math.inf if smaller_is_better else -math.inf
+    return ocp.training.preservation_policies.BestN(
+        get_metric_fn=lambda metrics: metrics.get(metric, worst),
+        reverse=smaller_is_better,
+        n=1,
+        keep_checkpoints_without_metrics=False,
+    )
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return "/".join(str(getattr(key, "key", key)) for key in path)
+
+
+def _one_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,220 @@
+"""A run's directory: what was trained, on what, so that later commands need nothing else.
+
+`run.json` (config and dataset facts), `checkpoints/`, `metrics.jsonl`, `tensorboard/`.
+"""
+
+import dataclasses
+import json
+from typing import Any
+
+import jax
+from etils import epath
+from ml_collections import ConfigDict
+
+from configs import default
+from htt_jax.data.records import RecordSource
+from htt_jax.datasets import spec as datasets
+from htt_jax.runs.schema import check
+from htt_jax.support import trees
+from htt_jax.support.errors import InputError
+
+CHECKPOINTS = "checkpoints"
+_RUN_FILE = "run.json"
+# What may differ from one start of a run to the next without changing what it computes, or follows
+# from the rest.
+_FREE = (
+    "steps_per_epoch",
+    "trained_by",
+    "epochs",
+    "data.directory",
+    "data.workers",
+    "data.cache",
+    "model.rematerialise",
+    "init.",
+    "mesh.",
+    "checkpoint.",
+    "eval.",
+    "log.",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetFacts:
+    """What a checkpoint must know of the dataset it was trained on.
+
+    Attributes:
+        name: of the dataset's kind, see `htt_jax.datasets`.
+        action_names: by class.
+        object_names: by class.
+        image_size: (width, height) of the frames the model sees.
+        fingerprint: of the training split's content; None where it is not known.
+    """
+
+    name: str
+    action_names: tuple[str, ...]
+    object_names: tuple[str, ...]
+    image_size: tuple[int, int]
+    fingerprint: str | None
+
+    @property
+    def spec(self) -> datasets.DatasetSpec:
+        """Hands, joints and metric ranges."""
+        return datasets.spec(self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The content of `run.json`.
+
+    Attributes:
+        config: the run's options.
+        dataset: it is trained on.
+        steps_per_epoch: None where it is not known.
+        imported_from: the file of weights it began as; None if it was begun here.
+        trained_by: version and commit of the code; None where it is not known.
+    """
+
+    config: ConfigDict
+    dataset: DatasetFacts
+    steps_per_epoch: int | None = None
+    imported_from: str | None = None
+    trained_by: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedFacts:
+    """What the description in an exported file says besides that of the run.
+
+    Attributes:
+        step: of the checkpoint.
+        adam_steps: that Adam had taken; None in a file without its moments.
+    """
+
+    step: int | None
+    adam_steps: int | None
+
+
+def dataset_facts(source: RecordSource, image_size: tuple[int, int] | None) -> DatasetFacts:
+    """Facts of a training split whose frames are loaded at `image_size` (None: as stored)."""
+    return DatasetFacts(
+        name=source.spec.name,
+        action_names=tuple(source.action_names),
+        object_names=tuple(source.object_names),
+        image_size=tuple(image_size or source.image_size),  # type: ignore[arg-type]
+        fingerprint=source.fingerprint,
+    )
+
+
+def exists(workdir: epath.PathLike) -> bool:
+    """Whether there is a run in `workdir`."""
+    return (epath.Path(workdir) / _RUN_FILE).exists()
+
+
+def read(workdir: epath.PathLike) -> Run:
+    """The run in `workdir`.
+
+    Raises:
+        InputError: there is none, or its file cannot be read.
+    """
+    path = epath.Path(workdir) / _RUN_FILE
+    if not exists(workdir):
+        raise InputError(
+            f"no run in {workdir}: {path} is missing; give a --workdir of htt_jax.train or "
+            "htt_jax.from_pytorch"
+        )
+    return from_json(path.read_text(), str(path))
+
+
+def from_json(text: str, where: str) -> Run:
+    """The run that `to_json` described.
+
+    Raises:
+        InputError: it did not; names `where`.
+    """
+    content = _checked(text, where)
+    facts = content["dataset"]
+    dataset = DatasetFacts(
+        name=facts["name"],
+        action_names=tuple(facts["action_names"]),
+        object_names=tuple(facts["object_names"]),
+        image_size=tuple(facts["image_size"]),
+        fingerprint=facts.get("fingerprint"),
+    )
+    # Options that came later are as they were before there was a choice.
+    defaults = json.loads(default.get_config().to_json())
+    config = trees.flatten(defaults) | trees.flatten(content["config"])
+    return Run(
+        ConfigDict(trees.unflatten(config)),
+        dataset,
+        steps_per_epoch=content.get("steps_per_epoch"),
+        imported_from=content.get("imported_from"),
+        trained_by=content.get("trained_by"),
+    )
+
+
+def exported_facts(text: str, where: str) -> ExportedFacts:
+    """What an export adds to the description of its run.
+
+    Raises:
+        InputError: as `from_json`.
+    """
+    content = _checked(text, where)
+    return ExportedFacts(content.get("step"), content.get("adam_steps"))
+
+
+def _checked(text: str, where: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+        check(content)
+    except ValueError as error:
+        raise InputError(f"{where} is not the description of a run: {error}") from error
+    return content
+
+
+def to_json(run: Run) -> str:
+    """The run's description, readable by people."""
+    content = {
+        "config": run.config.to_dict(),
+        "dataset": dataclasses.asdict(run.dataset),
+        "steps_per_epoch": run.steps_per_epoch,
+        "imported_from": run.imported_from,
+        "trained_by": run.trained_by,
+    }
+    return json.dumps(content, indent=2)
+
+
+def start(workdir: epath.PathLike, run: Run) -> None:
+    """Checks that a run already there is the same, and writes `run.json` (process 0).
+
+    Options that may differ are written anew, so that later commands see those in use.
+
+    Raises:
+        InputError: it is another run; names the first difference.
+    """
+    path = epath.Path(workdir) / _RUN_FILE
+    if path.exists():
+        there = read(workdir)
+        run = dataclasses.replace(run, imported_from=there.imported_from)
+        _check_same(workdir, there, run)
+    if jax.process_index() > 0:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{_RUN_FILE}.tmp")
+    temporary.write_text(to_json(run))
+    temporary.replace(path)
+
+
+def _check_same(workdir: epath.PathLike, there: Run, here: Run) -> None:
+    if there.dataset.fingerprint is None:
+        raise InputError(
+            f"{workdir} was imported without a dataset to train on; import it again with --data, "
+            f"or begin a new run with its weights: --config.init.checkpoint={workdir}"
+        )
+    before, now = (trees.flatten(json.loads(to_json(run)), ".") for run in (there, here))
+    for name in sorted(before.keys() | now.keys()):
+        option = name.removeprefix("config.")
+        if before.get(name) != now.get(name) and not option.startswith(_FREE):
+            raise InputError(
+                f"{workdir} holds another run: {name} is {before.get(name)!r} there and "
+                f"{now.get(name)!r} here; continue it as it was, or take a new --workdir"
+            )

@@ -1,0 +1,104 @@
+"""What the description of a run, as JSON, must look like."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from configs import default
+from htt_jax.datasets.spec import SPECS
+from htt_jax.support import trees
+
+
+def check(content: Any) -> None:
+    """Checks the names and types of everything in a description.
+
+    Options that it lacks, being older, are left to the caller.
+
+    Raises:
+        ValueError: names the field, what it is, and what it must be.
+    """
+    _expect(isinstance(content, dict), "it", "an object of names and values", content)
+    for name, (is_right, expected) in _FIELDS.items():
+        where: Any = content
+        for part in name.split("."):
+            where = where.get(part) if isinstance(where, dict) else None
+        _expect(is_right(where), name, expected, where)
+    _check_config(content["config"])
+
+
+def _check_config(config: Mapping[str, Any]) -> None:
+    options, known = trees.flatten(config, "."), trees.flatten(default.get_config().to_dict(), ".")
+    for name, value in options.items():
+        if name not in known:
+            raise ValueError(f"config.{name} is no option (configs/default.py has all)")
+        is_right, expected = _EMPTY[name] if name in _EMPTY else _KINDS[type(known[name])]
+        _expect(is_right(value), f"config.{name}", expected, value)
+
+
+def _expect(right: bool, name: str, expected: str, value: Any) -> None:
+    if not right:
+        raise ValueError(f"{name} must be {expected}, found {value!r:.60}")
+
+
+def _is_text(x: Any) -> bool:
+    return isinstance(x, str)
+
+
+def _is_integer(x: Any) -> bool:
+    return isinstance(x, int) and not isinstance(x, bool)
+
+
+def _is_number(x: Any) -> bool:
+    return _is_integer(x) or (isinstance(x, float) and math.isfinite(x))
+
+
+def _is_count(x: Any) -> bool:
+    return _is_integer(x) and x >= 0
+
+
+def _is_positive(x: Any) -> bool:
+    return _is_integer(x) and x > 0
+
+
+def _is_size(x: Any) -> bool:
+    return isinstance(x, list) and len(x) == 2 and all(map(_is_positive, x))
+
+
+def _are_texts(x: Any) -> bool:
+    return isinstance(x, list) and all(map(_is_text, x))
+
+
+def _or_none(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda x: x is None or is_right(x)
+
+
+_Rule = tuple[Callable[[Any], bool], str]
+_NAMES: _Rule = (lambda x: _are_texts(x) and bool(x), "a list of names")
+_COUNT: _Rule = (_or_none(_is_count), "a number of steps")
+_SIZE = "two positive numbers of pixels"
+_FIELDS: dict[str, _Rule] = {
+    "config": (lambda x: isinstance(x, dict), "an object of options"),
+    "dataset": (lambda x: isinstance(x, dict), "an object of facts"),
+    "dataset.name": (lambda x: _is_text(x) and x in SPECS, f"one of {', '.join(SPECS)}"),
+    "dataset.action_names": _NAMES,
+    "dataset.object_names": _NAMES,
+    "dataset.image_size": (_is_size, _SIZE),
+    "dataset.fingerprint": (_or_none(_is_text), "text or null"),
+    "steps_per_epoch": (_or_none(_is_positive), "a positive number of steps or null"),
+    "imported_from": (_or_none(_is_text), "text or null"),
+    "trained_by": (_or_none(_is_text), "text or null"),
+    "step": _COUNT,
+    "adam_steps": _COUNT,
+}
+_KINDS: dict[type, _Rule] = {
+    bool: (lambda x: isinstance(x, bool), "true or false"),
+    int: (_is_integer, "a whole number"),
+    float: (_is_number, "a number"),
+    str: (_is_text, "text"),
+    tuple: (_are_texts, "a list of names"),
+}
+# Options that are not set by default, which tells no type.
+_EMPTY: dict[str, _Rule] = {
+    "data.directory": (_or_none(_is_text), "text or null"),
+    "data.image_size": (_or_none(_is_size), f"{_SIZE} or null"),
+}

@@ -1,0 +1,1 @@
+"""What any package may use: command lines, errors, files, progress, words, trees."""

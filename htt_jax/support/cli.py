@@ -1,0 +1,105 @@
+"""What every command line of the project does the same way."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from htt_jax.devices import host_memory
+from htt_jax.support.errors import InputError
+
+_BROKEN_PIPE = 141  # exit status of what SIGPIPE ends
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows defaults that say something and keeps the line breaks of examples."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False):
+            return action.help
+        return super()._get_help_string(action)
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """The parser of every command: `HelpFormatter`, and options written in full."""
+
+    def __init__(self, **options: Any):
+        """Takes what `argparse.ArgumentParser` does."""
+        super().__init__(formatter_class=HelpFormatter, allow_abbrev=False, **options)
+
+
+def run(main: Callable[[], object]) -> None:
+    """Runs `main`; bad input becomes one line on stderr and exit status 2, Ctrl-C status 130.
+
+    Whoever reads what is printed may stop reading, as `head` does: this ends `main` quietly.
+    """
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()  # Grain reads absl flags in its worker processes
+    host_memory.keep_freed()
+    if "jax" in sys.modules:  # which data preparation does without
+        from htt_jax.devices import compilation
+
+        compilation.keep_programs()
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_BROKEN_PIPE)
+    except InputError as error:
+        sys.exit(_report(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def parse_config(arguments: Sequence[str], default: Callable[[], ConfigDict]) -> ConfigDict:
+    """The config of `--config=FILE`, else `default`, with every `--config.NAME=VALUE` set.
+
+    Raises:
+        InputError: there are other arguments, an option is unknown or its value wrong, or the
+            file cannot be loaded.
+    """
+    argv = ["", *arguments]
+    options: Any = {"flag_values": flags.FlagValues(), "sys_argv": argv}
+    with explained_flags():
+        if any(argument.split("=")[0] == "--config" for argument in arguments):
+            config = config_flags.DEFINE_config_file("config", **options)
+        else:
+            config = config_flags.DEFINE_config_dict("config", default(), **options)
+        rest = options["flag_values"](argv)[1:]
+        if rest:
+            raise InputError(f"unexpected argument {rest[0]!r}; see --help")
+        config.value.lock()  # a file that could not be loaded says so only when it is used
+    return config.value
+
+
+@contextlib.contextmanager
+def explained_flags() -> Iterator[None]:
+    """Turns what absl and ml_collections raise for wrong flags into an `InputError`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (AttributeError, KeyError) as error:  # how a ConfigDict refuses an unknown option
+        reason = error.args[0].args[0] if isinstance(error.args[0], KeyError) else error.args[0]
+        raise InputError(
+            f"unknown config option {': '.join(reason.splitlines())} (configs/default.py has all)"
+        ) from error
+    except OSError as error:
+        reason = str(error.__cause__ or error).splitlines()[-1].strip()
+        raise InputError(f"cannot load the --config file: {reason}") from error
+    except (flags.Error, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{reason}; see --help, and configs/default.py for the config") from error
+
+
+def _report(error: InputError) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return 2

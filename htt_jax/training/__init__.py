@@ -1,0 +1,1 @@
+"""Training a run: its start, its steps, and what watches over them."""

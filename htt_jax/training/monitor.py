@@ -1,0 +1,133 @@
+"""Watching a run without holding it up: progress bar, logs, and the check for finite losses."""
+
+import collections
+import math
+import time
+import types
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+
+from htt_jax.data.records import RecordSource
+from htt_jax.devices.sharding import DeviceBatch
+from htt_jax.evaluation.results import Results, headline
+from htt_jax.support import progress
+from htt_jax.support.errors import InputError
+from htt_jax.training.logs import MetricLog
+
+LAG = 2
+"""Steps that may run on the devices while the metrics of an earlier one are read."""
+
+
+class _Pending(NamedTuple):
+    step: int
+    metrics: Mapping[str, jax.Array]
+    batch: DeviceBatch
+
+
+class Monitor:
+    """Reads each step's metrics a little after the step was started, so the devices never wait."""
+
+    def __init__(
+        self,
+        log: MetricLog | None,
+        source: RecordSource,
+        first_step: int,
+        last_step: int,
+        steps_per_epoch: int,
+        log_every: int,
+    ):
+        """Watches steps `first_step` + 1 to `last_step`; `log` is None on all hosts but one."""
+        self._log = log
+        self._source = source
+        self._steps_per_epoch = steps_per_epoch
+        self._log_every = log_every
+        self._pending: collections.deque[_Pending] = collections.deque()
+        self._bar = progress.bar(total=last_step, initial=first_step, unit="step", label="training")
+        self._since = time.perf_counter()
+        self._steps = 0
+        self._frames = 0.0
+        self._waited = 0.0
+
+    def __enter__(self) -> "Monitor":
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        """Closes the progress bar."""
+        self._bar.close()
+
+    def started(
+        self, step: int, metrics: Mapping[str, jax.Array], batch: DeviceBatch, waited: float
+    ) -> None:
+        """Notes that `step` is under way, after `waited` seconds without a batch.
+
+        Raises:
+            InputError: the loss of an earlier step is not finite.
+        """
+        self._waited += waited
+        self._pending.append(_Pending(step, metrics, batch))
+        while len(self._pending) > LAG:
+            self._finish(self._pending.popleft())
+
+    def drain(self) -> None:
+        """Waits for all steps under way.
+
+        Raises:
+            InputError: the loss of one is not finite.
+        """
+        while self._pending:
+            self._finish(self._pending.popleft())
+
+    def evaluation(self, step: int, evaluate: Callable[[], Results]) -> Results:
+        """Runs and logs an evaluation, whose time does not count in the rates."""
+        self._bar.set_postfix_str("evaluating")
+        began = time.perf_counter()
+        results = evaluate()
+        self._since += time.perf_counter() - began
+        if self._log:
+            numbers = headline(results)
+            self._log.write(step, {f"eval_{name}": value for name, value in numbers.items()})
+        return results
+
+    def _finish(self, pending: _Pending) -> None:
+        metrics = {name: float(x) for name, x in jax.device_get(pending.metrics).items()}
+        if not math.isfinite(metrics["loss"]) or not math.isfinite(metrics["gradient_norm"]):
+            raise InputError(self._describe_failure(pending, metrics))
+        frames = metrics.pop("real_frames")
+        self._steps += 1
+        self._frames += frames
+        self._bar.update()
+        elapsed = time.perf_counter() - self._since
+        rate = self._frames / elapsed
+        epoch = pending.step / self._steps_per_epoch
+        self._bar.set_postfix_str(
+            f"loss {metrics['loss']:.4g}, {rate:.0f} frames/s, epoch {epoch:.1f}", refresh=False
+        )
+        if pending.step % self._log_every == 0:
+            rates = {
+                "epoch": epoch,
+                "frames_per_second": rate,
+                "steps_per_second": self._steps / elapsed,
+                "data_wait_share": self._waited / elapsed,
+            }
+            if self._log:
+                self._log.write(pending.step, metrics | rates)
+            self._since, self._steps, self._frames, self._waited = time.perf_counter(), 0, 0.0, 0.0
+
+    def _describe_failure(self, pending: _Pending, metrics: Mapping[str, float]) -> str:
+        terms = ", ".join(f"{name} {value:g}" for name, value in sorted(metrics.items()))
+        clips = ", ".join(
+            f"{self._source.video_ids[video]} from frame {start}"
+            for video, start in zip(pending.batch.video, pending.batch.start, strict=True)
+        )
+        return (
+            f"the loss of step {pending.step} is not finite: {terms}; its clips: {clips}; the last "
+            "checkpoint is whole: look at these clips, or train with a smaller learning rate in a "
+            "new --workdir"
+        )

@@ -1,0 +1,78 @@
+"""Starting a run from a trained model, its own dataset's or another's."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from etils import epath
+from jax.sharding import Mesh
+
+from htt_jax.models.htt import HTT
+from htt_jax.runs.opening import open_any
+from htt_jax.support import trees
+from htt_jax.support.errors import InputError
+
+# The parts whose sizes depend on the joints or classes.
+_OF_THE_DATASET = (
+    "pose_head/output",
+    "pose_to_action",
+    "object_head/output",
+    "object_to_action",
+    "action_head",
+)
+
+
+def pretrained_model(
+    path: str, model: HTT, expected: Mapping[str, Any], mesh: Mesh
+) -> dict[str, Any]:
+    """Variables of a trained model: of a run's best checkpoint, or of a file of weights.
+
+    Parts that depend on the joints or classes are left out, with a line on stderr, where their
+    sizes differ: a model may be fine-tuned for other actions than it was trained for.
+
+    Args:
+        path: of the run's directory, or of the file.
+        model: to be trained.
+        expected: the variables to be filled, or their shapes.
+        mesh: they lie on.
+
+    Raises:
+        InputError: it cannot be read, or is of another model.
+    """
+    source = open_any(path, None, mesh)
+    if not isinstance(source.model, HTT):
+        raise InputError(
+            f"config.init.checkpoint={path} is a program that cannot be trained; name a run or a "
+            "file of weights"
+        )
+    if epath.Path(path).is_dir() and source.model.heads != model.heads:  # a file tells no heads
+        raise InputError(
+            f"config.init.checkpoint={path} has config.model.heads={source.model.heads}, here it "
+            f"is {model.heads}; set config.model as it was trained"
+        )
+    found, wanted = trees.flatten(source.variables), trees.flatten(expected)
+    other = {name for name in found.keys() | wanted.keys() if not _same(found, wanted, name)}
+    left_out = {part for part in _OF_THE_DATASET for name in other if f"/{part}/" in name}
+    for name in sorted(other):
+        if not any(f"/{part}/" in name for part in left_out):
+            raise InputError(
+                f"config.init.checkpoint={path} is of another model: {name} has shape "
+                f"{_shape(found, name)} there, expected {_shape(wanted, name)}; set config.model "
+                "as it was trained"
+            )
+    if left_out and jax.process_index() == 0:
+        names = ", ".join(sorted(left_out))
+        print(f"{path} has other joints or classes: {names} start random", file=sys.stderr)
+    kept = {
+        name: x for name, x in found.items() if not any(f"/{part}/" in name for part in left_out)
+    }
+    return trees.unflatten(kept)
+
+
+def _same(found: Mapping[str, Any], wanted: Mapping[str, Any], name: str) -> bool:
+    return name in found and name in wanted and found[name].shape == wanted[name].shape
+
+
+def _shape(arrays: Mapping[str, Any], name: str) -> tuple[int, ...] | None:
+    return arrays[name].shape if name in arrays else None

@@ -1,0 +1,120 @@
+"""Predicting what a camera sees while it sees it: a file or a stream, which opens like a camera."""
+
+import os
+import signal
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from htt_jax.prediction import input_camera, live
+from htt_jax.prediction.frames import open_frames
+from htt_jax.prediction.online import OnlinePredictor
+from htt_jax.prediction.video import predict_video
+from htt_jax.prediction.webcam import Camera
+from htt_jax.support.errors import InputError
+from tests import online_runs
+from tests.network_camera import NetworkCamera
+from tests.online_runs import INTRINSICS, SIZE
+
+FRAMES = 14  # a block of clips, one group more, and two frames
+
+
+@pytest.fixture(scope="module")
+def run():
+    return online_runs.make_run()
+
+
+@pytest.fixture(scope="module")
+def online(run):
+    return OnlinePredictor(run, SIZE, INTRINSICS)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("live") / "video.mp4"
+    online_runs.write_video(path, online_runs.make_frames(FRAMES))
+    return path
+
+
+def test_every_frame_is_shown_once_with_its_own_pose(run, online, video):
+    online.reset()
+    names = run.dataset.action_names
+    with (
+        Camera(str(video), queued=FRAMES) as camera,
+        live.LivePredictions(camera, online, names) as predictions,
+    ):
+        shown = [item for item in predictions if item is not None]
+    assert [item.result.frame for item in shown] == list(range(FRAMES))
+    images = np.stack([item.captured.image for item in shown])
+    found = predict_video(run, open_frames(images), INTRINSICS)
+    poses = np.stack([item.result.joints_3d for item in shown])
+    np.testing.assert_allclose(poses, found.joints_3d, rtol=1e-5, atol=1e-6)
+    scores = shown[-1].scores
+    present = online.present_action_probabilities
+    assert scores.names == tuple(names[i] for i in np.argsort(-present))
+    np.testing.assert_array_equal(scores.probabilities, -np.sort(-present))
+    history = scores.history
+    assert history.seconds[0] == 0
+    assert history.seconds[-1] == shown[-1].seconds
+    np.testing.assert_array_equal(history.probabilities[-1], scores.probabilities)
+
+
+def test_what_goes_wrong_in_the_thread_is_raised(run, online, tmp_path):
+    online.reset()
+    cv2.imwrite(str(tmp_path / "image.png"), np.zeros((8, 8, 3), np.uint8))
+    with (
+        Camera(str(tmp_path / "image.png"), queued=1) as camera,
+        live.LivePredictions(camera, online, run.dataset.action_names) as predictions,
+        pytest.raises(InputError, match="frame 0 is uint8"),
+    ):
+        list(predictions)
+
+
+@pytest.mark.parametrize("end", ["Ctrl-C", "the camera stops"])
+def test_a_camera_is_recorded_until_it_ends(run, tmp_path, monkeypatch, capsys, end):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with NetworkCamera(online_runs.make_frames(FRAMES), rate=100) as camera:
+
+        def watch():
+            give_up = time.monotonic() + 60
+            while not list(tmp_path.glob(".*.tmp")) and time.monotonic() < give_up:
+                time.sleep(0.01)  # until the first picture is drawn
+            if end == "Ctrl-C":
+                os.kill(os.getpid(), signal.SIGINT)
+            else:
+                camera.stopped.set()
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        live.run(run, camera.address, lambda size: assumed(run, size), tmp_path)
+        watcher.join()
+    printed, errors = capsys.readouterr()
+    assert f"camera {camera.address}: 64x36, fx 46.52" in printed
+    assert "Ctrl-C ends" in printed
+    assert "no window can be opened: no display" in errors
+    assert f"written: {tmp_path}/prediction.mp4" in printed
+    capture = cv2.VideoCapture(str(tmp_path / "prediction.mp4"))
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    assert count > 0
+    assert f"frames shown: {count}, dropped: " in printed
+    assert capture.read()[1].shape == (720, 1280, 3)
+
+
+def assumed(run, size):
+    return input_camera.resolve(None, run.dataset.spec, size)
+
+
+def test_without_a_display_there_must_be_something_to_record(run, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(InputError, match=r"^no window .*; --out=FOLDER records prediction\.mp4"):
+        live.run(run, 0, lambda size: assumed(run, size), None)
+
+
+def test_a_missing_camera_is_refused(run, tmp_path, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(InputError, match="no camera 97 can be opened"):
+        live.run(run, 97, lambda size: assumed(run, size), tmp_path)
+    assert not list(tmp_path.iterdir())

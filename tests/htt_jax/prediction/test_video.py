@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from htt_jax import augment
+from htt_jax.data.clips import clip_frames, clip_table
+from htt_jax.prediction import attention
+from htt_jax.prediction.frames import FrameArray, Resizer
+from htt_jax.prediction.video import predict_video
+from htt_jax.training.step import predict
+from tests import online_runs
+from tests.online_runs import INTRINSICS, MODEL, SIZE
+
+
+@pytest.mark.parametrize("count", [3, 8, 19])  # a block has eight frames: two clips of four
+def test_every_clip_gives_what_the_model_gives_of_it_alone(count):
+    run = online_runs.make_run()
+    frames = online_runs.make_frames(count)
+    found = predict_video(run, FrameArray(frames), INTRINSICS)
+    resized = np.stack([Resizer(run.dataset.spec, SIZE, MODEL)(frame) for frame in frames])
+    table = clip_table(np.array([count]), window=2, frames=4, spacing=2, training=False)
+    windows = 0
+    for clip, (_, start, real) in enumerate(table):
+        indices, valid = clip_frames(int(start), int(real), frames=4, spacing=2)
+        batch = {
+            "image": augment.to_pixel_range(resized[indices])[None],
+            "valid": valid[None],
+            "intrinsics": np.tile(np.eye(3, dtype=np.float32), (1, 4, 1, 1)),
+        }
+        alone = predict(run.model, run.variables, batch)
+        places = indices[valid]
+        np.testing.assert_array_equal(found.frame_clip[places], clip)
+        np.testing.assert_allclose(
+            found.joints_2d[places],
+            alone["joints_2d"][0, valid] * (np.array(SIZE) / MODEL),
+            rtol=1e-4,
+            atol=1e-3,
+        )
+        np.testing.assert_allclose(
+            found.clip_action_probabilities[clip], alone["action_probabilities"][0], rtol=1e-4
+        )
+        weights = attention.weights(run.model, run.variables, batch)
+        np.testing.assert_allclose(
+            found.attention.action[clip, :real], weights["action_attention"][0, :real], rtol=1e-4
+        )
+        for window in range(-(-int(real) // 2)):
+            inside = min(2, int(real) - 2 * window)
+            np.testing.assert_allclose(
+                found.attention.pose[windows, :inside, :inside],
+                weights["pose_attention"][0, window, :inside, :inside],
+                rtol=1e-4,
+            )
+            windows += 1
+    assert windows == len(found.attention.pose)

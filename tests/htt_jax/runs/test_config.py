@@ -1,0 +1,144 @@
+import jax.numpy as jnp
+import pytest
+
+from configs import fpha, h2o
+from htt_jax import metrics
+from htt_jax.augment import AugmentOptions
+from htt_jax.datasets.spec import H2O
+from htt_jax.evaluation.results import headline
+from htt_jax.losses import LossWeights
+from htt_jax.models.htt import HTT
+from htt_jax.runs.checkpoint import SMALLER_IS_BETTER
+from htt_jax.runs.config import (
+    augment_options,
+    check,
+    check_devices,
+    clip_options,
+    fast_dtype,
+    load_options,
+    loss_weights,
+    make_model,
+)
+from htt_jax.runs.directory import DatasetFacts
+from htt_jax.support.errors import InputError
+from tests import train_runs
+
+FACTS = DatasetFacts(
+    name="h2o",
+    action_names=("open", "close", "pour"),
+    object_names=("milk", "book"),
+    image_size=(480, 270),
+    fingerprint="1234",
+)
+
+
+@pytest.mark.parametrize("config", [fpha.get_config(), h2o.get_config()])
+def test_the_published_settings_are_accepted_and_give_the_papers_model(config):
+    check(config)
+    model = make_model(config, FACTS)
+    assert model == HTT(num_joints=42, num_actions=3, num_objects=2, window=16)
+    assert loss_weights(config) == LossWeights()
+    assert augment_options(config) == AugmentOptions()
+    expected = {"window": 16, "frames": 128, "spacing": 2}
+    assert clip_options(config) == expected
+
+
+def test_the_type_of_computation_suits_the_device_unless_it_is_named():
+    config = fpha.get_config()
+    assert config.model.dtype == "auto"
+    assert fast_dtype() == "float32"  # of a processor
+    assert make_model(config, FACTS).dtype == jnp.float32
+    config.model.dtype = "bfloat16"
+    assert make_model(config, FACTS).dtype == jnp.bfloat16
+
+
+def test_options_reach_the_model():
+    config = train_runs.tiny_config(
+        "data",
+        model__dtype="bfloat16",
+        model__action_inputs=("image", "object"),
+        model__cascaded=False,
+        augment__enabled=False,
+        data__image_size=(120, 68),
+    )
+    model = make_model(config, FACTS)
+    assert model.dtype == jnp.bfloat16
+    assert model.action_inputs == ("image", "object")
+    assert (model.window, model.width, model.heads, model.cascaded) == (4, 32, 4, False)
+    assert augment_options(config) is None
+    assert load_options(config) == {
+        "window": 4,
+        "frames": 8,
+        "spacing": 2,
+        "image_size": (120, 68),
+        "workers": 0,
+        "process_index": 0,
+        "process_count": 1,
+        "slot_multiple": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("data.directory", "", "no dataset: --config.data.directory is empty"),
+        ("data.frames", 10, r"frames=10 is not a multiple of config.model.window=4; take 8 frames"),
+        ("data.frames", 3, r"frames=3 is not a multiple of config.model.window=4; take 4 frames"),
+        ("data.image_size", (120,), r"image_size=\(120,\) must be \(width, height\)"),
+        ("data.image_size", (120, 0), r"image_size=\(120, 0\) must be \(width, height\), both ab"),
+        ("optimizer.learning_rate", 0.0, "config.optimizer.learning_rate=0.0 must be above 0"),
+        ("optimizer.decay_factor", -0.5, "config.optimizer.decay_factor=-0.5 must be above 0"),
+        ("data.cache", "disk", "config.data.cache='disk' must be one of none, host, device"),
+        ("data.workers", -1, "config.data.workers=-1 must be at least 0"),
+        ("epochs", 0, "config.epochs=0 must be at least 1"),
+        ("batch_size", -2, "config.batch_size=-2 must be at least 1"),
+        ("eval.every_epochs", 0, "config.eval.every_epochs=0 must be at least 1"),
+        ("checkpoint.every_steps", 0, "config.checkpoint.every_steps=0 must be at least 1"),
+        ("checkpoint.keep", 0, "config.checkpoint.keep=0 must be at least 1"),
+        ("log.every_steps", 0, "config.log.every_steps=0 must be at least 1"),
+        ("model.heads", 0, "config.model.heads=0 must be at least 1"),
+        ("model.heads", 5, "config.model.width=32 must be even and a multiple .*heads=5"),
+        ("model.width", 33, "config.model.width=33 must be even and a multiple of"),
+        ("model.dtype", "float16", "dtype='float16' must be one of float32, bfloat16"),
+        ("model.action_inputs", ("image", "touch"), r"must name one or more of image, pose, obj"),
+        ("model.action_inputs", (), r"action_inputs=\(\) must name one or more of image, pose"),
+        ("checkpoint.best_metric", "accuracy", "best_metric='accuracy' must be one of action_acc"),
+        ("mesh.fsdp", 3, "config.mesh.fsdp=3 does not divide the 1 devices"),
+        ("mesh.fsdp", 0, "config.mesh.fsdp=0 does not divide the 1 devices"),
+    ],
+)
+def test_each_mistake_is_named_with_its_option(name, value, message):
+    config = train_runs.tiny_config("data", **{name: value})
+    with pytest.raises(InputError, match=message) as refused:
+        check(config)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("batch_size", 12, "config.batch_size=12 is not divisible by the 8 devices"),
+        ("eval.batch_size", 4, "config.eval.batch_size=4 is not divisible by the 8 devices"),
+        ("mesh.fsdp", 3, "config.mesh.fsdp=3 does not divide the 8 devices"),
+    ],
+)
+def test_batches_and_mesh_must_fit_the_devices(name, value, message):
+    check_devices(train_runs.tiny_config("data", mesh__fsdp=4), 8)
+    with pytest.raises(InputError, match=message):
+        check_devices(train_runs.tiny_config("data", **{name: value}), 8)
+
+
+def test_checkpoints_can_be_chosen_by_every_number_an_evaluation_gives():
+    pose = metrics.PoseMetrics(H2O)
+    joints = jnp.ones((2, 42, 3))
+    pose.update(*map(jnp.asarray, (joints, joints)), jnp.ones((2, 2), bool))
+    numbers = headline(
+        {"pose": pose.result(), "object": {"accuracy": 0.5}, "action": {"accuracy": 0.25}}
+    )
+    assert set(numbers) == set(SMALLER_IS_BETTER)
+    assert (numbers["action_accuracy"], numbers["mepe"], numbers["auc_ra"]) == (0.25, 0.0, 1.0)
+
+
+def test_a_split_without_known_actions_reports_no_action_accuracy():
+    numbers = headline({"pose": {}, "object": {"accuracy": 0.5}, "action": {"accuracy": None}})
+    assert numbers == {"object_accuracy": 0.5}

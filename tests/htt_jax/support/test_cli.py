@@ -1,0 +1,104 @@
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from configs import default, h2o
+from htt_jax.support import cli
+from htt_jax.support.errors import InputError
+
+
+def raises(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_bad_input_is_one_line_on_stderr_and_status_2(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.run(raises(InputError("no such thing: x; take y")))
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: no such thing: x; take y\n"
+
+
+def test_options_are_written_in_full(capsys):
+    parser = cli.ArgumentParser(prog="it")
+    parser.add_argument("--workdir")
+    assert parser.parse_args(["--workdir=x"]).workdir == "x"
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--work=x"])
+    assert "unrecognized arguments: --work=x" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_one_word_and_status_130(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.run(raises(KeyboardInterrupt()))
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_whoever_reads_the_output_may_stop():
+    code = (
+        "from htt_jax.support import cli; cli.run(lambda: [print('x' * 9999) for _ in range(99)])"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_other_errors_are_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        cli.run(raises(ZeroDivisionError()))
+
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+def test_without_a_config_file_the_default_is_changed_by_options():
+    config = cli.parse_config(
+        ["--config.model.heads=4", "--config.data.image_size=(240,135)"], default.get_config
+    )
+    assert (config.model.heads, config.data.image_size) == (4, (240, 135))
+    assert config.model.width == default.get_config().model.width
+
+
+# ml_collections loads config files by a function that Python deprecated.
+loads_a_file = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method:DeprecationWarning")
+
+
+@loads_a_file
+def test_a_config_file_takes_the_place_of_the_default():
+    config = cli.parse_config(
+        [f"--config={ROOT / 'configs/h2o.py'}", "--config.batch_size=3"], default.get_config
+    )
+    expected = h2o.get_config()
+    expected.batch_size = 3
+    assert config.to_dict() == expected.to_dict()
+
+
+@loads_a_file
+def test_a_config_file_that_cannot_be_loaded_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"cannot load the --config file: .*nowhere.py"):
+        cli.parse_config([f"--config={tmp_path / 'nowhere.py'}"], default.get_config)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--config.model.hedas=4", r"unknown config option 'hedas': Did you mean \"heads\""),
+        ("--config.modle.heads=4", r"unknown config option 'modle': Did you mean \"model\""),
+        ("--config.model.heads=four", r"--config.model.heads=four: invalid literal for int"),
+        ("--config.augment.enabled=perhaps", r"--config.augment.enabled=perhaps"),
+        ("--workdri=x", r"Unknown command line flag 'workdri'"),
+        ("word", r"unexpected argument 'word'; see --help"),
+    ],
+)
+def test_a_wrong_argument_is_one_line(argument, message):
+    with pytest.raises(InputError, match=message) as refused:
+        cli.parse_config([argument], default.get_config)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,31 @@
+import json
+
+from htt_jax.training import logs
+
+
+def test_scalars_are_on_disk_as_soon_as_they_are_logged(tmp_path):
+    with logs.MetricLog(tmp_path, 0) as log:
+        log.write(1, {"loss": 2.5})
+        assert logs.read(tmp_path) == [{"step": 1, "loss": 2.5}]
+    (events,) = (tmp_path / logs.TENSORBOARD).iterdir()
+    assert b"loss" in events.read_bytes()
+
+
+def test_a_continued_log_drops_what_is_done_again_and_a_line_cut_off(tmp_path):
+    with logs.MetricLog(tmp_path, 0) as log:
+        for step in range(1, 8):
+            log.write(step, {"loss": 10.0 - step})
+    with open(tmp_path / logs.JSON_LINES, "a") as file:
+        file.write('{"step": 8, "lo')
+    assert [line["step"] for line in logs.read(tmp_path)] == list(range(1, 8))
+    with logs.MetricLog(tmp_path, 5) as log:
+        log.write(6, {"loss": 40.0})
+    lines = (tmp_path / logs.JSON_LINES).read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        *({"step": step, "loss": 10.0 - step} for step in range(1, 6)),
+        {"step": 6, "loss": 40.0},
+    ]
+
+
+def test_there_is_nothing_to_read_before_anything_is_logged(tmp_path):
+    assert logs.read(tmp_path) == []

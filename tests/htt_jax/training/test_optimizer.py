@@ -1,0 +1,58 @@
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from htt_jax.training.optimizer import (
+    adam,
+    moments,
+    step_decay,
+    with_moments,
+)
+
+
+def test_learning_rate_is_halved_every_fifteen_epochs():
+    schedule = step_decay(3e-5, decay_factor=0.5, decay_epochs=15, steps_per_epoch=10)
+    rates = [float(schedule(step)) for step in (0, 149, 150, 299, 300, 449)]
+    np.testing.assert_allclose(rates, [3e-5, 3e-5, 1.5e-5, 1.5e-5, 0.75e-5, 0.75e-5], rtol=1e-6)
+
+
+def test_learning_rate_rises_linearly_over_the_warmup():
+    schedule = step_decay(1e-3, 0.5, decay_epochs=1, steps_per_epoch=100, warmup_steps=10)
+    rates = [float(schedule(step)) for step in (0, 4, 9, 10, 99, 100)]
+    np.testing.assert_allclose(rates, [1e-4, 5e-4, 1e-3, 1e-3, 1e-3, 5e-4], rtol=1e-6)
+
+
+def test_adam_moves_as_worked_out_by_hand_without_weight_decay():
+    optimizer = adam(lambda step: 0.1)
+    params = {"x": jnp.array([2.0, -3.0]), "still": jnp.array([5.0])}
+    state = optimizer.init(params)
+    gradients = [np.array([0.5, -4.0]), np.array([-1.0, 2.0])]
+    first, second, x = np.zeros(2), np.zeros(2), np.array([2.0, -3.0])
+    for step, gradient in enumerate(gradients, start=1):
+        updates, state = optimizer.update(
+            {"x": jnp.asarray(gradient, jnp.float32), "still": jnp.zeros(1)}, state, params
+        )
+        params = optax.apply_updates(params, updates)
+        first = 0.9 * first + 0.1 * gradient
+        second = 0.999 * second + 0.001 * gradient**2
+        x = x - 0.1 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+        np.testing.assert_allclose(params["x"], x, rtol=1e-5)
+    np.testing.assert_array_equal(params["still"], [5.0])
+
+
+def test_moments_and_the_schedules_step_are_replaced_each_with_its_own_count():
+    rates = optax.piecewise_constant_schedule(1.0, {5: 0.5, 8: 0.5})
+    optimizer = adam(rates)
+    params = {"x": jnp.array([2.0, -3.0])}
+    adam_state = optax.ScaleByAdamState(
+        count=jnp.asarray(3), mu={"x": jnp.array([0.1, 0.2])}, nu={"x": jnp.array([0.3, 0.4])}
+    )
+    state = with_moments(optimizer.init(params), adam_state, step=7)
+    assert moments(state) is adam_state
+    updates, state = optimizer.update({"x": jnp.zeros(2)}, state)
+    mean = 0.9 * np.array([0.1, 0.2]) / (1 - 0.9**4)  # Adam's fourth step
+    square = 0.999 * np.array([0.3, 0.4]) / (1 - 0.999**4)
+    expected = -0.5 * mean / np.sqrt(square)  # at the rate of step 7
+    np.testing.assert_allclose(updates["x"], expected, rtol=1e-5)
+    assert moments(state).count == 4
+    assert state[1].count == 8
