@@ -17,5 +17,5 @@ VERBOSITY = logging.get_verbosity()
 
 @pytest.fixture(autouse=True)
 def _verbosity():
-    """Commands silence logging for their own process; neither tests nor fixtures do so for others."""
+    """Commands silence logging for their own process; a test must not do so for the next one."""
     logging.set_verbosity(VERBOSITY)
