@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks import measure
 from htt_jax.datasets.spec import H2O, JOINTS_PER_HAND
+from htt_jax.devices import process
 from htt_jax.support import cli
 from htt_jax.visual.scene import FrameScene, Renderer
 from htt_jax.visual.timeline import History
@@ -123,4 +124,4 @@ def _images(rng: np.random.Generator, size: tuple[int, int]) -> list[np.ndarray]
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -21,6 +21,7 @@ from htt_jax.data.cache import HostCache
 from htt_jax.data.decode import decode_frame
 from htt_jax.data.loader import train_batches
 from htt_jax.data.records import RecordSource
+from htt_jax.devices import process
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -102,4 +103,4 @@ def _delivered_per_second(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -18,14 +18,15 @@ import optax
 
 from benchmarks import measure
 from htt_jax import camera
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA, H2O, STORED_SIZE
-from htt_jax.devices import sharding
+from htt_jax.devices import process, sharding
 from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.runs.config import make_model
-from htt_jax.runs.directory import DatasetFacts, Run
+from htt_jax.runs.directory import Run
 from htt_jax.runs.opening import TrainedRun
+from htt_jax.runs.state import abstract_state, random_state
 from htt_jax.support import cli
-from htt_jax.training import initialise
 
 _DATASETS = {"fpha": FPHA, "h2o": H2O, "simulated": FPHA}
 _RATE = 30  # frames a second of a camera
@@ -103,10 +104,10 @@ def _random_run(name: str) -> TrainedRun:
     )
     model = make_model(config, dataset)
     mesh = sharding.single_device_mesh()
-    abstract = initialise.abstract_state(model, optax.identity(), mesh)
-    state = initialise.random_state(model, optax.identity(), 0, abstract)
+    abstract = abstract_state(model, optax.identity(), mesh)
+    state = random_state(model, optax.identity(), 0, abstract)
     return TrainedRun(name, Run(config, dataset), model, state.variables, 0)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -8,16 +8,15 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from configs import default
-from htt_jax import train
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.devices import sharding
 from htt_jax.evaluation.results import make_evaluation_step
-from htt_jax.runs import directory as rundir
+from htt_jax.optimizer import adam, step_decay
 from htt_jax.runs.config import make_model
-from htt_jax.runs.directory import DatasetFacts
-from htt_jax.training import initialise
+from htt_jax.runs.state import abstract_state, random_state
+from htt_jax.training import loop
 from htt_jax.training.input import with_slots
-from htt_jax.training.optimizer import adam, step_decay
 
 
 def make_config(*, clips: int, frames: int, dtype: str | None) -> ConfigDict:
@@ -36,7 +35,7 @@ def make_config(*, clips: int, frames: int, dtype: str | None) -> ConfigDict:
 
 def dataset_facts(spec: DatasetSpec, image_size: tuple[int, int]) -> DatasetFacts:
     """What a model must know of a dataset that is not there."""
-    return rundir.DatasetFacts(
+    return DatasetFacts(
         name=spec.name,
         action_names=spec.action_names,
         object_names=spec.object_names,
@@ -58,10 +57,10 @@ class Trainer:
         schedule = step_decay(steps_per_epoch=10_000, **config.optimizer)
         optimizer = adam(schedule)
         self.mesh = sharding.single_device_mesh()
-        self._abstract = initialise.abstract_state(model, optimizer, self.mesh)
-        self._update: Any = train.make_update(config, model, optimizer, schedule, self._abstract)
+        self._abstract = abstract_state(model, optimizer, self.mesh)
+        self._update: Any = loop.make_update(config, model, optimizer, schedule, self._abstract)
         self._programs: dict[int, Callable[..., Any]] = {}
-        self._state = initialise.random_state(model, optimizer, config.seed, self._abstract)
+        self._state = random_state(model, optimizer, config.seed, self._abstract)
         self._metrics: Mapping[str, jax.Array] = {}
 
     def compile(self, arrays: Mapping[str, jax.Array], slots: Iterable[int]) -> None:
@@ -93,8 +92,8 @@ class Evaluator:
         model = make_model(config, dataset)
         self.mesh = sharding.single_device_mesh()
         identity = adam(lambda step: 0.0)
-        abstract = initialise.abstract_state(model, identity, self.mesh)
-        self._variables = initialise.random_state(model, identity, 0, abstract).variables
+        abstract = abstract_state(model, identity, self.mesh)
+        self._variables = random_state(model, identity, 0, abstract).variables
         self._step = make_evaluation_step(model, self.mesh)
 
     def step(self, arrays: Mapping[str, jax.Array]) -> dict[str, jax.Array]:

@@ -30,7 +30,7 @@ from benchmarks import clip_batches, matrix_work, measure, ours
 from benchmarks import roofline_parts as parts
 from benchmarks.matrix_work import Work
 from htt_jax.datasets.spec import STORED_SIZE
-from htt_jax.devices import compilation
+from htt_jax.devices import compilation, process
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -205,4 +205,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from htt_jax.datasets import published
+from htt_jax.devices import process
 from htt_jax.evaluation import tables
 from htt_jax.evaluation.studies import ablation
 from htt_jax.evaluation.studies import runs as comparison
@@ -203,4 +204,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -12,7 +12,7 @@ import numpy as np
 from absl import logging
 
 from htt_jax import camera
-from htt_jax.devices import sharding
+from htt_jax.devices import process, sharding
 from htt_jax.interop import agreement, model_card
 from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.formats import FORMATS, apply
@@ -153,4 +153,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

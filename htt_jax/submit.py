@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 
 from htt_jax.data.clips import clip_frames
 from htt_jax.data.records import RecordSource
+from htt_jax.devices import process
 from htt_jax.evaluation import h2o_challenge
 from htt_jax.evaluation.h2o_challenge import Counts, Prediction, Segments
 from htt_jax.evaluation.split import SplitInference, open_split
@@ -203,4 +204,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -5,12 +5,13 @@ from fractions import Fraction
 import numpy as np
 import optax
 
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import sharding
 from htt_jax.runs.checkpoint import Checkpoints
 from htt_jax.runs.config import make_model
-from htt_jax.runs.directory import CHECKPOINTS, DatasetFacts, Run, start
+from htt_jax.runs.directory import CHECKPOINTS, Run, start
 from htt_jax.runs.opening import TrainedRun
-from htt_jax.training.step import create_state
+from htt_jax.runs.state import create_state
 from htt_jax.visual.video import VideoWriter
 from tests import prepared, runs
 

@@ -21,8 +21,7 @@ from htt_jax.runs.directory import (
     dataset_facts,
     start,
 )
-from htt_jax.training import initialise
-from htt_jax.training.step import create_state
+from htt_jax.runs.state import abstract_state, create_state
 
 
 @contextlib.contextmanager
@@ -74,7 +73,7 @@ def train_run(workdir, directory):
 
 def random_variables(model, mesh, seed):
     """Of the size that keeps activations in bounds; sooner made than compiled."""
-    abstract = initialise.abstract_state(model, optax.identity(), mesh).variables
+    abstract = abstract_state(model, optax.identity(), mesh).variables
     rng = np.random.default_rng(seed)
     return jax.tree_util.tree_map_with_path(functools.partial(_random, rng), abstract)
 

@@ -8,10 +8,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from htt_jax import augment
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.metrics import ActionMetrics, ObjectMetrics, PoseMetrics
-from htt_jax.runs.directory import DatasetFacts
 from htt_jax.training.step import Applicable, predict
 
 Results: TypeAlias = dict[str, Any]

@@ -10,11 +10,12 @@ from ml_collections import ConfigDict
 from configs import fpha, h2o
 from htt_jax.data import loader
 from htt_jax.data.records import RecordSource
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import SPECS, STORED_SIZE, DatasetSpec
 from htt_jax.interop import adam, pytorch, weights
 from htt_jax.interop.weights import WeightFile
 from htt_jax.runs.config import check_options, clip_options
-from htt_jax.runs.directory import DatasetFacts, Run, dataset_facts, exported_facts, from_json
+from htt_jax.runs.directory import Run, dataset_facts, exported_facts, from_json
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import sha256
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import JOINT_NAMES
 from htt_jax.prediction.video import Predictions
-from htt_jax.runs.directory import DatasetFacts
 from htt_jax.support.files import atomic_write
 
 NPZ_FILE = "predictions.npz"
@@ -81,11 +81,6 @@ def top_actions(predictions: Predictions, names: Sequence[str]) -> list[dict[str
     return [{"name": name, "probability": probability} for name, probability in best.items()]
 
 
-def joint_names(dataset: DatasetFacts) -> list[str]:
-    """Of all joints, with their hand: 'right_index_2'."""
-    return [f"{hand}_{joint}" for hand in dataset.spec.hands for joint in JOINT_NAMES]
-
-
 def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
     found = {
         field.name: np.asarray(getattr(predictions, field.name))
@@ -99,7 +94,7 @@ def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
         "action_probabilities": predictions.action_probabilities,
         "action_names": np.array(origin.dataset.action_names),
         "object_names": np.array(origin.dataset.object_names),
-        "joint_names": np.array(joint_names(origin.dataset)),
+        "joint_names": np.array(origin.dataset.joint_names),
         "intrinsics": np.asarray(origin.intrinsics),
         "image_size": np.array(origin.image_size),
         "step": np.array(origin.step),

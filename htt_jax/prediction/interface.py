@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from htt_jax.devices import sharding
+from htt_jax.interop.opening import open_any
 from htt_jax.prediction import input_camera
 from htt_jax.prediction.frames import FrameSource, open_frames
 from htt_jax.prediction.video import Predictions, predict_video
-from htt_jax.runs.opening import TrainedRun, open_any
+from htt_jax.runs.opening import TrainedRun
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,8 +15,8 @@ from absl import logging
 from etils import epath
 from orbax.checkpoint import v1 as ocp
 
+from htt_jax.runs.state import TrainState
 from htt_jax.support.errors import InputError
-from htt_jax.training.step import TrainState
 
 SMALLER_IS_BETTER = {
     "action_accuracy": False,

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from htt_jax.augment import AugmentOptions
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import ACTION_INPUTS, HTT
 from htt_jax.runs.checkpoint import SMALLER_IS_BETTER
-from htt_jax.runs.directory import DatasetFacts
 from htt_jax.support.errors import InputError
 
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}

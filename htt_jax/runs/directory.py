@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from configs import default
 from htt_jax.data.records import RecordSource
-from htt_jax.datasets import spec as datasets
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.runs.schema import check
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
@@ -36,30 +36,6 @@ _FREE = (
     "eval.",
     "log.",
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class DatasetFacts:
-    """What a checkpoint must know of the dataset it was trained on.
-
-    Attributes:
-        name: of the dataset's kind, see `htt_jax.datasets`.
-        action_names: by class.
-        object_names: by class.
-        image_size: (width, height) of the frames the model sees.
-        fingerprint: of the training split's content; None where it is not known.
-    """
-
-    name: str
-    action_names: tuple[str, ...]
-    object_names: tuple[str, ...]
-    image_size: tuple[int, int]
-    fingerprint: str | None
-
-    @property
-    def spec(self) -> datasets.DatasetSpec:
-        """Hands, joints and metric ranges."""
-        return datasets.spec(self.name)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from htt_jax.devices import host_memory
 from htt_jax.support.errors import InputError
 
 _BROKEN_PIPE = 141  # exit status of what SIGPIPE ends
@@ -33,18 +32,19 @@ class ArgumentParser(argparse.ArgumentParser):
         super().__init__(formatter_class=HelpFormatter, allow_abbrev=False, **options)
 
 
-def run(main: Callable[[], object]) -> None:
+def run(main: Callable[[], object], prepare: Callable[[], object] | None = None) -> None:
     """Runs `main`; bad input becomes one line on stderr and exit status 2, Ctrl-C status 130.
 
     Whoever reads what is printed may stop reading, as `head` does: this ends `main` quietly.
+
+    Args:
+        main: the command.
+        prepare: makes the process ready for it: `devices.process.prepare` where JAX is used.
     """
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # Grain reads absl flags in its worker processes
-    host_memory.keep_freed()
-    if "jax" in sys.modules:  # which data preparation does without
-        from htt_jax.devices import compilation
-
-        compilation.keep_programs()
+    if prepare is not None:
+        prepare()
     try:
         main()
         sys.stdout.flush()

@@ -6,36 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import optax
-from jax.sharding import Mesh
 
 from htt_jax import augment
-from htt_jax.devices import sharding
 from htt_jax.interop import pytorch, weights
 from htt_jax.models.htt import HTT
 from htt_jax.models.resnet import ResNet18
+from htt_jax.runs.state import TrainState
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
-from htt_jax.training.step import TrainState, create_state
-
-
-def abstract_state(model: HTT, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
-    """Shape, type and place on the devices of each array of the state; nothing is computed."""
-    shapes = jax.eval_shape(lambda: _random_state(model, optimizer, seed=0))
-    return jax.tree.map(
-        lambda x, placed: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed),
-        shapes,
-        sharding.state_shardings(mesh, shapes),
-    )
-
-
-def random_state(
-    model: HTT, optimizer: optax.GradientTransformation, seed: int, abstract: TrainState
-) -> TrainState:
-    """A state of random parameters, a pure function of `seed`, made where `abstract` places it."""
-    shardings = jax.tree.map(lambda x: x.sharding, abstract)
-    return jax.jit(lambda: _random_state(model, optimizer, seed), out_shardings=shardings)()
 
 
 def pretrained_backbone(path: str, model: HTT) -> dict[str, Any]:
@@ -99,15 +77,3 @@ def with_measured_statistics(
             {"backbone": statistics},
         ),
     )
-
-
-def _random_state(model: HTT, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
-    frames = model.window
-    variables = model.init(
-        # The default generator would take XLA four times longer to compile for so many arrays.
-        jax.random.key(seed, impl="rbg"),
-        jnp.zeros((1, frames, 32, 32, 3)),  # parameters do not depend on the image's size
-        jnp.ones((1, frames), bool),
-        jnp.broadcast_to(jnp.eye(3), (1, frames, 3, 3)),
-    )
-    return create_state(variables, optimizer)

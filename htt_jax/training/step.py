@@ -1,16 +1,15 @@
 """One training step and one evaluation step: pure functions, to be jitted by their caller."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from htt_jax.losses import LossWeights, htt_loss
 from htt_jax.models.htt import HTT
+from htt_jax.runs.state import TrainState
 
 Batch: TypeAlias = Mapping[str, jax.Array]
 
@@ -23,41 +22,6 @@ class Applicable(Protocol):
 
 
 Metrics: TypeAlias = dict[str, Float[Array, ""]]
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass
-class TrainState:
-    """All that training changes, and the batch-norm statistics, which it does not.
-
-    Attributes:
-        step: updates done.
-        params: what the optimizer moves.
-        batch_stats: frozen means and variances.
-        opt_state: Adam's moments.
-    """
-
-    step: Int[Array, ""]
-    params: Any
-    batch_stats: Any
-    opt_state: Any
-
-    @property
-    def variables(self) -> dict[str, Any]:
-        """What `HTT.apply` takes."""
-        return {"params": self.params, "batch_stats": self.batch_stats}
-
-
-def create_state(
-    variables: Mapping[str, Any], optimizer: optax.GradientTransformation
-) -> TrainState:
-    """The state before the first step."""
-    return TrainState(
-        step=jnp.zeros((), jnp.int32),
-        params=variables["params"],
-        batch_stats=variables["batch_stats"],
-        opt_state=optimizer.init(variables["params"]),
-    )
 
 
 def loss_and_gradients(

@@ -8,8 +8,8 @@ import jax
 from etils import epath
 from jax.sharding import Mesh
 
+from htt_jax.interop.opening import open_any
 from htt_jax.models.htt import HTT
-from htt_jax.runs.opening import open_any
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 

@@ -19,8 +19,9 @@ from htt_jax import (
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.interop import pytorch
+from htt_jax.interop.opening import read_moments
 from htt_jax.runs.directory import read
-from htt_jax.runs.opening import open_run, read_moments
+from htt_jax.runs.opening import open_run
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from tests import prepared, runs, torch_files, train_runs

@@ -8,8 +8,9 @@ import pytest
 
 from htt_jax.interop import pytorch
 from htt_jax.losses import LossWeights, htt_loss
-from htt_jax.training.optimizer import adam, step_decay
-from htt_jax.training.step import create_state, loss_and_gradients, update
+from htt_jax.optimizer import adam, step_decay
+from htt_jax.runs.state import create_state
+from htt_jax.training.step import loss_and_gradients, update
 from tests.packed import pack
 from tests.parity import cases
 

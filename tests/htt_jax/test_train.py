@@ -10,13 +10,12 @@ from htt_jax.data import records, tfrecord
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
+from htt_jax.optimizer import adam
 from htt_jax.runs import checkpoint, version
 from htt_jax.runs.config import make_model
 from htt_jax.runs.directory import CHECKPOINTS, read
+from htt_jax.runs.state import TrainState, abstract_state
 from htt_jax.support.errors import InputError
-from htt_jax.training import initialise
-from htt_jax.training.optimizer import adam
-from htt_jax.training.step import TrainState
 from tests import prepared, train_runs
 
 
@@ -145,7 +144,7 @@ def restore(workdir, dataset) -> TrainState:
     run = read(workdir)
     model = make_model(run.config, run.dataset)
     optimizer = adam(lambda step: 1e-3)
-    abstract = initialise.abstract_state(model, optimizer, sharding.make_mesh(1))
+    abstract = abstract_state(model, optimizer, sharding.make_mesh(1))
     with checkpoint.Checkpoints(
         workdir / CHECKPOINTS, keep=1, best_metric="mepe", read_only=True
     ) as checkpoints:

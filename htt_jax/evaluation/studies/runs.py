@@ -11,7 +11,7 @@ from typing import Any
 from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
-from htt_jax.evaluate import RESULTS_FILE
+from htt_jax.evaluation.one_run import RESULTS_FILE
 from htt_jax.support.errors import InputError
 
 MEASURES = ("auc", "mepe", "auc_ra", "mepe_ra")

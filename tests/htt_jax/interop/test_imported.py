@@ -12,12 +12,12 @@ from safetensors.torch import save_file
 
 from configs import fpha
 from htt_jax.data.records import RecordSource
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.interop import adam, imported, pytorch, weights
 from htt_jax.models.htt import HTT
 from htt_jax.runs.config import make_model
 from htt_jax.runs.directory import (
-    DatasetFacts,
     Run,
     dataset_facts,
     to_json,

@@ -9,10 +9,10 @@ import optax
 import pytest
 
 from htt_jax.devices import sharding
+from htt_jax.optimizer import adam
 from htt_jax.runs.checkpoint import SMALLER_IS_BETTER, Checkpoints
+from htt_jax.runs.state import TrainState, create_state
 from htt_jax.support.errors import InputError
-from htt_jax.training.optimizer import adam
-from htt_jax.training.step import TrainState, create_state
 
 OPTIMIZER = adam(lambda step: 1e-3)
 

@@ -4,6 +4,7 @@ import pytest
 from configs import fpha, h2o
 from htt_jax import metrics
 from htt_jax.augment import AugmentOptions
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import H2O
 from htt_jax.evaluation.results import headline
 from htt_jax.losses import LossWeights
@@ -19,7 +20,6 @@ from htt_jax.runs.config import (
     loss_weights,
     make_model,
 )
-from htt_jax.runs.directory import DatasetFacts
 from htt_jax.support.errors import InputError
 from tests import train_runs
 

@@ -8,14 +8,15 @@ import pytest
 from safetensors.numpy import save_file
 
 from htt_jax import augment
+from htt_jax import optimizer as optim
 from htt_jax.devices import sharding
 from htt_jax.interop import names
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import HTT
 from htt_jax.models.resnet import ConvNorm, ResNet18
+from htt_jax.runs.state import abstract_state, random_state
 from htt_jax.support.errors import InputError
 from htt_jax.training import initialise
-from htt_jax.training import optimizer as optim
 from htt_jax.training import step as train_step
 from tests import train_runs
 from tests.packed import pack
@@ -37,8 +38,8 @@ OPTIMIZER = optim.adam(lambda step: 1e-3)
 
 @pytest.fixture(scope="module")
 def state():
-    abstract = initialise.abstract_state(MODEL, OPTIMIZER, sharding.make_mesh(1))
-    return initialise.random_state(MODEL, OPTIMIZER, 0, abstract)
+    abstract = abstract_state(MODEL, OPTIMIZER, sharding.make_mesh(1))
+    return random_state(MODEL, OPTIMIZER, 0, abstract)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def imagenet():
 
 
 def test_abstract_state_is_the_shape_of_the_real_one(state):
-    abstract = initialise.abstract_state(MODEL, OPTIMIZER, sharding.make_mesh(1))
+    abstract = abstract_state(MODEL, OPTIMIZER, sharding.make_mesh(1))
     assert jax.tree.structure(abstract) == jax.tree.structure(state)
     for expected, x in zip(jax.tree.leaves(abstract), jax.tree.leaves(state), strict=True):
         assert (x.shape, x.dtype, x.sharding) == (expected.shape, expected.dtype, expected.sharding)
@@ -153,7 +154,7 @@ def test_an_imagenet_file_fills_the_backbone(imagenet, tmp_path):
         backbone["batch_stats"]["conv1"]["var"], imagenet["bn1.running_var"]
     )
     model = HTT(num_actions=3, num_objects=2, window=2, pose_layers=1, action_layers=1)
-    abstract = initialise.abstract_state(model, OPTIMIZER, sharding.make_mesh(1))
+    abstract = abstract_state(model, OPTIMIZER, sharding.make_mesh(1))
     expected = {name: collection["backbone"] for name, collection in abstract.variables.items()}
     assert jax.tree.structure(backbone) == jax.tree.structure(expected)
     assert jax.tree.map(np.shape, backbone) == jax.tree.map(lambda x: x.shape, expected)

@@ -1,0 +1,79 @@
+"""All that training changes: what a checkpoint holds, and how it is born on the devices."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Array, Int
+
+from htt_jax.devices import sharding
+from htt_jax.models.htt import HTT
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class TrainState:
+    """All that training changes, and the batch-norm statistics, which it does not.
+
+    Attributes:
+        step: updates done.
+        params: what the optimizer moves.
+        batch_stats: frozen means and variances.
+        opt_state: Adam's moments.
+    """
+
+    step: Int[Array, ""]
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What `HTT.apply` takes."""
+        return {"params": self.params, "batch_stats": self.batch_stats}
+
+
+def create_state(
+    variables: Mapping[str, Any], optimizer: optax.GradientTransformation
+) -> TrainState:
+    """The state before the first step."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=variables["params"],
+        batch_stats=variables["batch_stats"],
+        opt_state=optimizer.init(variables["params"]),
+    )
+
+
+def abstract_state(model: HTT, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
+    """Shape, type and place on the devices of each array of the state; nothing is computed."""
+    shapes = jax.eval_shape(lambda: _random_state(model, optimizer, seed=0))
+    return jax.tree.map(
+        lambda x, placed: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed),
+        shapes,
+        sharding.state_shardings(mesh, shapes),
+    )
+
+
+def random_state(
+    model: HTT, optimizer: optax.GradientTransformation, seed: int, abstract: TrainState
+) -> TrainState:
+    """A state of random parameters, a pure function of `seed`, made where `abstract` places it."""
+    shardings = jax.tree.map(lambda x: x.sharding, abstract)
+    return jax.jit(lambda: _random_state(model, optimizer, seed), out_shardings=shardings)()
+
+
+def _random_state(model: HTT, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
+    frames = model.window
+    variables = model.init(
+        # The default generator would take XLA four times longer to compile for so many arrays.
+        jax.random.key(seed, impl="rbg"),
+        jnp.zeros((1, frames, 32, 32, 3)),  # parameters do not depend on the image's size
+        jnp.ones((1, frames), bool),
+        jnp.broadcast_to(jnp.eye(3), (1, frames, 3, 3)),
+    )
+    return create_state(variables, optimizer)
