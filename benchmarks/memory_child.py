@@ -21,15 +21,16 @@ from ml_collections import ConfigDict
 
 from benchmarks import clip_batches, lengths, ours
 from configs import simulated
-from htt_jax import camera
+from htt_jax import camera, systems
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import process, sharding
+from htt_jax.devices.dtypes import fast_dtype
 from htt_jax.optimizer import adam, step_decay
 from htt_jax.prediction.frames import Frame, Resizer
 from htt_jax.prediction.video import predict_video
-from htt_jax.runs.config import check_options, fast_dtype, make_model
+from htt_jax.runs.config import check_options
 from htt_jax.runs.directory import Run, dataset_facts
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.runs.state import TrainState, abstract_state, random_state
@@ -67,15 +68,15 @@ class _Setup:
     @staticmethod
     def make(config: ConfigDict, dataset: DatasetFacts, *, start: bool) -> "_Setup":
         """With random weights, or without any if nothing is to `start`."""
-        model = make_model(config, dataset)
+        system = systems.make(config, dataset)
         schedule = step_decay(steps_per_epoch=10_000, **config.optimizer)
         optimizer = adam(schedule)
         mesh = sharding.single_device_mesh()
-        abstract = abstract_state(model, optimizer, mesh)
-        update = loop.make_update(config, model, optimizer, schedule, abstract)
+        abstract = abstract_state(system, optimizer, mesh)
+        update = loop.make_update(system, optimizer, schedule, config.seed, abstract)
         state = None
         if start:
-            state = random_state(model, optimizer, config.seed, abstract)
+            state = random_state(system, optimizer, config.seed, abstract)
         return _Setup(mesh, abstract, state, update)
 
 
@@ -169,10 +170,10 @@ def _video(options: SimpleNamespace) -> dict[str, Any]:
     config.data.frames = lengths.FRAMES  # of its clips; `options.frames` are the video's
     size = (options.width, options.height)
     dataset = ours.dataset_facts(FPHA, size)
-    model = make_model(config, dataset)
-    abstract = abstract_state(model, optax.identity(), sharding.single_device_mesh())
-    state = random_state(model, optax.identity(), 0, abstract)
-    run = TrainedRun("random", Run(config, dataset), model, state.variables, 0)
+    system = systems.make(config, dataset)
+    abstract = abstract_state(system, optax.identity(), sharding.single_device_mesh())
+    state = random_state(system, optax.identity(), 0, abstract)
+    run = TrainedRun("random", Run(config, dataset), system, state.variables, 0)
     intrinsics = camera.scale_intrinsics(FPHA.intrinsics, FPHA.native_size, size)
     found = predict_video(run, _SyntheticFrames(options.frames, size), intrinsics)
     assert len(found.joints_3d) == options.frames

@@ -10,6 +10,7 @@ from ml_collections.config_dict import placeholder
 def get_config() -> ConfigDict:
     """The paper's settings (Sec. 3.4), without a dataset."""
     config = ConfigDict()
+    config.system = "htt"  # what is trained, see htt_jax/systems
     config.seed = 0  # of initial weights, data order and augmentation
     config.epochs = 45  # passes over all training clips
     config.batch_size = 2  # clips a step, over all devices

@@ -1,7 +1,6 @@
 """Writes a checkpoint in other formats; each is read back, run and compared before it counts."""
 
 import argparse
-import dataclasses
 import pathlib
 import tempfile
 from collections.abc import Sequence
@@ -106,7 +105,7 @@ def _card(out: pathlib.Path) -> pathlib.Path:
 def _in_float32(run: TrainedRun) -> TrainedRun:
     """The run with a model that computes in the type its weights have."""
     assert isinstance(run.model, HTT)
-    return dataclasses.replace(run, model=run.model.clone(dtype=jnp.float32))
+    return run.with_model(run.model.clone(dtype=jnp.float32))
 
 
 def _noise(run: TrainedRun) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from htt_jax import camera
 from htt_jax.data.cache import Cache
 from htt_jax.data.clips import clip_frames
-from htt_jax.data.decode import decode_frames
+from htt_jax.data.decode import FrameReader
 from htt_jax.data.records import RecordSource, Video
 
 Clip: TypeAlias = dict[str, np.ndarray]
@@ -27,6 +27,7 @@ class ClipReader:
         frames: T, frames of a clip.
         spacing: raw frames between two neighbours in a clip.
         image_size: (width, height) of the images.
+        reader: of the frames in a record.
         cache: of `source` at `image_size`, to read from instead; None to read records.
     """
 
@@ -35,6 +36,7 @@ class ClipReader:
     frames: int
     spacing: int
     image_size: tuple[int, int]
+    reader: FrameReader
     cache: Cache | None = None
 
     def __call__(self, row: int) -> Clip:
@@ -59,9 +61,8 @@ class ClipReader:
                 index, frames
             )
         video = self.source[index]
-        width, height = self.image_size
-        image = np.empty((len(frames), height, width, 3), np.uint8)
-        decode_frames(self.source, video, frames, image)
+        image = np.empty((len(frames), *self.reader.shape(self.image_size)), np.uint8)
+        self.reader.read(self.source, video, frames, image)
         return self._labels(index, video, frames) | {"image": image}
 
     def _labels(self, index: int, video: Video, frames: Int[np.ndarray, " real"]) -> Clip:

@@ -1,5 +1,8 @@
 """Encoded frames to pixels, at the stored size or smaller."""
 
+import dataclasses
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -38,6 +41,30 @@ def decode_frames(
                 f"{video.video_id} in split {source.split}: {error}; "
                 "prepare the dataset again"
             ) from None
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameReader:
+    """How the frames of a record become arrays: the part of it that a system looks at.
+
+    Attributes:
+        channels: of a frame's array.
+        read: fills an array uint8 (frames, height, width, channels) with frames of a video of a
+            source, given as `decode_frames` is; runs in worker processes, so it is NumPy only.
+    """
+
+    channels: int
+    read: Callable[
+        [RecordSource, Video, Int[np.ndarray, " frames"], UInt8[np.ndarray, "..."]], None
+    ]
+
+    def shape(self, image_size: tuple[int, int]) -> tuple[int, int, int]:
+        """Of the array of a frame at `image_size`, (width, height)."""
+        width, height = image_size
+        return height, width, self.channels
+
+
+RGB = FrameReader(3, decode_frames)
 
 
 def decode_frame(

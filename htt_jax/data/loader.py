@@ -44,6 +44,7 @@ from htt_jax.data.cache import Cache
 from htt_jax.data.clip_reader import PADDING, Clip, ClipReader
 from htt_jax.data.clips import clip_table
 from htt_jax.data.collate import collate
+from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.records import RecordSource
 from htt_jax.support.errors import InputError
 
@@ -63,6 +64,7 @@ def train_batches(
     batch_size: int,
     seed: int,
     image_size: tuple[int, int] | None = None,
+    reader: FrameReader = RGB,
     workers: int = 0,
     first_step: int = 0,
     process_index: int = 0,
@@ -80,6 +82,7 @@ def train_batches(
         batch_size: clips of a step, over all processes.
         seed: decides the order.
         image_size: (width, height); None for the stored size.
+        reader: of the frames in a record.
         workers: processes that read and decode; 0 for threads of this process.
         first_step: steps already done; the batches go on as if they had just been drawn.
         process_index: which share of every batch this process gets.
@@ -94,7 +97,7 @@ def train_batches(
     table = _checked_clip_table(source, window, frames, spacing, training=True)
     _check_shares(batch_size, process_count)
     size = checked_size(source, image_size)
-    load = ClipReader(source, table, frames, spacing, size, cache)
+    load = ClipReader(source, table, frames, spacing, size, reader, cache)
     order = grain.MapDataset.range(len(table)).seed(seed).shuffle().repeat(None)
     slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
     clips = order.map(load)[first_step * batch_size :][process_index::process_count]
@@ -109,6 +112,7 @@ def eval_batches(
     spacing: int,
     batch_size: int,
     image_size: tuple[int, int] | None = None,
+    reader: FrameReader = RGB,
     workers: int = 0,
     process_index: int = 0,
     process_count: int = 1,
@@ -123,7 +127,7 @@ def eval_batches(
     _check_shares(batch_size, process_count)
     filler = np.full((-len(table) % batch_size, 3), PADDING)
     table = np.concatenate([table, filler])
-    load = ClipReader(source, table, frames, spacing, checked_size(source, image_size))
+    load = ClipReader(source, table, frames, spacing, checked_size(source, image_size), reader)
     order = grain.MapDataset.range(len(table))
     slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
     clips = order.map(load)[process_index::process_count]

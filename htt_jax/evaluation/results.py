@@ -7,12 +7,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from htt_jax import augment
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.metrics import ActionMetrics, ObjectMetrics, PoseMetrics
-from htt_jax.training.step import Applicable, predict
+from htt_jax.systems import System
 
 Results: TypeAlias = dict[str, Any]
 EvaluationStep: TypeAlias = Callable[[Any, Mapping[str, jax.Array]], dict[str, jax.Array]]
@@ -20,14 +19,14 @@ EvaluationStep: TypeAlias = Callable[[Any, Mapping[str, jax.Array]], dict[str, j
 _LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
 
 
-def make_evaluation_step(model: Applicable, mesh: Mesh, *, details: bool = False) -> EvaluationStep:
+def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -> EvaluationStep:
     """A jitted function of (variables, uint8 batch): estimates and labels, whole on every host.
 
     With `details`, which metrics have no use for, also what `estimates.Collector` takes.
     """
 
     def step(variables: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        out = predict(model, variables, augment.to_inputs(batch))
+        out = system.estimates(variables, system.inputs(batch))
         found = {
             "estimated_joints_3d": out["joints_3d"],
             "estimated_object": out["object_probabilities"].argmax(axis=-1),

@@ -15,7 +15,7 @@ from htt_jax.interop.opening import read_moments
 from htt_jax.models.htt import HTT
 from htt_jax.runs.directory import to_json
 from htt_jax.runs.opening import TrainedRun
-from htt_jax.training.step import Applicable
+from htt_jax.systems import Applicable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _write_stablehlo(path: pathlib.Path, run: TrainedRun) -> None:
 
 def _run_stablehlo(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
     program = stablehlo.read(path)
-    return apply(dataclasses.replace(run, model=program), program.variables, inputs)
+    return apply(run.with_model(program), program.variables, inputs)
 
 
 def _write_onnx(path: pathlib.Path, run: TrainedRun) -> None:

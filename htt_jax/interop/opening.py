@@ -9,10 +9,9 @@ from etils import epath
 from jax.sharding import Mesh
 
 from htt_jax import optimizer as optim
+from htt_jax import systems
 from htt_jax.devices import sharding
 from htt_jax.interop import adam, imported, stablehlo
-from htt_jax.models.htt import HTT
-from htt_jax.runs.config import make_model
 from htt_jax.runs.directory import exported_facts, from_json
 from htt_jax.runs.opening import TrainedRun, open_checkpoints, open_run
 from htt_jax.runs.state import abstract_state
@@ -47,7 +46,7 @@ def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
     return TrainedRun(
         str(path),
         run,
-        make_model(run.config, run.dataset),
+        systems.make(run.config, run.dataset),
         jax.device_put(found.variables, sharding.replicated(mesh)),
         found.step or (found.moments.steps if found.moments else 0),
     )
@@ -59,10 +58,9 @@ def read_moments(run: TrainedRun) -> adam.Moments:
     Raises:
         InputError: the checkpoint cannot be read.
     """
-    assert isinstance(run.model, HTT)
     optimizer = optim.adam(optax.constant_schedule(0.0))
     mesh = jax.tree.leaves(run.variables)[0].sharding.mesh
-    abstract = abstract_state(run.model, optimizer, mesh)
+    abstract = abstract_state(run.system, optimizer, mesh)
     with open_checkpoints(run.workdir, run.description) as checkpoints:
         state = checkpoints.restore_state(abstract, run.step)
     found = jax.device_get(optim.moments(state.opt_state))
@@ -83,4 +81,5 @@ def _open_program(path: pathlib.Path, mesh: Mesh) -> TrainedRun:
     run = from_json(text, str(path))
     variables = jax.device_put(program.variables, sharding.replicated(mesh))
     step = exported_facts(text, str(path)).step
-    return TrainedRun(str(path), run, program, variables, step or 0)
+    system = systems.make(run.config, run.dataset).with_model(program)
+    return TrainedRun(str(path), run, system, variables, step or 0)

@@ -24,7 +24,7 @@ from htt_jax.prediction.attention import Attention
 from htt_jax.prediction.frames import Frame, Frames, Resizer
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
-from htt_jax.training.step import Applicable, predict
+from htt_jax.systems import System
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +100,7 @@ def predict_video(
 
 @functools.partial(jax.jit, static_argnums=0)  # compiled once for all videos of a size
 def _step(
-    model: Applicable,
+    system: System,
     variables: Any,
     image: UInt8[Array, "slots height width 3"],
     slot: Int[Array, "clips frames"],
@@ -113,9 +113,10 @@ def _step(
         "intrinsics": jnp.broadcast_to(intrinsics, (*valid.shape, 3, 3)),
         "slot": slot,
     }
+    model = system.model
     if not isinstance(model, HTT):  # an exported program takes clips only
         inputs["image"] = inputs["image"][slot]
-    found = predict(model, variables, inputs)
+    found = system.estimates(variables, inputs)
     del found["joints_3d"]  # made of the others, at the video's own size
     if isinstance(model, HTT):
         found |= attention.weights(model, variables, inputs)
@@ -162,7 +163,7 @@ def _start(
     pixels = np.zeros((len(rows) * places, height, width, 3), np.uint8)
     np.stack([frame.image for frame in block], out=pixels[: len(block)])
     slot, valid = (np.stack(arrays) for arrays in zip(*rows, strict=True))
-    outputs = _step(run.model, run.variables, pixels, slot.astype(np.int32), valid, intrinsics)
+    outputs = _step(run.system, run.variables, pixels, slot.astype(np.int32), valid, intrinsics)
     return _Block(
         names=[frame.name for frame in block],
         seconds=[frame.seconds for frame in block],

@@ -1,21 +1,15 @@
 """From a config to the objects it describes, with every mistake named."""
 
-import dataclasses
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from htt_jax.augment import AugmentOptions
-from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.losses import LossWeights
-from htt_jax.models.htt import ACTION_INPUTS, HTT
+from htt_jax.devices.dtypes import AUTO, DTYPES
+from htt_jax.models.htt import ACTION_INPUTS
 from htt_jax.runs.checkpoint import SMALLER_IS_BETTER
 from htt_jax.support.errors import InputError
 
-_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-AUTO = "auto"
 CACHES = ("none", "host", "device")
 _AT_LEAST_ONE = (
     "epochs",
@@ -37,7 +31,6 @@ _AT_LEAST_ONE = (
     "log.every_steps",
 )
 _ABOVE_ZERO = ("optimizer.learning_rate", "optimizer.decay_factor")
-_Options = TypeVar("_Options")
 
 
 def check(config: ConfigDict) -> None:
@@ -93,9 +86,9 @@ def _check_data(config: ConfigDict) -> None:
 
 
 def _check_model(config: ConfigDict) -> None:
-    if config.model.dtype not in (*_DTYPES, AUTO):
+    if config.model.dtype not in (*DTYPES, AUTO):
         raise InputError(
-            f"config.model.dtype={config.model.dtype!r} must be one of {', '.join(_DTYPES)}, {AUTO}"
+            f"config.model.dtype={config.model.dtype!r} must be one of {', '.join(DTYPES)}, {AUTO}"
         )
     unknown = set(config.model.action_inputs) - set(ACTION_INPUTS)
     if unknown or not config.model.action_inputs:
@@ -128,26 +121,6 @@ def check_devices(config: ConfigDict, devices: int) -> None:
             )
 
 
-def fast_dtype() -> str:
-    """The type of computation that suits the devices at hand."""
-    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
-
-
-def make_model(config: ConfigDict, dataset: DatasetFacts) -> HTT:
-    """The model of `config` for the joints and classes of `dataset`."""
-    dtype = fast_dtype() if config.model.dtype == AUTO else config.model.dtype
-    options = config.model.to_dict() | {
-        "dtype": _DTYPES[dtype],
-        "action_inputs": tuple(config.model.action_inputs),
-    }
-    return HTT(
-        num_joints=dataset.spec.num_joints,
-        num_actions=len(dataset.action_names),
-        num_objects=len(dataset.object_names),
-        **options,
-    )
-
-
 def clip_options(config: ConfigDict) -> dict[str, int]:
     """How videos are cut into clips, as `htt_jax.data.loader` takes it."""
     return {
@@ -167,22 +140,6 @@ def load_options(config: ConfigDict) -> dict[str, Any]:
         "process_count": jax.process_count(),
         "slot_multiple": jax.local_device_count(),
     }
-
-
-def loss_weights(config: ConfigDict) -> LossWeights:
-    """The factors of the loss terms."""
-    return _from_section(LossWeights, config.loss)
-
-
-def augment_options(config: ConfigDict) -> AugmentOptions | None:
-    """The ranges of the augmentation; None when it is off."""
-    return _from_section(AugmentOptions, config.augment) if config.augment.enabled else None
-
-
-def _from_section(cls: type[_Options], section: ConfigDict) -> _Options:
-    """A dataclass from the options of its fields' names."""
-    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    return cls(**{name: section[name] for name in names})
 
 
 def _lookup(config: ConfigDict, name: str) -> int:

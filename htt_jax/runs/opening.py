@@ -8,10 +8,10 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from htt_jax import systems
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.runs.checkpoint import Checkpoints
-from htt_jax.runs.config import make_model
 from htt_jax.runs.directory import (
     CHECKPOINTS,
     Run,
@@ -19,7 +19,7 @@ from htt_jax.runs.directory import (
 )
 from htt_jax.runs.state import abstract_state
 from htt_jax.support.errors import InputError
-from htt_jax.training.step import Applicable
+from htt_jax.systems import Applicable, System
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,16 +29,25 @@ class TrainedRun:
     Attributes:
         workdir: of the run, or the file it was exported to.
         description: config, dataset, where it began.
-        model: of `config` and `dataset`; an exported program has the same `apply`.
-        variables: what `model.apply` takes, on every device of the mesh it was opened for.
+        system: of `config` and `dataset`; its model may be an exported program.
+        variables: what the model takes, on every device of the mesh it was opened for.
         step: of the checkpoint the variables come from.
     """
 
     workdir: str
     description: Run
-    model: Applicable
+    system: System
     variables: dict[str, Any]
     step: int
+
+    @property
+    def model(self) -> Applicable:
+        """The system's."""
+        return self.system.model
+
+    def with_model(self, model: Applicable) -> "TrainedRun":
+        """The same run, another form of its model."""
+        return dataclasses.replace(self, system=self.system.with_model(model))
 
     @property
     def config(self) -> ConfigDict:
@@ -60,13 +69,14 @@ def open_run(workdir: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRu
         InputError: there is no run, no such checkpoint, or it cannot be read.
     """
     run = read(workdir)
-    model = make_model(run.config, run.dataset)
-    model = model.clone(rematerialise=False)  # there is no gradient to compute
+    config = run.config.copy_and_resolve_references()
+    config.model.rematerialise = False  # there is no gradient to compute
+    system = systems.make(config, run.dataset)
     # Adam's moments stay unread, so any optimizer will do.
-    abstract = abstract_state(model, optax.identity(), mesh)
+    abstract = abstract_state(system, optax.identity(), mesh)
     with open_checkpoints(workdir, run) as checkpoints:
         found, variables = checkpoints.restore_variables(abstract.variables, step)
-    return TrainedRun(str(workdir), run, model, variables, found)
+    return TrainedRun(str(workdir), run, system, variables, found)
 
 
 def metrics(run: TrainedRun) -> dict[str, float]:

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Int
 
 from htt_jax.devices import sharding
-from htt_jax.models.htt import HTT
+from htt_jax.systems import System
 
 
 @jax.tree_util.register_dataclass
@@ -33,7 +33,7 @@ class TrainState:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What `HTT.apply` takes."""
+        """What `System.loss` and `System.estimates` take."""
         return {"params": self.params, "batch_stats": self.batch_stats}
 
 
@@ -44,14 +44,16 @@ def create_state(
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=variables["params"],
-        batch_stats=variables["batch_stats"],
+        batch_stats=variables.get("batch_stats", {}),
         opt_state=optimizer.init(variables["params"]),
     )
 
 
-def abstract_state(model: HTT, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
+def abstract_state(
+    system: System, optimizer: optax.GradientTransformation, mesh: Mesh
+) -> TrainState:
     """Shape, type and place on the devices of each array of the state; nothing is computed."""
-    shapes = jax.eval_shape(lambda: _random_state(model, optimizer, seed=0))
+    shapes = jax.eval_shape(lambda: _random_state(system, optimizer, seed=0))
     return jax.tree.map(
         lambda x, placed: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed),
         shapes,
@@ -60,20 +62,14 @@ def abstract_state(model: HTT, optimizer: optax.GradientTransformation, mesh: Me
 
 
 def random_state(
-    model: HTT, optimizer: optax.GradientTransformation, seed: int, abstract: TrainState
+    system: System, optimizer: optax.GradientTransformation, seed: int, abstract: TrainState
 ) -> TrainState:
     """A state of random parameters, a pure function of `seed`, made where `abstract` places it."""
     shardings = jax.tree.map(lambda x: x.sharding, abstract)
-    return jax.jit(lambda: _random_state(model, optimizer, seed), out_shardings=shardings)()
+    return jax.jit(lambda: _random_state(system, optimizer, seed), out_shardings=shardings)()
 
 
-def _random_state(model: HTT, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
-    frames = model.window
-    variables = model.init(
-        # The default generator would take XLA four times longer to compile for so many arrays.
-        jax.random.key(seed, impl="rbg"),
-        jnp.zeros((1, frames, 32, 32, 3)),  # parameters do not depend on the image's size
-        jnp.ones((1, frames), bool),
-        jnp.broadcast_to(jnp.eye(3), (1, frames, 3, 3)),
-    )
-    return create_state(variables, optimizer)
+def _random_state(system: System, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
+    # The default generator would take XLA four times longer to compile for so many arrays.
+    key = jax.random.key(seed, impl="rbg")
+    return create_state(system.random_variables(key), optimizer)

@@ -7,16 +7,15 @@ from typing import Any
 
 import jax
 
-from htt_jax import augment
 from htt_jax.interop import pytorch, weights
 from htt_jax.models.htt import HTT
-from htt_jax.models.resnet import ResNet18
 from htt_jax.runs.state import TrainState
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.systems import System
 
 
-def pretrained_backbone(path: str, model: HTT) -> dict[str, Any]:
+def pretrained_backbone(path: str, system: System) -> dict[str, Any]:
     """Variables of the model's backbone from an ImageNet file of torchvision's or timm's.
 
     Raises:
@@ -28,6 +27,8 @@ def pretrained_backbone(path: str, model: HTT) -> dict[str, Any]:
             "https://huggingface.co/timm/resnet18.tv_in1k there, or train from random weights with "
             "--config.init.backbone="
         )
+    model = system.model
+    assert isinstance(model, HTT), "only HTT has the option"
     if model.backbone_width != 64:
         raise InputError(
             f"config.init.backbone={path} holds a ResNet-18 of width 64, "
@@ -52,28 +53,10 @@ def with_variables(state: TrainState, variables: Mapping[str, Any]) -> TrainStat
     return dataclasses.replace(state, **trees.unflatten(arrays))
 
 
-def with_measured_statistics(
-    model: HTT, state: TrainState, batch: Mapping[str, jax.Array]
-) -> TrainState:
-    """`state` with batch-norm statistics measured, layer after layer, on a uint8 batch.
-
-    Frozen statistics normalise nothing unless they fit the weights; those of random weights are
-    measured once, here.
-    """
-    backbone = ResNet18(model.backbone_width, calibrate=True, dtype=model.dtype)
-
-    def measure(params: Any, batch: Mapping[str, jax.Array]) -> Any:
-        # Every place of every clip, padding too: how many slots repeat a frame depends on devices.
-        frames = augment.to_inputs(batch)["image"][batch["slot"].reshape(-1)]
-        variables = {"params": params, "batch_stats": state.batch_stats["backbone"]}
-        return backbone.apply(variables, frames, mutable=["batch_stats"])[1]["batch_stats"]
-
-    statistics = jax.jit(measure)(state.params["backbone"], batch)
-    return dataclasses.replace(
-        state,
-        batch_stats=jax.tree.map(
-            lambda old, new: jax.device_put(new, old.sharding),
-            state.batch_stats,
-            {"backbone": statistics},
-        ),
+def fitted(system: System, state: TrainState, batch: Mapping[str, jax.Array]) -> TrainState:
+    """`state` with random variables after a look at the first batch, laid out as they were."""
+    found = jax.jit(system.fitted)(state.variables, batch)
+    placed = jax.tree.map(
+        lambda old, new: jax.device_put(new, old.sharding), state.variables, found
     )
+    return dataclasses.replace(state, **placed)

@@ -5,36 +5,29 @@ import functools
 import itertools
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import optax
 from absl import logging
 from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from htt_jax import augment
+from htt_jax import systems
 from htt_jax.data import loader
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.devices import compilation, sharding
+from htt_jax.devices import compilation, dtypes, sharding
 from htt_jax.devices.compilation import CompiledAhead
 from htt_jax.evaluation import results as evaluation
-from htt_jax.models.htt import HTT
 from htt_jax.optimizer import adam, step_decay
 from htt_jax.runs import checkpoint, version
 from htt_jax.runs.config import (
-    AUTO,
-    augment_options,
     check,
     clip_options,
-    fast_dtype,
     load_options,
-    loss_weights,
-    make_model,
 )
 from htt_jax.runs.directory import (
     CHECKPOINTS,
@@ -44,8 +37,9 @@ from htt_jax.runs.directory import (
     read,
     start,
 )
-from htt_jax.runs.state import abstract_state, random_state
+from htt_jax.runs.state import TrainState, abstract_state, random_state
 from htt_jax.support.errors import InputError
+from htt_jax.systems import Batch, System
 from htt_jax.training import initialise, warm_start
 from htt_jax.training import step as train_step
 from htt_jax.training.input import train_batches, with_slots
@@ -53,10 +47,7 @@ from htt_jax.training.logs import MetricLog
 from htt_jax.training.monitor import Monitor
 from htt_jax.training.preemption import StopRequest
 
-Update: TypeAlias = Callable[
-    [train_step.TrainState, Mapping[str, jax.Array]],
-    tuple[train_step.TrainState, train_step.Metrics],
-]
+Update: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, train_step.Metrics]]
 
 
 def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
@@ -78,17 +69,17 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     )
     last_step = config.epochs * steps_per_epoch
 
-    # Model
+    # System
     dataset = dataset_facts(source, config.data.image_size)
-    model = make_model(config, dataset)
+    system = systems.make(config, dataset)
     schedule = step_decay(steps_per_epoch=steps_per_epoch, **config.optimizer)
     optimizer = adam(schedule)
 
     # Devices
     mesh = sharding.make_mesh(config.mesh.fsdp)
-    abstract = abstract_state(model, optimizer, mesh)
-    update = make_update(config, model, optimizer, schedule, abstract)
-    evaluate = _make_evaluate(config, model, mesh, dataset)
+    abstract = abstract_state(system, optimizer, mesh)
+    update = make_update(system, optimizer, schedule, config.seed, abstract)
+    evaluate = _make_evaluate(config, system, mesh, dataset)
 
     described = Run(config, dataset, steps_per_epoch, trained_by=version.describe())
     start(workdir, described)
@@ -100,13 +91,13 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         steps = last_step - first_step
         if state is not None and steps <= 0:
             return evaluate(state)
-        pretrained = _pretrained(config, model, abstract) if state is None else None
-        batches, slots = train_batches(config, source, mesh, first_step, steps)
+        pretrained = _pretrained(config, system, abstract) if state is None else None
+        batches, slots = train_batches(config, source, mesh, first_step, steps, system.reader)
         first = next(batches)
         shapes = {n: (abstract, with_slots(first.arrays, n)) for n in slots}
         programs = stack.enter_context(CompiledAhead(update, shapes))
         if state is None:
-            state = _start(config, model, optimizer, abstract, pretrained, first)
+            state = _start(config, system, optimizer, abstract, pretrained, first)
 
         # Loop
         stop = stack.enter_context(StopRequest())
@@ -144,33 +135,24 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
 
 def _settle_dtype(config: ConfigDict, workdir: epath.PathLike) -> None:
     """Puts on record what "auto" is, as other devices have another one; a run keeps its own."""
-    if config.model.dtype == AUTO:
+    if config.model.dtype == dtypes.AUTO:
         there = read(workdir) if exists(workdir) else None
-        config.model.dtype = there.config.model.dtype if there else fast_dtype()
+        config.model.dtype = there.config.model.dtype if there else dtypes.fast_dtype()
 
 
 def make_update(
-    config: ConfigDict,
-    model: HTT,
+    system: System,
     optimizer: optax.GradientTransformation,
     schedule: optax.Schedule,
-    abstract: train_step.TrainState,
+    seed: int,
+    abstract: TrainState,
 ) -> Update:
     """The jitted step: augmentation, gradients, optimizer; the state given to it is used up."""
-    options = augment_options(config)
-    weights = loss_weights(config)
 
-    def update(
-        state: train_step.TrainState, batch: Mapping[str, jax.Array]
-    ) -> tuple[train_step.TrainState, train_step.Metrics]:
-        if not config.mask_unannotated_hands:
-            batch = {**batch, "hand_annotated": jnp.ones_like(batch["hand_annotated"])}
-        if options:
-            key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-            inputs = augment.augment(key, batch, options)
-        else:
-            inputs = augment.to_inputs(batch)
-        next_state, metrics = train_step.update(model, optimizer, weights, state, inputs)
+    def update(state: TrainState, batch: Batch) -> tuple[TrainState, train_step.Metrics]:
+        key = jax.random.fold_in(jax.random.key(seed), state.step)
+        inputs = system.training_inputs(key, batch)
+        next_state, metrics = train_step.update(system, optimizer, state, inputs)
         return next_state, metrics | {
             "learning_rate": schedule(state.step),
             "real_frames": batch["valid"].sum(),
@@ -187,16 +169,19 @@ def make_update(
 
 
 def _make_evaluate(
-    config: ConfigDict, model: HTT, mesh: Mesh, dataset: DatasetFacts
-) -> Callable[[train_step.TrainState], evaluation.Results]:
+    config: ConfigDict, system: System, mesh: Mesh, dataset: DatasetFacts
+) -> Callable[[TrainState], evaluation.Results]:
     source = RecordSource(config.data.directory, config.eval.split)
     if config.checkpoint.best_metric == "action_accuracy":
         _check_actions_known(source)
-    step = evaluation.make_evaluation_step(model, mesh)
+    step = evaluation.make_evaluation_step(system, mesh)
 
-    def evaluate(state: train_step.TrainState) -> evaluation.Results:
+    def evaluate(state: TrainState) -> evaluation.Results:
         batches = loader.eval_batches(
-            source, **load_options(config), batch_size=config.eval.batch_size
+            source,
+            **load_options(config),
+            reader=system.reader,
+            batch_size=config.eval.batch_size,
         )
         return evaluation.evaluate(
             step,
@@ -220,30 +205,28 @@ def _check_actions_known(source: RecordSource) -> None:
 
 def _start(
     config: ConfigDict,
-    model: HTT,
+    system: System,
     optimizer: optax.GradientTransformation,
-    abstract: train_step.TrainState,
+    abstract: TrainState,
     pretrained: dict[str, Any] | None,
     first: sharding.DeviceBatch,
-) -> train_step.TrainState:
+) -> TrainState:
     """The state before the first step, born sharded."""
-    state = random_state(model, optimizer, config.seed, abstract)
+    state = random_state(system, optimizer, config.seed, abstract)
     if pretrained:
         return initialise.with_variables(state, pretrained)
-    print("random weights, batch-norm statistics of the first batch", file=sys.stderr)
-    return initialise.with_measured_statistics(model, state, first.arrays)
+    print("random weights, fitted to the first batch", file=sys.stderr)
+    return initialise.fitted(system, state, first.arrays)
 
 
-def _pretrained(
-    config: ConfigDict, model: HTT, abstract: train_step.TrainState
-) -> dict[str, Any] | None:
+def _pretrained(config: ConfigDict, system: System, abstract: TrainState) -> dict[str, Any] | None:
     """The variables that do not start random: of the whole model, of its backbone, or none."""
     if config.init.checkpoint:
         mesh = jax.tree.leaves(abstract)[0].sharding.mesh
         path = config.init.checkpoint
-        return warm_start.pretrained_model(path, model, abstract.variables, mesh)
+        return warm_start.pretrained_model(path, system, abstract.variables, mesh)
     if config.init.backbone:
-        backbone = initialise.pretrained_backbone(config.init.backbone, model)
+        backbone = initialise.pretrained_backbone(config.init.backbone, system)
         return {name: {"backbone": tree} for name, tree in backbone.items()}
     return None
 

@@ -14,7 +14,6 @@ from htt_jax.prediction.frames import Resizer, open_frames
 from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.video import predict_video
 from htt_jax.support.errors import InputError
-from htt_jax.training import step as train_step
 from tests import online_runs
 from tests.online_runs import INTRINSICS, MODEL, SIZE
 
@@ -93,8 +92,7 @@ def action_over_time(run, frames, start):
         "valid": np.ones((2, 4), bool),
         "intrinsics": np.broadcast_to(np.eye(3, dtype=np.float32), (2, 4, 3, 3)),
     }
-    predict = jax.jit(train_step.predict, static_argnums=0)
-    found = predict(run.model, run.variables, inputs)["action_over_time"]
+    found = jax.jit(run.system.estimates)(run.variables, inputs)["action_over_time"]
     return np.asarray(found).mean(axis=0)
 
 

@@ -6,7 +6,6 @@ from htt_jax.data.clips import clip_frames, clip_table
 from htt_jax.prediction import attention
 from htt_jax.prediction.frames import FrameArray, Resizer
 from htt_jax.prediction.video import predict_video
-from htt_jax.training.step import predict
 from tests import online_runs
 from tests.online_runs import INTRINSICS, MODEL, SIZE
 
@@ -26,7 +25,7 @@ def test_every_clip_gives_what_the_model_gives_of_it_alone(count):
             "valid": valid[None],
             "intrinsics": np.tile(np.eye(3, dtype=np.float32), (1, 4, 1, 1)),
         }
-        alone = predict(run.model, run.variables, batch)
+        alone = run.system.estimates(run.variables, batch)
         places = indices[valid]
         np.testing.assert_array_equal(found.frame_clip[places], clip)
         np.testing.assert_allclose(
