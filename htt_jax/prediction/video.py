@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from htt_jax import augment, camera
 from htt_jax.data.clips import clip_frames, clip_table
+from htt_jax.data.decode import RGB
 from htt_jax.evaluation import action_scores
 from htt_jax.evaluation.finite import check_finite
 from htt_jax.models.htt import HTT
@@ -24,6 +25,7 @@ from htt_jax.prediction.attention import Attention
 from htt_jax.prediction.frames import Frame, Frames, Resizer
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
+from htt_jax.support.errors import InputError
 from htt_jax.systems import System
 
 
@@ -71,8 +73,11 @@ def predict_video(
         intrinsics: of its camera, pixels at the size of its frames.
 
     Raises:
-        InputError: a frame cannot be read, or the model gives values that are not finite.
+        InputError: the model takes other frames, one cannot be read, or the model gives values
+            that are not finite.
     """
+    if run.system.reader != RGB:
+        raise InputError(f"{run.workdir} takes other frames than RGB images; evaluate it instead")
     size = run.dataset.image_size
     resizer = Resizer(run.dataset.spec, frames.size, size)
     at_model = camera.scale_intrinsics(intrinsics, frames.size, size).astype(np.float32)
