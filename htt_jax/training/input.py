@@ -20,7 +20,7 @@ _SLOT_ARRAYS = ("image", "slot_clip", "slot_frame")
 def train_batches(
     config: ConfigDict, source: RecordSource, mesh: Mesh, first_step: int, steps: int
 ) -> tuple[Iterator[DeviceBatch], tuple[int, ...]]:
-    """Batches on the devices from the one behind `first_step` on, without end.
+    """Batches on the devices from the one after `first_step` on, without end.
 
     With `config.data.cache`, the whole split is decoded first.
 
