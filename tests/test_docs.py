@@ -44,6 +44,12 @@ def test_every_stored_figure_is_on_a_page_and_says_where_it_was_measured():
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", told["recorded"]["date"])
 
 
+def test_every_room_is_in_the_architecture():
+    text = (ROOT / "docs/architecture.md").read_text()
+    packages = [init.parent for init in (ROOT / "htt_jax").glob("**/__init__.py")]
+    assert [folder.name for folder in packages if f"{folder.name}/" not in text] == []
+
+
 def test_the_gallery_is_small():
     sizes = [file.stat().st_size for file in (ROOT / "docs/gallery").iterdir()]
     assert len(sizes) >= 7
