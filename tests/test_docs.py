@@ -44,6 +44,10 @@ def test_every_stored_figure_is_on_a_page_and_says_where_it_was_measured():
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", told["recorded"]["date"])
 
 
+def test_readme_has_at_most_700_words():
+    assert len((ROOT / "README.md").read_text().split()) <= 700
+
+
 def test_every_room_is_in_the_architecture():
     text = (ROOT / "docs/architecture.md").read_text()
     packages = [init.parent for init in (ROOT / "htt_jax").glob("**/__init__.py")]
