@@ -6,7 +6,7 @@ and writes a large array. Then each part of the step for itself, under jit, on f
     augmentation       uint8 frames to augmented float32 ones
     backbone           ResNet-18, forward
     backbone, gradient the same, forward and backward
-    blocks, gradient   all that comes behind the features, forward and backward
+    blocks, gradient   all that comes after the features, forward and backward
     optimizer          Adam on all parameters
     whole step         as training has it
 

@@ -320,7 +320,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--fast-decode",
         action="store_true",
         help="let the JPEG decoder make the quarter-size image: three times as fast, pixels differ "
-        "slightly from those behind the published figures",
+        "slightly from those the published figures were made with",
     )
     command.run(parser.parse_args(argv), find, _encoder)
 

@@ -123,7 +123,7 @@ def _continuation(found: Imported, run: Run, step: int) -> str:
         return text
     schedule = step_decay(**run.config.optimizer, steps_per_epoch=run.steps_per_epoch)
     return (
-        f"{text}, behind step {step} ({step / run.steps_per_epoch:.3g} of {run.config.epochs} "
+        f"{text}, after step {step} ({step / run.steps_per_epoch:.3g} of {run.config.epochs} "
         f"epochs), at learning rate {float(schedule(step)):.3g} (in the file: "
         f"{found.moments.learning_rate:.3g})"
     )

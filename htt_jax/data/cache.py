@@ -39,7 +39,7 @@ class FrameRows:
 
     Attributes:
         videos: of the split, without their encoded frames.
-        first: of each video's rows, and the number of all rows behind the last.
+        first: of each video's rows, and the number of all rows after the last.
     """
 
     videos: list[Video]
@@ -162,7 +162,7 @@ def fill(
         source: the split.
         reader: of the frames in a record.
         start: the first row.
-        stop: the row behind the last.
+        stop: the row after the last.
         place: where the pixels of a chunk go, given its first row and its end; called when the
             chunk before is complete.
 

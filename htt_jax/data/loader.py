@@ -5,7 +5,7 @@ of workers, and wherever the run was resumed. To keep that, clips are chosen whe
 is built, shards are strides over the one global order, and clips are put together to batches last.
 
 A batch is a dict of NumPy arrays, for C clips, T frames, J joints, H hands. Its images are packed:
-S slots hold the real frames, clip after clip, and behind them the last one repeated; S is one of a
+S slots hold the real frames, clip after clip, and after them the last one repeated; S is one of a
 few numbers (see `packing`).
 
     image          uint8   (S, height, width, 3)  RGB

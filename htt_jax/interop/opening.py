@@ -68,7 +68,7 @@ def read_moments(run: TrainedRun) -> adam.Moments:
 
 
 def _learning_rate(run: TrainedRun) -> float:
-    """Of the step behind the checkpoint's; the first one's where epochs cannot be told."""
+    """Of the step after the checkpoint's; the first one's where epochs cannot be told."""
     steps = run.description.steps_per_epoch
     if steps is None:
         return run.config.optimizer.learning_rate

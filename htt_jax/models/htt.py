@@ -234,7 +234,7 @@ class HTT(nn.Module):
         parts = -(-len(image) // FRAMES_AT_ONCE)
         frames = -(-len(image) // parts)
         filler = ((0, frames * parts - len(image)), (0, 0), (0, 0), (0, 0))
-        # Parts lie across the frames, not one behind the other: so each has some of every device.
+        # Parts lie across the frames, not one after the other: so each has some of every device.
         crosswise = jnp.pad(image, filler).reshape(frames, parts, *image.shape[1:])
         constant = ("params", "batch_stats")
         in_turn = nn.scan(nn.remat(part), variable_broadcast=constant, in_axes=1, out_axes=1)

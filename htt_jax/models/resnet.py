@@ -14,7 +14,7 @@ BLOCKS_PER_STAGE = 2
 
 
 class ConvNorm(nn.Module):
-    """A convolution and the batch norm behind it, whose statistics are constants.
+    """A convolution and the batch norm after it, whose statistics are constants.
 
     With constant statistics the norm is an affine map of each channel, so its factor goes into the
     convolution's kernel: no pass over the activations, forward or backward, that a bias would not

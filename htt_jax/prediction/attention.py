@@ -17,7 +17,7 @@ class Attention:
     """Weights of one video, means over the heads.
 
     Attributes:
-        action: from each clip's action token to each of its frames, in their order; 0 behind the
+        action: from each clip's action token to each of its frames, in their order; 0 after the
             clip's end. A row and what the token gives itself add up to 1.
         pose: within each window of the pose block, from each frame (rows) to each (columns), rows
             add up to 1; 0 where the window has no frame. None: the model has no pose block.

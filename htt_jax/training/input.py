@@ -26,7 +26,7 @@ def train_batches(
     steps: int,
     reader: FrameReader = RGB,
 ) -> tuple[Iterator[DeviceBatch], tuple[int, ...]]:
-    """Batches on the devices from the one behind `first_step` on, without end.
+    """Batches on the devices from the one after `first_step` on, without end.
 
     With `config.data.cache`, the whole split is decoded first.
 

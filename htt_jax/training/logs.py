@@ -16,7 +16,7 @@ class MetricLog:
     """Appends scalars to `metrics.jsonl` and to TensorBoard event files."""
 
     def __init__(self, workdir: epath.PathLike, first_step: int):
-        """Continues the logs of `workdir` behind `first_step`.
+        """Continues the logs of `workdir` after `first_step`.
 
         What an interrupted run logged of later steps, which are now done again, is dropped.
         """

@@ -123,7 +123,7 @@ class _Study:
     def _action_table(self, of_frames: Mapping[int, Group], of_variant: Mapping[str, Group]) -> str:
         accuracy_of_frames = published.ACTION_OF_FRAMES[self._spec.name]
         accuracy_of_variant = published.ACTION_OF_VARIANT[self._spec.name]
-        # In the paper's order, what it does not have behind.
+        # In the paper's order, what it does not have last.
         variants = [name for name in accuracy_of_variant if name in of_variant]
         variants += [name for name in of_variant if name not in accuracy_of_variant]
         rows = [

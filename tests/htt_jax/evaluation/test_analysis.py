@@ -283,7 +283,7 @@ def column_of(scores, name):
 
 
 def test_action_over_time_sums_the_clips_begun_so_far():
-    # A video of six frames behind another one: windows of one frame, spacing 2, clips of two
+    # A video of six frames after another one: windows of one frame, spacing 2, clips of two
     # frames: 0 and 2, 1 and 3, then 4, then 5.
     over_time = np.zeros((5, 2, 2), np.float32)
     over_time[:, :, 0] = [[9, 9], [0.1, 0.2], [0.3, 0.4], [0.5, 0.5], [0.6, 0.6]]
