@@ -8,20 +8,12 @@ from typing import Any
 import jax
 from etils import epath
 
+from htt_jax import measures
 from htt_jax.evaluation.tables import markdown
 from htt_jax.interop.agreement import UNITS
 from htt_jax.runs import version
 from htt_jax.runs.opening import TrainedRun, metrics
 from htt_jax.support.files import atomic_write, sha256
-
-_HEADLINE = {
-    "action_accuracy": "action accuracy",
-    "object_accuracy": "object accuracy",
-    "mepe": "MEPE, mm",
-    "auc": "PCK-AUC",
-    "mepe_ra": "MEPE-RA, mm",
-    "auc_ra": "PCK-AUC-RA",
-}
 
 _RESUME = (
     "The published code's `--train_cont` looks for a pickled scheduler, which the file does not "
@@ -88,8 +80,11 @@ def _results(run: TrainedRun) -> str:
     if not columns:
         return "This checkpoint has not been evaluated."
     rows = [
-        [title, *(f"{found[name]:.4g}" if name in found else "" for found in columns.values())]
-        for name, title in _HEADLINE.items()
+        [
+            f"{measure.heading}: {measure.meaning}",
+            *(measure.shown(found[key]) if key in found else "" for found in columns.values()),
+        ]
+        for key, measure in measures.headline().items()
     ]
     return markdown(["measure", *columns], rows)
 

@@ -15,18 +15,9 @@ from absl import logging
 from etils import epath
 from orbax.checkpoint import v1 as ocp
 
+from htt_jax import measures
 from htt_jax.support.errors import InputError
 from htt_jax.training.step import TrainState
-
-SMALLER_IS_BETTER = {
-    "action_accuracy": False,
-    "object_accuracy": False,
-    "mepe": True,
-    "auc": False,
-    "mepe_ra": True,
-    "auc_ra": False,
-}
-"""The metrics by which a checkpoint can be the best, and which way (`evaluation.headline`)."""
 
 
 class Checkpoints:
@@ -40,7 +31,7 @@ class Checkpoints:
         Args:
             directory: one sub-directory per step.
             keep: how many of the newest stay.
-            best_metric: of `SMALLER_IS_BETTER`; the checkpoint with its best value stays too.
+            best_metric: of `measures.headline`; the checkpoint with its best value stays too.
             read_only: nothing on disk is created or removed, so that a run which is writing
                 there at this moment is left in peace.
 
@@ -85,7 +76,7 @@ class Checkpoints:
         }
         if not steps:
             return max(self.steps, default=None)
-        sign = -1 if SMALLER_IS_BETTER[self._best_metric] else 1
+        sign = -1 if measures.headline()[self._best_metric].smaller_is_better else 1
         return max(steps, key=lambda step: (sign * steps[step], step))
 
     def save(
@@ -205,7 +196,7 @@ class Checkpoints:
 
 
 def _best(metric: str) -> Any:
-    smaller_is_better = SMALLER_IS_BETTER[metric]
+    smaller_is_better = measures.headline()[metric].smaller_is_better
     worst = math.inf if smaller_is_better else -math.inf
     return ocp.training.preservation_policies.BestN(
         get_metric_fn=lambda metrics: metrics.get(metric, worst),

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from htt_jax import measures
 from htt_jax.augment import AugmentOptions
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import ACTION_INPUTS, HTT
-from htt_jax.runs.checkpoint import SMALLER_IS_BETTER
 from htt_jax.runs.directory import DatasetFacts
 from htt_jax.support.errors import InputError
 
@@ -66,10 +66,10 @@ def check_options(config: ConfigDict) -> None:
             raise InputError(f"config.{name}={_lookup(config, name)} must be above 0")
     _check_data(config)
     _check_model(config)
-    if config.checkpoint.best_metric not in SMALLER_IS_BETTER:
+    if config.checkpoint.best_metric not in measures.headline():
         raise InputError(
             f"config.checkpoint.best_metric={config.checkpoint.best_metric!r} must be one of "
-            f"{', '.join(SMALLER_IS_BETTER)}"
+            f"{', '.join(measures.headline())}"
         )
 
 

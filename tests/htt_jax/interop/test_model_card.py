@@ -119,14 +119,14 @@ def test_results_are_those_of_this_checkpoint_alone(root, card):
     assert "has not been evaluated" not in evaluated
     assert "| measure" in evaluated
     expected = [
-        [title, f"{report['headline'][name]:.4g}"]
-        for title, name in (
-            ("action accuracy", "action_accuracy"),
-            ("object accuracy", "object_accuracy"),
-            ("MEPE, mm", "mepe"),
-            ("PCK-AUC", "auc"),
-            ("MEPE-RA, mm", "mepe_ra"),
-            ("PCK-AUC-RA", "auc_ra"),
+        [title, f"{factor * report['headline'][name]:.{decimals}f}"]
+        for title, name, factor, decimals in (
+            ("action %: videos whose action is recognised", "action_accuracy", 100, 2),
+            ("object %: frames whose object is recognised", "object_accuracy", 100, 2),
+            ("MEPE mm: mean end-point error", "mepe", 1, 2),
+            ("AUC: area under the PCK curve", "auc", 1, 3),
+            ("MEPE-RA mm: mean end-point error, relative to the wrist", "mepe_ra", 1, 2),
+            ("AUC-RA: area under the PCK curve, relative to the wrist", "auc_ra", 1, 3),
         )
     ]
     assert rows(evaluated, "Results") == expected

@@ -2,13 +2,12 @@ import jax.numpy as jnp
 import pytest
 
 from configs import fpha, h2o
-from htt_jax import metrics
+from htt_jax import measures, metrics
 from htt_jax.augment import AugmentOptions
 from htt_jax.datasets.spec import H2O
 from htt_jax.evaluation.results import headline
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import HTT
-from htt_jax.runs.checkpoint import SMALLER_IS_BETTER
 from htt_jax.runs.config import (
     augment_options,
     check,
@@ -135,7 +134,7 @@ def test_checkpoints_can_be_chosen_by_every_number_an_evaluation_gives():
     numbers = headline(
         {"pose": pose.result(), "object": {"accuracy": 0.5}, "action": {"accuracy": 0.25}}
     )
-    assert set(numbers) == set(SMALLER_IS_BETTER)
+    assert set(numbers) == set(measures.headline())
     assert (numbers["action_accuracy"], numbers["mepe"], numbers["auc_ra"]) == (0.25, 0.0, 1.0)
 
 
