@@ -10,7 +10,7 @@ from etils import epath
 
 from htt_jax import measures
 from htt_jax.evaluation.tables import markdown
-from htt_jax.interop.agreement import UNITS
+from htt_jax.models.outputs import OF_NAME, OUTPUTS
 from htt_jax.runs import version
 from htt_jax.runs.opening import TrainedRun, metrics
 from htt_jax.support.files import atomic_write, sha256
@@ -56,15 +56,17 @@ def _sections(
         f"RGB frames of {width}x{height}, `pixel / 255 - 0.5`, in clips of up to "
         f"{run.config.data.frames} frames, every {_ordinal(run.config.data.spacing)} frame of the "
         f"video, padded to whole windows of {run.config.model.window} and marked in `valid`; the "
-        "camera's matrix in pixels. Out come `joints_2d` (pixels), `depth` and `joints_3d` "
-        "(metres, camera space: x right, y down, z forward), `object_logits` of each frame and "
-        "`action_logits` of each clip. Joints: wrist, then thumb, index, middle, ring, little, "
-        "each from palm to tip" + ("; left hand first." if len(spec.hands) == 2 else ".")
+        "camera's matrix in pixels. Joints: wrist, then thumb, index, middle, ring, little, each "
+        "from palm to tip" + ("; left hand first." if len(spec.hands) == 2 else ".")
+    )
+    yield markdown(
+        ["output", "axes", "unit", "meaning"],
+        [[f"`{x.name}`", ", ".join(x.axes), x.unit or "", x.meaning] for x in OUTPUTS],
     )
     yield "## Results\n\n" + _results(run)
     yield "## Exported\n\n" + markdown(
         ["output", "largest difference when read back", "unit"],
-        [[name, f"{x:.2e}", UNITS[name]] for name, x in differences.items()],
+        [[name, f"{x:.2e}", OF_NAME[name].unit or ""] for name, x in differences.items()],
     )
     if to == "pytorch":
         yield _RESUME
