@@ -20,6 +20,7 @@ from htt_jax.evaluation.report.writing import PAGE_FILE
 from htt_jax.evaluation.results import Results, headline, results_of
 from htt_jax.evaluation.split import SplitInference, open_split
 from htt_jax.runs import version
+from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
@@ -84,12 +85,7 @@ def evaluate(
     run, source = opened.run, opened.source
     training = RecordSource(source.directory, "train")
     constant = baselines.fit_baselines(training)
-    collector = Collector(
-        source.frame_counts,
-        window=run.config.model.window,
-        spacing=run.config.data.spacing,
-        image_size=run.dataset.image_size,
-    )
+    collector = Collector(source.frame_counts, clip_spec(run.config), run.dataset.image_size)
     results = results_of(
         _collecting(opened, collector),
         run.dataset,

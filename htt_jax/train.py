@@ -33,7 +33,7 @@ from htt_jax.runs.config import (
     AUTO,
     augment_options,
     check,
-    clip_options,
+    clip_spec,
     fast_dtype,
     load_options,
     loss_weights,
@@ -86,9 +86,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     check(config)
     _settle_dtype(config, workdir)
     source = RecordSource(config.data.directory, "train")
-    steps_per_epoch = loader.steps_per_epoch(
-        source, **clip_options(config), batch_size=config.batch_size
-    )
+    steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
     last_step = config.epochs * steps_per_epoch
 
     # Model

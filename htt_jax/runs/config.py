@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from htt_jax import measures
 from htt_jax.augment import AugmentOptions
+from htt_jax.data.clips import ClipSpec
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import ACTION_INPUTS, HTT
 from htt_jax.runs.directory import DatasetFacts
@@ -148,19 +149,16 @@ def make_model(config: ConfigDict, dataset: DatasetFacts) -> HTT:
     )
 
 
-def clip_options(config: ConfigDict) -> dict[str, int]:
-    """How videos are cut into clips, as `htt_jax.data.loader` takes it."""
-    return {
-        "window": config.model.window,
-        "frames": config.data.frames,
-        "spacing": config.data.spacing,
-    }
+def clip_spec(config: ConfigDict) -> ClipSpec:
+    """How videos are cut into clips."""
+    return ClipSpec(config.model.window, config.data.frames, config.data.spacing)
 
 
 def load_options(config: ConfigDict) -> dict[str, Any]:
     """How this process loads its share of the clips, as `htt_jax.data.loader` takes it."""
     size = config.data.image_size
-    return clip_options(config) | {
+    return {
+        "clips": clip_spec(config),
         "image_size": None if size is None else (size[0], size[1]),
         "workers": config.data.workers,
         "process_index": jax.process_index(),

@@ -4,6 +4,7 @@ import pytest
 from configs import fpha, h2o
 from htt_jax import measures, metrics
 from htt_jax.augment import AugmentOptions
+from htt_jax.data.clips import ClipSpec
 from htt_jax.datasets.spec import H2O
 from htt_jax.evaluation.results import headline
 from htt_jax.losses import LossWeights
@@ -12,7 +13,7 @@ from htt_jax.runs.config import (
     augment_options,
     check,
     check_devices,
-    clip_options,
+    clip_spec,
     fast_dtype,
     load_options,
     loss_weights,
@@ -38,8 +39,7 @@ def test_the_published_settings_are_accepted_and_give_the_papers_model(config):
     assert model == HTT(num_joints=42, num_actions=3, num_objects=2, window=16)
     assert loss_weights(config) == LossWeights()
     assert augment_options(config) == AugmentOptions()
-    expected = {"window": 16, "frames": 128, "spacing": 2}
-    assert clip_options(config) == expected
+    assert clip_spec(config) == ClipSpec(window=16, frames=128, spacing=2)
 
 
 def test_the_type_of_computation_suits_the_device_unless_it_is_named():
@@ -66,9 +66,7 @@ def test_options_reach_the_model():
     assert (model.window, model.width, model.heads, model.cascaded) == (4, 32, 4, False)
     assert augment_options(config) is None
     assert load_options(config) == {
-        "window": 4,
-        "frames": 8,
-        "spacing": 2,
+        "clips": ClipSpec(window=4, frames=8, spacing=2),
         "image_size": (120, 68),
         "workers": 0,
         "process_index": 0,
