@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ from htt_jax.prediction.online import FrameResult, OnlinePredictor
 from htt_jax.prediction.webcam import Camera, Captured
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
+from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
 from htt_jax.training.preemption import StopRequest
 from htt_jax.visual.scene import FrameScene, Renderer
@@ -103,7 +103,7 @@ class Shown(NamedTuple):
     rate: float  # frames predicted a second, lately
 
 
-class LivePredictions:
+class LivePredictions(Closing):
     """Predicts a camera's frames in a thread, in which nothing has to wait for the screen.
 
     Iterate over it, once: frames when they are to be shown, at the pace they were taken at, and
@@ -136,12 +136,7 @@ class LivePredictions:
         self._work = self._pool.submit(self._predict)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Ends the thread, and closes the camera for it."""
         self._stopped.set()
         self._camera.close()
