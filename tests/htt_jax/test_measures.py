@@ -65,7 +65,8 @@ def test_a_measure_added_to_the_table_is_everywhere(tmp_path):
         (line,) = csv.DictReader(file)
     assert float(line["p90"]) == float(line["right p90"]) == pytest.approx(error)
 
-    card = tmp_path / "model.md"
+    card = tmp_path / "export/model.md"
+    card.parent.mkdir()
     model_card.write(card, open_run(run, None, sharding.single_device_mesh()), "bin", {})
     lines = [line.split("|") for line in card.read_text().splitlines() if "90 %" in line]
     assert [line[1].strip() for line in lines] == [
