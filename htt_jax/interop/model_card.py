@@ -10,7 +10,7 @@ from etils import epath
 
 from htt_jax import measures
 from htt_jax.evaluation.tables import markdown
-from htt_jax.models.outputs import OF_NAME, OUTPUTS
+from htt_jax.models import outputs
 from htt_jax.runs import version
 from htt_jax.runs.opening import TrainedRun, metrics
 from htt_jax.support.files import atomic_write, sha256
@@ -59,14 +59,11 @@ def _sections(
         "camera's matrix in pixels. Joints: wrist, then thumb, index, middle, ring, little, each "
         "from palm to tip" + ("; left hand first." if len(spec.hands) == 2 else ".")
     )
-    yield markdown(
-        ["output", "axes", "unit", "meaning"],
-        [[f"`{x.name}`", ", ".join(x.axes), x.unit or "", x.meaning] for x in OUTPUTS],
-    )
+    yield markdown(outputs.TABLE_HEADER, outputs.TABLE)
     yield "## Results\n\n" + _results(run)
     yield "## Exported\n\n" + markdown(
         ["output", "largest difference when read back", "unit"],
-        [[name, f"{x:.2e}", OF_NAME[name].unit or ""] for name, x in differences.items()],
+        [[name, f"{x:.2e}", outputs.OF_NAME[name].unit or ""] for name, x in differences.items()],
     )
     if to == "pytorch":
         yield _RESUME

@@ -69,5 +69,12 @@ OUTPUTS = (
 )
 """In the order of exported programs."""
 
+TABLE_HEADER = ("output", "axes", "unit", "meaning")
+TABLE = [
+    (f"`{output.name}`", ", ".join(output.axes), output.unit or "", output.meaning)
+    for output in OUTPUTS
+]
+"""For people: the model card's and the documentation's."""
+
 OF_NAME = {output.name: output for output in OUTPUTS}
 OF_JOINTS = tuple(output for output in OUTPUTS if output.is_of_joints)

@@ -26,6 +26,7 @@ from htt_jax.prediction.frames import DEFAULT_RATE, Size
 from htt_jax.prediction.input_camera import InputCamera
 from htt_jax.prediction.online import FrameResult, OnlinePredictor
 from htt_jax.prediction.webcam import Camera, Captured
+from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
 from htt_jax.support.closing import Closing
@@ -69,8 +70,7 @@ def run(
         window = _open_window(f"camera {camera}", path)
         if window:
             stack.callback(window.close)
-        queued = trained.config.model.window * trained.config.data.spacing
-        source = stack.enter_context(Camera(camera, queued))
+        source = stack.enter_context(Camera(camera, clip_spec(trained.config).window_span))
         assumed = intrinsics(source.size)
         print(_camera_line(camera, source.size, assumed))
         predictor = OnlinePredictor(trained, source.size, assumed.matrix)
@@ -266,8 +266,8 @@ def _show(
 
 def _scene(shown: Shown, trained: TrainedRun, camera: Camera) -> FrameScene:
     result, scores = shown.result, shown.scores
-    config = trained.config
-    place = result.frame // config.data.spacing
+    clips = clip_spec(trained.config)
+    place = result.frame // clips.spacing
     best = int(result.object_probabilities.argmax())
     note = f"{shown.rate:.1f} frames/s    {time.monotonic() - shown.captured.seconds:.1f} s behind"
     return FrameScene(
@@ -282,7 +282,7 @@ def _scene(shown: Shown, trained: TrainedRun, camera: Camera) -> FrameScene:
         action_names=scores.names,
         action_probabilities=scores.probabilities,
         history=scores.history,
-        clip=(place % config.data.frames, config.data.frames),
-        window=(place % config.model.window, config.model.window),
+        clip=(place % clips.frames, clips.frames),
+        window=(place % clips.window, clips.window),
         note=f"{note}    {camera.dropped} dropped" if camera.dropped else note,
     )

@@ -1,11 +1,16 @@
 """What is told of the model's outputs is what the model returns."""
 
+import pathlib
+
 import jax
 import jax.numpy as jnp
 
+from htt_jax.evaluation.tables import markdown
+from htt_jax.models import outputs
 from htt_jax.models.htt import HTT
 from htt_jax.models.outputs import OUTPUTS
 
+DOCUMENTATION = pathlib.Path(__file__).parents[3] / "docs/checkpoints.md"
 SIZES = {"clips": 2, "frames": 4, "joints": 42, "objects": 5, "actions": 7}
 
 
@@ -23,3 +28,7 @@ def test_names_axes_and_their_order_are_those_of_the_model():
         for output in OUTPUTS
     }
     assert {x.dtype for x in found.values()} == {jnp.dtype("float32")}
+
+
+def test_the_documentation_has_the_table_of_outputs():
+    assert f"\n{markdown(outputs.TABLE_HEADER, outputs.TABLE)}\n" in DOCUMENTATION.read_text()
