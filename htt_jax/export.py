@@ -16,6 +16,7 @@ from htt_jax.interop import agreement, model_card
 from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.formats import FORMATS, apply
 from htt_jax.models.htt import HTT
+from htt_jax.models.outputs import OF_NAME
 from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
@@ -147,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     differences = export(options.workdir, options.to, options.out, options.step)
     print("read back and run; largest differences to the run's own outputs:")
     for name, difference in differences.items():
-        print(f"  {name:13} {difference:.2e} {agreement.UNITS[name]}".rstrip())
+        print(f"  {name:13} {difference:.2e} {OF_NAME[name].unit or ''}".rstrip())
     print(f"written: {options.out}, model card: {_card(options.out)}")
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Int
 
 from htt_jax import camera
 from htt_jax.data.cache import Cache
-from htt_jax.data.clips import clip_frames
+from htt_jax.data.clips import ClipSpec, clip_frames
 from htt_jax.data.decode import FrameReader
 from htt_jax.data.records import RecordSource, Video
 
@@ -24,8 +24,7 @@ class ClipReader:
     Attributes:
         source: the split.
         table: its clips, see `clip_table`; `PADDING` makes one that is never valid.
-        frames: T, frames of a clip.
-        spacing: raw frames between two neighbours in a clip.
+        clips: how they were cut.
         image_size: (width, height) of the images.
         reader: of the frames in a record.
         cache: of `source` at `image_size`, to read from instead; None to read records.
@@ -33,8 +32,7 @@ class ClipReader:
 
     source: RecordSource
     table: Int[np.ndarray, "clips 3"]
-    frames: int
-    spacing: int
+    clips: ClipSpec
     image_size: tuple[int, int]
     reader: FrameReader
     cache: Cache | None = None
@@ -51,7 +49,7 @@ class ClipReader:
             nothing = np.array(PADDING, np.int32)
             labels = {"action": nothing, "object": nothing, "video": nothing, "start": nothing}
             return self._read(0, np.zeros(1, np.int64)) | labels | {"count": np.array(0)}
-        indices, valid = clip_frames(start, count, frames=self.frames, spacing=self.spacing)
+        indices, valid = clip_frames(start, count, self.clips)
         place = {"start": np.array(start, np.int32), "count": np.array(count)}
         return self._read(video, indices[valid]) | place
 

@@ -19,6 +19,19 @@ REDUCED_FLAGS = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
 }
 JPEG_START = b"\xff\xd8"
+_END_OF_START = {JPEG_START: b"\xff\xd9", b"\x89PNG": b"IEND"}  # JPEG and PNG
+_TAIL_BYTES = 1024  # some cameras write a little after the end
+
+
+def check_whole(encoded: bytes) -> None:
+    """Checks that a JPEG or PNG file has its end; OpenCV returns what it can of one that has not.
+
+    Raises:
+        ValueError: it was cut short.
+    """
+    for start, end in _END_OF_START.items():
+        if encoded.startswith(start) and end not in encoded[-_TAIL_BYTES:]:
+            raise ValueError("the file is cut short")
 
 
 def decode_frames(

@@ -17,6 +17,7 @@ from htt_jax.evaluation.finite import check_finite
 from htt_jax.evaluation.results import Results, headline, results_of
 from htt_jax.evaluation.split import SplitInference, open_split
 from htt_jax.runs import version
+from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.files import atomic_write, make_folder
 
@@ -79,12 +80,7 @@ def evaluate(
     run, source = opened.run, opened.source
     training = RecordSource(source.directory, "train")
     constant = baselines.fit_baselines(training)
-    collector = Collector(
-        source.frame_counts,
-        window=run.config.model.window,
-        spacing=run.config.data.spacing,
-        image_size=run.dataset.image_size,
-    )
+    collector = Collector(source.frame_counts, clip_spec(run.config), run.dataset.image_size)
     results = results_of(
         _collecting(opened, collector),
         run.dataset,

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from htt_jax import measures
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
@@ -105,12 +106,10 @@ def results_of(
 
 def headline(results: Results) -> dict[str, float]:
     """The few numbers a run is judged by; poses in millimetres, averaged over the hands."""
-    numbers = {
-        "action_accuracy": results["action"]["accuracy"],
-        "object_accuracy": results["object"]["accuracy"],
-    }
-    for name, space in (("", "camera_space"), ("_ra", "root_aligned")):
-        for measure in ("mepe", "auc"):
-            values = [hand[space][measure] for hand in results["pose"].values()]
-            numbers[measure + name] = float(np.mean(values)) if values else None
-    return {name: number for name, number in numbers.items() if number is not None}
+    numbers = {}
+    for key, measure in measures.headline().items():
+        parts = results["pose"].values() if measure.is_of_poses else [results]
+        values = [value for value in map(measure.of, parts) if value is not None]
+        if values:
+            numbers[key] = float(np.mean(values))
+    return numbers

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import JOINT_NAMES
+from htt_jax.models.outputs import OF_JOINTS
 from htt_jax.prediction.video import Predictions
 from htt_jax.support.files import atomic_write
 
@@ -27,9 +28,7 @@ TOP_ACTIONS = 5
 _TOP_OF_FRAME = 3  # actions in each frame of the .json
 
 UNITS = {
-    "joints_2d": "pixels of the input, x right, y down",
-    "joints_3d": "metres, camera space: x right, y down, z forward",
-    "depth": "metres, along the viewing axis",
+    **{output.name: f"{output.unit}, {output.meaning}" for output in OF_JOINTS},
     "intrinsics": "pixels of the input",
     "seconds": "since the first frame",
 }
@@ -174,13 +173,11 @@ def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mappi
         ),
         "hands": {
             hand: {
-                "joints_2d": _rounded(
-                    predictions.joints_2d[frame, dataset.spec.joints_of(hand)], 2
-                ),
-                "depth": _rounded(predictions.depth[frame, dataset.spec.joints_of(hand)], 5),
-                "joints_3d": _rounded(
-                    predictions.joints_3d[frame, dataset.spec.joints_of(hand)], 5
-                ),
+                output.name: _rounded(
+                    getattr(predictions, output.name)[frame, dataset.spec.joints_of(hand)],
+                    output.decimals,
+                )
+                for output in OF_JOINTS
             }
             for hand in dataset.spec.hands
         },

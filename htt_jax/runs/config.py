@@ -5,9 +5,10 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from htt_jax import measures
+from htt_jax.data.clips import ClipSpec
 from htt_jax.devices.dtypes import AUTO, DTYPES
 from htt_jax.models.htt import ACTION_INPUTS
-from htt_jax.runs.checkpoint import SMALLER_IS_BETTER
 from htt_jax.support.errors import InputError
 
 CACHES = ("none", "host", "device")
@@ -59,10 +60,10 @@ def check_options(config: ConfigDict) -> None:
             raise InputError(f"config.{name}={_lookup(config, name)} must be above 0")
     _check_data(config)
     _check_model(config)
-    if config.checkpoint.best_metric not in SMALLER_IS_BETTER:
+    if config.checkpoint.best_metric not in measures.headline():
         raise InputError(
             f"config.checkpoint.best_metric={config.checkpoint.best_metric!r} must be one of "
-            f"{', '.join(SMALLER_IS_BETTER)}"
+            f"{', '.join(measures.headline())}"
         )
 
 
@@ -121,19 +122,16 @@ def check_devices(config: ConfigDict, devices: int) -> None:
             )
 
 
-def clip_options(config: ConfigDict) -> dict[str, int]:
-    """How videos are cut into clips, as `htt_jax.data.loader` takes it."""
-    return {
-        "window": config.model.window,
-        "frames": config.data.frames,
-        "spacing": config.data.spacing,
-    }
+def clip_spec(config: ConfigDict) -> ClipSpec:
+    """How videos are cut into clips."""
+    return ClipSpec(config.model.window, config.data.frames, config.data.spacing)
 
 
 def load_options(config: ConfigDict) -> dict[str, Any]:
     """How this process loads its share of the clips, as `htt_jax.data.loader` takes it."""
     size = config.data.image_size
-    return clip_options(config) | {
+    return {
+        "clips": clip_spec(config),
         "image_size": None if size is None else (size[0], size[1]),
         "workers": config.data.workers,
         "process_index": jax.process_index(),

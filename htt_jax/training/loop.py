@@ -26,7 +26,7 @@ from htt_jax.optimizer import adam, step_decay
 from htt_jax.runs import checkpoint, version
 from htt_jax.runs.config import (
     check,
-    clip_options,
+    clip_spec,
     load_options,
 )
 from htt_jax.runs.directory import (
@@ -64,9 +64,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     check(config)
     _settle_dtype(config, workdir)
     source = RecordSource(config.data.directory, "train")
-    steps_per_epoch = loader.steps_per_epoch(
-        source, **clip_options(config), batch_size=config.batch_size
-    )
+    steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
     last_step = config.epochs * steps_per_epoch
 
     # System

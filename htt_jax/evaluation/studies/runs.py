@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from htt_jax import measures
 from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation.one_run import RESULTS_FILE
 from htt_jax.support.errors import InputError
 
-MEASURES = ("auc", "mepe", "auc_ra", "mepe_ra")
 FULL = "full"
 VARIANT = "variant"
 """Option in place of the config's model.cascaded and model.action_inputs, in Tab. 5's words."""
@@ -206,6 +206,7 @@ def _compared(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def _values(report: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     yield from report["headline"].items()
     for hand, found in report["results"]["pose"].items():
-        for measure in MEASURES:
-            space = "root_aligned" if measure.endswith("_ra") else "camera_space"
-            yield f"{hand} {measure}", found[space][measure.removesuffix("_ra")]
+        for key, measure in measures.headline().items():
+            value = measure.of(found) if measure.is_of_poses else None
+            if value is not None:  # not all are in files of earlier versions
+                yield f"{hand} {key}", value

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from htt_jax.data.clips import clip_frames
+from htt_jax.data.clips import ClipSpec, clip_frames
 from htt_jax.interop import stablehlo
 from htt_jax.prediction.frames import Resizer, open_frames
 from htt_jax.prediction.online import OnlinePredictor
@@ -86,7 +86,8 @@ def action_over_time(run, frames, start):
     """(windows, actions): the mean over the two whole clips from raw frame `start` on."""
     resizer = Resizer(run.dataset.spec, SIZE, MODEL)
     pixels = np.stack([resizer(frame) for frame in frames])
-    indices = np.stack([clip_frames(start + i, 4, frames=4, spacing=2)[0] for i in range(2)])
+    clips = ClipSpec(window=2, frames=4, spacing=2)
+    indices = np.stack([clip_frames(start + i, 4, clips)[0] for i in range(2)])
     inputs = {
         "image": pixels[indices].astype(np.float32) / 255 - 0.5,
         "valid": np.ones((2, 4), bool),

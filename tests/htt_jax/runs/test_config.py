@@ -2,19 +2,19 @@ import jax.numpy as jnp
 import pytest
 
 from configs import fpha, h2o
-from htt_jax import metrics, systems
+from htt_jax import measures, metrics, systems
 from htt_jax.augment import AugmentOptions
+from htt_jax.data.clips import ClipSpec
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import H2O
 from htt_jax.devices.dtypes import fast_dtype
 from htt_jax.evaluation.results import headline
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import HTT
-from htt_jax.runs.checkpoint import SMALLER_IS_BETTER
 from htt_jax.runs.config import (
     check,
     check_devices,
-    clip_options,
+    clip_spec,
     load_options,
 )
 from htt_jax.support.errors import InputError
@@ -35,8 +35,7 @@ def test_the_published_settings_are_accepted_and_give_the_papers_model(config):
     check(config)
     model = HTT(num_joints=42, num_actions=3, num_objects=2, window=16)
     assert systems.make(config, FACTS) == HTTSystem(model, LossWeights(), AugmentOptions())
-    expected = {"window": 16, "frames": 128, "spacing": 2}
-    assert clip_options(config) == expected
+    assert clip_spec(config) == ClipSpec(window=16, frames=128, spacing=2)
 
 
 def test_the_type_of_computation_suits_the_device_unless_it_is_named():
@@ -64,9 +63,7 @@ def test_options_reach_the_model():
     assert (model.window, model.width, model.heads, model.cascaded) == (4, 32, 4, False)
     assert system.augmentation is None
     assert load_options(config) == {
-        "window": 4,
-        "frames": 8,
-        "spacing": 2,
+        "clips": ClipSpec(window=4, frames=8, spacing=2),
         "image_size": (120, 68),
         "workers": 0,
         "process_index": 0,
@@ -132,7 +129,7 @@ def test_checkpoints_can_be_chosen_by_every_number_an_evaluation_gives():
     numbers = headline(
         {"pose": pose.result(), "object": {"accuracy": 0.5}, "action": {"accuracy": 0.25}}
     )
-    assert set(numbers) == set(SMALLER_IS_BETTER)
+    assert set(numbers) == set(measures.headline())
     assert (numbers["action_accuracy"], numbers["mepe"], numbers["auc_ra"]) == (0.25, 0.0, 1.0)
 
 
