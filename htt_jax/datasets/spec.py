@@ -7,20 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from htt_jax.datasets.classes import FPHA_OBJECT_OF_ACTION, H2O_OBJECT_OF_ACTION
+from htt_jax.datasets.skeleton import HAND, Skeleton
 from htt_jax.support.errors import InputError
-
-FINGERS = ("thumb", "index", "middle", "ring", "little")
-JOINT_NAMES = ("wrist", *(f"{finger}_{i}" for finger in FINGERS for i in range(1, 5)))
-"""The 21 joints of one hand: the wrist, then each finger from palm to tip."""
-
-JOINTS_PER_HAND = len(JOINT_NAMES)
-
-BONES = tuple(
-    (0 if i == 0 else 1 + 4 * finger + i - 1, 1 + 4 * finger + i)
-    for finger in range(5)
-    for i in range(4)
-)
-"""Pairs of joints (parent, child) that a skeleton drawing connects."""
 
 STORED_SIZE = (480, 270)
 """(width, height) to which larger frames are brought when a dataset is prepared."""
@@ -41,6 +29,7 @@ class DatasetSpec:
     name: str
     title: str
     hands: tuple[str, ...]
+    skeleton: Skeleton  # of each hand
     camera_space: Thresholds
     root_aligned: Thresholds
     evaluation_split: str  # the split whose actions are known and not trained on
@@ -55,7 +44,7 @@ class DatasetSpec:
     @property
     def num_joints(self) -> int:
         """Joints of all hands, in the order of `hands`."""
-        return JOINTS_PER_HAND * len(self.hands)
+        return len(self.skeleton.joints) * len(self.hands)
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -75,14 +64,16 @@ class DatasetSpec:
 
     def joints_of(self, hand: str) -> slice:
         """Where the joints of `hand` lie on a joints axis."""
-        start = JOINTS_PER_HAND * self.hands.index(hand)
-        return slice(start, start + JOINTS_PER_HAND)
+        count = len(self.skeleton.joints)
+        start = count * self.hands.index(hand)
+        return slice(start, start + count)
 
 
 FPHA = DatasetSpec(
     name="fpha",
     title="FPHA",
     hands=("right",),
+    skeleton=HAND,
     camera_space=Thresholds(80.0, 33),
     root_aligned=Thresholds(50.0, 21),
     evaluation_split="test",
@@ -105,6 +96,7 @@ H2O = DatasetSpec(
     name="h2o",
     title="H2O",
     hands=("left", "right"),
+    skeleton=HAND,
     camera_space=Thresholds(90.0, 37),
     root_aligned=Thresholds(50.0, 21),
     evaluation_split="val",

@@ -66,8 +66,8 @@ def _sections(
         f"video, padded to whole windows of {run.config.model.window} and marked in `valid`; the "
         "camera's matrix in pixels. Out come `joints_2d` (pixels), `depth` and `joints_3d` "
         "(metres, camera space: x right, y down, z forward), `object_logits` of each frame and "
-        "`action_logits` of each clip. Joints: wrist, then thumb, index, middle, ring, little, "
-        "each from palm to tip" + ("; left hand first." if len(spec.hands) == 2 else ".")
+        f"`action_logits` of each clip. Joints: {spec.skeleton.order}"
+        + (f"; hands: {', '.join(spec.hands)}." if len(spec.hands) > 1 else ".")
     )
     yield "## Results\n\n" + _results(run)
     yield "## Exported\n\n" + markdown(

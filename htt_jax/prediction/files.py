@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from htt_jax.datasets.spec import JOINT_NAMES
 from htt_jax.prediction.video import Predictions
 from htt_jax.runs.directory import DatasetFacts
 from htt_jax.support.files import atomic_write
@@ -83,7 +82,8 @@ def top_actions(predictions: Predictions, names: Sequence[str]) -> list[dict[str
 
 def joint_names(dataset: DatasetFacts) -> list[str]:
     """Of all joints, with their hand: 'right_index_2'."""
-    return [f"{hand}_{joint}" for hand in dataset.spec.hands for joint in JOINT_NAMES]
+    spec = dataset.spec
+    return [f"{hand}_{joint}" for hand in spec.hands for joint in spec.skeleton.joints]
 
 
 def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _head(predictions: Predictions, origin: Origin) -> dict[str, Any]:
             "source": origin.intrinsics_source,
         },
         "units": UNITS,
-        "joint_names": list(JOINT_NAMES),
+        "joint_names": list(origin.dataset.spec.skeleton.joints),
     }
 
 

@@ -125,7 +125,7 @@ def _lead(material: Material) -> str:
     if "mepe" in numbers:
         sentences.append(
             f"Its hand joints are {numbers['mepe']:.1f} mm off in the mean, "
-            f"{numbers['mepe_ra']:.1f} mm relative to the wrist."
+            f"{numbers['mepe_ra']:.1f} mm relative to the {material.spec.skeleton.root_name}."
         )
     return " ".join(sentences)
 
