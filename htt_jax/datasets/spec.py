@@ -1,4 +1,4 @@
-"""What FPHA and H2O are: hands, joints, metric ranges, published figures."""
+"""What a dataset is, and what FPHA and H2O are: hands, joints, classes, camera, metric ranges."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -36,9 +36,6 @@ class DatasetSpec:
     native_size: tuple[int, int]  # (width, height) of the original frames
     camera: tuple[float, float, float, float]  # fx, fy, cx, cy, pixels at `native_size`
     antialiased: bool  # whether the published figures' resize averages over the source pixels
-    published_action_accuracy: Mapping[str, float]  # per cent, from the paper's table
-    later_action_accuracy: Mapping[str, float]  # per cent, from work after the paper
-    published_pose: Mapping[str, Mapping[str, float]]  # hand -> metric -> the paper's HTT figure
     object_of_action: Mapping[str, str]  # of the published classes, in the order of their ids
 
     @property
@@ -80,15 +77,6 @@ FPHA = DatasetSpec(
     native_size=(1920, 1080),
     camera=(1395.749023, 1395.749268, 935.732544, 540.681030),
     antialiased=True,
-    published_action_accuracy={
-        "Joule-color": 66.78,
-        "Two-stream": 75.30,
-        "H+O": 82.43,
-        "Collaborative": 85.22,
-        "HTT": 94.09,
-    },
-    later_action_accuracy={"EffHandEgoNet": 94.43, "H2OTR": 98.4},
-    published_pose={"right": {"mepe": 15.81, "auc": 0.810, "mepe_ra": 12.13, "auc_ra": 0.763}},
     object_of_action=FPHA_OBJECT_OF_ACTION,
 )
 
@@ -103,25 +91,6 @@ H2O = DatasetSpec(
     native_size=(1280, 720),
     camera=(636.6593, 636.2520, 635.2839, 366.8740),
     antialiased=False,
-    published_action_accuracy={
-        "C2D": 70.66,
-        "I3D": 75.21,
-        "SlowFast": 77.69,
-        "H+O": 68.88,
-        "H2O w/ ST-GCN": 73.86,
-        "H2O w/ TA-GCN": 79.25,
-        "HTT": 86.36,
-    },
-    later_action_accuracy={
-        "H2OTR": 90.90,
-        "EffHandEgoNet": 91.32,
-        "SHARP": 91.73,
-        "HandFormer": 93.39,
-    },
-    published_pose={
-        "left": {"mepe": 35.02, "auc": 0.614, "mepe_ra": 16.59, "auc_ra": 0.674},
-        "right": {"mepe": 35.63, "auc": 0.604, "mepe_ra": 17.91, "auc_ra": 0.648},
-    },
     object_of_action=H2O_OBJECT_OF_ACTION,
 )
 

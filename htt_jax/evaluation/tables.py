@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation.results import Results
@@ -44,10 +45,13 @@ def pose_table(
     Errors in millimetres; the ratio is of errors, so smaller is better.
     """
     found, constant = results["pose"][hand], baselines["pose"][hand]
-    published = spec.published_pose[hand]
+    of_paper = published.of(spec.name)
+    theirs = of_paper.pose.get(hand)
     ranges = {"camera_space": spec.camera_space, "root_aligned": spec.root_aligned}
     header = [f"{hand} hand, {counted(found['frames'], 'frame')}"]
-    rows = [[this_run], ["mean training pose"], ["ratio"], [f"HTT, published ({spec.title})"]]
+    rows = [[this_run], ["mean training pose"], ["ratio"]]
+    if theirs:
+        rows.append([f"HTT, published ({of_paper.title})"])
     for space, suffix in _SPACES:
         header += [
             f"MEPE{suffix} mm",
@@ -63,7 +67,8 @@ def pose_table(
         rows[2] += [_ratio(found[space], constant[space], key) for key in ("mepe", "median")]
         rows[2].append(_MISSING)
         key = suffix.lower().replace("-", "_")
-        rows[3] += [f"{published['mepe' + key]:.2f}", _MISSING, f"{published['auc' + key]:.3f}"]
+        if theirs:
+            rows[3] += [f"{theirs['mepe' + key]:.2f}", _MISSING, f"{theirs['auc' + key]:.3f}"]
     return TextTable(header, rows)
 
 
@@ -83,10 +88,15 @@ def recognition_table(
         ]
         for name, one in ((this_run, results), ("most frequent class", baselines))
     ]
-    for name, accuracy in spec.published_action_accuracy.items():
-        rows.append([f"{name}, published ({spec.title})", f"{accuracy:.2f}", _MISSING, _MISSING])
-    for name, accuracy in spec.later_action_accuracy.items():
-        rows.append([f"{name}, later work ({spec.title})", f"{accuracy:.2f}", _MISSING, _MISSING])
+    of_papers = published.of(spec.name)
+    for kind, accuracies in (
+        ("published", of_papers.action_accuracy),
+        ("later work", of_papers.later_action_accuracy),
+    ):
+        rows += [
+            [f"{name}, {kind} ({of_papers.title})", f"{accuracy:.2f}", _MISSING, _MISSING]
+            for name, accuracy in accuracies.items()
+        ]
     header = [
         "recognition",
         f"action %, {videos}",
@@ -122,9 +132,13 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         f"Split {dataset['split']} of {dataset['directory']}: {videos}, {frames}.",
         "Baselines: the mean pose and the most frequent classes of the training split; ratio: this "
         "run's error by the mean pose's.",
-        f"Published: from the papers, on the test split of the real {spec.title}; for context, "
-        "not measured here.",
     ]
+    title = published.of(spec.name).title
+    if title:
+        found.append(
+            f"Published: from the papers, on the test split of the real {title}; for context, "
+            "not measured here."
+        )
     hidden = sum(entry["action"] < 0 for entry in report["results"]["action"]["per_video"])
     if hidden:
         found.append(f"The actions of {counted(hidden, 'video')} are hidden and not scored.")
