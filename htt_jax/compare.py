@@ -93,10 +93,12 @@ def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
         notes.append("±: sample standard deviation over the runs of a row, which differ in seed.")
     if len(first.spec.hands) > 1:
         notes.append("Poses are averaged over the hands, but for Tab. 4.")
-    notes.append(
-        f"Published: from the paper, t = {published.WINDOW}, T = {published.FRAMES} unless said, "
-        f"on the test split of the real {first.spec.title}; for context, not measured here."
-    )
+    title = published.of(first.spec.name).title
+    if title:
+        notes.append(
+            f"Published: from the paper, t = {published.WINDOW}, T = {published.FRAMES} unless "
+            f"said, on the test split of the real {title}; for context, not measured here."
+        )
     return "\n".join(notes)
 
 
@@ -130,6 +132,7 @@ def _sheet(groups: Sequence[Group]) -> list[list[Any]]:
 
 def _content(groups: Sequence[Group]) -> dict[str, Any]:
     first = groups[0].runs[0]
+    of_paper = published.of(first.spec.name)
     return {
         "dataset": first.spec.name,
         "split": first.split,
@@ -148,9 +151,9 @@ def _content(groups: Sequence[Group]) -> dict[str, Any]:
             for number, group in enumerate(groups, 1)
         ],
         "published": {
-            "pose_of_window": published.POSE_OF_WINDOW[first.spec.name],
-            "action_per_cent_of_frames": published.ACTION_OF_FRAMES[first.spec.name],
-            "action_per_cent_of_variant": published.ACTION_OF_VARIANT[first.spec.name],
+            "pose_of_window": of_paper.pose_of_window,
+            "action_per_cent_of_frames": of_paper.action_of_frames,
+            "action_per_cent_of_variant": of_paper.action_of_variant,
         },
     }
 

@@ -7,8 +7,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from htt_jax.datasets.spec import JOINTS_PER_HAND
-
 
 @dataclasses.dataclass(frozen=True)
 class LossWeights:
@@ -33,7 +31,9 @@ def htt_loss(
         weights: one for each term.
     """
     valid = batch["valid"]
-    annotated = jnp.repeat(batch["hand_annotated"], JOINTS_PER_HAND, axis=-1) & valid[..., None]
+    hands = batch["hand_annotated"]
+    joints_per_hand = batch["depth"].shape[-1] // hands.shape[-1]
+    annotated = jnp.repeat(hands, joints_per_hand, axis=-1) & valid[..., None]
     object_known = valid & (batch["object"] >= 0)[:, None]
     action_known = valid.any(axis=1) & (batch["action"] >= 0)
     object_class = jnp.broadcast_to(batch["object"][:, None], valid.shape)

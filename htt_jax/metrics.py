@@ -20,7 +20,7 @@ METRES_TO_MM = 1000.0
 class PoseMetrics:
     """End-point error, PCK curve and its area, for each hand, in camera space and root-aligned.
 
-    Root-aligned: every frame's own wrist is subtracted, and the wrist itself is left out.
+    Root-aligned: every frame's own root (the wrist) is subtracted, and itself left out.
     """
 
     def __init__(self, spec: DatasetSpec, *, mask_unannotated: bool = True):
@@ -45,13 +45,15 @@ class PoseMetrics:
     ) -> None:
         """Adds real frames (no padding); joints in metres, camera space."""
         predicted, target = np.asarray(predicted, np.float64), np.asarray(target, np.float64)
+        root = self._spec.skeleton.root
         for i, hand in enumerate(self._spec.hands):
             counted = annotated[:, i] if self._mask_unannotated else slice(None)
             joints = self._spec.joints_of(hand)
             off = predicted[counted, joints] - target[counted, joints]
             errors = self._errors[hand]
             errors["camera_space"].append(_lengths_mm(off))
-            errors["root_aligned"].append(_lengths_mm(off[:, 1:] - off[:, :1]))
+            relative = np.delete(off, root, axis=1) - off[:, root : root + 1]
+            errors["root_aligned"].append(_lengths_mm(relative))
 
     def result(self) -> dict[str, dict[str, Any]]:
         """Everything, by hand: `frames`, and by space ('camera_space', 'root_aligned') the metrics.

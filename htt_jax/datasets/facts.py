@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from htt_jax.datasets.spec import JOINT_NAMES, DatasetSpec, spec
+from htt_jax.datasets.spec import DatasetSpec, spec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,4 +31,6 @@ class DatasetFacts:
     @property
     def joint_names(self) -> list[str]:
         """Of all joints, with their hand: 'right_index_2'."""
-        return [f"{hand}_{joint}" for hand in self.spec.hands for joint in JOINT_NAMES]
+        return [
+            f"{hand}_{joint}" for hand in self.spec.hands for joint in self.spec.skeleton.joints
+        ]

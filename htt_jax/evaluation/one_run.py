@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from htt_jax.data.records import RecordSource
+from htt_jax.datasets import published
 from htt_jax.evaluation import baselines, report
 from htt_jax.evaluation.estimates import Collector, Estimates
 from htt_jax.evaluation.finite import check_finite
@@ -118,6 +119,7 @@ def _report(
     for entry in results["action"]["per_video"]:
         entry |= _names_of(entry, source)
     del baseline_results["action"]["per_video"]  # the same prediction for each
+    of_papers = published.of(source.spec.name)
     return {
         "headline": headline(results),
         "results": results,
@@ -140,9 +142,9 @@ def _report(
             "object_names": source.object_names,
         },
         "published": {
-            "pose": source.spec.published_pose,
-            "action_accuracy_per_cent": source.spec.published_action_accuracy,
-            "later_action_accuracy_per_cent": source.spec.later_action_accuracy,
+            "pose": of_papers.pose,
+            "action_accuracy_per_cent": of_papers.action_accuracy,
+            "later_action_accuracy_per_cent": of_papers.later_action_accuracy,
         },
         "software": {
             "htt_jax": version.package_version(),

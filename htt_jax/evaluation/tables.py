@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from htt_jax import measures
+from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation.results import Results
@@ -42,10 +43,13 @@ def pose_table(
 ) -> TextTable:
     """The measures of one hand, in both spaces; the ratio is of errors, so smaller is better."""
     found, constant = results["pose"][hand], baselines["pose"][hand]
-    published = spec.published_pose[hand]
+    of_paper = published.of(spec.name)
+    theirs = of_paper.pose.get(hand)
     ranges = {"camera_space": spec.camera_space, "root_aligned": spec.root_aligned}
     header = [f"{hand} hand, {counted(found['frames'], 'frame')}"]
-    rows = [[this_run], ["mean training pose"], ["ratio"], [f"HTT, published ({spec.title})"]]
+    rows = [[this_run], ["mean training pose"], ["ratio"]]
+    if theirs:
+        rows.append([f"HTT, published ({of_paper.title})"])
     for measure in (one for space in SPACES for one in measures.in_group(space)):
         space = measure.place[0]
         header.append(
@@ -53,12 +57,13 @@ def pose_table(
             if measure.of_curve
             else measure.heading
         )
-        cells = (
+        cells = [
             _cell(measure, measure.of(found)),
             _cell(measure, measure.of(constant)),
             _ratio(measure, found, constant) if measure.smaller_is_better else _MISSING,
-            _cell(measure, published.get(measure.key)),
-        )
+        ]
+        if theirs:
+            cells.append(_cell(measure, theirs.get(measure.key)))
         for row, cell in zip(rows, cells, strict=True):
             row.append(cell)
     return TextTable(header, rows)
@@ -79,10 +84,13 @@ def recognition_table(
         ]
         for name, one in ((this_run, results), ("most frequent class", baselines))
     ]
-    for name, accuracy in spec.published_action_accuracy.items():
-        rows.append([f"{name}, published ({spec.title})", *_of_action(accuracy, columns)])
-    for name, accuracy in spec.later_action_accuracy.items():
-        rows.append([f"{name}, later work ({spec.title})", *_of_action(accuracy, columns)])
+    of_papers = published.of(spec.name)
+    for kind, accuracies in (
+        ("published", of_papers.action_accuracy),
+        ("later work", of_papers.later_action_accuracy),
+    ):
+        for name, accuracy in accuracies.items():
+            rows.append([f"{name}, {kind} ({of_papers.title})", *_of_action(accuracy, columns)])
     counts = {"action": videos, "object": counted(objects["frames"], "frame")}
     header = ["recognition"]
     for measure in columns:  # what a group's figures are of stands over the first of them
@@ -117,9 +125,13 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         f"Split {dataset['split']} of {dataset['directory']}: {videos}, {frames}.",
         "Baselines: the mean pose and the most frequent classes of the training split; ratio: this "
         "run's error by the mean pose's.",
-        f"Published: from the papers, on the test split of the real {spec.title}; for context, "
-        "not measured here.",
     ]
+    title = published.of(spec.name).title
+    if title:
+        found.append(
+            f"Published: from the papers, on the test split of the real {title}; for context, "
+            "not measured here."
+        )
     hidden = sum(entry["action"] < 0 for entry in report["results"]["action"]["per_video"])
     if hidden:
         found.append(f"The actions of {counted(hidden, 'video')} are hidden and not scored.")

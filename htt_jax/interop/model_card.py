@@ -56,8 +56,9 @@ def _sections(
         f"RGB frames of {width}x{height}, `pixel / 255 - 0.5`, in clips of up to "
         f"{run.config.data.frames} frames, every {_ordinal(run.config.data.spacing)} frame of the "
         f"video, padded to whole windows of {run.config.model.window} and marked in `valid`; the "
-        "camera's matrix in pixels. Joints: wrist, then thumb, index, middle, ring, little, each "
-        "from palm to tip" + ("; left hand first." if len(spec.hands) == 2 else ".")
+        "camera's matrix in pixels. Joints: "
+        f"{spec.skeleton.order}"
+        + (f"; hands: {', '.join(spec.hands)}." if len(spec.hands) > 1 else ".")
     )
     yield markdown(outputs.TABLE_HEADER, outputs.TABLE)
     yield "## Results\n\n" + _results(run)

@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Float
 
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.datasets.spec import JOINT_NAMES
 from htt_jax.models.outputs import OF_JOINTS
 from htt_jax.prediction.video import Predictions
 from htt_jax.support.files import atomic_write
@@ -140,7 +139,7 @@ def _head(predictions: Predictions, origin: Origin) -> dict[str, Any]:
             "source": origin.intrinsics_source,
         },
         "units": UNITS,
-        "joint_names": list(JOINT_NAMES),
+        "joint_names": list(origin.dataset.spec.skeleton.joints),
     }
 
 

@@ -237,7 +237,8 @@ def _show(
     stop: StopRequest,
 ) -> int:
     """Draws until somebody ends it; returns the number of frames drawn."""
-    renderer = Renderer(camera.size, trained.dataset.spec.hands)
+    spec = trained.dataset.spec
+    renderer = Renderer(camera.size, spec.hands, spec.skeleton)
     video: VideoWriter | None = None
     count = 0
     with (

@@ -68,7 +68,7 @@ def pck_table(spec: DatasetSpec, results: Results, baselines: Results) -> Table:
 
 
 def _published(spec: DatasetSpec, hand: str, space: Space) -> tuple[float, ...] | None:
-    return published.PCK_CURVES.get(spec.name, {}).get(hand, {}).get(space)
+    return published.of(spec.name).pck.get(hand, {}).get(space)
 
 
 def _draw(
@@ -83,8 +83,9 @@ def _draw(
         thresholds = found["thresholds"]
         curve = _published(spec, hand, space)
         if curve is not None:
-            figure = area.shown(spec.published_pose[hand][area.key])
-            name = f"HTT, published on {spec.title}{which}  {figure}"
+            of_paper = published.of(spec.name)
+            figure = area.shown(of_paper.pose[hand][area.key])
+            name = f"HTT, published on {of_paper.title}{which}  {figure}"
             axes.plot(thresholds, curve, color=plotting.INK, dashes=(5, 2), lw=1.3, label=name)
         name = f"this run{which}  {own}"
         axes.plot(thresholds, found["pck"], color=colour, lw=2, label=name)

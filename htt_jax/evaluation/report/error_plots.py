@@ -48,7 +48,7 @@ def joint_plot(by_joint: Table, by_finger: Table) -> Plot:
         "error_by_joint",
         "Error by joint and finger",
         panels,
-        "The four bars of a finger run from palm to tip; the figure over them is their mean.",
+        "The bars of a finger run from palm to tip; the figure over them is their mean.",
     )
 
 
@@ -61,7 +61,7 @@ def visibility_plot(rows: Table) -> Plot:
         "error_by_visibility",
         "Error by visibility of the hand",
         _panels(rows, "joints inside the image", _draw_visibility),
-        "By how many of the hand's 21 true joints lie inside the image, be they occluded or not; "
+        "By how many of the hand's true joints lie inside the image, be they occluded or not; "
         "n: frames.",
     )
 

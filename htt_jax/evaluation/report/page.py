@@ -4,6 +4,7 @@ import importlib.resources
 from collections.abc import Iterator
 
 from htt_jax import measures
+from htt_jax.datasets import published
 from htt_jax.evaluation import tables
 from htt_jax.evaluation.report import (
     accuracy,
@@ -63,7 +64,8 @@ def page(material: Material) -> str:
 
 def _sections(material: Material) -> Iterator[tuple[str, str, Html]]:
     """Short title, title and content of each section that has something to show."""
-    yield "Headline", "Beside the published figures", _headline(material)
+    beside = "published figures" if published.of(material.spec.name).title else "baselines"
+    yield "Headline", f"Beside the {beside}", _headline(material)
     plots = material.plots
     if "pck" in plots:
         note = element("p", _POSE_NOTE)
@@ -127,7 +129,7 @@ def _lead(material: Material) -> str:
     if "mepe" in numbers:
         sentences.append(
             f"Its hand joints are {numbers['mepe']:.1f} mm off in the mean, "
-            f"{numbers['mepe_ra']:.1f} mm relative to the wrist."
+            f"{numbers['mepe_ra']:.1f} mm relative to the {material.spec.skeleton.root_name}."
         )
     return " ".join(sentences)
 

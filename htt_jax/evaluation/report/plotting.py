@@ -176,7 +176,8 @@ def hand_colours(hands: Sequence[str]) -> dict[str, str]:
     """A colour for each hand; a single one has that of the run."""
     if len(hands) == 1:
         return {hands[0]: ACCENT}
-    return {hand: colours.hex_code(colours.HAND[hand]) for hand in hands}
+    assigned = colours.assign(colours.HAND, hands)
+    return {hand: colours.hex_code(colour) for hand, colour in assigned.items()}
 
 
 def legend_above(

@@ -110,7 +110,7 @@ class _Study:
         header = [
             measure.heading + (f" {hand}" if len(hands) > 1 else "") for measure, hand in columns
         ]
-        figures = published.POSE_OF_WINDOW[self._spec.name]
+        figures = published.of(self._spec.name).pose_of_window
         rows = []
         for t in sorted({*groups, published.WINDOW}):
             if t in groups:
@@ -123,14 +123,15 @@ class _Study:
         return f"{title}\n\n{tables.markdown(['poses', 'runs', *header], rows)}"
 
     def _action_table(self, of_frames: Mapping[int, Group], of_variant: Mapping[str, Group]) -> str:
-        accuracy_of_frames = published.ACTION_OF_FRAMES[self._spec.name]
-        accuracy_of_variant = published.ACTION_OF_VARIANT[self._spec.name]
+        of_paper = published.of(self._spec.name)
+        accuracy_of_frames = of_paper.action_of_frames
+        accuracy_of_variant = of_paper.action_of_variant
         # In the paper's order, what it does not have last.
         variants = [name for name in accuracy_of_variant if name in of_variant]
         variants += [name for name in of_variant if name not in accuracy_of_variant]
         rows = [
             _action_row(f"T = {frames}", of_frames.get(frames), accuracy_of_frames.get(frames))
-            for frames in sorted({*of_frames, published.FRAMES})
+            for frames in sorted({*of_frames, *(accuracy_of_frames.keys() & {published.FRAMES})})
         ]
         rows += [
             _action_row(name, of_variant.get(name), accuracy_of_variant.get(name))
@@ -142,6 +143,8 @@ class _Study:
             f"{self._setting}"
         )
         header = ["action", "runs", measures.headline()[_OF_TABLE_5].heading, "published %"]
+        if not of_paper.title:
+            header, rows = header[:-1], [row[:-1] for row in rows]
         return f"{title}\n\n{tables.markdown(header, rows)}"
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from htt_jax.datasets.spec import FPHA, H2O, JOINT_NAMES
+from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.evaluation import analysis
 from htt_jax.evaluation.estimates import Estimates
 from htt_jax.metrics import PoseMetrics
@@ -111,7 +111,7 @@ def test_means_are_those_of_the_metrics():
 
 
 def test_fingers_put_their_four_joints_together():
-    found = make(off_by(2, [4, 8], JOINT_NAMES.index("ring_3")), poses(2))
+    found = make(off_by(2, [4, 8], FPHA.skeleton.joints.index("ring_3")), poses(2))
     errors = analysis.joint_errors(found, FPHA, mask_unannotated=True)
     table = analysis.by_finger(errors)
     assert column(table, "finger") == ["wrist", "thumb", "index", "middle", "ring", "little"]
