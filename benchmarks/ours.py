@@ -7,7 +7,6 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from configs import default
 from htt_jax import train
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.devices import sharding
@@ -15,6 +14,7 @@ from htt_jax.evaluation.results import make_evaluation_step
 from htt_jax.runs import directory as rundir
 from htt_jax.runs.config import make_model
 from htt_jax.runs.directory import DatasetFacts
+from htt_jax.runs.options import get_config
 from htt_jax.training import initialise
 from htt_jax.training.input import with_slots
 from htt_jax.training.optimizer import adam, step_decay
@@ -25,7 +25,7 @@ def make_config(*, clips: int, frames: int, dtype: str | None) -> ConfigDict:
 
     `dtype` None: bfloat16 on a GPU or TPU, float32 elsewhere.
     """
-    config = default.get_config()
+    config = get_config()
     config.batch_size = config.eval.batch_size = clips
     config.data.frames = frames
     on_processor = jax.default_backend() == "cpu"

@@ -30,7 +30,6 @@ from htt_jax.evaluation import results as evaluation
 from htt_jax.models.htt import HTT
 from htt_jax.runs import checkpoint, version
 from htt_jax.runs.config import (
-    AUTO,
     augment_options,
     check,
     clip_options,
@@ -48,7 +47,8 @@ from htt_jax.runs.directory import (
     read,
     start,
 )
-from htt_jax.support import cli
+from htt_jax.runs.options import AUTO, FORMER
+from htt_jax.support import cli, trees
 from htt_jax.support.errors import InputError
 from htt_jax.training import initialise, warm_start
 from htt_jax.training import step as train_step
@@ -84,7 +84,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     """
     # Input
     check(config)
-    _settle_dtype(config, workdir)
+    _settle(config, workdir)
     source = RecordSource(config.data.directory, "train")
     steps_per_epoch = loader.steps_per_epoch(
         source, **clip_options(config), batch_size=config.batch_size
@@ -155,11 +155,19 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         return results
 
 
-def _settle_dtype(config: ConfigDict, workdir: epath.PathLike) -> None:
-    """Puts on record what "auto" is, as other devices have another one; a run keeps its own."""
+def _settle(config: ConfigDict, workdir: epath.PathLike) -> None:
+    """Puts on record what "auto" is, as other devices have another one; a run keeps its own.
+
+    It also keeps options that were some when it was begun.
+    """
+    there = read(workdir).config if exists(workdir) else None
     if config.model.dtype == AUTO:
-        there = read(workdir) if exists(workdir) else None
-        config.model.dtype = there.config.model.dtype if there else fast_dtype()
+        config.model.dtype = there.model.dtype if there else fast_dtype()
+    kept = trees.flatten(there.to_dict(), ".") if there else {}
+    with config.unlocked():
+        for option in FORMER:
+            if option.name in kept:
+                config.update_from_flattened_dict({option.name: kept[option.name]})
 
 
 def make_update(
