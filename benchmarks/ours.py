@@ -7,13 +7,13 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from configs import default
 from htt_jax import systems
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.devices import sharding
 from htt_jax.evaluation.results import make_evaluation_step
 from htt_jax.optimizer import adam, step_decay
+from htt_jax.runs.options import get_config
 from htt_jax.runs.state import abstract_state, random_state
 from htt_jax.training import loop
 from htt_jax.training.input import with_slots
@@ -24,7 +24,7 @@ def make_config(*, clips: int, frames: int, dtype: str | None) -> ConfigDict:
 
     `dtype` None: bfloat16 on a GPU or TPU, float32 elsewhere.
     """
-    config = default.get_config()
+    config = get_config()
     config.batch_size = config.eval.batch_size = clips
     config.data.frames = frames
     on_processor = jax.default_backend() == "cpu"

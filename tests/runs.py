@@ -9,7 +9,6 @@ import numpy as np
 import optax
 from jax.experimental.compilation_cache import compilation_cache
 
-from configs import default
 from htt_jax import systems, train
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import sharding
@@ -20,6 +19,7 @@ from htt_jax.runs.directory import (
     dataset_facts,
     start,
 )
+from htt_jax.runs.options import get_config
 from htt_jax.runs.state import abstract_state, create_state
 
 
@@ -44,7 +44,7 @@ def _configure_compilation(quick, cache, seconds):
 
 def tiny_config(directory, image_size=None):
     """Two windows of two frames a clip, every second frame: a clip pair covers eight frames."""
-    config = default.get_config()
+    config = get_config()
     config.epochs = 1
     config.data.directory = str(directory)
     config.data.frames = 4

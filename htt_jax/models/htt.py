@@ -31,6 +31,15 @@ _dense = functools.partial(
 _output = functools.partial(_dense, dtype=jnp.float32, precision=jax.lax.Precision.HIGHEST)
 
 
+def pose_scales(width: int) -> dict[str, float]:
+    """`pixel_scale` and `depth_scale` of a model of frames so many pixels wide.
+
+    The paper's 100 pixels and 1e-4 metres suit its 480 pixels; at every width the same raw
+    numbers are then the same pose.
+    """
+    return {"pixel_scale": width / 4.8, "depth_scale": 0.048 / width}
+
+
 class PoseHead(nn.Module):
     """Token to raw (x, y, z) of every joint (Eq. 1, MLP_1)."""
 

@@ -5,33 +5,9 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from htt_jax import measures
 from htt_jax.data.clips import ClipSpec
-from htt_jax.devices.dtypes import AUTO, DTYPES
-from htt_jax.models.htt import ACTION_INPUTS
+from htt_jax.runs.options import OPTIONS, Option
 from htt_jax.support.errors import InputError
-
-CACHES = ("none", "host", "device")
-_AT_LEAST_ONE = (
-    "epochs",
-    "batch_size",
-    "data.frames",
-    "data.spacing",
-    "model.window",
-    "model.width",
-    "model.heads",
-    "model.mlp_width",
-    "model.pose_layers",
-    "model.action_layers",
-    "model.backbone_width",
-    "optimizer.decay_epochs",
-    "checkpoint.every_steps",
-    "checkpoint.keep",
-    "eval.every_epochs",
-    "eval.batch_size",
-    "log.every_steps",
-)
-_ABOVE_ZERO = ("optimizer.learning_rate", "optimizer.decay_factor")
 
 
 def check(config: ConfigDict) -> None:
@@ -52,22 +28,30 @@ def check_options(config: ConfigDict) -> None:
     Raises:
         InputError: names the option, its value and what it must be.
     """
-    for name in _AT_LEAST_ONE:
-        if _lookup(config, name) < 1:
-            raise InputError(f"config.{name}={_lookup(config, name)} must be at least 1")
-    for name in _ABOVE_ZERO:
-        if not _lookup(config, name) > 0:
-            raise InputError(f"config.{name}={_lookup(config, name)} must be above 0")
-    _check_data(config)
-    _check_model(config)
-    if config.checkpoint.best_metric not in measures.headline():
-        raise InputError(
-            f"config.checkpoint.best_metric={config.checkpoint.best_metric!r} must be one of "
-            f"{', '.join(measures.headline())}"
-        )
+    for option in OPTIONS:
+        _check_value(option, _lookup(config, option.name))
+    _check_clips(config)
+    _check_width(config)
 
 
-def _check_data(config: ConfigDict) -> None:
+def _check_value(option: Option, value: Any) -> None:
+    """Checks the bounds and choices that the table of options has."""
+    where = f"config.{option.name}={value!r}"
+    if option.least is not None and value < option.least:
+        raise InputError(f"{where} must be at least {option.least}")
+    if option.above is not None and not value > option.above:
+        raise InputError(f"{where} must be above {option.above}")
+    if option.kind == tuple[str, ...]:
+        if not value or not set(value) <= set(option.choices):
+            raise InputError(
+                f"config.{option.name}={tuple(value)} must name one or more of "
+                f"{', '.join(option.choices)}"
+            )
+    elif option.choices and value not in option.choices:
+        raise InputError(f"{where} must be one of {', '.join(option.choices)}")
+
+
+def _check_clips(config: ConfigDict) -> None:
     frames, window, size = config.data.frames, config.model.window, config.data.image_size
     if frames % window:
         raise InputError(
@@ -78,25 +62,9 @@ def _check_data(config: ConfigDict) -> None:
         raise InputError(
             f"config.data.image_size={tuple(size)} must be (width, height), both above 0"
         )
-    if config.data.cache not in CACHES:
-        raise InputError(
-            f"config.data.cache={config.data.cache!r} must be one of {', '.join(CACHES)}"
-        )
-    if config.data.workers < 0:
-        raise InputError(f"config.data.workers={config.data.workers} must be at least 0")
 
 
-def _check_model(config: ConfigDict) -> None:
-    if config.model.dtype not in (*DTYPES, AUTO):
-        raise InputError(
-            f"config.model.dtype={config.model.dtype!r} must be one of {', '.join(DTYPES)}, {AUTO}"
-        )
-    unknown = set(config.model.action_inputs) - set(ACTION_INPUTS)
-    if unknown or not config.model.action_inputs:
-        raise InputError(
-            f"config.model.action_inputs={tuple(config.model.action_inputs)} must name one or "
-            f"more of {', '.join(ACTION_INPUTS)}"
-        )
+def _check_width(config: ConfigDict) -> None:
     width, heads = config.model.width, config.model.heads
     if width % heads or width % 2:  # half of the position table is sines, half cosines
         raise InputError(
@@ -140,7 +108,7 @@ def load_options(config: ConfigDict) -> dict[str, Any]:
     }
 
 
-def _lookup(config: ConfigDict, name: str) -> int:
+def _lookup(config: ConfigDict, name: str) -> Any:
     section = config
     for part in name.split("."):
         section = section[part]

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict, config_flags
 from htt_jax.support.errors import InputError
 
 _BROKEN_PIPE = 141  # exit status of what SIGPIPE ends
+_OPTIONS = "htt_jax/runs/options.py"
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -90,14 +91,14 @@ def explained_flags() -> Iterator[None]:
     except (AttributeError, KeyError) as error:  # how a ConfigDict refuses an unknown option
         reason = error.args[0].args[0] if isinstance(error.args[0], KeyError) else error.args[0]
         raise InputError(
-            f"unknown config option {': '.join(reason.splitlines())} (configs/default.py has all)"
+            f"unknown config option {': '.join(reason.splitlines())} ({_OPTIONS} has all)"
         ) from error
     except OSError as error:
         reason = str(error.__cause__ or error).splitlines()[-1].strip()
         raise InputError(f"cannot load the --config file: {reason}") from error
     except (flags.Error, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{reason}; see --help, and configs/default.py for the config") from error
+        raise InputError(f"{reason}; see --help, and {_OPTIONS} for the config") from error
 
 
 def _report(error: InputError) -> int:

@@ -14,7 +14,7 @@ from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import dtypes
 from htt_jax.losses import LossWeights, htt_loss
-from htt_jax.models.htt import HTT
+from htt_jax.models.htt import HTT, pose_scales
 from htt_jax.models.resnet import ResNet18
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Variables
 
@@ -23,7 +23,8 @@ _Options = TypeVar("_Options")
 
 def make(config: ConfigDict, dataset: DatasetFacts) -> "HTTSystem":
     """The system of `config` for the joints and classes of `dataset`."""
-    options = config.model.to_dict() | {
+    options = pose_scales(dataset.image_size[0]) | config.model.to_dict()
+    options |= {
         "dtype": dtypes.resolve(config.model.dtype),
         "action_inputs": tuple(config.model.action_inputs),
     }

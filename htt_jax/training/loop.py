@@ -37,7 +37,9 @@ from htt_jax.runs.directory import (
     read,
     start,
 )
+from htt_jax.runs.options import FORMER
 from htt_jax.runs.state import TrainState, abstract_state, random_state
+from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.systems import Batch, System
 from htt_jax.training import initialise, warm_start
@@ -62,7 +64,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     """
     # Input
     check(config)
-    _settle_dtype(config, workdir)
+    _settle(config, workdir)
     source = RecordSource(config.data.directory, "train")
     steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
     last_step = config.epochs * steps_per_epoch
@@ -131,11 +133,19 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         return results
 
 
-def _settle_dtype(config: ConfigDict, workdir: epath.PathLike) -> None:
-    """Puts on record what "auto" is, as other devices have another one; a run keeps its own."""
+def _settle(config: ConfigDict, workdir: epath.PathLike) -> None:
+    """Puts on record what "auto" is, as other devices have another one; a run keeps its own.
+
+    It also keeps options that were some when it was begun.
+    """
+    there = read(workdir).config if exists(workdir) else None
     if config.model.dtype == dtypes.AUTO:
-        there = read(workdir) if exists(workdir) else None
-        config.model.dtype = there.config.model.dtype if there else dtypes.fast_dtype()
+        config.model.dtype = there.model.dtype if there else dtypes.fast_dtype()
+    kept = trees.flatten(there.to_dict(), ".") if there else {}
+    with config.unlocked():
+        for option in FORMER:
+            if option.name in kept:
+                config.update_from_flattened_dict({option.name: kept[option.name]})
 
 
 def make_update(
