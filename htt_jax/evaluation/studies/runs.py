@@ -180,7 +180,9 @@ def warnings(groups: Sequence[Group]) -> list[str]:
 def _options(config: Mapping[str, Any]) -> dict[str, Any]:
     """The options in which runs are compared, by their names."""
     width, _ = config["data"]["image_size"] or datasets.STORED_SIZE
-    flat = without_derived(trees.flatten(config, "."), width)
+    # What an earlier version did not know is as it was before there was a choice.
+    known = {option.name: option.default for option in OPTIONS} | trees.flatten(config, ".")
+    flat = without_derived(known, width)
     options = {name: x for name, x in flat.items() if name not in _NOT_COMPARED}
     cascaded, inputs = options.pop("model.cascaded"), options.pop("model.action_inputs")
     missing = [words for name, words in published.WITHOUT.items() if name not in inputs]
