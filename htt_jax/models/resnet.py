@@ -50,6 +50,7 @@ class ConvNorm(nn.Module):
         var = self.variable("batch_stats", "var", jnp.ones, (self.features,))
         if self.calibrate:
             y = convolve(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
+            y = y.astype(jnp.float32)  # as all statistics are, whatever the computation's type
             mean.value, var.value = y.mean(axis=(0, 1, 2)), y.var(axis=(0, 1, 2))
         factor = scale * jax.lax.rsqrt(var.value + BATCH_NORM_EPSILON)
         x, kernel = x.astype(self.dtype), (kernel * factor).astype(self.dtype)
