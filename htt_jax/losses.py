@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Bool, Float, Int
 
 
@@ -52,9 +53,7 @@ def _cross_entropy(
     logits: Float[Array, "*batch classes"], labels: Int[Array, "*batch"]
 ) -> Float[Array, "*batch"]:
     """Minus the log probability of each label; of the first class where it is negative."""
-    log_probabilities = jax.nn.log_softmax(logits)
-    picked = jnp.take_along_axis(log_probabilities, jnp.maximum(labels, 0)[..., None], axis=-1)
-    return -picked[..., 0]
+    return optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
 
 
 def _masked_mean(x: Float[Array, "*batch"], mask: Bool[Array, "*batch"]) -> Float[Array, ""]:

@@ -14,6 +14,7 @@ from htt_jax.interop import names
 from htt_jax.models.htt import HTT
 from htt_jax.models.resnet import ConvNorm, ResNet18
 from htt_jax.runs.state import abstract_state, random_state
+from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.systems.htt import HTTSystem
 from htt_jax.training import initialise
@@ -92,6 +93,34 @@ def test_parameters_have_the_published_spread(state):
     kernel = np.asarray(state.params["backbone"]["layer4_1"]["conv2"]["kernel"])
     assert kernel.std() == pytest.approx(np.sqrt(2 / (9 * 32)), rel=0.03)  # He, fan out
     assert np.asarray(state.params["action_token"]).std() == pytest.approx(1.0, rel=0.4)
+
+
+def test_biases_start_as_in_the_published_code(state):
+    limits = {
+        "pose_head/linear1": 32,
+        "pose_head/linear2": 32,
+        "pose_head/output": 32,
+        "object_head/linear1": 32,
+        "object_head/output": 32,
+        "pose_to_action": 2 * 21,
+        "object_to_action": 2,
+        "action_input": 3 * 32,
+        "action_head": 32,
+    }
+    for block in ("pose_block", "action_block"):
+        limits |= {f"{block}/layer_0/linear1": 32, f"{block}/layer_0/linear2": 64}
+    biases = {
+        name.removesuffix("/bias"): np.asarray(x)
+        for name, x in trees.flatten(state.params).items()
+        if name.endswith("/bias") and "backbone" not in name and "norm" not in name
+    }
+    for name, inputs in limits.items():
+        bias = biases.pop(name) * np.sqrt(inputs)  # of PyTorch's linear layer, within -1 and 1
+        largest = np.abs(bias).max()
+        assert 0.02 ** (1 / len(bias)) < largest <= 1, name  # for so few, nearly always
+    assert len(biases) == 6  # of the attentions
+    for name, bias in biases.items():
+        np.testing.assert_array_equal(bias, 0, err_msg=name)
 
 
 def test_measured_statistics_give_zero_mean_and_unit_variance_before_every_activation(
