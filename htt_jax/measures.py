@@ -94,7 +94,7 @@ class Measure:
         return f"{self.factor * value:.{self.decimals}f}"
 
 
-def _of_poses(
+def in_both_spaces(
     name: str,
     title: str,
     unit: str,
@@ -126,30 +126,31 @@ def _share_on_diagonal(found: ObjectFrames) -> float:
 
 MEASURES: tuple[Measure, ...] = (
     Measure(
-        "action_accuracy", "action", "%", 2, False, "videos whose action is recognised",
-        place=("action", "accuracy"), factor=100,
+        "action_accuracy", "action", "%", 2, smaller_is_better=False,
+        meaning="videos whose action is recognised", place=("action", "accuracy"), factor=100,
         compute=lambda found: float(np.mean(found.predicted == found.action)),
     ),
     Measure(
-        "majority_vote_accuracy", "by majority", "%", 2, False,
-        "the same, if each clip has one vote",
+        "majority_vote_accuracy", "by majority", "%", 2, smaller_is_better=False,
+        meaning="videos whose action is recognised, if each clip has one vote",
         place=("action", "majority_vote_accuracy"), factor=100, in_headline=False,
         compute=lambda found: float(np.mean(found.majority_vote == found.action)),
     ),
     Measure(
-        "object_accuracy", "object", "%", 2, False, "frames whose object is recognised",
-        place=("object", "accuracy"), factor=100, compute=_share_on_diagonal,
+        "object_accuracy", "object", "%", 2, smaller_is_better=False,
+        meaning="frames whose object is recognised", place=("object", "accuracy"), factor=100,
+        compute=_share_on_diagonal,
     ),
-    *_of_poses(
+    *in_both_spaces(
         "mepe", "MEPE", "mm", 2, lambda found: float(found.errors.mean()),
         smaller_is_better=True, meaning="mean end-point error",
     ),
-    *_of_poses(
+    *in_both_spaces(
         "median", "median", "mm", 2, lambda found: float(np.median(found.errors, axis=0).mean()),
         smaller_is_better=True, meaning="median error of each joint, mean over joints",
         in_headline=False,
     ),
-    *_of_poses(
+    *in_both_spaces(
         "auc", "AUC", "", 3,
         lambda found: float(np.trapezoid(found.pck, found.thresholds) / found.thresholds[-1]),
         smaller_is_better=False, meaning="area under the PCK curve", of_curve=True,
@@ -166,11 +167,11 @@ def headline() -> dict[str, Measure]:
     return {measure.key: measure for measure in (*recognition, *poses)}
 
 
-def of(group: str) -> list[Measure]:
+def in_group(group: str) -> list[Measure]:
     """Those of 'action', 'object', or of poses in one space."""
     return [measure for measure in MEASURES if measure.place[0] == group]
 
 
-def of_pose(name: str, space: Space) -> Measure:
+def in_space(name: str, space: Space) -> Measure:
     """The measure of poses called `name` in results, in one space."""
-    return next(measure for measure in of(space) if measure.place == (space, name))
+    return next(measure for measure in in_group(space) if measure.place == (space, name))

@@ -213,5 +213,5 @@ def _measured(
     """The measures of a group, by their names there; None where there is nothing to measure."""
     return {
         measure.place[1]: None if found is None else measure.compute(found)
-        for measure in measures.of(group)
+        for measure in measures.in_group(group)
     }

@@ -46,7 +46,7 @@ def pose_table(
     ranges = {"camera_space": spec.camera_space, "root_aligned": spec.root_aligned}
     header = [f"{hand} hand, {counted(found['frames'], 'frame')}"]
     rows = [[this_run], ["mean training pose"], ["ratio"], [f"HTT, published ({spec.title})"]]
-    for measure in (one for space in SPACES for one in measures.of(space)):
+    for measure in (one for space in SPACES for one in measures.in_group(space)):
         space = measure.place[0]
         header.append(
             f"{measure.title} 0-{ranges[space].maximum:.0f} mm"
@@ -69,7 +69,7 @@ def recognition_table(
 ) -> TextTable:
     """How well actions and objects are recognised, with the published accuracies of actions."""
     action, objects = results["action"], results["object"]
-    columns = [*measures.of("action"), *measures.of("object")]
+    columns = [*measures.in_group("action"), *measures.in_group("object")]
     hidden = len(action["per_video"]) - action["videos"]
     videos = f"{counted(action['videos'], 'video')}" if action["videos"] or not hidden else HIDDEN
     rows = [

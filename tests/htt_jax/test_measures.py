@@ -22,7 +22,7 @@ from tests.htt_jax.evaluation.report.html_check import Page
 @pytest.fixture
 def _another_measure(monkeypatch):
     """The error that nine joints in ten stay below, in both spaces, as an entry of the table."""
-    added = measures._of_poses(
+    added = measures.in_both_spaces(
         "p90", "90 %", "cm", 3, lambda found: float(np.percentile(found.errors, 90)),
         smaller_is_better=True, meaning="error that 90 % of joints stay below", factor=0.1,
     )  # fmt: skip

@@ -75,7 +75,7 @@ def _draw(
     axes: Axes, *, spec: DatasetSpec, results: Results, baselines: Results, space: Space
 ) -> None:
     hands = list(results["pose"])
-    area = measures.of_pose("auc", space)
+    area = measures.in_space("auc", space)
     for hand, colour in plotting.hand_colours(hands).items():
         which = f", {hand}" if len(spec.hands) > 1 else ""
         found, constant = results["pose"][hand][space], baselines["pose"][hand][space]
@@ -102,7 +102,7 @@ def _draw(
 
 
 def _description(space: Space, results: Results) -> str:
-    area = measures.of_pose("auc", space)
+    area = measures.in_space("auc", space)
     areas = ", ".join(
         f"{hand} {area.shown(found[space]['auc'])}" for hand, found in results["pose"].items()
     )

@@ -97,7 +97,7 @@ def _panels(rows: Table, axis: str, draw: Callable[..., None]) -> list[Panel]:
 
 def _key_and_name(space: Space) -> tuple[str, str]:
     """Of the mean error in a row."""
-    measure = measures.of_pose("mepe", space)
+    measure = measures.in_space("mepe", space)
     return measure.key, measure.title
 
 

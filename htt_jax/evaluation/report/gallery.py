@@ -35,7 +35,7 @@ def videos_list(views: Sequence[VideoView], title: str, name: str) -> Html:
 def _article(view: VideoView, rank: int, name: str) -> Html:
     score = view.score
     figures = [
-        f"{measures.of_pose('mepe', space).title} {value:.1f} mm"
+        f"{measures.in_space('mepe', space).title} {value:.1f} mm"
         for space, value in zip(SPACES, (score.mepe, score.mepe_ra), strict=True)
         if value is not None
     ]

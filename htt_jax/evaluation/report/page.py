@@ -144,7 +144,7 @@ def _joints(material: Material) -> Html:
         Column("joint", lambda row: f"{row['hand']} {readable(row['joint'])}"),
     ]
     for space in SPACES:
-        errors = (measures.of_pose(name, space) for name in ("mepe", "median"))
+        errors = (measures.in_space(name, space) for name in ("mepe", "median"))
         columns += [figures(measure.heading, measure.key, 1) for measure in errors]
     numbers = blocks.table(material.tables["error_by_joint"], columns, "Error of each joint")
     details = element("details", element("summary", "Figures of each joint"), numbers)
