@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import optax
 
+from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.runs.checkpoint import Checkpoints
 from htt_jax.runs.config import make_model
@@ -23,7 +24,7 @@ def make_run(**options):
     """As `runs.initialise_run` makes it; `options` of the model."""
     config = runs.tiny_config("", MODEL)
     config.model.update(options)
-    dataset = DatasetFacts("fpha", tuple(prepared.ACTIONS), tuple(prepared.OBJECTS), MODEL, None)
+    dataset = DatasetFacts(FPHA, tuple(prepared.ACTIONS), tuple(prepared.OBJECTS), MODEL, None)
     model = make_model(config, dataset)
     variables = runs.random_variables(model, sharding.single_device_mesh(), 0)
     return TrainedRun("runs/tiny", Run(config, dataset), model, variables, 7)

@@ -201,7 +201,7 @@ def _assumed_dataset(imported: Imported) -> DatasetFacts:
         actions = tuple(f"action {i}" for i in range(sizes["num_actions"]))
     if len(objects) != sizes["num_objects"]:
         objects = tuple(f"object {i}" for i in range(sizes["num_objects"]))
-    return DatasetFacts(spec.name, actions, objects, STORED_SIZE, fingerprint=None)
+    return DatasetFacts(spec, actions, objects, STORED_SIZE, fingerprint=None)
 
 
 def _origin(file: WeightFile) -> str:

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from configs import default
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import spec as datasets
+from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.runs.schema import check
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
@@ -21,8 +22,9 @@ from htt_jax.support.errors import InputError
 CHECKPOINTS = "checkpoints"
 _RUN_FILE = "run.json"
 # What may differ from one start of a run to the next without changing what it computes, or follows
-# from the rest.
+# from the rest. What a dataset says it is follows from its name and the fingerprint of its records.
 _FREE = (
+    "dataset.spec.",
     "steps_per_epoch",
     "trained_by",
     "epochs",
@@ -43,23 +45,23 @@ class DatasetFacts:
     """What a checkpoint must know of the dataset it was trained on.
 
     Attributes:
-        name: of the dataset's kind, see `htt_jax.datasets`.
+        spec: what the dataset is.
         action_names: by class.
         object_names: by class.
         image_size: (width, height) of the frames the model sees.
         fingerprint: of the training split's content; None where it is not known.
     """
 
-    name: str
+    spec: DatasetSpec
     action_names: tuple[str, ...]
     object_names: tuple[str, ...]
     image_size: tuple[int, int]
     fingerprint: str | None
 
     @property
-    def spec(self) -> datasets.DatasetSpec:
-        """Hands, joints and metric ranges."""
-        return datasets.spec(self.name)
+    def name(self) -> str:
+        """Of the dataset."""
+        return self.spec.name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +99,7 @@ class ExportedFacts:
 def dataset_facts(source: RecordSource, image_size: tuple[int, int] | None) -> DatasetFacts:
     """Facts of a training split whose frames are loaded at `image_size` (None: as stored)."""
     return DatasetFacts(
-        name=source.spec.name,
+        spec=source.spec,
         action_names=tuple(source.action_names),
         object_names=tuple(source.object_names),
         image_size=tuple(image_size or source.image_size),  # type: ignore[arg-type]
@@ -134,7 +136,7 @@ def from_json(text: str, where: str) -> Run:
     content = _checked(text, where)
     facts = content["dataset"]
     dataset = DatasetFacts(
-        name=facts["name"],
+        spec=datasets.recorded(facts),
         action_names=tuple(facts["action_names"]),
         object_names=tuple(facts["object_names"]),
         image_size=tuple(facts["image_size"]),
@@ -175,7 +177,7 @@ def to_json(run: Run) -> str:
     """The run's description, readable by people."""
     content = {
         "config": run.config.to_dict(),
-        "dataset": dataclasses.asdict(run.dataset),
+        "dataset": {"name": run.dataset.name} | dataclasses.asdict(run.dataset),
         "steps_per_epoch": run.steps_per_epoch,
         "imported_from": run.imported_from,
         "trained_by": run.trained_by,

@@ -67,7 +67,7 @@ def test_other_layers_and_two_hands_are_read_off_the_shapes(tmp_path):
     module = torch_files.make(**sizes)
     found = imported.read(str(torch_files.save(tmp_path / "a.pth", module)))
     assert found.sizes.items() >= sizes.items()
-    assert found.spec is H2O
+    assert found.spec == H2O
     assert found.default_config().eval.split == "val"
     run = imported.make_run(found, config_of(found), None)
     assert run.config.model.pose_layers == 3
@@ -168,7 +168,7 @@ def test_another_dataset_is_refused(tmp_path, source, sizes, message):
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """A file that carries the run it was exported from, and that run."""
-    facts = DatasetFacts("fpha", ("a", "b", "c"), ("x", "y"), (32, 18), "1234")
+    facts = DatasetFacts(FPHA, ("a", "b", "c"), ("x", "y"), (32, 18), "1234")
     run = Run(runs.tiny_config("data", (32, 18)), facts, steps_per_epoch=11)
     state_dict = torch_files.make().state_dict()
     description = json.dumps(json.loads(to_json(run)) | {"step": 29})

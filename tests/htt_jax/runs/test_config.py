@@ -24,7 +24,7 @@ from htt_jax.support.errors import InputError
 from tests import train_runs
 
 FACTS = DatasetFacts(
-    name="h2o",
+    spec=H2O,
     action_names=("open", "close", "pour"),
     object_names=("milk", "book"),
     image_size=(480, 270),
