@@ -133,6 +133,10 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         "Baselines: the mean pose and the most frequent classes of the training split; ratio: this "
         "run's error by the mean pose's.",
     ]
+    if spec.simulated:
+        found.append(
+            "The frames are simulated, not filmed: what holds here may not hold on real ones."
+        )
     title = published.of(spec.name).title
     if title:
         found.append(
