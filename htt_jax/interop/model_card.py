@@ -50,6 +50,7 @@ def _sections(
         f"of the video, from egocentric RGB. {spec.num_joints} joints "
         f"({' and '.join(spec.hands)} hand), {len(dataset.action_names)} actions, "
         f"{len(dataset.object_names)} objects."
+        + (" It was trained on simulated frames, not on filmed ones." if spec.simulated else "")
     )
     yield markdown(
         ["file", "bytes", "SHA-256"],
