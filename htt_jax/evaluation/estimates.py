@@ -46,7 +46,7 @@ class Estimates:
     object_probability: Float[np.ndarray, " frames"]
     window_position: Int[np.ndarray, " frames"]
     window_length: Int[np.ndarray, " frames"]
-    first_frame: Int[np.ndarray, " videos+1"]
+    first_frame: Int[np.ndarray, " bounds"]
     intrinsics: Float[np.ndarray, "videos 3 3"]
     image_size: tuple[int, int]
     clip_video: Int[np.ndarray, " clips"]

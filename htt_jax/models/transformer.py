@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 LAYER_NORM_EPSILON = 1e-5  # PyTorch's
 
 
-def sine_positions(length: int, width: int) -> Float[Array, "length width"]:
+def sine_positions(length: int, width: int) -> Float[Array, "tokens features"]:
     """The fixed position table: sine on even channels, cosine on odd ones.
 
     Computed by JAX, because `length` may be symbolic (`jax.export`). Angles are counted in 2^-32
@@ -34,10 +34,10 @@ class SelfAttention(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Float[Array, "tokens width"],
-        positions: Float[Array, "tokens width"],
+        x: Float[Array, "tokens features"],
+        positions: Float[Array, "tokens features"],
         visible: Bool[Array, " tokens"],
-    ) -> Float[Array, "tokens width"]:
+    ) -> Float[Array, "tokens features"]:
         """Returns what each token gathers from the visible tokens.
 
         Applied with `mutable=["intermediates"]`, it also leaves `weights` (tokens, tokens): how
@@ -82,10 +82,10 @@ class EncoderLayer(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Float[Array, "tokens width"],
-        positions: Float[Array, "tokens width"],
+        x: Float[Array, "tokens features"],
+        positions: Float[Array, "tokens features"],
         visible: Bool[Array, " tokens"],
-    ) -> Float[Array, "tokens width"]:
+    ) -> Float[Array, "tokens features"]:
         """Returns the tokens after one layer."""
         init = nn.initializers.xavier_uniform()
         y = nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm1")(x)
@@ -113,8 +113,8 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "tokens width"], visible: Bool[Array, " tokens"]
-    ) -> Float[Array, "tokens width"]:
+        self, x: Float[Array, "tokens features"], visible: Bool[Array, " tokens"]
+    ) -> Float[Array, "tokens features"]:
         """Returns encoded tokens; a token that is not `visible` is attended to by none."""
         x = x.astype(self.dtype)
         positions = sine_positions(*x.shape).astype(self.dtype)

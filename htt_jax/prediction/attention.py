@@ -24,7 +24,7 @@ class Attention:
         window_frames: the raw frames of each window; -1 where it has none.
     """
 
-    action: Float[np.ndarray, "clips places"]
+    action: Float[np.ndarray, "clips frames"]
     pose: Float[np.ndarray, "windows places places"] | None
     window_frames: Int[np.ndarray, "windows places"]
 

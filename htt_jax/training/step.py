@@ -2,12 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from htt_jax.losses import LossWeights, htt_loss
 from htt_jax.models.htt import HTT
@@ -15,6 +15,7 @@ from htt_jax.models.htt import HTT
 Batch: TypeAlias = Mapping[str, jax.Array]
 
 
+@runtime_checkable
 class Applicable(Protocol):
     """`models.htt.HTT`, or an exported program in its place."""
 
@@ -37,7 +38,7 @@ class TrainState:
         opt_state: Adam's moments.
     """
 
-    step: Int[Array, ""]
+    step: Any  # Int[Array, ""]; JAX also makes trees of shapes or placements of it
     params: Any
     batch_stats: Any
     opt_state: Any

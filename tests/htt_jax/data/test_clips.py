@@ -44,7 +44,7 @@ def test_at_test_time_every_frame_is_seen_once(spacing):
     counts = np.array([1, 2, 7, 8, 9, 40, 65])
     table = clip_table(counts, window=4, frames=8, spacing=spacing, training=False)
     seen = [np.zeros(n, int) for n in counts]
-    for video, start, count in table:
+    for video, start, count in table.tolist():
         frames, valid = clip_frames(start, count, frames=8, spacing=spacing)
         np.add.at(seen[video], frames[valid], 1)
     for times in seen:
