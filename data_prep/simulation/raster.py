@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
 from data_prep.simulation.objects import Solid
 
@@ -90,7 +90,7 @@ class Canvas:
         starts: Float[np.ndarray, "cones 3"],
         ends: Float[np.ndarray, "cones 3"],
         radii: Float[np.ndarray, "cones 2"],
-        colours: Float[np.ndarray, "cones 3"],
+        colours: Real[np.ndarray, "cones 3"],
     ) -> None:
         """Draws rounded cones between pairs of points (camera space, m).
 

@@ -1,5 +1,7 @@
 """The pre-norm transformer encoder of both blocks (Sec. 3.4)."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,7 @@ from jaxtyping import Array, Bool, Float
 LAYER_NORM_EPSILON = 1e-5  # PyTorch's
 
 
-def sine_positions(length: int, width: int) -> Float[Array, "tokens features"]:
+def sine_positions(length: int | Any, width: int) -> Float[Array, "tokens features"]:
     """The fixed position table: sine on even channels, cosine on odd ones.
 
     Computed by JAX, because `length` may be symbolic (`jax.export`). Angles are counted in 2^-32

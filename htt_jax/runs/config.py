@@ -185,7 +185,7 @@ def _from_section(cls: type[_Options], section: ConfigDict) -> _Options:
     return cls(**{name: section[name] for name in names})
 
 
-def _lookup(config: ConfigDict, name: str) -> int:
+def _lookup(config: ConfigDict, name: str) -> float:
     section = config
     for part in name.split("."):
         section = section[part]
