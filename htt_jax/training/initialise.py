@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 
 from htt_jax import augment
 from htt_jax.devices import sharding
@@ -20,7 +20,9 @@ from htt_jax.support.errors import InputError
 from htt_jax.training.step import TrainState, create_state
 
 
-def abstract_state(model: HTT, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
+def abstract_state(
+    model: HTT, optimizer: optax.GradientTransformation, mesh: Mesh | AbstractMesh
+) -> TrainState:
     """Shape, type and place on the devices of each array of the state; nothing is computed."""
     shapes = jax.eval_shape(lambda: _random_state(model, optimizer, seed=0))
     return jax.tree.map(
