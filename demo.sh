@@ -13,4 +13,4 @@ python -m data_prep.simulate --layout=fpha --out=demo/raw --repeats=11 --frames=
 python -m data_prep.fpha --raw=demo/raw --out=demo/data
 python -m htt_jax.train --config=configs/simulated.py --workdir=demo/run
 python -m htt_jax.evaluate --workdir=demo/run
-echo "demo: $SECONDS s behind the installation"
+echo "demo: $SECONDS s after the installation"

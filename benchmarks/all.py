@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, TextIO
 
 from benchmarks import commands, measure
+from htt_jax.devices import process
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -165,4 +166,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

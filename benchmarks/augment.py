@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks import measure
 from htt_jax import augment
+from htt_jax.devices import process
 from htt_jax.support import cli
 
 
@@ -67,4 +68,4 @@ def _random_batch(clips: int, frames: int, height: int, width: int) -> dict[str,
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

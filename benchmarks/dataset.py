@@ -19,6 +19,7 @@ from htt_jax import camera
 from htt_jax.data import records
 from htt_jax.data.decode import decode_frame
 from htt_jax.datasets.spec import FPHA, STORED_SIZE
+from htt_jax.devices import process
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -148,4 +149,4 @@ def _encoded_frames(rng: np.random.Generator) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

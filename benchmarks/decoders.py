@@ -32,6 +32,7 @@ from benchmarks import dataset, measure
 from htt_jax.data.decode import decode_frame
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import STORED_SIZE
+from htt_jax.devices import process
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -147,4 +148,4 @@ def _difference(decode: Decoder, encoded: Sequence[bytes]) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from benchmarks import measure
-from htt_jax.datasets.spec import H2O, JOINTS_PER_HAND
+from htt_jax.datasets.spec import H2O
+from htt_jax.devices import process
 from htt_jax.support import cli
 from htt_jax.visual.scene import FrameScene, Renderer
 from htt_jax.visual.timeline import History
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cv2.setNumThreads(1)
     size = (options.width, options.height)
     scenes = _scenes(size, options.hands, options.frames)
-    renderer = Renderer(size, H2O.hands[-options.hands :])
+    renderer = Renderer(size, H2O.hands[-options.hands :], H2O.skeleton)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "video.mp4"
         drawing, encoding = _seconds(renderer, scenes, path)
@@ -85,7 +86,7 @@ def _scenes(size: tuple[int, int], hands: int, frames: int) -> list[FrameScene]:
     images = _images(rng, size)
     scores = rng.dirichlet(np.ones(len(_ACTIONS)), frames)
     history = History(np.arange(frames) / float(_RATE), _ACTIONS, scores)
-    hand = np.array([0, 0, 0.45]) + rng.normal(0, 0.06, (hands * JOINTS_PER_HAND, 3))
+    hand = np.array([0, 0, 0.45]) + rng.normal(0, 0.06, (hands * len(H2O.skeleton.joints), 3))
     scenes = []
     for frame in range(frames):
         joints = hand + 0.05 * np.sin(frame / 10)
@@ -123,4 +124,4 @@ def _images(rng: np.random.Generator, size: tuple[int, int]) -> list[np.ndarray]
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -31,6 +31,7 @@ from benchmarks import measure as reports
 from benchmarks.side_by_side import OURS, Counts, Measurement
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
+from htt_jax.devices import process
 from htt_jax.support import cli
 
 if TYPE_CHECKING:
@@ -240,4 +241,4 @@ def _config(options: argparse.Namespace) -> "ConfigDict":
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

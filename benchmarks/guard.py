@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks import commands, measure
+from htt_jax.devices import process
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -139,4 +140,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

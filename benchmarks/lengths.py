@@ -7,7 +7,7 @@ shortest and longest, with the published mean.
 import numpy as np
 from jaxtyping import Int
 
-from htt_jax.data.clips import clip_table
+from htt_jax.data.clips import ClipSpec, clip_table
 
 # Raw frames of a video, or of an action segment: mean, shortest, longest; videos for training.
 _DATASETS = {"fpha": (94, 16, 341, 600), "h2o": (98, 22, 683, 569)}
@@ -49,7 +49,6 @@ def clip_lengths(
     """
     if dataset == "full":
         return np.full(1000, frames)
-    table = clip_table(
-        video_lengths(dataset), window=WINDOW, frames=frames, spacing=SPACING, training=training
-    )
+    spec = ClipSpec(WINDOW, frames, SPACING)
+    table = clip_table(video_lengths(dataset), spec, training=training)
     return np.random.default_rng(1).permutation(table[:, 2])

@@ -18,9 +18,11 @@ import numpy as np
 from benchmarks import measure
 from benchmarks.lengths import FRAMES, SPACING, WINDOW
 from htt_jax.data.cache import HostCache
+from htt_jax.data.clips import ClipSpec
 from htt_jax.data.decode import decode_frame
 from htt_jax.data.loader import train_batches
 from htt_jax.data.records import RecordSource
+from htt_jax.devices import process
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -81,9 +83,7 @@ def _delivered_per_second(
     """Real frames in batches, padding not counted, after some batches that fill the buffers."""
     batches = train_batches(
         source,
-        window=WINDOW,
-        frames=FRAMES,
-        spacing=SPACING,
+        clips=ClipSpec(WINDOW, FRAMES, SPACING),
         batch_size=options.batch_size,
         seed=0,
         workers=workers,
@@ -102,4 +102,4 @@ def _delivered_per_second(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -29,6 +29,7 @@ from typing import Any
 
 from benchmarks import dataset, measure
 from htt_jax.datasets.spec import STORED_SIZE
+from htt_jax.devices import process
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -179,4 +180,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

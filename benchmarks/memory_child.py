@@ -21,20 +21,22 @@ from ml_collections import ConfigDict
 
 from benchmarks import clip_batches, lengths, ours
 from configs import simulated
-from htt_jax import camera, train
+from htt_jax import camera, systems
 from htt_jax.data.records import RecordSource
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
-from htt_jax.devices import sharding
+from htt_jax.devices import process, sharding
+from htt_jax.devices.dtypes import fast_dtype
+from htt_jax.optimizer import adam, step_decay
 from htt_jax.prediction.frames import Frame, Resizer
 from htt_jax.prediction.video import predict_video
-from htt_jax.runs.config import check_options, fast_dtype, make_model
-from htt_jax.runs.directory import DatasetFacts, Run, dataset_facts
+from htt_jax.runs.config import check_options
+from htt_jax.runs.directory import Run, dataset_facts
 from htt_jax.runs.opening import TrainedRun
+from htt_jax.runs.state import TrainState, abstract_state, random_state
 from htt_jax.support import cli
-from htt_jax.training import initialise
+from htt_jax.training import loop
 from htt_jax.training.input import train_batches
-from htt_jax.training.optimizer import adam, step_decay
-from htt_jax.training.step import TrainState
 
 _POOL = 8  # different frames of a synthetic video
 _STEPS_AHEAD = 20  # that the host may be, as in training, whose log then waits
@@ -66,15 +68,15 @@ class _Setup:
     @staticmethod
     def make(config: ConfigDict, dataset: DatasetFacts, *, start: bool) -> "_Setup":
         """With random weights, or without any if nothing is to `start`."""
-        model = make_model(config, dataset)
+        system = systems.make(config, dataset)
         schedule = step_decay(steps_per_epoch=10_000, **config.optimizer)
         optimizer = adam(schedule)
         mesh = sharding.single_device_mesh()
-        abstract = initialise.abstract_state(model, optimizer, mesh)
-        update = train.make_update(config, model, optimizer, schedule, abstract)
+        abstract = abstract_state(system, optimizer, mesh)
+        update = loop.make_update(system, optimizer, schedule, config.seed, abstract)
         state = None
         if start:
-            state = initialise.random_state(model, optimizer, config.seed, abstract)
+            state = random_state(system, optimizer, config.seed, abstract)
         return _Setup(mesh, abstract, state, update)
 
 
@@ -168,10 +170,10 @@ def _video(options: SimpleNamespace) -> dict[str, Any]:
     config.data.frames = lengths.FRAMES  # of its clips; `options.frames` are the video's
     size = (options.width, options.height)
     dataset = ours.dataset_facts(FPHA, size)
-    model = make_model(config, dataset)
-    abstract = initialise.abstract_state(model, optax.identity(), sharding.single_device_mesh())
-    state = initialise.random_state(model, optax.identity(), 0, abstract)
-    run = TrainedRun("random", Run(config, dataset), model, state.variables, 0)
+    system = systems.make(config, dataset)
+    abstract = abstract_state(system, optax.identity(), sharding.single_device_mesh())
+    state = random_state(system, optax.identity(), 0, abstract)
+    run = TrainedRun("random", Run(config, dataset), system, state.variables, 0)
     intrinsics = camera.scale_intrinsics(FPHA.intrinsics, FPHA.native_size, size)
     found = predict_video(run, _SyntheticFrames(options.frames, size), intrinsics)
     assert len(found.joints_3d) == options.frames
@@ -227,4 +229,4 @@ def _status_mb(name: str) -> float:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -17,15 +17,15 @@ import numpy as np
 import optax
 
 from benchmarks import measure
-from htt_jax import camera
+from htt_jax import camera, systems
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA, H2O, STORED_SIZE
-from htt_jax.devices import sharding
+from htt_jax.devices import process, sharding
 from htt_jax.prediction.online import OnlinePredictor
-from htt_jax.runs.config import make_model
-from htt_jax.runs.directory import DatasetFacts, Run
+from htt_jax.runs.directory import Run
 from htt_jax.runs.opening import TrainedRun
+from htt_jax.runs.state import abstract_state, random_state
 from htt_jax.support import cli
-from htt_jax.training import initialise
 
 _DATASETS = {"fpha": FPHA, "h2o": H2O, "simulated": FPHA}
 _RATE = 30  # frames a second of a camera
@@ -101,12 +101,12 @@ def _random_run(name: str) -> TrainedRun:
         image_size=tuple(config.data.image_size or STORED_SIZE),
         fingerprint=None,
     )
-    model = make_model(config, dataset)
+    system = systems.make(config, dataset)
     mesh = sharding.single_device_mesh()
-    abstract = initialise.abstract_state(model, optax.identity(), mesh)
-    state = initialise.random_state(model, optax.identity(), 0, abstract)
-    return TrainedRun(name, Run(config, dataset), model, state.variables, 0)
+    abstract = abstract_state(system, optax.identity(), mesh)
+    state = random_state(system, optax.identity(), 0, abstract)
+    return TrainedRun(name, Run(config, dataset), system, state.variables, 0)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

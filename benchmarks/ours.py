@@ -7,17 +7,16 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from configs import default
-from htt_jax import train
+from htt_jax import systems
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.devices import sharding
 from htt_jax.evaluation.results import make_evaluation_step
-from htt_jax.runs import directory as rundir
-from htt_jax.runs.config import make_model
-from htt_jax.runs.directory import DatasetFacts
-from htt_jax.training import initialise
+from htt_jax.optimizer import adam, step_decay
+from htt_jax.runs.options import get_config
+from htt_jax.runs.state import abstract_state, random_state
+from htt_jax.training import loop
 from htt_jax.training.input import with_slots
-from htt_jax.training.optimizer import adam, step_decay
 
 
 def make_config(*, clips: int, frames: int, dtype: str | None) -> ConfigDict:
@@ -25,7 +24,7 @@ def make_config(*, clips: int, frames: int, dtype: str | None) -> ConfigDict:
 
     `dtype` None: bfloat16 on a GPU or TPU, float32 elsewhere.
     """
-    config = default.get_config()
+    config = get_config()
     config.batch_size = config.eval.batch_size = clips
     config.data.frames = frames
     on_processor = jax.default_backend() == "cpu"
@@ -36,7 +35,7 @@ def make_config(*, clips: int, frames: int, dtype: str | None) -> ConfigDict:
 
 def dataset_facts(spec: DatasetSpec, image_size: tuple[int, int]) -> DatasetFacts:
     """What a model must know of a dataset that is not there."""
-    return rundir.DatasetFacts(
+    return DatasetFacts(
         name=spec.name,
         action_names=spec.action_names,
         object_names=spec.object_names,
@@ -54,14 +53,16 @@ class Trainer:
 
     def __init__(self, config: ConfigDict, dataset: DatasetFacts) -> None:
         """Makes random weights; each shape is compiled in its first step, or before."""
-        model = make_model(config, dataset)
+        system = systems.make(config, dataset)
         schedule = step_decay(steps_per_epoch=10_000, **config.optimizer)
         optimizer = adam(schedule)
         self.mesh = sharding.single_device_mesh()
-        self._abstract = initialise.abstract_state(model, optimizer, self.mesh)
-        self._update: Any = train.make_update(config, model, optimizer, schedule, self._abstract)
+        self._abstract = abstract_state(system, optimizer, self.mesh)
+        self._update: Any = loop.make_update(
+            system, optimizer, schedule, config.seed, self._abstract
+        )
         self._programs: dict[int, Callable[..., Any]] = {}
-        self._state = initialise.random_state(model, optimizer, config.seed, self._abstract)
+        self._state = random_state(system, optimizer, config.seed, self._abstract)
         self._metrics: Mapping[str, jax.Array] = {}
 
     def compile(self, arrays: Mapping[str, jax.Array], slots: Iterable[int]) -> None:
@@ -90,12 +91,12 @@ class Evaluator:
 
     def __init__(self, config: ConfigDict, dataset: DatasetFacts) -> None:
         """Makes random weights; each shape is compiled in its first step."""
-        model = make_model(config, dataset)
+        system = systems.make(config, dataset)
         self.mesh = sharding.single_device_mesh()
         identity = adam(lambda step: 0.0)
-        abstract = initialise.abstract_state(model, identity, self.mesh)
-        self._variables = initialise.random_state(model, identity, 0, abstract).variables
-        self._step = make_evaluation_step(model, self.mesh)
+        abstract = abstract_state(system, identity, self.mesh)
+        self._variables = random_state(system, identity, 0, abstract).variables
+        self._step = make_evaluation_step(system, self.mesh)
 
     def step(self, arrays: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         """Estimates and labels; does not wait for them."""

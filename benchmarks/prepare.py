@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks import measure
 from data_prep import fpha, images, shards
+from htt_jax.devices import process
 from htt_jax.support import cli
 
 _VIDEO = "Subject_1/put_salt/{}"
@@ -98,4 +99,4 @@ def _write_raw(root: pathlib.Path, videos: int, frames: int) -> list[pathlib.Pat
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -29,7 +29,7 @@ from benchmarks import lengths
 from benchmarks.dataset import PUBLISHED_FOLDER, published_frames
 from htt_jax import camera
 from htt_jax.augment import AugmentOptions
-from htt_jax.data.clips import clip_frames, clip_table
+from htt_jax.data.clips import ClipSpec, clip_frames, clip_table
 from htt_jax.data.records import RecordSource, Video
 from htt_jax.support.errors import InputError
 
@@ -79,17 +79,11 @@ class PublishedClips(Dataset):
                 "`python -m benchmarks.dataset --published pixels`"
             )
         self._data = data
-        self._frames = frames
+        self._clips = ClipSpec(lengths.WINDOW, frames, lengths.SPACING)
         self._videos = [
             dataclasses.replace(source[number], frames=[]) for number in range(len(source))
         ]
-        self._table = clip_table(
-            source.frame_counts,
-            window=lengths.WINDOW,
-            frames=frames,
-            spacing=lengths.SPACING,
-            training=True,
-        )
+        self._table = clip_table(source.frame_counts, self._clips, training=True)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -102,7 +96,7 @@ class PublishedClips(Dataset):
         pixels = path.with_suffix(".npy")
         stored = np.load(pixels, mmap_mode="r") if pixels.exists() else None
         drawn = _Draw.random()
-        indices, valid = clip_frames(start, count, frames=self._frames, spacing=lengths.SPACING)
+        indices, valid = clip_frames(start, count, self._clips)
         items = []
         for frame, real in zip(indices.tolist(), valid.tolist(), strict=True):
             if stored is not None:

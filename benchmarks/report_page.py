@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from htt_jax.devices import process
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -238,4 +239,4 @@ def _said(event: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -6,7 +6,7 @@ and writes a large array. Then each part of the step for itself, under jit, on f
     augmentation       uint8 frames to augmented float32 ones
     backbone           ResNet-18, forward
     backbone, gradient the same, forward and backward
-    blocks, gradient   all that comes behind the features, forward and backward
+    blocks, gradient   all that comes after the features, forward and backward
     optimizer          Adam on all parameters
     whole step         as training has it
 
@@ -30,7 +30,7 @@ from benchmarks import clip_batches, matrix_work, measure, ours
 from benchmarks import roofline_parts as parts
 from benchmarks.matrix_work import Work
 from htt_jax.datasets.spec import STORED_SIZE
-from htt_jax.devices import compilation
+from htt_jax.devices import compilation, process
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -205,4 +205,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -12,14 +12,13 @@ from ml_collections import ConfigDict
 
 from benchmarks import clip_batches, ours
 from benchmarks.clip_batches import Clips
-from htt_jax import augment, train
+from htt_jax import augment, systems
 from htt_jax.devices import sharding
 from htt_jax.models.htt import HTT
 from htt_jax.models.resnet import ResNet18
-from htt_jax.runs.config import make_model
-from htt_jax.training import initialise
-from htt_jax.training.optimizer import adam, step_decay
-from htt_jax.training.step import TrainState
+from htt_jax.optimizer import adam, step_decay
+from htt_jax.runs.state import TrainState, abstract_state, random_state
+from htt_jax.training import loop
 
 
 class Part(NamedTuple):
@@ -97,15 +96,16 @@ class Step:
 
 def make(config: ConfigDict, clips: Clips) -> Step:
     """The step of `config` with random weights, on the first batch of `clips`."""
-    model = make_model(config, ours.dataset_facts(clips.spec, clips.image_size))
+    system = systems.make(config, ours.dataset_facts(clips.spec, clips.image_size))
     schedule = step_decay(steps_per_epoch=10_000, **config.optimizer)
     optimizer = adam(schedule)
     mesh = sharding.single_device_mesh()
-    abstract = initialise.abstract_state(model, optimizer, mesh)
-    update = train.make_update(config, model, optimizer, schedule, abstract)
-    state = initialise.random_state(model, optimizer, config.seed, abstract)
+    abstract = abstract_state(system, optimizer, mesh)
+    update = loop.make_update(system, optimizer, schedule, config.seed, abstract)
+    state = random_state(system, optimizer, config.seed, abstract)
     (batch,) = ours.on_devices(mesh, clip_batches.packed(clips))
-    return Step(model, optimizer, update, state, batch)
+    assert isinstance(system.model, HTT)
+    return Step(system.model, optimizer, update, state, batch)
 
 
 def _behind_features(

@@ -33,7 +33,7 @@ from benchmarks.lengths import WINDOW
 from htt_jax import camera
 from htt_jax.data import records
 from htt_jax.datasets.spec import FPHA, STORED_SIZE
-from htt_jax.devices import compilation
+from htt_jax.devices import compilation, process
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -195,4 +195,4 @@ def _report(options: argparse.Namespace, pairs: Sequence[tuple[Start, Start]]) -
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -24,7 +24,6 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from htt_jax.datasets.spec import JOINTS_PER_HAND
 from htt_jax.interop import torch_model
 from htt_jax.losses import LossWeights
 
@@ -110,7 +109,9 @@ class Inference:
 def htt_loss(out: Mapping[str, Tensor], batch: Batch) -> Float[Tensor, ""]:
     """The weighted sum of the four terms, as `htt_jax.losses.htt_loss`."""
     valid = batch["valid"]
-    annotated = batch["hand_annotated"].repeat_interleave(JOINTS_PER_HAND, -1) & valid[..., None]
+    hands = batch["hand_annotated"]
+    joints = batch["depth"].shape[-1] // hands.shape[-1]
+    annotated = hands.repeat_interleave(joints, -1) & valid[..., None]
     object_class = batch["object"][:, None].expand(valid.shape)
     action_known = valid.any(1) & (batch["action"] >= 0)
     error_2d = (out["joints_2d"] - batch["joints_2d"]).abs().mean(-1)

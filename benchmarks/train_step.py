@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from benchmarks import clip_batches, side_by_side
 from benchmarks.clip_batches import Clips
 from benchmarks.side_by_side import OURS, PYTORCH, Counts, Measurement
+from htt_jax.devices import process
 from htt_jax.support import cli
 
 _SETTINGS = (OURS, *PYTORCH)
@@ -88,4 +89,4 @@ def _theirs(name: str, clips: Clips, options: argparse.Namespace) -> Measurement
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -9,11 +9,11 @@ Published: action accuracy 94.09 %, AUC 0.810, MEPE 15.81 mm, AUC-RA 0.763, MEPE
 
 from ml_collections import ConfigDict
 
-from configs import default
+from htt_jax.runs import options
 
 
 def get_config() -> ConfigDict:
     """The paper's settings on FPHA."""
-    config = default.get_config()
+    config = options.get_config()
     config.data.directory = "data/fpha"
     return config

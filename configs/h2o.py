@@ -11,12 +11,12 @@ hold.
 
 from ml_collections import ConfigDict
 
-from configs import default
+from htt_jax.runs import options
 
 
 def get_config() -> ConfigDict:
     """The paper's settings on H2O."""
-    config = default.get_config()
+    config = options.get_config()
     config.data.directory = "data/h2o"
     config.eval.split = "val"
     return config

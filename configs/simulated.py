@@ -8,12 +8,12 @@ action accuracy of 0.94 (chance 0.125) and MEPE-RA 40 mm (the mean pose's: 68 mm
 
 from ml_collections import ConfigDict
 
-from configs import default
+from htt_jax.runs import options
 
 
 def get_config() -> ConfigDict:
     """A quarter-width backbone on quarter-size frames, from random weights."""
-    config = default.get_config()
+    config = options.get_config()
     config.data.directory = "demo/data"
     config.epochs = 6
     config.batch_size = 24
@@ -29,8 +29,6 @@ def get_config() -> ConfigDict:
     config.model.pose_layers = 1
     config.model.action_layers = 1
     config.model.backbone_width = 16
-    config.model.pixel_scale = 25.0
-    config.model.depth_scale = 4e-4
     config.init.backbone = ""
     config.loss.joints_2d = 1.5  # a pixel is four of the paper's
     # Milder than the paper's: colour is much of what tells these objects apart.

@@ -26,6 +26,7 @@ from data_prep.raw import (
 from htt_jax import camera
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import FPHA
+from htt_jax.devices import host_memory
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -319,7 +320,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--fast-decode",
         action="store_true",
         help="let the JPEG decoder make the quarter-size image: three times as fast, pixels differ "
-        "slightly from those behind the published figures",
+        "slightly from those the published figures were made with",
     )
     command.run(parser.parse_args(argv), find, _encoder)
 
@@ -335,4 +336,4 @@ def _encoder(options: argparse.Namespace) -> FrameEncoder:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, host_memory.keep_freed)

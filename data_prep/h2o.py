@@ -27,6 +27,7 @@ from data_prep.raw import (
 from htt_jax import camera
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import H2O
+from htt_jax.devices import host_memory
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -285,4 +286,4 @@ def _encoder(options: argparse.Namespace) -> FrameEncoder:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, host_memory.keep_freed)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from htt_jax.data.decode import JPEG_START, check_whole
 from htt_jax.datasets.spec import STORED_SIZE as SIZE
 from htt_jax.support.errors import InputError
 
@@ -16,10 +17,6 @@ DEFAULT_QUALITY = 95
 
 Pixels = UInt8[np.ndarray, "height width 3"]
 Resized = UInt8[np.ndarray, "height_out width_out 3"]
-
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-_PNG_START, _PNG_END = b"\x89PNG", b"IEND"
-_TAIL_BYTES = 1024  # some cameras write a little after the end marker
 
 
 def resize_antialiased(image: Pixels) -> Resized:
@@ -82,13 +79,13 @@ class FrameEncoder:
         return self._encode(image)
 
     def _is_kept(self, data: bytes) -> bool:
-        if data.startswith(_JPEG_START):
+        if data.startswith(JPEG_START):
             return self.quality is None
         return self.lossless
 
     def _quarter(self, data: bytes) -> Pixels | None:
         """What the decoder makes of a JPEG file of four times the stored size; None of others."""
-        if not data.startswith(_JPEG_START):
+        if not data.startswith(JPEG_START):
             return None
         image = decode(data, quarter=True)
         return image if (image.shape[1], image.shape[0]) == SIZE else None
@@ -108,10 +105,10 @@ def decode(data: bytes, *, quarter: bool = False) -> Pixels:
     """
     if not data:
         raise InputError("the file is empty")
-    # OpenCV returns what it can of a file that was cut short, so the end is looked for.
-    for start, end in ((_JPEG_START, _JPEG_END), (_PNG_START, _PNG_END)):
-        if data.startswith(start) and end not in data[-_TAIL_BYTES:]:
-            raise InputError("the file is cut short")
+    try:
+        check_whole(data)
+    except ValueError as error:
+        raise InputError(str(error)) from None
     flags = cv2.IMREAD_REDUCED_COLOR_4 if quarter else cv2.IMREAD_COLOR
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:

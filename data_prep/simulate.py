@@ -21,6 +21,7 @@ import cv2
 from data_prep.parallel import end_with_parent
 from data_prep.simulation import layouts, preview, render, take
 from data_prep.simulation.actions import ACTIONS, DEFAULT_ACTIONS, Action
+from htt_jax.devices import host_memory
 from htt_jax.support import cli, progress
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
@@ -209,4 +210,4 @@ def render_video(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job) -> in
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, host_memory.keep_freed)

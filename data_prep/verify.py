@@ -107,7 +107,7 @@ def _by_index(path: pathlib.Path, index: ShardIndex) -> Iterator[bytes | InputEr
 
 
 def _in_turn(path: pathlib.Path) -> Iterator[bytes | InputError]:
-    """Each record up to the first damaged one, behind which nothing can be found."""
+    """Each record up to the first damaged one, after which nothing can be found."""
     try:
         yield from tfrecord.read_all(path)
     except InputError as error:

@@ -10,6 +10,7 @@ import av
 from PIL import Image
 
 from htt_jax import predict
+from htt_jax.devices import process
 from htt_jax.support import cli
 
 VIDEO = "Subject_1/pour_juice_bottle/10"  # of the test split
@@ -56,4 +57,4 @@ def _shrink(source: pathlib.Path, target: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

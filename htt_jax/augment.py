@@ -30,6 +30,11 @@ each of its elements would compute that mix again.
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 COLOUR_OPERATIONS = 4
+FACTOR_STEPS = 2**14
+"""In a factor of one. Times a difference of pixels, such factors are exact in float32.
+
+What is cut off is then the same on every device; a fused multiplication rounds another way.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,9 +131,10 @@ def draw(
     def one(video: Int[Array, ""], start: Int[Array, ""]) -> Draw:
         own_key = jax.random.fold_in(jax.random.fold_in(key, video), start)
         order, factors, hue, shift, blur = jax.random.split(own_key, 5)
+        factor = 1 + ranges * jax.random.uniform(factors, (COLOUR_OPERATIONS,), minval=-1.0)
         return Draw(
             order=jax.random.permutation(order, COLOUR_OPERATIONS),
-            factors=1 + ranges * jax.random.uniform(factors, (COLOUR_OPERATIONS,), minval=-1.0),
+            factors=jnp.round(factor * FACTOR_STEPS) / FACTOR_STEPS,
             hue=options.hue * jax.random.uniform(hue, minval=-1.0),
             shift=jax.random.randint(shift, (2,), -reach, reach + 1),
             blur=options.blur * jax.random.uniform(blur, (frames,)),
@@ -158,7 +164,8 @@ def _blur(image: UInt8[Array, "slots height width 3"], deviation: Float[Array, "
     def blurred(channel: int) -> Array:
         x = padded[..., channel].astype(jnp.float32)
         x = centre * x[:, 1:-1] + beside * (x[:, :-2] + x[:, 2:])
-        return _to_pixels(centre * x[..., 1:-1] + beside * (x[..., :-2] + x[..., 2:]))
+        x = centre * x[..., 1:-1] + beside * (x[..., :-2] + x[..., 2:])
+        return jnp.round(x).astype(jnp.uint8)
 
     return blurred(0), blurred(1), blurred(2)
 
@@ -169,10 +176,10 @@ def _change_colour(
     factors: Float[Array, "slots 4"],
     hue: Float[Array, " slots"],
 ) -> Planes:
-    """The four colour operations, in each frame's own order.
+    """The four colour operations, in each frame's own order, with PIL's arithmetic.
 
-    Rounded to uint8 after each, as PIL does, which also keeps what goes through memory small. A
-    scan and not a loop: unrolled, XLA may compute the earlier operations anew for later ones.
+    That is uint8 after each, which also keeps what goes through memory small. A scan and not a
+    loop: unrolled, XLA may compute the earlier operations anew for later ones.
     """
 
     def operate(planes: Planes, operation: Int[Array, " slots"]) -> tuple[Planes, None]:
@@ -189,35 +196,56 @@ def _operate(planes: Planes, operation: Array, factor: Array, hue: Array) -> Pla
     frames, whose axis may be sharded.
     """
     red, green, blue = (plane.astype(jnp.float32) for plane in planes)
-    grey = 0.299 * red + 0.587 * green + 0.114 * blue
-    reference = jnp.where(operation == CONTRAST, grey.mean(axis=(1, 2), keepdims=True), grey)
+    grey = _grey(red, green, blue)
+    reference = jnp.where(operation == CONTRAST, _rounded_mean(grey), grey)
     reference = jnp.where(operation == BRIGHTNESS, 0.0, reference)
     turned = _rotate_hue(red, green, blue, hue)
     new_red, new_green, new_blue = (
-        _to_pixels(jnp.where(operation == HUE, rotated, reference + factor * (x - reference)))
+        _cut(jnp.where(operation == HUE, rotated, reference + factor * (x - reference)))
         for x, rotated in zip((red, green, blue), turned, strict=True)
     )
     return new_red, new_green, new_blue
 
 
+def _grey(red: Array, green: Array, blue: Array) -> Array:
+    """PIL's whole-numbered luminance; all sums are below 2^24, so float32 makes no error."""
+    return jnp.floor((19595 * red + 38470 * green + 7471 * blue + 32768) / 65536)
+
+
+def _rounded_mean(grey: Array) -> Array:
+    """Of each frame, to whole numbers as PIL rounds; int32 holds the sum of 8 million pixels."""
+    pixels = grey.shape[1] * grey.shape[2]
+    total = grey.astype(jnp.int32).sum(axis=(1, 2), keepdims=True)
+    return ((total + pixels // 2) // pixels).astype(jnp.float32)
+
+
 def _rotate_hue(red: Array, green: Array, blue: Array, turns: Array) -> Planes:
-    """Shifts the hue of HSV by `turns` of the colour circle; value and saturation stay."""
+    """Shifts PIL's HSV, whose hue and saturation are cut to 0..255; zero turns change nothing.
+
+    Whole numbers below 2^24 are exact in float32, so pixels are PIL's. But for three in a thousand,
+    whose hue is a whole number before the cut: PIL's own rounding may leave them the one below.
+    """
     value = jnp.maximum(jnp.maximum(red, green), blue)
     chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
-    per_chroma = 1 / jnp.where(chroma > 0, chroma, 1.0)  # a grey has no hue, and none is needed
-    sextant = jnp.where(
+    hue = jnp.where(  # times chroma, in sixths of the circle
         value == red,
-        (green - blue) * per_chroma,
-        jnp.where(value == green, 2 + (blue - red) * per_chroma, 4 + (red - green) * per_chroma),
+        jnp.where(green < blue, 6 * chroma, 0.0) + green - blue,
+        jnp.where(value == green, 2 * chroma + blue - red, 4 * chroma + red - green),
     )
-    sextant = sextant + 6 * turns
+    # Half a unit more, for quotients that are whole; a grey has no hue, and none is needed.
+    hue = jnp.floor((255 * hue + 0.5) / (6 * jnp.maximum(chroma, 1)))
+    saturation = jnp.floor((255 * chroma + 0.5) / jnp.maximum(value, 1))
+    hue = hue + jnp.trunc(255 * turns)
+    hue = hue - 256 * jnp.floor(hue / 256)  # uint8 wraps round there, one beyond the whole circle
 
-    def channel(offset: int) -> Array:
-        k = sextant + offset
-        k = k - 6 * jnp.floor(k / 6)
-        return value - chroma * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
+    def channel(offset: int, unchanged: Array) -> Array:
+        k = 2 * hue + 85 * offset  # in 85ths of a sixth of the circle
+        k = jnp.where(k < 510, k, k - 510)
+        part = jnp.clip(jnp.minimum(k, 340 - k), 0, 85)
+        rotated = jnp.floor(value - value * saturation * part / (255 * 85) + 0.5)
+        return jnp.where(turns == 0, unchanged, rotated)
 
-    return channel(5), channel(3), channel(1)
+    return channel(5, red), channel(3, green), channel(1, blue)
 
 
 def _translate(
@@ -232,8 +260,9 @@ def _translate(
     return jax.vmap(cut)(padded, reach - shift)
 
 
-def _to_pixels(x: Array) -> UInt8[Array, "..."]:
-    return jnp.clip(jnp.round(x), 0, 255).astype(jnp.uint8)
+def _cut(x: Array) -> UInt8[Array, "..."]:
+    """Without its fraction, as PIL makes pixels of its results."""
+    return jnp.clip(x, 0, 255).astype(jnp.uint8)
 
 
 def _per_frame(x: Array) -> Array:

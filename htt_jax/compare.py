@@ -8,7 +8,9 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from htt_jax import measures
 from htt_jax.datasets import published
+from htt_jax.devices import process
 from htt_jax.evaluation import tables
 from htt_jax.evaluation.studies import ablation
 from htt_jax.evaluation.studies import runs as comparison
@@ -17,12 +19,6 @@ from htt_jax.support import cli
 from htt_jax.support.files import atomic_write, make_folder
 
 FILES = ("compare.md", "compare.csv", "compare.json")
-
-_FIGURES = (
-    ("action_accuracy", "action %", 2, 100),
-    ("object_accuracy", "object %", 2, 100),
-    *((measure, title, decimals, 1) for measure, (title, decimals) in ablation.MEASURES.items()),
-)
 
 
 def compare(runs: Sequence[str], *, split: str = "test") -> list[Group]:
@@ -52,7 +48,7 @@ def report(groups: Sequence[Group]) -> str:
 
 def _group_table(groups: Sequence[Group]) -> str:
     options = comparison.differing_options(groups)
-    header = ["row", "runs", *options, *(title for _, title, _, _ in _FIGURES)]
+    header = ["row", "runs", *options, *_headings()]
     rows = [
         [
             _name(number, group),
@@ -71,7 +67,7 @@ def _name(number: int, group: Group) -> str:
 
 
 def _run_table(groups: Sequence[Group]) -> str:
-    header = ["run", "row", "seed", "step", *(title for _, title, _, _ in _FIGURES)]
+    header = ["run", "row", "seed", "step", *_headings()]
     rows = [
         [run.name, str(number), str(run.seed), str(run.step), *_figures(Group([run]))]
         for number, group in enumerate(groups, 1)
@@ -80,9 +76,15 @@ def _run_table(groups: Sequence[Group]) -> str:
     return tables.markdown(header, rows)
 
 
+def _headings() -> list[str]:
+    return [measure.heading for measure in measures.headline().values()]
+
+
 def _figures(group: Group) -> list[str]:
-    cells = [ablation.figure(group, *how) for how in ((m, d, f) for m, _, d, f in _FIGURES)]
-    return [cells[0] or tables.HIDDEN, *cells[1:]]
+    return [
+        ablation.figure(group, measure) or (tables.HIDDEN if measure.place[0] == "action" else "")
+        for measure in measures.headline().values()
+    ]
 
 
 def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
@@ -91,10 +93,12 @@ def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
         notes.append("±: sample standard deviation over the runs of a row, which differ in seed.")
     if len(first.spec.hands) > 1:
         notes.append("Poses are averaged over the hands, but for Tab. 4.")
-    notes.append(
-        f"Published: from the paper, t = {published.WINDOW}, T = {published.FRAMES} unless said, "
-        f"on the test split of the real {first.spec.title}; for context, not measured here."
-    )
+    title = published.of(first.spec.name).title
+    if title:
+        notes.append(
+            f"Published: from the paper, t = {published.WINDOW}, T = {published.FRAMES} unless "
+            f"said, on the test split of the real {title}; for context, not measured here."
+        )
     return "\n".join(notes)
 
 
@@ -112,15 +116,15 @@ def write(out: pathlib.Path, groups: Sequence[Group]) -> None:
 def _sheet(groups: Sequence[Group]) -> list[list[Any]]:
     """Header and rows; t, T and variant are always there, other options where they differ."""
     options = list(dict.fromkeys([*ablation.VARIED, *comparison.differing_options(groups)]))
-    measures = _measures(groups)
+    figures = _measures(groups)
     header = ["row", "runs", "seeds", *options]
-    header += itertools.chain.from_iterable((m, f"{m} deviation") for m in measures)
+    header += itertools.chain.from_iterable((m, f"{m} deviation") for m in figures)
     sheet: list[list[Any]] = [header]
     for number, group in enumerate(groups, 1):
         seeds = " ".join(str(run.seed) for run in group.runs)
         line = [number, len(group.runs), seeds]
         line += [ablation.shown(group.options.get(name)) for name in options]
-        for measure in measures:
+        for measure in figures:
             line += [group.mean(measure), group.deviation(measure)]
         sheet.append(line)
     return sheet
@@ -128,6 +132,7 @@ def _sheet(groups: Sequence[Group]) -> list[list[Any]]:
 
 def _content(groups: Sequence[Group]) -> dict[str, Any]:
     first = groups[0].runs[0]
+    of_paper = published.of(first.spec.name)
     return {
         "dataset": first.spec.name,
         "split": first.split,
@@ -146,9 +151,9 @@ def _content(groups: Sequence[Group]) -> dict[str, Any]:
             for number, group in enumerate(groups, 1)
         ],
         "published": {
-            "pose_of_window": published.POSE_OF_WINDOW[first.spec.name],
-            "action_per_cent_of_frames": published.ACTION_OF_FRAMES[first.spec.name],
-            "action_per_cent_of_variant": published.ACTION_OF_VARIANT[first.spec.name],
+            "pose_of_window": of_paper.pose_of_window,
+            "action_per_cent_of_frames": of_paper.action_of_frames,
+            "action_per_cent_of_variant": of_paper.action_of_variant,
         },
     }
 
@@ -203,4 +208,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -1,7 +1,6 @@
 """Writes a checkpoint in other formats; each is read back, run and compared before it counts."""
 
 import argparse
-import dataclasses
 import pathlib
 import tempfile
 from collections.abc import Sequence
@@ -12,11 +11,12 @@ import numpy as np
 from absl import logging
 
 from htt_jax import camera
-from htt_jax.devices import sharding
+from htt_jax.devices import process, sharding
 from htt_jax.interop import agreement, model_card
 from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.formats import FORMATS, apply
 from htt_jax.models.htt import HTT
+from htt_jax.models.outputs import OF_NAME
 from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
@@ -106,7 +106,7 @@ def _card(out: pathlib.Path) -> pathlib.Path:
 def _in_float32(run: TrainedRun) -> TrainedRun:
     """The run with a model that computes in the type its weights have."""
     assert isinstance(run.model, HTT)
-    return dataclasses.replace(run, model=run.model.clone(dtype=jnp.float32))
+    return run.with_model(run.model.clone(dtype=jnp.float32))
 
 
 def _noise(run: TrainedRun) -> dict[str, np.ndarray]:
@@ -148,9 +148,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     differences = export(options.workdir, options.to, options.out, options.step)
     print("read back and run; largest differences to the run's own outputs:")
     for name, difference in differences.items():
-        print(f"  {name:13} {difference:.2e} {agreement.UNITS[name]}".rstrip())
+        print(f"  {name:13} {difference:.2e} {OF_NAME[name].unit or ''}".rstrip())
     print(f"written: {options.out}, model card: {_card(options.out)}")
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

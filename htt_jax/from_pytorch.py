@@ -12,16 +12,17 @@ import optax
 from absl import logging
 
 from htt_jax.data.records import RecordSource
+from htt_jax.devices import process
 from htt_jax.interop import imported
 from htt_jax.interop.imported import Imported
+from htt_jax.optimizer import adam, step_decay, with_moments
 from htt_jax.runs.checkpoint import Checkpoints
 from htt_jax.runs.directory import CHECKPOINTS, Run, start
 from htt_jax.runs.opening import check_same_classes
+from htt_jax.runs.state import TrainState, create_state
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import explained_writes, make_folder
-from htt_jax.training.optimizer import adam, step_decay, with_moments
-from htt_jax.training.step import TrainState, create_state
 
 
 def write_run(found: Imported, run: Run, workdir: pathlib.Path) -> int:
@@ -122,7 +123,7 @@ def _continuation(found: Imported, run: Run, step: int) -> str:
         return text
     schedule = step_decay(**run.config.optimizer, steps_per_epoch=run.steps_per_epoch)
     return (
-        f"{text}, behind step {step} ({step / run.steps_per_epoch:.3g} of {run.config.epochs} "
+        f"{text}, after step {step} ({step / run.steps_per_epoch:.3g} of {run.config.epochs} "
         f"epochs), at learning rate {float(schedule(step)):.3g} (in the file: "
         f"{found.moments.learning_rate:.3g})"
     )
@@ -167,4 +168,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Bool, Float, Int
-
-from htt_jax.datasets.spec import JOINTS_PER_HAND
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +32,9 @@ def htt_loss(
         weights: one for each term.
     """
     valid = batch["valid"]
-    annotated = jnp.repeat(batch["hand_annotated"], JOINTS_PER_HAND, axis=-1) & valid[..., None]
+    hands = batch["hand_annotated"]
+    joints_per_hand = batch["depth"].shape[-1] // hands.shape[-1]
+    annotated = jnp.repeat(hands, joints_per_hand, axis=-1) & valid[..., None]
     object_known = valid & (batch["object"] >= 0)[:, None]
     action_known = valid.any(axis=1) & (batch["action"] >= 0)
     object_class = jnp.broadcast_to(batch["object"][:, None], valid.shape)
@@ -52,9 +53,7 @@ def _cross_entropy(
     logits: Float[Array, "*batch classes"], labels: Int[Array, "*batch"]
 ) -> Float[Array, "*batch"]:
     """Minus the log probability of each label; of the first class where it is negative."""
-    log_probabilities = jax.nn.log_softmax(logits)
-    picked = jnp.take_along_axis(log_probabilities, jnp.maximum(labels, 0)[..., None], axis=-1)
-    return -picked[..., 0]
+    return optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
 
 
 def _masked_mean(x: Float[Array, "*batch"], mask: Bool[Array, "*batch"]) -> Float[Array, ""]:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from htt_jax import measures
 from htt_jax.datasets.spec import DatasetSpec, Thresholds
+from htt_jax.measures import ObjectFrames, PoseErrors, VideoActions
 
 METRES_TO_MM = 1000.0
 
@@ -18,7 +20,7 @@ METRES_TO_MM = 1000.0
 class PoseMetrics:
     """End-point error, PCK curve and its area, for each hand, in camera space and root-aligned.
 
-    Root-aligned: every frame's own wrist is subtracted, and the wrist itself is left out.
+    Root-aligned: every frame's own root (the wrist) is subtracted, and itself left out.
     """
 
     def __init__(self, spec: DatasetSpec, *, mask_unannotated: bool = True):
@@ -43,19 +45,21 @@ class PoseMetrics:
     ) -> None:
         """Adds real frames (no padding); joints in metres, camera space."""
         predicted, target = np.asarray(predicted, np.float64), np.asarray(target, np.float64)
+        root = self._spec.skeleton.root
         for i, hand in enumerate(self._spec.hands):
             counted = annotated[:, i] if self._mask_unannotated else slice(None)
             joints = self._spec.joints_of(hand)
             off = predicted[counted, joints] - target[counted, joints]
             errors = self._errors[hand]
             errors["camera_space"].append(_lengths_mm(off))
-            errors["root_aligned"].append(_lengths_mm(off[:, 1:] - off[:, :1]))
+            relative = np.delete(off, root, axis=1) - off[:, root : root + 1]
+            errors["root_aligned"].append(_lengths_mm(relative))
 
     def result(self) -> dict[str, dict[str, Any]]:
         """Everything, by hand: `frames`, and by space ('camera_space', 'root_aligned') the metrics.
 
-        Metrics: `mepe`, `mepe_per_joint` and `median` in millimetres, `auc` in 0..1, `thresholds`
-        in millimetres, `pck` at each of them. A hand without any counted frame is left out.
+        Metrics: those of `htt_jax.measures`, `mepe_per_joint` in millimetres, `thresholds` in
+        millimetres, `pck` at each of them. A hand without any counted frame is left out.
         """
         ranges = {
             "camera_space": self._spec.camera_space,
@@ -67,7 +71,7 @@ class PoseMetrics:
             frames = len(errors.get("camera_space", ()))
             if frames:
                 results[hand] = {"frames": frames} | {
-                    space: _summary(errors[space], ranges[space]) for space in errors
+                    space: _summary(space, errors[space], ranges[space]) for space in errors
                 }
         return results
 
@@ -98,10 +102,10 @@ class ActionMetrics:
     def result(self) -> dict[str, Any]:
         """Accuracies over the videos with a known action (None when there are none).
 
-        Keys: `videos` counted, `accuracy` (summed probabilities), `majority_vote_accuracy`,
-        `confusion` (rows the true action, columns the predicted one, summed probabilities), and
-        `per_video`, also of videos with hidden action, by video: `video`, `action`, `predicted`,
-        `majority_vote`, and `probabilities`, the mean over its clips.
+        Keys: `videos` counted, those of `htt_jax.measures`, `confusion` (rows the true action,
+        columns the predicted one, summed probabilities), and `per_video`, also of videos with
+        hidden action, by video: `video`, `action`, `predicted`, `majority_vote`, and
+        `probabilities`, the mean over its clips.
         """
         per_video = [
             {
@@ -118,12 +122,12 @@ class ActionMetrics:
             np.array([entry[key] for entry in known], np.int64)
             for key in ("action", "predicted", "majority_vote")
         )
-        confusion = _confusion(action, predicted, self._num_actions)
+        probabilities = np.array([entry["probabilities"] for entry in known])
+        found = VideoActions(action, predicted, majority, probabilities)
         return {
             "videos": len(known),
-            "accuracy": _accuracy(confusion),
-            "majority_vote_accuracy": _accuracy(_confusion(action, majority, self._num_actions)),
-            "confusion": confusion.tolist(),
+            **_measured("action", found if known else None),
+            "confusion": _confusion(action, predicted, self._num_actions).tolist(),
             "per_video": per_video,
         }
 
@@ -143,10 +147,11 @@ class ObjectMetrics:
         self._confusion += _confusion(target[known], predicted[known], len(self._confusion))
 
     def result(self) -> dict[str, Any]:
-        """`frames` counted, `accuracy` (None without any), `confusion` (rows the true object)."""
+        """`frames` counted, measures (None without any), `confusion` (rows the true object)."""
+        frames = int(self._confusion.sum())
         return {
-            "frames": int(self._confusion.sum()),
-            "accuracy": _accuracy(self._confusion),
+            "frames": frames,
+            **_measured("object", ObjectFrames(self._confusion) if frames else None),
             "confusion": self._confusion.tolist(),
         }
 
@@ -179,18 +184,18 @@ def _lengths_mm(
     return METRES_TO_MM * np.linalg.norm(metres, axis=-1)
 
 
-def _summary(errors: Float[np.ndarray, "frames joints"], curve: Thresholds) -> dict[str, Any]:
-    """Each measure per joint, then its mean over joints."""
+def _summary(
+    space: str, errors: Float[np.ndarray, "frames joints"], curve: Thresholds
+) -> dict[str, Any]:
+    """The measures of one space; PCK of each joint, then its mean over joints."""
     thresholds = np.linspace(0.0, curve.maximum, curve.steps)
     pck_per_joint = [
         np.searchsorted(np.sort(joint), thresholds, side="right") / len(joint) for joint in errors.T
     ]
     pck = np.mean(pck_per_joint, axis=0)
     return {
-        "mepe": float(errors.mean()),
+        **_measured(space, PoseErrors(errors, thresholds, pck)),
         "mepe_per_joint": errors.mean(axis=0).tolist(),
-        "median": float(np.median(errors, axis=0).mean()),
-        "auc": float(np.trapezoid(pck, thresholds) / curve.maximum),
         "thresholds": thresholds.tolist(),
         "pck": pck.tolist(),
     }
@@ -204,6 +209,11 @@ def _confusion(
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
-def _accuracy(confusion: Int[np.ndarray, "classes classes"]) -> float | None:
-    total = int(confusion.sum())
-    return int(np.trace(confusion)) / total if total else None
+def _measured(
+    group: str, found: PoseErrors | VideoActions | ObjectFrames | None
+) -> dict[str, float | None]:
+    """The measures of a group, by their names there; None where there is nothing to measure."""
+    return {
+        measure.place[1]: None if found is None else measure.compute(found)
+        for measure in measures.in_group(group)
+    }

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from absl import logging
 
-from htt_jax.devices import sharding
+from htt_jax.devices import process, sharding
 from htt_jax.prediction import (
     attention_pictures,
     input_camera,
@@ -280,4 +280,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -13,11 +13,13 @@ import numpy as np
 from absl import logging
 from jaxtyping import Float, Int
 
-from htt_jax.data.clips import clip_frames
+from htt_jax.data.clips import clip_frames, in_frame_order
 from htt_jax.data.records import RecordSource
+from htt_jax.devices import process
 from htt_jax.evaluation import h2o_challenge
 from htt_jax.evaluation.h2o_challenge import Counts, Prediction, Segments
 from htt_jax.evaluation.split import SplitInference, open_split
+from htt_jax.runs.config import clip_spec
 from htt_jax.runs.directory import read
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
@@ -92,22 +94,20 @@ def _put_together(
     segment_id: int, frame_numbers: Int[np.ndarray, " frames"], clips: Iterable[_Clip]
 ) -> Prediction:
     """A segment from its clips; its action is the most probable one, summed over them."""
-    joints_3d = np.empty((len(frame_numbers), 42, 3))
-    probabilities = np.zeros(h2o_challenge.NUM_LABELS)
-    for clip in clips:
-        joints_3d[clip.frames] = clip.joints_3d
-        probabilities += clip.action_probabilities
+    clips = list(clips)
+    joints_3d = in_frame_order([clip.frames for clip in clips], [clip.joints_3d for clip in clips])
+    probabilities = np.sum([clip.action_probabilities for clip in clips], axis=0, dtype=np.float64)
     return Prediction(segment_id, int(np.argmax(probabilities)), frame_numbers, joints_3d)
 
 
 def _clips(opened: SplitInference) -> Iterator[_Clip]:
-    data = opened.run.config.data
+    spec = clip_spec(opened.run.config)
     for found, batch in opened.outputs():
         for clip, (video, start) in enumerate(zip(batch.video, batch.start, strict=True)):
             count = int(found["valid"][clip].sum())
             if not count:  # a padding clip
                 continue
-            frames, valid = clip_frames(int(start), count, frames=data.frames, spacing=data.spacing)
+            frames, valid = clip_frames(int(start), count, spec)
             yield _Clip(
                 video=int(video),
                 frames=frames[valid],
@@ -203,4 +203,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, process.prepare)

@@ -5,12 +5,13 @@ from fractions import Fraction
 import numpy as np
 import optax
 
+from htt_jax import systems
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import sharding
 from htt_jax.runs.checkpoint import Checkpoints
-from htt_jax.runs.config import make_model
-from htt_jax.runs.directory import CHECKPOINTS, DatasetFacts, Run, start
+from htt_jax.runs.directory import CHECKPOINTS, Run, start
 from htt_jax.runs.opening import TrainedRun
-from htt_jax.training.step import create_state
+from htt_jax.runs.state import create_state
 from htt_jax.visual.video import VideoWriter
 from tests import prepared, runs
 
@@ -24,9 +25,9 @@ def make_run(**options):
     config = runs.tiny_config("", MODEL)
     config.model.update(options)
     dataset = DatasetFacts("fpha", tuple(prepared.ACTIONS), tuple(prepared.OBJECTS), MODEL, None)
-    model = make_model(config, dataset)
-    variables = runs.random_variables(model, sharding.single_device_mesh(), 0)
-    return TrainedRun("runs/tiny", Run(config, dataset), model, variables, 7)
+    system = systems.make(config, dataset)
+    variables = runs.random_variables(system, sharding.single_device_mesh(), 0)
+    return TrainedRun("runs/tiny", Run(config, dataset), system, variables, 7)
 
 
 def save_run(workdir, run):

@@ -9,20 +9,18 @@ import numpy as np
 import optax
 from jax.experimental.compilation_cache import compilation_cache
 
-from configs import default
-from htt_jax import train
+from htt_jax import systems, train
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import sharding
 from htt_jax.runs.checkpoint import Checkpoints
-from htt_jax.runs.config import make_model
 from htt_jax.runs.directory import (
     CHECKPOINTS,
     Run,
     dataset_facts,
     start,
 )
-from htt_jax.training import initialise
-from htt_jax.training.step import create_state
+from htt_jax.runs.options import get_config
+from htt_jax.runs.state import abstract_state, create_state
 
 
 @contextlib.contextmanager
@@ -46,7 +44,7 @@ def _configure_compilation(quick, cache, seconds):
 
 def tiny_config(directory, image_size=None):
     """Two windows of two frames a clip, every second frame: a clip pair covers eight frames."""
-    config = default.get_config()
+    config = get_config()
     config.epochs = 1
     config.data.directory = str(directory)
     config.data.frames = 4
@@ -72,9 +70,9 @@ def train_run(workdir, directory):
     return train.train(tiny_config(directory), str(workdir))
 
 
-def random_variables(model, mesh, seed):
+def random_variables(system, mesh, seed):
     """Of the size that keeps activations in bounds; sooner made than compiled."""
-    abstract = initialise.abstract_state(model, optax.identity(), mesh).variables
+    abstract = abstract_state(system, optax.identity(), mesh).variables
     rng = np.random.default_rng(seed)
     return jax.tree_util.tree_map_with_path(functools.partial(_random, rng), abstract)
 
@@ -95,8 +93,8 @@ def initialise_run(workdir, directory, image_size=None, step=7, **options):
     config.update_from_flattened_dict(given)
     dataset = dataset_facts(RecordSource(directory, "train"), image_size)
     start(workdir, Run(config, dataset))
-    model = make_model(config, dataset)
-    variables = random_variables(model, sharding.make_mesh(1), config.seed)
+    system = systems.make(config, dataset)
+    variables = random_variables(system, sharding.make_mesh(1), config.seed)
     state = create_state(variables, optax.identity())
     with Checkpoints(workdir / CHECKPOINTS, keep=1, best_metric="mepe") as checkpoints:
         checkpoints.save(step, state)

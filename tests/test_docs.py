@@ -5,7 +5,10 @@ import re
 
 import pytest
 
+from benchmarks import figures
+
 ROOT = pathlib.Path(__file__).parents[1]
+NAME = re.compile(r"[a-z_]+\.\w+")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -23,6 +26,32 @@ def test_every_module_that_is_run_exists(page):
     ):
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+
+
+def test_every_measured_figure_is_the_stored_one():
+    results = figures.read(figures.RESULTS)
+    for page in PAGES:
+        text = page.read_text()
+        assert figures.filled(text, results, page.name) == text, "python -m benchmarks.figures"
+
+
+def test_every_stored_figure_is_on_a_page_and_says_where_it_was_measured():
+    text = "".join(page.read_text() for page in PAGES)
+    named = {name for place in re.findall(r"\{[^{}]*\}", text) for name in NAME.findall(place)}
+    for group, told in figures.read(figures.RESULTS).items():
+        assert {f"{group}.{figure}" for figure in told["figures"]} <= named
+        assert told["command"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", told["recorded"]["date"])
+
+
+def test_readme_has_at_most_700_words():
+    assert len((ROOT / "README.md").read_text().split()) <= 700
+
+
+def test_every_room_is_in_the_architecture():
+    text = (ROOT / "docs/architecture.md").read_text()
+    packages = [init.parent for init in (ROOT / "htt_jax").glob("**/__init__.py")]
+    assert [folder.name for folder in packages if f"{folder.name}/" not in text] == []
 
 
 def test_the_gallery_is_small():

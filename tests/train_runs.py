@@ -7,7 +7,7 @@ import sys
 
 from ml_collections import ConfigDict
 
-from configs import default
+from htt_jax.runs.options import get_config
 from htt_jax.training import logs
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -37,7 +37,7 @@ QUICK_COMPILATION = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_em
 
 def tiny_config(directory, **options) -> ConfigDict:
     """The default config, shrunk; further options by their names, with `__` for the dot."""
-    config = default.get_config()
+    config = get_config()
     given = {name.replace("__", "."): value for name, value in options.items()}
     config.update_from_flattened_dict({**TINY, "data.directory": str(directory), **given})
     return config

@@ -67,9 +67,9 @@ def limit(angles: Angles) -> Angles:
 
 
 def joints(shape: HandShape, angles: Angles) -> Float[np.ndarray, "*batch 21 3"]:
-    """The 21 joints in the hand's own axes, metres, in the order of `datasets.JOINT_NAMES`."""
+    """The 21 joints in the hand's own axes, metres, in the order of `datasets.skeleton.HAND`."""
     forward, palmar = _bending_planes(angles[..., 0])
-    bend = np.deg2rad(np.cumsum(angles[..., 1:], axis=-1))[..., None]  # (*n, 5, 3, 1)
+    bend = np.deg2rad(np.cumsum(angles[..., 1:], axis=-1))[..., None]  # (*batch, 5, 3, 1)
     directions = np.cos(bend) * forward[..., None, :] + np.sin(bend) * palmar[..., None, :]
     offsets = np.cumsum(directions * shape.bones[..., None], axis=-2)
     fingers = np.empty((*angles.shape[:-2], 5, 4, 3))

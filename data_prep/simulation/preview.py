@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from data_prep import fpha, h2o
 from data_prep.simulation import layouts
 from htt_jax import camera
-from htt_jax.datasets.spec import BONES
+from htt_jax.datasets.skeleton import HAND
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
@@ -94,7 +94,7 @@ def _skeleton(image: UInt8[np.ndarray, "height width 3"], joints: Float[np.ndarr
     """Draws bones and joints, one colour a finger, over `image`."""
     fine = np.clip(np.round(joints * 16), -(2**20), 2**20).astype(int)
     points = [(int(x), int(y)) for x, y in fine]
-    for i, (parent, child) in enumerate(BONES):
+    for i, (parent, child) in enumerate(HAND.bones):
         cv2.line(image, points[parent], points[child], _FINGERS[i // 4], 1, cv2.LINE_AA, 4)
     for joint, point in enumerate(points):
         colour = _FINGERS[(joint - 1) // 4] if joint else (255, 255, 255)

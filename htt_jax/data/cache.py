@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from htt_jax.data.decode import decode_frames
+from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.records import RecordSource, Video
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
@@ -40,7 +40,7 @@ class FrameRows:
 
     Attributes:
         videos: of the split, without their encoded frames.
-        first: of each video's rows, and the number of all rows behind the last.
+        first: of each video's rows, and the number of all rows after the last.
     """
 
     videos: list[Video]
@@ -88,17 +88,19 @@ class HostCache:
     pixels: "SharedPixels"
 
     @staticmethod
-    def fill(source: RecordSource, image_size: tuple[int, int]) -> "HostCache":
+    def fill(
+        source: RecordSource, image_size: tuple[int, int], reader: FrameReader = RGB
+    ) -> "HostCache":
         """Decodes every frame of `source` at `image_size`, (width, height).
 
         Raises:
             InputError: it does not fit in memory, a record is damaged, or a frame in it.
         """
         rows = FrameRows.read(source)
-        shape = (rows.count, *reversed(image_size), 3)
+        shape = (rows.count, *reader.shape(image_size))
         check_fits("host", source, shape, available_memory())
         pixels = SharedPixels(shape)
-        fill(rows, source, 0, rows.count, lambda start, stop: pixels.array[start:stop])
+        fill(rows, source, reader, 0, rows.count, lambda start, stop: pixels.array[start:stop])
         return HostCache(rows, pixels)
 
     @property
@@ -149,6 +151,7 @@ class SharedPixels:
 def fill(
     rows: FrameRows,
     source: RecordSource,
+    reader: FrameReader,
     start: int,
     stop: int,
     place: Callable[[int, int], UInt8[np.ndarray, "rows height width 3"]],
@@ -158,8 +161,9 @@ def fill(
     Args:
         rows: of `source`.
         source: the split.
+        reader: of the frames in a record.
         start: the first row.
-        stop: the row behind the last.
+        stop: the row after the last.
         place: where the pixels of a chunk go, given its first row and its end; called when the
             chunk before is complete.
 
@@ -178,7 +182,7 @@ def fill(
                 video, first, last = part
                 row = int(rows.first[video]) - begin
                 frames = np.arange(first, last)
-                decode_frames(source, source[video], frames, out[row + first : row + last])
+                reader.read(source, source[video], frames, out[row + first : row + last])
 
             list(pool.map(decode, rows.parts(begin, end)))
             bar.update(end - begin)

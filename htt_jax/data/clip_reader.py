@@ -8,8 +8,8 @@ from jaxtyping import Int
 
 from htt_jax import camera
 from htt_jax.data.cache import Cache
-from htt_jax.data.clips import clip_frames
-from htt_jax.data.decode import decode_frames
+from htt_jax.data.clips import ClipSpec, clip_frames
+from htt_jax.data.decode import FrameReader
 from htt_jax.data.records import RecordSource, Video
 
 Clip: TypeAlias = dict[str, np.ndarray]
@@ -24,17 +24,17 @@ class ClipReader:
     Attributes:
         source: the split.
         table: its clips, see `clip_table`; `PADDING` makes one that is never valid.
-        frames: T, frames of a clip.
-        spacing: raw frames between two neighbours in a clip.
+        clips: how they were cut.
         image_size: (width, height) of the images.
+        reader: of the frames in a record.
         cache: of `source` at `image_size`, to read from instead; None to read records.
     """
 
     source: RecordSource
     table: Int[np.ndarray, "clips 3"]
-    frames: int
-    spacing: int
+    clips: ClipSpec
     image_size: tuple[int, int]
+    reader: FrameReader
     cache: Cache | None = None
 
     def __call__(self, row: int) -> Clip:
@@ -49,7 +49,7 @@ class ClipReader:
             nothing = np.array(PADDING, np.int32)
             labels = {"action": nothing, "object": nothing, "video": nothing, "start": nothing}
             return self._read(0, np.zeros(1, np.int64)) | labels | {"count": np.array(0)}
-        indices, valid = clip_frames(start, count, frames=self.frames, spacing=self.spacing)
+        indices, valid = clip_frames(start, count, self.clips)
         place = {"start": np.array(start, np.int32), "count": np.array(count)}
         return self._read(video, indices[valid]) | place
 
@@ -59,9 +59,8 @@ class ClipReader:
                 index, frames
             )
         video = self.source[index]
-        width, height = self.image_size
-        image = np.empty((len(frames), height, width, 3), np.uint8)
-        decode_frames(self.source, video, frames, image)
+        image = np.empty((len(frames), *self.reader.shape(self.image_size)), np.uint8)
+        self.reader.read(self.source, video, frames, image)
         return self._labels(index, video, frames) | {"image": image}
 
     def _labels(self, index: int, video: Video, frames: Int[np.ndarray, " real"]) -> Clip:

@@ -1,5 +1,8 @@
 """Encoded frames to pixels, at the stored size or smaller."""
 
+import dataclasses
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -16,6 +19,19 @@ REDUCED_FLAGS = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
 }
 JPEG_START = b"\xff\xd8"
+_END_OF_START = {JPEG_START: b"\xff\xd9", b"\x89PNG": b"IEND"}  # JPEG and PNG
+_TAIL_BYTES = 1024  # some cameras write a little after the end
+
+
+def check_whole(encoded: bytes) -> None:
+    """Checks that a JPEG or PNG file has its end; OpenCV returns what it can of one that has not.
+
+    Raises:
+        ValueError: it was cut short.
+    """
+    for start, end in _END_OF_START.items():
+        if encoded.startswith(start) and end not in encoded[-_TAIL_BYTES:]:
+            raise ValueError("the file is cut short")
 
 
 def decode_frames(
@@ -38,6 +54,30 @@ def decode_frames(
                 f"{video.video_id} in split {source.split}: {error}; "
                 "prepare the dataset again"
             ) from None
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameReader:
+    """How the frames of a record become arrays: the part of it that a system looks at.
+
+    Attributes:
+        channels: of a frame's array.
+        read: fills an array uint8 (frames, height, width, channels) with frames of a video of a
+            source, given as `decode_frames` is; runs in worker processes, so it is NumPy only.
+    """
+
+    channels: int
+    read: Callable[
+        [RecordSource, Video, Int[np.ndarray, " frames"], UInt8[np.ndarray, "..."]], None
+    ]
+
+    def shape(self, image_size: tuple[int, int]) -> tuple[int, int, int]:
+        """Of the array of a frame at `image_size`, (width, height)."""
+        width, height = image_size
+        return height, width, self.channels
+
+
+RGB = FrameReader(3, decode_frames)
 
 
 def decode_frame(

@@ -5,7 +5,7 @@ of workers, and wherever the run was resumed. To keep that, clips are chosen whe
 is built, shards are strides over the one global order, and clips are put together to batches last.
 
 A batch is a dict of NumPy arrays, for C clips, T frames, J joints, H hands. Its images are packed:
-S slots hold the real frames, clip after clip, and behind them the last one repeated; S is one of a
+S slots hold the real frames, clip after clip, and after them the last one repeated; S is one of a
 few numbers (see `packing`).
 
     image          uint8   (S, height, width, 3)  RGB
@@ -42,8 +42,9 @@ from jaxtyping import Int
 from htt_jax.data import packing
 from htt_jax.data.cache import Cache
 from htt_jax.data.clip_reader import PADDING, Clip, ClipReader
-from htt_jax.data.clips import clip_table
+from htt_jax.data.clips import ClipSpec, clip_table
 from htt_jax.data.collate import collate
+from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.records import RecordSource
 from htt_jax.support.errors import InputError
 
@@ -57,12 +58,11 @@ SAMPLED_STEPS = 256  # whose lengths decide the sizes of batches
 def train_batches(
     source: RecordSource,
     *,
-    window: int,
-    frames: int,
-    spacing: int,
+    clips: ClipSpec,
     batch_size: int,
     seed: int,
     image_size: tuple[int, int] | None = None,
+    reader: FrameReader = RGB,
     workers: int = 0,
     first_step: int = 0,
     process_index: int = 0,
@@ -74,12 +74,11 @@ def train_batches(
 
     Args:
         source: the training split.
-        window: t, frames that the pose block sees together.
-        frames: T, frames of a clip; a multiple of `window`.
-        spacing: raw frames between two neighbours in a clip.
+        clips: how its videos are cut.
         batch_size: clips of a step, over all processes.
         seed: decides the order.
         image_size: (width, height); None for the stored size.
+        reader: of the frames in a record.
         workers: processes that read and decode; 0 for threads of this process.
         first_step: steps already done; the batches go on as if they had just been drawn.
         process_index: which share of every batch this process gets.
@@ -91,24 +90,23 @@ def train_batches(
         InputError: the split has no clip, or the numbers do not fit each other. While iterating: a
             record is damaged, or a frame in it cannot be decoded.
     """
-    table = _checked_clip_table(source, window, frames, spacing, training=True)
+    table = _checked_clip_table(source, clips, training=True)
     _check_shares(batch_size, process_count)
     size = checked_size(source, image_size)
-    load = ClipReader(source, table, frames, spacing, size, cache)
+    load = ClipReader(source, table, clips, size, reader, cache)
     order = grain.MapDataset.range(len(table)).seed(seed).shuffle().repeat(None)
     slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
-    clips = order.map(load)[first_step * batch_size :][process_index::process_count]
-    return _batches(clips, slots, process_index, first_step, frames, workers)
+    read = order.map(load)[first_step * batch_size :][process_index::process_count]
+    return _batches(read, slots, process_index, first_step, clips.frames, workers)
 
 
 def eval_batches(
     source: RecordSource,
     *,
-    window: int,
-    frames: int,
-    spacing: int,
+    clips: ClipSpec,
     batch_size: int,
     image_size: tuple[int, int] | None = None,
+    reader: FrameReader = RGB,
     workers: int = 0,
     process_index: int = 0,
     process_count: int = 1,
@@ -119,27 +117,25 @@ def eval_batches(
     The last batch is filled up with padding clips; all processes get the same number of batches.
     Arguments and errors are those of `train_batches`.
     """
-    table = _checked_clip_table(source, window, frames, spacing, training=False)
+    table = _checked_clip_table(source, clips, training=False)
     _check_shares(batch_size, process_count)
     filler = np.full((-len(table) % batch_size, 3), PADDING)
     table = np.concatenate([table, filler])
-    load = ClipReader(source, table, frames, spacing, checked_size(source, image_size))
+    load = ClipReader(source, table, clips, checked_size(source, image_size), reader)
     order = grain.MapDataset.range(len(table))
     slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
-    clips = order.map(load)[process_index::process_count]
-    return _batches(clips, slots, process_index, 0, frames, workers)
+    read = order.map(load)[process_index::process_count]
+    return _batches(read, slots, process_index, 0, clips.frames, workers)
 
 
-def num_train_clips(source: RecordSource, *, window: int, frames: int, spacing: int) -> int:
+def num_train_clips(source: RecordSource, clips: ClipSpec) -> int:
     """Clips of one epoch: one pass over all training starts."""
-    return len(_checked_clip_table(source, window, frames, spacing, training=True))
+    return len(_checked_clip_table(source, clips, training=True))
 
 
-def steps_per_epoch(
-    source: RecordSource, *, window: int, frames: int, spacing: int, batch_size: int
-) -> int:
+def steps_per_epoch(source: RecordSource, clips: ClipSpec, batch_size: int) -> int:
     """Steps after which every training clip was seen at least once."""
-    return -(-num_train_clips(source, window=window, frames=frames, spacing=spacing) // batch_size)
+    return -(-num_train_clips(source, clips) // batch_size)
 
 
 class Batches(Iterator[Batch]):
@@ -258,11 +254,9 @@ def _closing(batches: grain.IterDataset[Batch]) -> Generator[Batch, None, None]:
 
 
 def _checked_clip_table(
-    source: RecordSource, window: int, frames: int, spacing: int, *, training: bool
+    source: RecordSource, clips: ClipSpec, *, training: bool
 ) -> Int[np.ndarray, "clips 3"]:
-    table = clip_table(
-        source.frame_counts, window=window, frames=frames, spacing=spacing, training=training
-    )
+    table = clip_table(source.frame_counts, clips, training=training)
     if not len(table):
         raise InputError(f"split {source.split} holds no frame; prepare the dataset again")
     return table

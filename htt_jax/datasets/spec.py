@@ -1,4 +1,4 @@
-"""What FPHA and H2O are: hands, joints, metric ranges, published figures."""
+"""What a dataset is, and what FPHA and H2O are: hands, joints, classes, camera, metric ranges."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,20 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from htt_jax.datasets.classes import FPHA_OBJECT_OF_ACTION, H2O_OBJECT_OF_ACTION
+from htt_jax.datasets.skeleton import HAND, Skeleton
 from htt_jax.support.errors import InputError
-
-FINGERS = ("thumb", "index", "middle", "ring", "little")
-JOINT_NAMES = ("wrist", *(f"{finger}_{i}" for finger in FINGERS for i in range(1, 5)))
-"""The 21 joints of one hand: the wrist, then each finger from palm to tip."""
-
-JOINTS_PER_HAND = len(JOINT_NAMES)
-
-BONES = tuple(
-    (0 if i == 0 else 1 + 4 * finger + i - 1, 1 + 4 * finger + i)
-    for finger in range(5)
-    for i in range(4)
-)
-"""Pairs of joints (parent, child) that a skeleton drawing connects."""
 
 STORED_SIZE = (480, 270)
 """(width, height) to which larger frames are brought when a dataset is prepared."""
@@ -41,21 +29,19 @@ class DatasetSpec:
     name: str
     title: str
     hands: tuple[str, ...]
+    skeleton: Skeleton  # of each hand
     camera_space: Thresholds
     root_aligned: Thresholds
     evaluation_split: str  # the split whose actions are known and not trained on
     native_size: tuple[int, int]  # (width, height) of the original frames
     camera: tuple[float, float, float, float]  # fx, fy, cx, cy, pixels at `native_size`
     antialiased: bool  # whether the published figures' resize averages over the source pixels
-    published_action_accuracy: Mapping[str, float]  # per cent, from the paper's table
-    later_action_accuracy: Mapping[str, float]  # per cent, from work after the paper
-    published_pose: Mapping[str, Mapping[str, float]]  # hand -> metric -> the paper's HTT figure
     object_of_action: Mapping[str, str]  # of the published classes, in the order of their ids
 
     @property
     def num_joints(self) -> int:
         """Joints of all hands, in the order of `hands`."""
-        return JOINTS_PER_HAND * len(self.hands)
+        return len(self.skeleton.joints) * len(self.hands)
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -75,29 +61,22 @@ class DatasetSpec:
 
     def joints_of(self, hand: str) -> slice:
         """Where the joints of `hand` lie on a joints axis."""
-        start = JOINTS_PER_HAND * self.hands.index(hand)
-        return slice(start, start + JOINTS_PER_HAND)
+        count = len(self.skeleton.joints)
+        start = count * self.hands.index(hand)
+        return slice(start, start + count)
 
 
 FPHA = DatasetSpec(
     name="fpha",
     title="FPHA",
     hands=("right",),
+    skeleton=HAND,
     camera_space=Thresholds(80.0, 33),
     root_aligned=Thresholds(50.0, 21),
     evaluation_split="test",
     native_size=(1920, 1080),
     camera=(1395.749023, 1395.749268, 935.732544, 540.681030),
     antialiased=True,
-    published_action_accuracy={
-        "Joule-color": 66.78,
-        "Two-stream": 75.30,
-        "H+O": 82.43,
-        "Collaborative": 85.22,
-        "HTT": 94.09,
-    },
-    later_action_accuracy={"EffHandEgoNet": 94.43, "H2OTR": 98.4},
-    published_pose={"right": {"mepe": 15.81, "auc": 0.810, "mepe_ra": 12.13, "auc_ra": 0.763}},
     object_of_action=FPHA_OBJECT_OF_ACTION,
 )
 
@@ -105,31 +84,13 @@ H2O = DatasetSpec(
     name="h2o",
     title="H2O",
     hands=("left", "right"),
+    skeleton=HAND,
     camera_space=Thresholds(90.0, 37),
     root_aligned=Thresholds(50.0, 21),
     evaluation_split="val",
     native_size=(1280, 720),
     camera=(636.6593, 636.2520, 635.2839, 366.8740),
     antialiased=False,
-    published_action_accuracy={
-        "C2D": 70.66,
-        "I3D": 75.21,
-        "SlowFast": 77.69,
-        "H+O": 68.88,
-        "H2O w/ ST-GCN": 73.86,
-        "H2O w/ TA-GCN": 79.25,
-        "HTT": 86.36,
-    },
-    later_action_accuracy={
-        "H2OTR": 90.90,
-        "EffHandEgoNet": 91.32,
-        "SHARP": 91.73,
-        "HandFormer": 93.39,
-    },
-    published_pose={
-        "left": {"mepe": 35.02, "auc": 0.614, "mepe_ra": 16.59, "auc_ra": 0.674},
-        "right": {"mepe": 35.63, "auc": 0.604, "mepe_ra": 17.91, "auc_ra": 0.648},
-    },
     object_of_action=H2O_OBJECT_OF_ACTION,
 )
 

@@ -4,10 +4,11 @@ import os
 import pathlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 import jax
+
+from htt_jax.support.closing import Closing
 
 CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 
@@ -38,7 +39,7 @@ def options() -> dict[str, Any]:
     return {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 
 
-class CompiledAhead(Generic[Key]):
+class CompiledAhead(Closing, Generic[Key]):
     """A jitted function, compiled in the background for all shapes that it will be called with.
 
     A thread compiles one after another; what is needed before its turn is compiled at once.
@@ -57,15 +58,7 @@ class CompiledAhead(Generic[Key]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compile")
         self._programs = {key: self._thread.submit(self._compile, key) for key in arguments}
 
-    def __enter__(self) -> "CompiledAhead[Key]":
-        return self
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Gives up what has not been begun."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 

@@ -15,6 +15,7 @@ from jaxtyping import Array, Int, UInt8
 
 from htt_jax.data import cache
 from htt_jax.data.cache import FrameRows
+from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
@@ -30,7 +31,13 @@ class DeviceCache:
         rows: the order of the frames, which is what the loader reads.
     """
 
-    def __init__(self, mesh: Mesh, source: RecordSource, image_size: tuple[int, int]):
+    def __init__(
+        self,
+        mesh: Mesh,
+        source: RecordSource,
+        image_size: tuple[int, int],
+        reader: FrameReader = RGB,
+    ):
         """Decodes every frame of `source` at `image_size`, (width, height), once over all hosts.
 
         Raises:
@@ -39,11 +46,11 @@ class DeviceCache:
         self.rows = FrameRows.read(source)
         self._mesh = mesh
         share = -(-self.rows.count // mesh.size)  # of a device
-        shape = (share * mesh.size, *reversed(image_size), 3)
+        shape = (share * mesh.size, *reader.shape(image_size))
         cache.check_fits("device", source, shape, _available(mesh))
         placed = sharding.batch_sharding(mesh)
         parts = [
-            _fill(self.rows, source, place * share, (share, *shape[1:]), device)
+            _fill(self.rows, source, reader, place * share, (share, *shape[1:]), device)
             for place, device in enumerate(mesh.devices.flat)
             if device.process_index == jax.process_index()
         ]
@@ -92,6 +99,7 @@ def _write(
 def _fill(
     rows: FrameRows,
     source: RecordSource,
+    reader: FrameReader,
     start: int,
     shape: tuple[int, ...],
     device: jax.Device,
@@ -112,7 +120,8 @@ def _fill(
         pending.append((begin, np.empty((end - begin, *shape[1:]), np.uint8)))
         return pending[-1][1]
 
-    cache.fill(rows, source, start, max(start, min(start + shape[0], rows.count)), place)
+    stop = max(start, min(start + shape[0], rows.count))
+    cache.fill(rows, source, reader, start, stop, place)
     send()
     return pixels
 

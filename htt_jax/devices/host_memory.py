@@ -31,7 +31,7 @@ def keep_freed() -> None:
         return
     for parameter, value in _SETTINGS.items():
         mallopt(parameter, value)
-    # Small arrays are to find room here, behind which the heap goes on. They would otherwise be
+    # Small arrays are to find room here, after which the heap goes on. They would otherwise be
     # cut off the place that a step's large ones left, which the next step's would not fit into.
     library.malloc.restype = ctypes.c_void_p
     library.malloc.argtypes = [ctypes.c_size_t]

@@ -12,8 +12,7 @@ def over_frames(
     | Float[np.ndarray, "clips windows actions"],
     *,
     frames: int,
-    window: int,
-    spacing: int,
+    window_span: int,
 ) -> Float[np.ndarray, "frames actions"]:
     """Class probabilities at each raw frame: the mean over the clips begun so far (Sec. 3.4).
 
@@ -24,13 +23,12 @@ def over_frames(
         clip_start: first raw frame of each clip; one at least begins at frame 0.
         over_time: each clip's probabilities after each of its windows.
         frames: of the video.
-        window: t, frames of a clip that the pose block sees together.
-        spacing: raw frames between two neighbours in a clip.
+        window_span: raw frames from one window of a clip to the next.
     """
     total = np.zeros((frames, np.shape(over_time[0])[1]))
     for start, scores in zip(clip_start, over_time, strict=True):
         # The sum over the clips changes where a window begins; the changes are added up below.
-        begins = start + window * spacing * np.arange(len(scores))
+        begins = start + window_span * np.arange(len(scores))
         is_real = begins < frames
         total[begins[is_real]] += np.diff(scores.astype(np.float64), axis=0, prepend=0)[is_real]
     begun = np.bincount(clip_start, minlength=frames)

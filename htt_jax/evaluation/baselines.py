@@ -37,7 +37,7 @@ def fit_baselines(source: RecordSource) -> Baselines:
         InputError: a hand is annotated in no frame.
     """
     hands = len(source.spec.hands)
-    pose_sum = np.zeros((hands, source.spec.num_joints // hands, 3))
+    pose_sum = np.zeros((hands, len(source.spec.skeleton.joints), 3))
     pose_count = np.zeros(hands, np.int64)
     videos_of_action = np.zeros(len(source.action_names), np.int64)
     frames_of_object = np.zeros(len(source.object_names), np.int64)

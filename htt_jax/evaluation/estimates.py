@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from htt_jax.data.clips import ClipSpec, in_frame_order
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
@@ -102,18 +103,15 @@ class Collector:
     def __init__(
         self,
         frame_counts: Int[np.ndarray, " videos"],
-        *,
-        window: int,
-        spacing: int,
+        clips: ClipSpec,
         image_size: tuple[int, int],
     ):
         """Estimates of a split whose videos have `frame_counts` raw frames."""
         self._first = np.concatenate([[0], np.cumsum(frame_counts, dtype=np.int64)])
-        self._window = window
-        self._spacing = spacing
+        self._spec = clips
         self._image_size = image_size
-        self._times_met = np.zeros(self._first[-1], np.int32)
-        self._frames: dict[str, np.ndarray] = {}
+        self._frames: list[Int[np.ndarray, " real"]] = []  # of each clip, in all of the split
+        self._found: list[dict[str, np.ndarray]] = []  # of those frames
         self._intrinsics = np.zeros((len(frame_counts), 3, 3), np.float32)
         self._clips: list[tuple[int, int, int, np.ndarray]] = []
 
@@ -126,35 +124,32 @@ class Collector:
         video, start = int(clip["video"]), int(clip["start"])
         count = int(clip["valid"].sum())
         place = np.arange(count)
-        frames = self._first[video] + start + self._spacing * place
-        window = place // self._window
+        window = place // self._spec.window
         arrays = {
             "joints_3d": clip["estimated_joints_3d"],
             "target_3d": clip["joints_3d"],
             "hand_annotated": clip["hand_annotated"],
             "object": clip["estimated_object"],
             "object_probability": clip["object_probability"],
-            "window_position": (place % self._window).astype(np.int32),
-            "window_length": np.minimum(self._window, count - window * self._window).astype(
-                np.int32
-            ),
+            "window_position": (place % self._spec.window).astype(np.int32),
+            "window_length": np.minimum(
+                self._spec.window, count - window * self._spec.window
+            ).astype(np.int32),
         }
-        for name, array in arrays.items():
-            if name not in self._frames:
-                shape = (len(self._times_met), *array.shape[1:])
-                self._frames[name] = np.zeros(shape, array.dtype)
-            self._frames[name][frames] = array[:count]
-        self._times_met[frames] += 1
+        self._frames.append(self._first[video] + start + self._spec.spacing * place)
+        self._found.append({name: array[:count] for name, array in arrays.items()})
         self._intrinsics[video] = clip["intrinsics"]
         self._clips.append((video, start, count, clip["action_over_time"]))
 
     def result(self) -> Estimates:
         """All estimates, when every clip has been added."""
-        assert (self._times_met == 1).all(), "every frame must be met exactly once"
         clips = sorted(self._clips, key=lambda clip: clip[:2])
         video, start, count = (np.array([clip[i] for clip in clips], np.int32) for i in range(3))
         return Estimates(
-            **self._frames,
+            **{
+                name: in_frame_order(self._frames, [found[name] for found in self._found])
+                for name in self._found[0]
+            },
             first_frame=self._first,
             intrinsics=self._intrinsics,
             image_size=self._image_size,
@@ -162,6 +157,6 @@ class Collector:
             clip_start=start,
             clip_frames=count,
             action_over_time=np.stack([clip[3] for clip in clips]),
-            window=self._window,
-            spacing=self._spacing,
+            window=self._spec.window,
+            spacing=self._spec.spacing,
         )

@@ -7,12 +7,12 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from htt_jax import augment
+from htt_jax import measures
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.metrics import ActionMetrics, ObjectMetrics, PoseMetrics
-from htt_jax.runs.directory import DatasetFacts
-from htt_jax.training.step import Applicable, predict
+from htt_jax.systems import System
 
 Results: TypeAlias = dict[str, Any]
 EvaluationStep: TypeAlias = Callable[[Any, Mapping[str, jax.Array]], dict[str, jax.Array]]
@@ -20,14 +20,14 @@ EvaluationStep: TypeAlias = Callable[[Any, Mapping[str, jax.Array]], dict[str, j
 _LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
 
 
-def make_evaluation_step(model: Applicable, mesh: Mesh, *, details: bool = False) -> EvaluationStep:
+def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -> EvaluationStep:
     """A jitted function of (variables, uint8 batch): estimates and labels, whole on every host.
 
     With `details`, which metrics have no use for, also what `estimates.Collector` takes.
     """
 
     def step(variables: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        out = predict(model, variables, augment.to_inputs(batch))
+        out = system.estimates(variables, system.inputs(batch))
         found = {
             "estimated_joints_3d": out["joints_3d"],
             "estimated_object": out["object_probabilities"].argmax(axis=-1),
@@ -106,12 +106,10 @@ def results_of(
 
 def headline(results: Results) -> dict[str, float]:
     """The few numbers a run is judged by; poses in millimetres, averaged over the hands."""
-    numbers = {
-        "action_accuracy": results["action"]["accuracy"],
-        "object_accuracy": results["object"]["accuracy"],
-    }
-    for name, space in (("", "camera_space"), ("_ra", "root_aligned")):
-        for measure in ("mepe", "auc"):
-            values = [hand[space][measure] for hand in results["pose"].values()]
-            numbers[measure + name] = float(np.mean(values)) if values else None
-    return {name: number for name, number in numbers.items() if number is not None}
+    numbers = {}
+    for key, measure in measures.headline().items():
+        parts = results["pose"].values() if measure.is_of_poses else [results]
+        values = [value for value in map(measure.of, parts) if value is not None]
+        if values:
+            numbers[key] = float(np.mean(values))
+    return numbers

@@ -83,12 +83,13 @@ def open_split(
     batches = loader.eval_batches(
         source,
         **load_options(run.config) | {"image_size": run.dataset.image_size, "workers": workers},
+        reader=run.system.reader,
         batch_size=_batch_size(run, batch_size),
     )
     return SplitInference(
         run=run,
         source=source,
-        step=evaluation.make_evaluation_step(run.model, mesh, details=True),
+        step=evaluation.make_evaluation_step(run.system, mesh, details=True),
         batches=_with_progress(sharding.to_devices(mesh, batches), source, label),
     )
 

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from htt_jax import measures
+from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation.results import Results
+from htt_jax.measures import SPACES, Measure
 from htt_jax.support.words import counted
 
 _MISSING = ""
 HIDDEN = "hidden"
 """Accuracy of actions that are not known."""
-_SPACES = (("camera_space", ""), ("root_aligned", "-RA"))
 
 
 class TextTable(NamedTuple):
@@ -39,60 +41,61 @@ def headline_tables(report: Mapping[str, Any]) -> list[TextTable]:
 def pose_table(
     spec: DatasetSpec, hand: str, results: Results, baselines: Results, this_run: str
 ) -> TextTable:
-    """Errors and areas under the PCK curves of one hand, in both spaces.
-
-    Errors in millimetres; the ratio is of errors, so smaller is better.
-    """
+    """The measures of one hand, in both spaces; the ratio is of errors, so smaller is better."""
     found, constant = results["pose"][hand], baselines["pose"][hand]
-    published = spec.published_pose[hand]
+    of_paper = published.of(spec.name)
+    theirs = of_paper.pose.get(hand)
     ranges = {"camera_space": spec.camera_space, "root_aligned": spec.root_aligned}
     header = [f"{hand} hand, {counted(found['frames'], 'frame')}"]
-    rows = [[this_run], ["mean training pose"], ["ratio"], [f"HTT, published ({spec.title})"]]
-    for space, suffix in _SPACES:
-        header += [
-            f"MEPE{suffix} mm",
-            f"median{suffix} mm",
-            f"AUC{suffix} 0-{ranges[space].maximum:.0f} mm",
+    rows = [[this_run], ["mean training pose"], ["ratio"]]
+    if theirs:
+        rows.append([f"HTT, published ({of_paper.title})"])
+    for measure in (one for space in SPACES for one in measures.in_group(space)):
+        space = measure.place[0]
+        header.append(
+            f"{measure.title} 0-{ranges[space].maximum:.0f} mm"
+            if measure.of_curve
+            else measure.heading
+        )
+        cells = [
+            _cell(measure, measure.of(found)),
+            _cell(measure, measure.of(constant)),
+            _ratio(measure, found, constant) if measure.smaller_is_better else _MISSING,
         ]
-        for row, one in zip(rows[:2], (found, constant), strict=True):
-            row += [
-                f"{one[space]['mepe']:.2f}",
-                f"{one[space]['median']:.2f}",
-                f"{one[space]['auc']:.3f}",
-            ]
-        rows[2] += [_ratio(found[space], constant[space], key) for key in ("mepe", "median")]
-        rows[2].append(_MISSING)
-        key = suffix.lower().replace("-", "_")
-        rows[3] += [f"{published['mepe' + key]:.2f}", _MISSING, f"{published['auc' + key]:.3f}"]
+        if theirs:
+            cells.append(_cell(measure, theirs.get(measure.key)))
+        for row, cell in zip(rows, cells, strict=True):
+            row.append(cell)
     return TextTable(header, rows)
 
 
 def recognition_table(
     spec: DatasetSpec, results: Results, baselines: Results, this_run: str
 ) -> TextTable:
-    """Accuracies in per cent, with the published ones of actions."""
+    """How well actions and objects are recognised, with the published accuracies of actions."""
     action, objects = results["action"], results["object"]
+    columns = [*measures.in_group("action"), *measures.in_group("object")]
     hidden = len(action["per_video"]) - action["videos"]
     videos = f"{counted(action['videos'], 'video')}" if action["videos"] or not hidden else HIDDEN
     rows = [
         [
             name,
-            _percent(one["action"]["accuracy"]),
-            _percent(one["action"]["majority_vote_accuracy"]),
-            _percent(one["object"]["accuracy"]),
+            *(_cell(measure, measure.of(one), HIDDEN) for measure in columns),
         ]
         for name, one in ((this_run, results), ("most frequent class", baselines))
     ]
-    for name, accuracy in spec.published_action_accuracy.items():
-        rows.append([f"{name}, published ({spec.title})", f"{accuracy:.2f}", _MISSING, _MISSING])
-    for name, accuracy in spec.later_action_accuracy.items():
-        rows.append([f"{name}, later work ({spec.title})", f"{accuracy:.2f}", _MISSING, _MISSING])
-    header = [
-        "recognition",
-        f"action %, {videos}",
-        "by majority %",
-        f"object %, {counted(objects['frames'], 'frame')}",
-    ]
+    of_papers = published.of(spec.name)
+    for kind, accuracies in (
+        ("published", of_papers.action_accuracy),
+        ("later work", of_papers.later_action_accuracy),
+    ):
+        for name, accuracy in accuracies.items():
+            rows.append([f"{name}, {kind} ({of_papers.title})", *_of_action(accuracy, columns)])
+    counts = {"action": videos, "object": counted(objects["frames"], "frame")}
+    header = ["recognition"]
+    for measure in columns:  # what a group's figures are of stands over the first of them
+        count = counts.pop(measure.place[0], None)
+        header.append(f"{measure.heading}, {count}" if count else measure.heading)
     return TextTable(header, rows)
 
 
@@ -122,9 +125,13 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         f"Split {dataset['split']} of {dataset['directory']}: {videos}, {frames}.",
         "Baselines: the mean pose and the most frequent classes of the training split; ratio: this "
         "run's error by the mean pose's.",
-        f"Published: from the papers, on the test split of the real {spec.title}; for context, "
-        "not measured here.",
     ]
+    title = published.of(spec.name).title
+    if title:
+        found.append(
+            f"Published: from the papers, on the test split of the real {title}; for context, "
+            "not measured here."
+        )
     hidden = sum(entry["action"] < 0 for entry in report["results"]["action"]["per_video"])
     if hidden:
         found.append(f"The actions of {counted(hidden, 'video')} are hidden and not scored.")
@@ -133,9 +140,17 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _ratio(found: Mapping[str, float], constant: Mapping[str, float], key: str) -> str:
-    return f"{found[key] / constant[key]:.2f}" if constant[key] else _MISSING
+def _cell(measure: Measure, value: float | None, missing: str = _MISSING) -> str:
+    return missing if value is None else measure.shown(value)
 
 
-def _percent(accuracy: float | None) -> str:
-    return HIDDEN if accuracy is None else f"{100 * accuracy:.2f}"
+def _ratio(measure: Measure, found: Mapping[str, Any], constant: Mapping[str, Any]) -> str:
+    error, of_constant = measure.of(found), measure.of(constant)
+    return f"{error / of_constant:.2f}" if error is not None and of_constant else _MISSING
+
+
+def _of_action(per_cent: float, columns: Sequence[Measure]) -> list[str]:
+    """The cells of work that is known by its accuracy of actions alone."""
+    return [
+        f"{per_cent:.2f}" if measure.key == "action_accuracy" else _MISSING for measure in columns
+    ]

@@ -7,20 +7,12 @@ import numpy as np
 from jaxtyping import Float
 
 from htt_jax.models.htt import DEPTH_OFFSET
+from htt_jax.models.outputs import OF_NAME
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 
 LARGEST = 1e-4
 """Of an output's own size; float32 programs of this depth stay ten times below."""
-
-UNITS = {
-    "joints_2d": "pixels",
-    "depth": "m",
-    "joints_3d": "m",
-    "object_logits": "",
-    "action_logits": "",
-}
-"""The outputs of `models.htt.HTT` and their units."""
 
 _SEED = 1
 _CLIPS, _WINDOWS = 2, 2
@@ -52,18 +44,18 @@ def differences(expected: Arrays, found: Arrays, valid: np.ndarray) -> dict[str,
     """The largest difference of each output over real frames, in its own unit."""
     return {
         name: float(np.abs(_real(found, name, valid) - _real(expected, name, valid)).max())
-        for name in UNITS
+        for name in OF_NAME
     }
 
 
 def too_large(expected: Arrays, found: dict[str, float], valid: np.ndarray) -> list[str]:
     """The outputs whose difference is not small beside their size."""
-    scale = {name: float(np.abs(_real(expected, name, valid)).max()) for name in UNITS}
+    scale = {name: float(np.abs(_real(expected, name, valid)).max()) for name in OF_NAME}
     scale["depth"] = max(scale["depth"], DEPTH_OFFSET)
     # A comparison that NaN fails as well.
-    return [name for name in UNITS if not found[name] <= LARGEST * scale[name]]
+    return [name for name in OF_NAME if not found[name] <= LARGEST * scale[name]]
 
 
 def _real(outputs: Arrays, name: str, valid: np.ndarray) -> np.ndarray:
     x = np.asarray(outputs[name], np.float64)
-    return x if name == "action_logits" else x[valid]
+    return x[valid] if OF_NAME[name].is_of_frames else x

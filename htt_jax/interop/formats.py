@@ -11,11 +11,11 @@ import jax
 
 from htt_jax.interop import adam, imported, onnx, pytorch, stablehlo, weights
 from htt_jax.interop.agreement import Arrays
+from htt_jax.interop.opening import read_moments
 from htt_jax.models.htt import HTT
-from htt_jax.prediction.files import joint_names
 from htt_jax.runs.directory import to_json
-from htt_jax.runs.opening import TrainedRun, read_moments
-from htt_jax.training.step import Applicable
+from htt_jax.runs.opening import TrainedRun
+from htt_jax.systems import Applicable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,13 +84,13 @@ def _run_safetensors(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arr
 
 def _write_stablehlo(path: pathlib.Path, run: TrainedRun) -> None:
     assert isinstance(run.model, HTT)
-    facts = description(run) | {"joint_names": joint_names(run.dataset)}
+    facts = description(run) | {"joint_names": run.dataset.joint_names}
     stablehlo.write(path, run.model, run.variables, run.dataset.image_size, facts)
 
 
 def _run_stablehlo(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
     program = stablehlo.read(path)
-    return apply(dataclasses.replace(run, model=program), program.variables, inputs)
+    return apply(run.with_model(program), program.variables, inputs)
 
 
 def _write_onnx(path: pathlib.Path, run: TrainedRun) -> None:

@@ -7,18 +7,19 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import fpha, h2o
 from htt_jax.data import loader
+from htt_jax.data.clips import ClipSpec
 from htt_jax.data.records import RecordSource
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import SPECS, STORED_SIZE, DatasetSpec
 from htt_jax.interop import adam, pytorch, weights
 from htt_jax.interop.weights import WeightFile
-from htt_jax.runs.config import check_options, clip_options
-from htt_jax.runs.directory import DatasetFacts, Run, dataset_facts, exported_facts, from_json
+from htt_jax.runs.config import check_options, clip_spec
+from htt_jax.runs.directory import Run, dataset_facts, exported_facts, from_json
+from htt_jax.runs.options import get_config
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import sha256
 
-_CONFIGS = {"fpha": fpha.get_config, "h2o": h2o.get_config}
 # Read off the shapes, whatever a config says.
 _SIZES = ("width", "mlp_width", "pose_layers", "action_layers", "backbone_width")
 
@@ -79,7 +80,9 @@ class Imported:
 
     def default_config(self) -> ConfigDict:
         """The paper's config, with what the file was exported with."""
-        config = _CONFIGS[self.spec.name]()
+        config = get_config()
+        config.data.directory = f"data/{self.spec.name}"
+        config.eval.split = self.spec.evaluation_split
         config.model.dtype = "float32"  # as PyTorch computed with these weights
         if self.exported_run:
             config.update(self.exported_run.config)  # keeps types that JSON has not, as of tuples
@@ -111,7 +114,7 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
 
     Args:
         imported: the file.
-        config: what the shapes cannot tell: heads, window, clips, scales, training.
+        config: what the shapes cannot tell: heads, window, clips, training.
         source: the training split; None where there is none.
 
     Raises:
@@ -127,9 +130,7 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
     if source is not None:
         _check_dataset(imported, source)
         config.data.directory = str(source.directory)
-        steps_per_epoch = loader.steps_per_epoch(
-            source, **clip_options(config), batch_size=config.batch_size
-        )
+        steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
         dataset = dataset_facts(source, config.data.image_size)
         return Run(config, dataset, steps_per_epoch, origin, trained_by)
     if before:
@@ -147,9 +148,9 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
     )
 
 
-def _epoch_options(config: ConfigDict) -> dict[str, int]:
+def _epoch_options(config: ConfigDict) -> tuple[ClipSpec, int]:
     """What the number of steps of an epoch depends on, besides the dataset."""
-    return clip_options(config) | {"batch_size": config.batch_size}
+    return clip_spec(config), config.batch_size
 
 
 def _moments(file: WeightFile) -> tuple[adam.Moments | None, str]:

@@ -8,20 +8,12 @@ from typing import Any
 import jax
 from etils import epath
 
+from htt_jax import measures
 from htt_jax.evaluation.tables import markdown
-from htt_jax.interop.agreement import UNITS
+from htt_jax.models import outputs
 from htt_jax.runs import version
 from htt_jax.runs.opening import TrainedRun, metrics
 from htt_jax.support.files import atomic_write, sha256
-
-_HEADLINE = {
-    "action_accuracy": "action accuracy",
-    "object_accuracy": "object accuracy",
-    "mepe": "MEPE, mm",
-    "auc": "PCK-AUC",
-    "mepe_ra": "MEPE-RA, mm",
-    "auc_ra": "PCK-AUC-RA",
-}
 
 _RESUME = (
     "The published code's `--train_cont` looks for a pickled scheduler, which the file does not "
@@ -64,15 +56,15 @@ def _sections(
         f"RGB frames of {width}x{height}, `pixel / 255 - 0.5`, in clips of up to "
         f"{run.config.data.frames} frames, every {_ordinal(run.config.data.spacing)} frame of the "
         f"video, padded to whole windows of {run.config.model.window} and marked in `valid`; the "
-        "camera's matrix in pixels. Out come `joints_2d` (pixels), `depth` and `joints_3d` "
-        "(metres, camera space: x right, y down, z forward), `object_logits` of each frame and "
-        "`action_logits` of each clip. Joints: wrist, then thumb, index, middle, ring, little, "
-        "each from palm to tip" + ("; left hand first." if len(spec.hands) == 2 else ".")
+        "camera's matrix in pixels. Joints: "
+        f"{spec.skeleton.order}"
+        + (f"; hands: {', '.join(spec.hands)}." if len(spec.hands) > 1 else ".")
     )
+    yield markdown(outputs.TABLE_HEADER, outputs.TABLE)
     yield "## Results\n\n" + _results(run)
     yield "## Exported\n\n" + markdown(
         ["output", "largest difference when read back", "unit"],
-        [[name, f"{x:.2e}", UNITS[name]] for name, x in differences.items()],
+        [[name, f"{x:.2e}", outputs.OF_NAME[name].unit or ""] for name, x in differences.items()],
     )
     if to == "pytorch":
         yield _RESUME
@@ -88,8 +80,11 @@ def _results(run: TrainedRun) -> str:
     if not columns:
         return "This checkpoint has not been evaluated."
     rows = [
-        [title, *(f"{found[name]:.4g}" if name in found else "" for found in columns.values())]
-        for name, title in _HEADLINE.items()
+        [
+            f"{measure.heading}: {measure.meaning}",
+            *(measure.shown(found[key]) if key in found else "" for found in columns.values()),
+        ]
+        for key, measure in measures.headline().items()
     ]
     return markdown(["measure", *columns], rows)
 

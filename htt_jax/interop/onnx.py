@@ -1,7 +1,7 @@
 """ONNX files: the model with its weights in one file, for ONNX Runtime and what reads ONNX.
 
-Inputs are `image`, `valid` and `intrinsics`, outputs those of `htt_jax.models.htt.HTT` under the
-same names, shapes and units. The number of clips and of windows is free, the image size is not.
+Inputs are `image`, `valid` and `intrinsics`, outputs those of `htt_jax.models.outputs`. The number
+of clips and of windows is free, the image size is not.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from htt_jax.models import outputs
 from htt_jax.models.htt import HTT
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from htt_jax.interop import torch_model
 
 INPUTS = ("image", "valid", "intrinsics")
-OUTPUTS = ("joints_2d", "depth", "joints_3d", "object_logits", "action_logits")
+OUTPUTS = tuple(outputs.OF_NAME)
 _INSTALL = "pip install -e '.[onnx]'"
 # Axes of 1 would be taken for constants by torch.export.
 _EXAMPLE_CLIPS, _EXAMPLE_WINDOWS = 2, 3
@@ -136,7 +137,7 @@ def load(path: str | os.PathLike[str]) -> Callable[..., dict[str, np.ndarray]]:
 
     def run(image: np.ndarray, valid: np.ndarray, intrinsics: np.ndarray) -> dict[str, np.ndarray]:
         values = (np.asarray(image), np.asarray(valid), np.asarray(intrinsics))
-        outputs = session.run(list(OUTPUTS), dict(zip(INPUTS, values, strict=True)))
-        return dict(zip(OUTPUTS, outputs, strict=True))
+        found = session.run(list(OUTPUTS), dict(zip(INPUTS, values, strict=True)))
+        return dict(zip(OUTPUTS, found, strict=True))
 
     return run

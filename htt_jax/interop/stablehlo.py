@@ -26,6 +26,7 @@ from safetensors import numpy as safetensors
 
 from htt_jax.interop import stablehlo_description
 from htt_jax.models.htt import HTT, Outputs
+from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
@@ -87,10 +88,10 @@ def write(
     files = _files(path)
     weights = {
         # Made contiguous, because safetensors writes the memory as it lies there.
-        jax.tree_util.keystr(at, simple=True, separator="/"): np.ascontiguousarray(x)
-        for at, x in jax.tree_util.tree_leaves_with_path(jax.device_get(variables))
+        name: np.ascontiguousarray(x)
+        for name, x in trees.flatten(jax.device_get(variables)).items()
     }
-    program = _export(model, list(weights), variables, image_size)
+    program = _export(model, weights, image_size)
     contents = {"program": bytes(program.serialize()), "weights": safetensors.save(weights)}
     checked = {
         kind: {"file": files[kind].name, "bytes": len(content), "sha256": _sha256(content)}
@@ -147,23 +148,18 @@ def _files(path: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def _export(
-    model: HTT, names: list[str], variables: Mapping[str, Any], image_size: tuple[int, int]
+    model: HTT, weights: Mapping[str, np.ndarray], image_size: tuple[int, int]
 ) -> export.Exported:
     """`model.apply` on variables by flat names, for any number of clips and windows."""
-    leaves, tree = jax.tree.flatten(variables)
     clips, windows = export.symbolic_shape("clips, windows")
     frames = (clips, windows * model.window)
     width, height = image_size
 
     def htt(weights: Any, image: Any, valid: Any, intrinsics: Any) -> Any:
-        nested = jax.tree.unflatten(tree, [weights[name] for name in names])
-        return model.apply(nested, image, valid, intrinsics)
+        return model.apply(trees.unflatten(weights), image, valid, intrinsics)
 
     return export.export(jax.jit(htt), platforms=PLATFORMS)(
-        {
-            name: jax.ShapeDtypeStruct(x.shape, x.dtype)
-            for name, x in zip(names, leaves, strict=True)
-        },
+        {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in weights.items()},
         jax.ShapeDtypeStruct((*frames, height, width, 3), jnp.float32),
         jax.ShapeDtypeStruct(frames, bool),
         jax.ShapeDtypeStruct((*frames, 3, 3), jnp.float32),

@@ -6,6 +6,8 @@ from typing import Any
 import jax
 from jax import export
 
+from htt_jax.models.outputs import OUTPUTS
+
 FORMAT = "HTT as StableHLO"
 VERSION = 1
 
@@ -19,30 +21,10 @@ _ARRAYS = {
     "valid": (("clips", "frames"), None, "true where a frame is real, false where it is padding"),
     "intrinsics": (
         ("clips", "frames", "row", "column"),
-        "pixels of image",
+        "pixels",
         "camera matrix of each frame, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]",
     ),
-    "joints_2d": (
-        ("clips", "frames", "joints", "x y"),
-        "pixels of image",
-        "where each joint is in the frame; x right, y down",
-    ),
-    "depth": (
-        ("clips", "frames", "joints"),
-        "metres",
-        "distance of each joint from the camera along its optical axis",
-    ),
-    "joints_3d": (
-        ("clips", "frames", "joints", "x y z"),
-        "metres",
-        "each joint in camera space; x right, y down, z forward",
-    ),
-    "object_logits": (
-        ("clips", "frames", "objects"),
-        None,
-        "of each frame; see postprocessing",
-    ),
-    "action_logits": (("clips", "actions"), None, "of each clip; see postprocessing"),
+    **{x.name: (x.axes, x.unit, x.meaning) for x in OUTPUTS},
 }
 _OLDEST_JAX = "0.8.2"  # of those tried with a program written by 0.10.2
 _COMPATIBILITY = (

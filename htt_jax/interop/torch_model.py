@@ -103,10 +103,7 @@ class HTT(nn.Module):
             intrinsics: in pixels of `image`.
 
         Returns:
-            joints_2d (clips, frames, joints, 2): pixels.
-            depth (clips, frames, joints): metres.
-            joints_3d (clips, frames, joints, 3): metres, camera space.
-            object_logits (clips, frames, objects) and action_logits (clips, actions).
+            What `htt_jax.models.outputs` names, with axes and units.
 
         Raises:
             RuntimeError: the number of frames is not a multiple of `window`.

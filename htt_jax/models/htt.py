@@ -10,6 +10,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from htt_jax import camera
+from htt_jax.models.linear import linear
 from htt_jax.models.resnet import ResNet18
 from htt_jax.models.transformer import Encoder
 
@@ -22,13 +23,18 @@ DEPTH_OFFSET = 0.4  # metres; where a raw depth of zero lies
 ACTION_INPUTS = ("image", "pose", "object")
 """What the action block can be told of a frame, in the order of Eq. 5's concatenation here."""
 
-# PyTorch's default for linear layers, which the published heads keep.
-_dense = functools.partial(
-    nn.Dense, kernel_init=nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
-)
 # For poses and logits: bfloat16 would round them to whole pixels, and so would, nearly, the short
 # products that GPUs and TPUs make of float32 by default.
-_output = functools.partial(_dense, dtype=jnp.float32, precision=jax.lax.Precision.HIGHEST)
+_output = functools.partial(linear, dtype=jnp.float32, precision=jax.lax.Precision.HIGHEST)
+
+
+def pose_scales(width: int) -> dict[str, float]:
+    """`pixel_scale` and `depth_scale` of a model of frames so many pixels wide.
+
+    The paper's 100 pixels and 1e-4 metres suit its 480 pixels; at every width the same raw
+    numbers are then the same pose.
+    """
+    return {"pixel_scale": width / 4.8, "depth_scale": 0.048 / width}
 
 
 class PoseHead(nn.Module):
@@ -41,9 +47,9 @@ class PoseHead(nn.Module):
     def __call__(self, tokens: Float[Array, "*batch features"]) -> Float[Array, "*batch joints 3"]:
         """Returns raw coordinates in float32."""
         width = tokens.shape[-1]
-        x = nn.leaky_relu(_dense(width, dtype=self.dtype, name="linear1")(tokens), 0.01)
-        x = nn.leaky_relu(_dense(width, dtype=self.dtype, name="linear2")(x), 0.01)
-        x = _output(3 * self.num_joints, name="output")(x)
+        x = nn.leaky_relu(linear(width, width, dtype=self.dtype, name="linear1")(tokens), 0.01)
+        x = nn.leaky_relu(linear(width, width, dtype=self.dtype, name="linear2")(x), 0.01)
+        x = _output(width, 3 * self.num_joints, name="output")(x)
         return x.reshape(*x.shape[:-1], self.num_joints, 3)
 
 
@@ -56,8 +62,9 @@ class ObjectHead(nn.Module):
     @nn.compact
     def __call__(self, tokens: Float[Array, "*batch features"]) -> Float[Array, "*batch objects"]:
         """Returns logits in float32."""
-        x = _dense(tokens.shape[-1], dtype=self.dtype, name="linear1")(tokens)
-        return _output(self.num_objects, name="output")(x)
+        width = tokens.shape[-1]
+        x = linear(width, width, dtype=self.dtype, name="linear1")(tokens)
+        return _output(width, self.num_objects, name="output")(x)
 
 
 class HTT(nn.Module):
@@ -105,20 +112,21 @@ class HTT(nn.Module):
         """Names every part as its parameters are named."""
         self.backbone = ResNet18(self.backbone_width, dtype=self.dtype)
         if self.backbone.features != self.width:
-            self.image_projection = _dense(self.width, dtype=self.dtype)
+            self.image_projection = linear(self.backbone.features, self.width, dtype=self.dtype)
         if self.window > 1:
             self.pose_block = self._encoder(self.pose_layers, batch_axes=2)
         self.pose_head = PoseHead(self.num_joints, self.dtype)
         self.object_head = ObjectHead(self.num_objects, self.dtype)
         if self.cascaded:
             if "pose" in self.action_inputs:
-                self.pose_to_action = _dense(self.width, dtype=self.dtype)
+                self.pose_to_action = linear(2 * self.num_joints, self.width, dtype=self.dtype)
             if "object" in self.action_inputs:
-                self.object_to_action = _dense(self.width, dtype=self.dtype)
-            self.action_input = _dense(self.width, dtype=self.dtype)
+                self.object_to_action = linear(self.num_objects, self.width, dtype=self.dtype)
+            inputs = len(self.action_inputs) * self.width
+            self.action_input = linear(inputs, self.width, dtype=self.dtype)
         self.action_token = self.param("action_token", nn.initializers.normal(1.0), (self.width,))
         self.action_block = self._encoder(self.action_layers, batch_axes=1)
-        self.action_head = _output(self.num_actions)
+        self.action_head = _output(self.width, self.num_actions)
 
     def __call__(
         self,
@@ -137,10 +145,7 @@ class HTT(nn.Module):
             slot: where in packed images a frame is, for padding any place; None: not packed.
 
         Returns:
-            joints_2d (clips, frames, joints, 2): pixels.
-            depth (clips, frames, joints): metres.
-            joints_3d (clips, frames, joints, 3): metres, camera space.
-            object_logits (clips, frames, objects) and action_logits (clips, actions).
+            What `htt_jax.models.outputs` names, with axes and units.
 
         Raises:
             ValueError: the number of frames is not a multiple of `window`.
@@ -238,7 +243,7 @@ class HTT(nn.Module):
         parts = -(-len(image) // FRAMES_AT_ONCE)
         frames = -(-len(image) // parts)
         filler = ((0, frames * parts - len(image)), (0, 0), (0, 0), (0, 0))
-        # Parts lie across the frames, not one behind the other: so each has some of every device.
+        # Parts lie across the frames, not one after the other: so each has some of every device.
         crosswise = jnp.pad(image, filler).reshape(frames, parts, *image.shape[1:])
         constant = ("params", "batch_stats")
         in_turn = nn.scan(nn.remat(part), variable_broadcast=constant, in_axes=1, out_axes=1)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from htt_jax.models.convolution import convolve
+from htt_jax.models.processor import convolve, max_pool
 
 BATCH_NORM_EPSILON = 1e-5  # torchvision's
 STAGES = 4
@@ -14,7 +14,7 @@ BLOCKS_PER_STAGE = 2
 
 
 class ConvNorm(nn.Module):
-    """A convolution and the batch norm behind it, whose statistics are constants.
+    """A convolution and the batch norm after it, whose statistics are constants.
 
     With constant statistics the norm is an affine map of each channel, so its factor goes into the
     convolution's kernel: no pass over the activations, forward or backward, that a bias would not
@@ -50,6 +50,7 @@ class ConvNorm(nn.Module):
         var = self.variable("batch_stats", "var", jnp.ones, (self.features,))
         if self.calibrate:
             y = convolve(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
+            y = y.astype(jnp.float32)  # as all statistics are, whatever the computation's type
             mean.value, var.value = y.mean(axis=(0, 1, 2)), y.var(axis=(0, 1, 2))
         factor = scale * jax.lax.rsqrt(var.value + BATCH_NORM_EPSILON)
         x, kernel = x.astype(self.dtype), (kernel * factor).astype(self.dtype)
@@ -105,7 +106,7 @@ class ResNet18(nn.Module):
     ) -> Float[Array, "images channels_out"]:
         """Returns one float32 feature vector per image; pixels are `value / 255 - 0.5`."""
         x = ConvNorm(self.width, 7, 2, self.calibrate, self.dtype, name="conv1")(image)
-        x = _halve_by_maximum(_halve_by_maximum(nn.relu(x), axis=1), axis=2)
+        x = max_pool(nn.relu(x))
         for stage in range(STAGES):
             for block in range(BLOCKS_PER_STAGE):
                 x = BasicBlock(
@@ -116,20 +117,3 @@ class ResNet18(nn.Module):
                     name=f"layer{stage + 1}_{block}",
                 )(x)
         return x.mean(axis=(1, 2), dtype=jnp.float32)
-
-
-def _halve_by_maximum(x: Float[Array, "*size"], axis: int) -> Float[Array, "*halved"]:
-    """The maximum over windows of 3 at stride 2, padded by 1: max-pooling along one axis.
-
-    The gradient of XLA's own max-pooling scatters window by window; on a processor that took
-    longer than all convolutions together. This one is a few fused elementwise operations.
-    """
-    length = x.shape[axis]
-    padding = [(1, 1) if i == axis else (0, 0) for i in range(x.ndim)]
-    x = jnp.pad(x, padding, constant_values=-jnp.inf)
-    last = 2 * ((length - 1) // 2)
-    left, middle, right = (
-        jax.lax.slice_in_dim(x, offset, offset + last + 1, stride=2, axis=axis)
-        for offset in range(3)
-    )
-    return jnp.maximum(jnp.maximum(left, middle), right)

@@ -10,6 +10,8 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
+from htt_jax.models.linear import linear
+
 LAYER_NORM_EPSILON = 1e-5  # PyTorch's
 
 
@@ -93,8 +95,9 @@ class EncoderLayer(nn.Module):
         y = nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm1")(x)
         x = x + SelfAttention(self.heads, self.dtype, name="attention")(y, positions, visible)
         y = nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm2")(x)
-        y = nn.Dense(self.mlp_width, dtype=self.dtype, kernel_init=init, name="linear1")(y)
-        y = nn.Dense(x.shape[-1], dtype=self.dtype, kernel_init=init, name="linear2")(nn.relu(y))
+        width, options = x.shape[-1], {"dtype": self.dtype, "kernel_init": init}
+        y = linear(width, self.mlp_width, **options, name="linear1")(y)
+        y = linear(self.mlp_width, width, **options, name="linear2")(nn.relu(y))
         return x + y
 
 

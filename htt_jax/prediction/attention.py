@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from htt_jax.models.htt import HTT
-from htt_jax.training.step import Batch
+from htt_jax.systems import Batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Attention:
     """Weights of one video, means over the heads.
 
     Attributes:
-        action: from each clip's action token to each of its frames, in their order; 0 behind the
+        action: from each clip's action token to each of its frames, in their order; 0 after the
             clip's end. A row and what the token gives itself add up to 1.
         pose: within each window of the pose block, from each frame (rows) to each (columns), rows
             add up to 1; 0 where the window has no frame. None: the model has no pose block.
@@ -32,7 +32,7 @@ class Attention:
 def weights(model: HTT, variables: Mapping[str, Any], batch: Batch) -> dict[str, jax.Array]:
     """Attention weights of one batch of inputs, means over the heads of the final layers.
 
-    In one program with `train_step.predict` this costs next to nothing: what both compute, the
+    In one program with `System.estimates` this costs next to nothing: what both compute, the
     compiler computes once.
 
     Returns:

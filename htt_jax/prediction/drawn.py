@@ -99,11 +99,13 @@ def drawn(
 
     It is there when the block ends.
     """
+    spec = origin.dataset.spec
     renderer = Renderer(
         origin.image_size,
-        origin.dataset.spec.hands,
+        spec.hands,
+        spec.skeleton,
         depth_limits=colours.depth_limits(predictions.depth),
-        radius=view3d.radius_of(predictions.joints_3d),
+        radius=view3d.radius_of(predictions.joints_3d, spec.skeleton),
     )
     if len(predictions.frame_names) > 1:
         with VideoWriter(out / VIDEO_FILE, renderer.size, rate) as video:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from htt_jax.datasets.spec import JOINT_NAMES
+from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.models.outputs import OF_JOINTS
 from htt_jax.prediction.video import Predictions
-from htt_jax.runs.directory import DatasetFacts
 from htt_jax.support.files import atomic_write
 
 NPZ_FILE = "predictions.npz"
@@ -27,9 +27,7 @@ TOP_ACTIONS = 5
 _TOP_OF_FRAME = 3  # actions in each frame of the .json
 
 UNITS = {
-    "joints_2d": "pixels of the input, x right, y down",
-    "joints_3d": "metres, camera space: x right, y down, z forward",
-    "depth": "metres, along the viewing axis",
+    **{output.name: f"{output.unit}, {output.meaning}" for output in OF_JOINTS},
     "intrinsics": "pixels of the input",
     "seconds": "since the first frame",
 }
@@ -81,11 +79,6 @@ def top_actions(predictions: Predictions, names: Sequence[str]) -> list[dict[str
     return [{"name": name, "probability": probability} for name, probability in best.items()]
 
 
-def joint_names(dataset: DatasetFacts) -> list[str]:
-    """Of all joints, with their hand: 'right_index_2'."""
-    return [f"{hand}_{joint}" for hand in dataset.spec.hands for joint in JOINT_NAMES]
-
-
 def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
     found = {
         field.name: np.asarray(getattr(predictions, field.name))
@@ -99,7 +92,7 @@ def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
         "action_probabilities": predictions.action_probabilities,
         "action_names": np.array(origin.dataset.action_names),
         "object_names": np.array(origin.dataset.object_names),
-        "joint_names": np.array(joint_names(origin.dataset)),
+        "joint_names": np.array(origin.dataset.joint_names),
         "intrinsics": np.asarray(origin.intrinsics),
         "image_size": np.array(origin.image_size),
         "step": np.array(origin.step),
@@ -146,7 +139,7 @@ def _head(predictions: Predictions, origin: Origin) -> dict[str, Any]:
             "source": origin.intrinsics_source,
         },
         "units": UNITS,
-        "joint_names": list(JOINT_NAMES),
+        "joint_names": list(origin.dataset.spec.skeleton.joints),
     }
 
 
@@ -179,13 +172,11 @@ def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mappi
         ),
         "hands": {
             hand: {
-                "joints_2d": _rounded(
-                    predictions.joints_2d[frame, dataset.spec.joints_of(hand)], 2
-                ),
-                "depth": _rounded(predictions.depth[frame, dataset.spec.joints_of(hand)], 5),
-                "joints_3d": _rounded(
-                    predictions.joints_3d[frame, dataset.spec.joints_of(hand)], 5
-                ),
+                output.name: _rounded(
+                    getattr(predictions, output.name)[frame, dataset.spec.joints_of(hand)],
+                    output.decimals,
+                )
+                for output in OF_JOINTS
             }
             for hand in dataset.spec.hands
         },

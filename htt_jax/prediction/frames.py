@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from htt_jax.data.decode import decode_frame
+from htt_jax.data.decode import check_whole, decode_frame
 from htt_jax.datasets.spec import STORED_SIZE, DatasetSpec
 from htt_jax.support.errors import InputError
 
@@ -32,10 +32,6 @@ DEFAULT_RATE = Fraction(30)
 """Frames a second where nothing says how many there are; what FPHA and H2O were taken at."""
 
 _MAX_THREADS = 16
-_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND"}  # JPEG and PNG: first and last bytes
-_TAIL_BYTES = 1024  # some cameras write a little after the end
-
-
 _JITTER = 0.002  # seconds, by which container formats round the times of even steps
 
 
@@ -313,17 +309,10 @@ def _read_bytes(path: pathlib.Path) -> bytes:
 
 def _decode(encoded: bytes, from_size: Size, to_size: Size) -> Pixels:
     """The image of a JPEG or PNG file of `from_size` at `to_size`, not larger."""
-    _check_whole(encoded)
+    check_whole(encoded)
     image = np.empty((to_size[1], to_size[0], 3), np.uint8)
     decode_frame(encoded, from_size, image)
     return image
-
-
-def _check_whole(encoded: bytes) -> None:
-    """OpenCV returns what it can of a file that was cut short, so the end is looked for."""
-    for start, end in _ENDS.items():
-        if encoded.startswith(start) and end not in encoded[-_TAIL_BYTES:]:
-            raise ValueError("the file is cut short")
 
 
 def _unreadable(path: pathlib.Path, reason: str) -> InputError:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from htt_jax.devices import sharding
+from htt_jax.interop.opening import open_any
 from htt_jax.prediction import input_camera
 from htt_jax.prediction.frames import FrameSource, open_frames
 from htt_jax.prediction.video import Predictions, predict_video
-from htt_jax.runs.opening import TrainedRun, open_any
+from htt_jax.runs.opening import TrainedRun
 
 
 @dataclasses.dataclass(frozen=True)

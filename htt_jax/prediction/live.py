@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +26,10 @@ from htt_jax.prediction.frames import DEFAULT_RATE, Size
 from htt_jax.prediction.input_camera import InputCamera
 from htt_jax.prediction.online import FrameResult, OnlinePredictor
 from htt_jax.prediction.webcam import Camera, Captured
+from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
+from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
 from htt_jax.training.preemption import StopRequest
 from htt_jax.visual.scene import FrameScene, Renderer
@@ -69,8 +70,7 @@ def run(
         window = _open_window(f"camera {camera}", path)
         if window:
             stack.callback(window.close)
-        queued = trained.config.model.window * trained.config.data.spacing
-        source = stack.enter_context(Camera(camera, queued))
+        source = stack.enter_context(Camera(camera, clip_spec(trained.config).window_span))
         assumed = intrinsics(source.size)
         print(_camera_line(camera, source.size, assumed))
         predictor = OnlinePredictor(trained, source.size, assumed.matrix)
@@ -103,7 +103,7 @@ class Shown(NamedTuple):
     rate: float  # frames predicted a second, lately
 
 
-class LivePredictions:
+class LivePredictions(Closing):
     """Predicts a camera's frames in a thread, in which nothing has to wait for the screen.
 
     Iterate over it, once: frames when they are to be shown, at the pace they were taken at, and
@@ -136,12 +136,7 @@ class LivePredictions:
         self._work = self._pool.submit(self._predict)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Ends the thread, and closes the camera for it."""
         self._stopped.set()
         self._camera.close()
@@ -242,7 +237,8 @@ def _show(
     stop: StopRequest,
 ) -> int:
     """Draws until somebody ends it; returns the number of frames drawn."""
-    renderer = Renderer(camera.size, trained.dataset.spec.hands)
+    spec = trained.dataset.spec
+    renderer = Renderer(camera.size, spec.hands, spec.skeleton)
     video: VideoWriter | None = None
     count = 0
     with (
@@ -271,8 +267,8 @@ def _show(
 
 def _scene(shown: Shown, trained: TrainedRun, camera: Camera) -> FrameScene:
     result, scores = shown.result, shown.scores
-    config = trained.config
-    place = result.frame // config.data.spacing
+    clips = clip_spec(trained.config)
+    place = result.frame // clips.spacing
     best = int(result.object_probabilities.argmax())
     note = f"{shown.rate:.1f} frames/s    {time.monotonic() - shown.captured.seconds:.1f} s behind"
     return FrameScene(
@@ -287,7 +283,7 @@ def _scene(shown: Shown, trained: TrainedRun, camera: Camera) -> FrameScene:
         action_names=scores.names,
         action_probabilities=scores.probabilities,
         history=scores.history,
-        clip=(place % config.data.frames, config.data.frames),
-        window=(place % config.model.window, config.model.window),
+        clip=(place % clips.frames, clips.frames),
+        window=(place % clips.window, clips.window),
         note=f"{note}    {camera.dropped} dropped" if camera.dropped else note,
     )

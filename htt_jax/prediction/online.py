@@ -20,11 +20,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from htt_jax import augment, camera
+from htt_jax.data.clips import in_frame_order
 from htt_jax.devices import sharding
 from htt_jax.models.htt import HTT, Outputs
 from htt_jax.prediction import input_camera
 from htt_jax.prediction.frames import Resizer, Size
 from htt_jax.prediction.input_camera import GivenCamera
+from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
 
@@ -83,15 +85,15 @@ class OnlinePredictor:
         self._at_model = camera.scale_intrinsics(self._intrinsics, image_size, size).astype(
             np.float32
         )
-        self._frames = run.config.data.frames
-        self._window = run.config.model.window
-        self._spacing = run.config.data.spacing
+        self._clips = clip_spec(run.config)
         self._actions = len(run.dataset.action_names)
-        self.delay = self._window * self._spacing
+        self.delay = self._clips.window_span
         self._variables = run.variables
-        self._step, tokens = _compile(run.model, run.variables, self._frames, self._window, size)
+        self._step, tokens = _compile(
+            run.model, run.variables, self._clips.frames, self._clips.window, size
+        )
         # What a clip before left in them stays unseen, so that they are never cleared.
-        self._tokens = [tokens] * self._spacing
+        self._tokens = [tokens] * self._clips.spacing
         self.reset()
 
     def reset(self) -> None:
@@ -141,16 +143,16 @@ class OnlinePredictor:
             raise ValueError("the video is finished; reset() begins the next one")
         self._check(frame)
         number = self._pushed
-        place, clip = divmod(number, self._spacing)
-        in_window = place % self._window
+        place, clip = divmod(number, self._clips.spacing)
+        in_window = place % self._clips.window
         if in_window == 0:
             width, height = self._resizer.to_size
             # A new array for each window, since the device may still read from the last one.
-            self._filling[clip] = np.zeros((self._window, height, width, 3), np.uint8)
+            self._filling[clip] = np.zeros((self._clips.window, height, width, 3), np.uint8)
         self._filling[clip][in_window] = self._resizer(np.ascontiguousarray(frame))
         self._pushed += 1
-        if in_window == self._window - 1:
-            self._run_window(clip, place - in_window, self._window)
+        if in_window == self._clips.window - 1:
+            self._run_window(clip, place - in_window, self._clips.window)
         if self._pushed % self.delay == 0:
             return self._collect(self._pushed - self.delay, self.delay)
         return []
@@ -172,8 +174,8 @@ class OnlinePredictor:
             return []
         start = self._pushed - frames
         for clip in sorted(self._filling):
-            count = len(range(clip, frames, self._spacing))
-            self._run_window(clip, start // self._spacing, count)
+            count = len(range(clip, frames, self._clips.spacing))
+            self._run_window(clip, start // self._clips.spacing, count)
         return self._collect(start, frames)
 
     def _check(self, frame: np.ndarray) -> None:
@@ -195,9 +197,9 @@ class OnlinePredictor:
         self._tokens[clip], outputs = self._step(
             self._variables,
             self._tokens[clip],
-            np.int32(place % self._frames),
+            np.int32(place % self._clips.frames),
             self._filling.pop(clip),
-            np.arange(self._window) < count,
+            np.arange(self._clips.window) < count,
             self._at_model,
         )
         for output in outputs.values():
@@ -208,17 +210,18 @@ class OnlinePredictor:
         """Waits for a group's windows and puts their frames in order."""
         outputs = jax.device_get(self._running)
         self._running = []
-        if start % (self._frames * self._spacing) == 0:  # new clips have begun
+        if start % self._clips.span == 0:  # new clips have begun
             self._past += self._present.sum(axis=0, dtype=np.float64)
             self._past_clips += len(self._present)
             self._present = np.empty((len(outputs), self._actions), np.float32)
         for clip, output in enumerate(outputs):
             self._present[clip] = output["action_probabilities"]
 
+        # The clips took turns.
+        of_clips = [np.arange(clip, frames, self._clips.spacing) for clip in range(len(outputs))]
+
         def in_order(name: str) -> np.ndarray:
-            # The clips took turns, so that the frames lie column by column.
-            places = np.stack([output[name] for output in outputs], axis=1)
-            return places.reshape(-1, *places.shape[2:])[:frames]
+            return in_frame_order(of_clips, [output[name] for output in outputs])
 
         joints_2d, depth = in_order("joints_2d") * self._pixel_factor, in_order("depth")
         joints_3d = camera.unproject(joints_2d, depth, self._intrinsics)

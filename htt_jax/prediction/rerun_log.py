@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from htt_jax.datasets.spec import BONES, JOINT_NAMES
 from htt_jax.prediction.drawn import Sink, leading_actions
 from htt_jax.prediction.files import Origin
 from htt_jax.prediction.video import Predictions
@@ -146,10 +145,11 @@ def _log_constants(rr: Any, recording: Any, origin: Origin) -> None:
         image_plane_distance=_PLANE,
     )
     recording.log("camera", camera, static=True)
-    joint_colours = colours.finger_colours(1)
-    bone_colours = joint_colours[[child for _, child in BONES]]
-    for hand in origin.dataset.spec.hands:
-        labels = [f"{hand} {readable(joint)}" for joint in JOINT_NAMES]
+    spec = origin.dataset.spec
+    joint_colours = colours.finger_colours(spec.skeleton, 1)
+    bone_colours = joint_colours[[child for _, child in spec.skeleton.bones]]
+    for hand in spec.hands:
+        labels = [f"{hand} {readable(joint)}" for joint in spec.skeleton.joints]
         look = {"colors": joint_colours, "labels": labels, "show_labels": False}
         for path, points, strips, joint, bone in (
             (f"{_IMAGE}/{hand}", rr.Points2D, rr.LineStrips2D, _JOINT_2D, _BONE_2D),
@@ -202,9 +202,10 @@ def _log_frame(rr: Any, recording: Any, origin: Origin, scene: FrameScene) -> No
     bgr = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
     jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))[1].tobytes()
     recording.log(_IMAGE, rr.EncodedImage(contents=jpeg, media_type="image/jpeg"))
-    bones = np.array(BONES)
-    for hand in origin.dataset.spec.hands:
-        joints = origin.dataset.spec.joints_of(hand)
+    spec = origin.dataset.spec
+    bones = np.array(spec.skeleton.bones, np.int64).reshape(-1, 2)
+    for hand in spec.hands:
+        joints = spec.joints_of(hand)
         pixels, points = scene.joints_2d[joints], scene.joints_3d[joints]
         path = f"{_IMAGE}/{hand}"
         recording.log(f"{path}/joints", rr.Points2D.from_fields(positions=pixels))

@@ -15,16 +15,19 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from htt_jax import augment, camera
-from htt_jax.data.clips import clip_frames, clip_table
+from htt_jax.data.clips import clip_frames, clip_table, in_frame_order
+from htt_jax.data.decode import RGB
 from htt_jax.evaluation import action_scores
 from htt_jax.evaluation.finite import check_finite
 from htt_jax.models.htt import HTT
 from htt_jax.prediction import attention
 from htt_jax.prediction.attention import Attention
 from htt_jax.prediction.frames import Frame, Frames, Resizer
+from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
-from htt_jax.training.step import Applicable, predict
+from htt_jax.support.errors import InputError
+from htt_jax.systems import System
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +74,11 @@ def predict_video(
         intrinsics: of its camera, pixels at the size of its frames.
 
     Raises:
-        InputError: a frame cannot be read, or the model gives values that are not finite.
+        InputError: the model takes other frames, one cannot be read, or the model gives values
+            that are not finite.
     """
+    if run.system.reader != RGB:
+        raise InputError(f"{run.workdir} takes other frames than RGB images; evaluate it instead")
     size = run.dataset.image_size
     resizer = Resizer(run.dataset.spec, frames.size, size)
     at_model = camera.scale_intrinsics(intrinsics, frames.size, size).astype(np.float32)
@@ -80,7 +86,7 @@ def predict_video(
     collected = _Collected(run, np.array(frames.size) / size, intrinsics)
     running: _Block | None = None
     with progress.bar(total=frames.count, unit="frame", label="predicting") as bar:
-        for block in _blocks(images, run.config.data.frames * run.config.data.spacing):
+        for block in _blocks(images, clip_spec(run.config).span):
             before, running = running, _start(run, block, at_model)
             if before:
                 collected.add(before)
@@ -100,7 +106,7 @@ def predict_video(
 
 @functools.partial(jax.jit, static_argnums=0)  # compiled once for all videos of a size
 def _step(
-    model: Applicable,
+    system: System,
     variables: Any,
     image: UInt8[Array, "slots height width 3"],
     slot: Int[Array, "clips frames"],
@@ -113,9 +119,10 @@ def _step(
         "intrinsics": jnp.broadcast_to(intrinsics, (*valid.shape, 3, 3)),
         "slot": slot,
     }
+    model = system.model
     if not isinstance(model, HTT):  # an exported program takes clips only
         inputs["image"] = inputs["image"][slot]
-    found = predict(model, variables, inputs)
+    found = system.estimates(variables, inputs)
     del found["joints_3d"]  # made of the others, at the video's own size
     if isinstance(model, HTT):
         found |= attention.weights(model, variables, inputs)
@@ -143,26 +150,18 @@ def _start(
     intrinsics: Float[np.ndarray, "3 3"],
 ) -> _Block:
     """Sends the clips of a block to the device; does not wait for them."""
-    window = run.config.model.window
-    table = clip_table(
-        np.array([len(block)]),
-        window=window,
-        frames=run.config.data.frames,
-        spacing=run.config.data.spacing,
-        training=False,
-    )
+    clips = clip_spec(run.config)
+    table = clip_table(np.array([len(block)]), clips, training=False)
     # Padding changes nothing, so that clips are only padded to whole windows.
-    places = -(-int(table[:, 2].max()) // window) * window
-    rows = [
-        clip_frames(int(start), int(count), frames=places, spacing=run.config.data.spacing)
-        for _, start, count in table
-    ]
+    places = -(-int(table[:, 2].max()) // clips.window) * clips.window
+    padded = dataclasses.replace(clips, frames=places)
+    rows = [clip_frames(int(start), int(count), padded) for _, start, count in table]
     # As many slots as places, so that nearly all blocks share one compiled program.
     height, width = block[0].image.shape[:2]
     pixels = np.zeros((len(rows) * places, height, width, 3), np.uint8)
     np.stack([frame.image for frame in block], out=pixels[: len(block)])
     slot, valid = (np.stack(arrays) for arrays in zip(*rows, strict=True))
-    outputs = _step(run.model, run.variables, pixels, slot.astype(np.int32), valid, intrinsics)
+    outputs = _step(run.system, run.variables, pixels, slot.astype(np.int32), valid, intrinsics)
     return _Block(
         names=[frame.name for frame in block],
         seconds=[frame.seconds for frame in block],
@@ -180,8 +179,7 @@ class _Collected:
         pixel_factor: Float[np.ndarray, "2"],
         intrinsics: Float[np.ndarray, "3 3"],
     ):
-        self._window = run.config.model.window
-        self._spacing = run.config.data.spacing
+        self._clips = clip_spec(run.config)
         self._pixel_factor = pixel_factor
         self._intrinsics = intrinsics
         self._names: list[str] = []
@@ -217,11 +215,12 @@ class _Collected:
                 starts,
                 [outputs["action_over_time"] for outputs in self._outputs],
                 frames=len(self._names),
-                window=self._window,
-                spacing=self._spacing,
+                window_span=self._clips.window_span,
             ).astype(np.float32),
-            frame_clip=self._in_order(np.repeat(np.arange(len(counts)), counts)),
-            frame_place=self._in_order(np.concatenate([np.arange(count) for count in counts])),
+            frame_clip=in_frame_order(
+                self._frames, [np.full(count, clip) for clip, count in enumerate(counts)]
+            ),
+            frame_place=in_frame_order(self._frames, [np.arange(count) for count in counts]),
             clip_start=starts,
             clip_frames=counts,
             clip_action_probabilities=np.stack(
@@ -232,11 +231,4 @@ class _Collected:
 
     def _by_frame(self, name: str) -> np.ndarray:
         """An output of every real frame."""
-        pairs = zip(self._frames, self._outputs, strict=True)
-        return self._in_order(np.concatenate([out[name][: len(frames)] for frames, out in pairs]))
-
-    def _in_order(self, clip_by_clip: np.ndarray) -> np.ndarray:
-        """Puts what is of the real frames of one clip after another in the video's order."""
-        ordered = np.empty_like(clip_by_clip)
-        ordered[np.concatenate(self._frames)] = clip_by_clip
-        return ordered
+        return in_frame_order(self._frames, [outputs[name] for outputs in self._outputs])

@@ -5,13 +5,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from types import TracebackType
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from htt_jax.prediction.frames import Pixels, Size
+from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
 
 _WANTED_SIZE = (1280, 720)  # of the shape of FPHA's and H2O's frames
@@ -24,7 +24,7 @@ class Captured(NamedTuple):
     seconds: float
 
 
-class Camera:
+class Camera(Closing):
     """The frames of a camera; iterate over it, once.
 
         with Camera(0, queued=4) as camera:
@@ -64,19 +64,6 @@ class Camera:
         # Begins at once: cameras would give frames of long ago to whom is late.
         self._thread = threading.Thread(target=self._read, name="camera", daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> "Camera":
-        """It is open already."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Closes the camera."""
-        self.close()
 
     def __iter__(self) -> Iterator[Captured]:
         """Frames as they come, until the camera stops or is closed."""

@@ -6,30 +6,21 @@ batch_stats) and `training` (step and Adam's moments).
 
 import contextlib
 import math
-import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
 from absl import logging
 from etils import epath
 from orbax.checkpoint import v1 as ocp
 
+from htt_jax import measures
+from htt_jax.runs.state import TrainState
+from htt_jax.support import trees
+from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
-from htt_jax.training.step import TrainState
-
-SMALLER_IS_BETTER = {
-    "action_accuracy": False,
-    "object_accuracy": False,
-    "mepe": True,
-    "auc": False,
-    "mepe_ra": True,
-    "auc_ra": False,
-}
-"""The metrics by which a checkpoint can be the best, and which way (`evaluation.headline`)."""
 
 
-class Checkpoints:
+class Checkpoints(Closing):
     """The checkpoints of one run: the newest few and the best one."""
 
     def __init__(
@@ -40,7 +31,7 @@ class Checkpoints:
         Args:
             directory: one sub-directory per step.
             keep: how many of the newest stay.
-            best_metric: of `SMALLER_IS_BETTER`; the checkpoint with its best value stays too.
+            best_metric: of `measures.headline`; the checkpoint with its best value stays too.
             read_only: nothing on disk is created or removed, so that a run which is writing
                 there at this moment is left in peace.
 
@@ -59,15 +50,7 @@ class Checkpoints:
         )
         self._best_metric = best_metric
 
-    def __enter__(self) -> "Checkpoints":
-        return self
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Waits until everything is on disk."""
         self._checkpointer.close()
 
@@ -85,7 +68,7 @@ class Checkpoints:
         }
         if not steps:
             return max(self.steps, default=None)
-        sign = -1 if SMALLER_IS_BETTER[self._best_metric] else 1
+        sign = -1 if measures.headline()[self._best_metric].smaller_is_better else 1
         return max(steps, key=lambda step: (sign * steps[step], step))
 
     def save(
@@ -192,10 +175,10 @@ class Checkpoints:
     def _check_shapes(self, step: int, part: str, abstract: Any) -> None:
         """Orbax would report another model's checkpoint as an unreadable one."""
         metadata = self._checkpointer.checkpointables_metadata(step).metadata[part]
-        found = {_name(path): x.shape for path, x in jax.tree.leaves_with_path(metadata)}
+        found = {name: x.shape for name, x in trees.flatten(metadata).items()}
         if not found:  # Orbax passes over metadata that is cut off
             raise ValueError(f"the metadata of its {part} cannot be read")
-        wanted = {_name(path): x.shape for path, x in jax.tree.leaves_with_path(abstract)}
+        wanted = {name: x.shape for name, x in trees.flatten(abstract).items()}
         for name in sorted(found.keys() | wanted.keys()):
             if found.get(name) != wanted.get(name):
                 raise InputError(
@@ -205,7 +188,7 @@ class Checkpoints:
 
 
 def _best(metric: str) -> Any:
-    smaller_is_better = SMALLER_IS_BETTER[metric]
+    smaller_is_better = measures.headline()[metric].smaller_is_better
     worst = math.inf if smaller_is_better else -math.inf
     return ocp.training.preservation_policies.BestN(
         get_metric_fn=lambda metrics: metrics.get(metric, worst),
@@ -213,10 +196,6 @@ def _best(metric: str) -> Any:
         n=1,
         keep_checkpoints_without_metrics=False,
     )
-
-
-def _name(path: tuple[Any, ...]) -> str:
-    return "/".join(str(getattr(key, "key", key)) for key in path)
 
 
 def _one_line(error: Exception) -> str:

@@ -1,43 +1,13 @@
 """From a config to the objects it describes, with every mistake named."""
 
-import dataclasses
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from htt_jax.augment import AugmentOptions
-from htt_jax.losses import LossWeights
-from htt_jax.models.htt import ACTION_INPUTS, HTT
-from htt_jax.runs.checkpoint import SMALLER_IS_BETTER
-from htt_jax.runs.directory import DatasetFacts
+from htt_jax.data.clips import ClipSpec
+from htt_jax.runs.options import OPTIONS, Option
 from htt_jax.support.errors import InputError
-
-_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-AUTO = "auto"
-CACHES = ("none", "host", "device")
-_AT_LEAST_ONE = (
-    "epochs",
-    "batch_size",
-    "data.frames",
-    "data.spacing",
-    "model.window",
-    "model.width",
-    "model.heads",
-    "model.mlp_width",
-    "model.pose_layers",
-    "model.action_layers",
-    "model.backbone_width",
-    "optimizer.decay_epochs",
-    "checkpoint.every_steps",
-    "checkpoint.keep",
-    "eval.every_epochs",
-    "eval.batch_size",
-    "log.every_steps",
-)
-_ABOVE_ZERO = ("optimizer.learning_rate", "optimizer.decay_factor")
-_Options = TypeVar("_Options")
 
 
 def check(config: ConfigDict) -> None:
@@ -58,22 +28,30 @@ def check_options(config: ConfigDict) -> None:
     Raises:
         InputError: names the option, its value and what it must be.
     """
-    for name in _AT_LEAST_ONE:
-        if _lookup(config, name) < 1:
-            raise InputError(f"config.{name}={_lookup(config, name)} must be at least 1")
-    for name in _ABOVE_ZERO:
-        if not _lookup(config, name) > 0:
-            raise InputError(f"config.{name}={_lookup(config, name)} must be above 0")
-    _check_data(config)
-    _check_model(config)
-    if config.checkpoint.best_metric not in SMALLER_IS_BETTER:
-        raise InputError(
-            f"config.checkpoint.best_metric={config.checkpoint.best_metric!r} must be one of "
-            f"{', '.join(SMALLER_IS_BETTER)}"
-        )
+    for option in OPTIONS:
+        _check_value(option, _lookup(config, option.name))
+    _check_clips(config)
+    _check_width(config)
 
 
-def _check_data(config: ConfigDict) -> None:
+def _check_value(option: Option, value: Any) -> None:
+    """Checks the bounds and choices that the table of options has."""
+    where = f"config.{option.name}={value!r}"
+    if option.least is not None and value < option.least:
+        raise InputError(f"{where} must be at least {option.least}")
+    if option.above is not None and not value > option.above:
+        raise InputError(f"{where} must be above {option.above}")
+    if option.kind == tuple[str, ...]:
+        if not value or not set(value) <= set(option.choices):
+            raise InputError(
+                f"config.{option.name}={tuple(value)} must name one or more of "
+                f"{', '.join(option.choices)}"
+            )
+    elif option.choices and value not in option.choices:
+        raise InputError(f"{where} must be one of {', '.join(option.choices)}")
+
+
+def _check_clips(config: ConfigDict) -> None:
     frames, window, size = config.data.frames, config.model.window, config.data.image_size
     if frames % window:
         raise InputError(
@@ -84,25 +62,9 @@ def _check_data(config: ConfigDict) -> None:
         raise InputError(
             f"config.data.image_size={tuple(size)} must be (width, height), both above 0"
         )
-    if config.data.cache not in CACHES:
-        raise InputError(
-            f"config.data.cache={config.data.cache!r} must be one of {', '.join(CACHES)}"
-        )
-    if config.data.workers < 0:
-        raise InputError(f"config.data.workers={config.data.workers} must be at least 0")
 
 
-def _check_model(config: ConfigDict) -> None:
-    if config.model.dtype not in (*_DTYPES, AUTO):
-        raise InputError(
-            f"config.model.dtype={config.model.dtype!r} must be one of {', '.join(_DTYPES)}, {AUTO}"
-        )
-    unknown = set(config.model.action_inputs) - set(ACTION_INPUTS)
-    if unknown or not config.model.action_inputs:
-        raise InputError(
-            f"config.model.action_inputs={tuple(config.model.action_inputs)} must name one or "
-            f"more of {', '.join(ACTION_INPUTS)}"
-        )
+def _check_width(config: ConfigDict) -> None:
     width, heads = config.model.width, config.model.heads
     if width % heads or width % 2:  # half of the position table is sines, half cosines
         raise InputError(
@@ -128,39 +90,16 @@ def check_devices(config: ConfigDict, devices: int) -> None:
             )
 
 
-def fast_dtype() -> str:
-    """The type of computation that suits the devices at hand."""
-    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
-
-
-def make_model(config: ConfigDict, dataset: DatasetFacts) -> HTT:
-    """The model of `config` for the joints and classes of `dataset`."""
-    dtype = fast_dtype() if config.model.dtype == AUTO else config.model.dtype
-    options = config.model.to_dict() | {
-        "dtype": _DTYPES[dtype],
-        "action_inputs": tuple(config.model.action_inputs),
-    }
-    return HTT(
-        num_joints=dataset.spec.num_joints,
-        num_actions=len(dataset.action_names),
-        num_objects=len(dataset.object_names),
-        **options,
-    )
-
-
-def clip_options(config: ConfigDict) -> dict[str, int]:
-    """How videos are cut into clips, as `htt_jax.data.loader` takes it."""
-    return {
-        "window": config.model.window,
-        "frames": config.data.frames,
-        "spacing": config.data.spacing,
-    }
+def clip_spec(config: ConfigDict) -> ClipSpec:
+    """How videos are cut into clips."""
+    return ClipSpec(config.model.window, config.data.frames, config.data.spacing)
 
 
 def load_options(config: ConfigDict) -> dict[str, Any]:
     """How this process loads its share of the clips, as `htt_jax.data.loader` takes it."""
     size = config.data.image_size
-    return clip_options(config) | {
+    return {
+        "clips": clip_spec(config),
         "image_size": None if size is None else (size[0], size[1]),
         "workers": config.data.workers,
         "process_index": jax.process_index(),
@@ -169,23 +108,7 @@ def load_options(config: ConfigDict) -> dict[str, Any]:
     }
 
 
-def loss_weights(config: ConfigDict) -> LossWeights:
-    """The factors of the loss terms."""
-    return _from_section(LossWeights, config.loss)
-
-
-def augment_options(config: ConfigDict) -> AugmentOptions | None:
-    """The ranges of the augmentation; None when it is off."""
-    return _from_section(AugmentOptions, config.augment) if config.augment.enabled else None
-
-
-def _from_section(cls: type[_Options], section: ConfigDict) -> _Options:
-    """A dataclass from the options of its fields' names."""
-    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    return cls(**{name: section[name] for name in names})
-
-
-def _lookup(config: ConfigDict, name: str) -> float:
+def _lookup(config: ConfigDict, name: str) -> Any:
     section = config
     for part in name.split("."):
         section = section[part]

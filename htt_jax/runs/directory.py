@@ -11,55 +11,17 @@ import jax
 from etils import epath
 from ml_collections import ConfigDict
 
-from configs import default
 from htt_jax.data.records import RecordSource
-from htt_jax.datasets import spec as datasets
+from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.runs.options import OPTIONS, get_config, without_derived
 from htt_jax.runs.schema import check
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 
 CHECKPOINTS = "checkpoints"
 _RUN_FILE = "run.json"
-# What may differ from one start of a run to the next without changing what it computes, or follows
-# from the rest.
-_FREE = (
-    "steps_per_epoch",
-    "trained_by",
-    "epochs",
-    "data.directory",
-    "data.workers",
-    "data.cache",
-    "model.rematerialise",
-    "init.",
-    "mesh.",
-    "checkpoint.",
-    "eval.",
-    "log.",
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class DatasetFacts:
-    """What a checkpoint must know of the dataset it was trained on.
-
-    Attributes:
-        name: of the dataset's kind, see `htt_jax.datasets`.
-        action_names: by class.
-        object_names: by class.
-        image_size: (width, height) of the frames the model sees.
-        fingerprint: of the training split's content; None where it is not known.
-    """
-
-    name: str
-    action_names: tuple[str, ...]
-    object_names: tuple[str, ...]
-    image_size: tuple[int, int]
-    fingerprint: str | None
-
-    @property
-    def spec(self) -> datasets.DatasetSpec:
-        """Hands, joints and metric ranges."""
-        return datasets.spec(self.name)
+# What may differ from one start of a run to the next.
+_FREE = {"steps_per_epoch", "trained_by"} | {f"config.{x.name}" for x in OPTIONS if x.free}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,10 +103,11 @@ def from_json(text: str, where: str) -> Run:
         fingerprint=facts.get("fingerprint"),
     )
     # Options that came later are as they were before there was a choice.
-    defaults = json.loads(default.get_config().to_json())
-    config = trees.flatten(defaults) | trees.flatten(content["config"])
+    defaults = json.loads(get_config().to_json())
+    config = trees.flatten(defaults, ".") | trees.flatten(content["config"], ".")
+    config = without_derived(config, dataset.image_size[0])
     return Run(
-        ConfigDict(trees.unflatten(config)),
+        ConfigDict(trees.unflatten(config, ".")),
         dataset,
         steps_per_epoch=content.get("steps_per_epoch"),
         imported_from=content.get("imported_from"),
@@ -212,8 +175,7 @@ def _check_same(workdir: epath.PathLike, there: Run, here: Run) -> None:
         )
     before, now = (trees.flatten(json.loads(to_json(run)), ".") for run in (there, here))
     for name in sorted(before.keys() | now.keys()):
-        option = name.removeprefix("config.")
-        if before.get(name) != now.get(name) and not option.startswith(_FREE):
+        if before.get(name) != now.get(name) and name not in _FREE:
             raise InputError(
                 f"{workdir} holds another run: {name} is {before.get(name)!r} there and "
                 f"{now.get(name)!r} here; continue it as it was, or take a new --workdir"

@@ -1,34 +1,25 @@
-"""Opens what was trained: a run, finished or going on, or a file; the model and its variables."""
+"""Opens a run, finished or going on: its description, the model and its variables."""
 
 import dataclasses
-import json
-import pathlib
 from typing import Any
 
-import jax
 import optax
 from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from htt_jax import systems
 from htt_jax.data.records import RecordSource
-from htt_jax.devices import sharding
-from htt_jax.interop import adam, imported, stablehlo
-from htt_jax.models.htt import HTT
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.runs.checkpoint import Checkpoints
-from htt_jax.runs.config import make_model
 from htt_jax.runs.directory import (
     CHECKPOINTS,
-    DatasetFacts,
     Run,
-    exported_facts,
-    from_json,
     read,
 )
+from htt_jax.runs.state import abstract_state
 from htt_jax.support.errors import InputError
-from htt_jax.training import initialise
-from htt_jax.training import optimizer as optim
-from htt_jax.training.step import Applicable
+from htt_jax.systems import Applicable, System
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,16 +29,25 @@ class TrainedRun:
     Attributes:
         workdir: of the run, or the file it was exported to.
         description: config, dataset, where it began.
-        model: of `config` and `dataset`; an exported program has the same `apply`.
-        variables: what `model.apply` takes, on every device of the mesh it was opened for.
+        system: of `config` and `dataset`; its model may be an exported program.
+        variables: what the model takes, on every device of the mesh it was opened for.
         step: of the checkpoint the variables come from.
     """
 
     workdir: str
     description: Run
-    model: Applicable
+    system: System
     variables: dict[str, Any]
     step: int
+
+    @property
+    def model(self) -> Applicable:
+        """The system's."""
+        return self.system.model
+
+    def with_model(self, model: Applicable) -> "TrainedRun":
+        """The same run, another form of its model."""
+        return dataclasses.replace(self, system=self.system.with_model(model))
 
     @property
     def config(self) -> ConfigDict:
@@ -69,95 +69,30 @@ def open_run(workdir: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRu
         InputError: there is no run, no such checkpoint, or it cannot be read.
     """
     run = read(workdir)
-    model = make_model(run.config, run.dataset)
-    model = model.clone(rematerialise=False)  # there is no gradient to compute
+    config = run.config.copy_and_resolve_references()
+    config.model.rematerialise = False  # there is no gradient to compute
+    system = systems.make(config, run.dataset)
     # Adam's moments stay unread, so any optimizer will do.
-    abstract = initialise.abstract_state(model, optax.identity(), mesh)
-    with _checkpoints(workdir, run) as checkpoints:
+    abstract = abstract_state(system, optax.identity(), mesh)
+    with open_checkpoints(workdir, run) as checkpoints:
         found, variables = checkpoints.restore_variables(abstract.variables, step)
-    return TrainedRun(str(workdir), run, model, variables, found)
-
-
-def read_moments(run: TrainedRun) -> adam.Moments:
-    """Adam's moments of the checkpoint that `run` was opened with.
-
-    Raises:
-        InputError: the checkpoint cannot be read.
-    """
-    assert isinstance(run.model, HTT)
-    optimizer = optim.adam(optax.constant_schedule(0.0))
-    mesh = jax.tree.leaves(run.variables)[0].sharding.mesh
-    abstract = initialise.abstract_state(run.model, optimizer, mesh)
-    with _checkpoints(run.workdir, run.description) as checkpoints:
-        state = checkpoints.restore_state(abstract, run.step)
-    found = jax.device_get(optim.moments(state.opt_state))
-    return adam.Moments(int(found.count), _learning_rate(run), found.mu, found.nu)
-
-
-def _learning_rate(run: TrainedRun) -> float:
-    """Of the step behind the checkpoint's; the first one's where epochs cannot be told."""
-    steps = run.description.steps_per_epoch
-    if steps is None:
-        return run.config.optimizer.learning_rate
-    return float(optim.step_decay(**run.config.optimizer, steps_per_epoch=steps)(run.step))
+    return TrainedRun(str(workdir), run, system, variables, found)
 
 
 def metrics(run: TrainedRun) -> dict[str, float]:
     """The headline of the evaluation that the run's checkpoint was saved with, if any."""
-    with _checkpoints(run.workdir, run.description) as checkpoints:
+    with open_checkpoints(run.workdir, run.description) as checkpoints:
         return checkpoints.metrics(run.step)
 
 
-def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
-    """The model of a run's directory, or of a file that was exported from one or from PyTorch.
-
-    Args:
-        path: a run's directory, `.pth`, `.safetensors` or `.stablehlo`.
-        step: of the checkpoint; None for the best one. A file holds just one.
-        mesh: where the variables are to lie.
-
-    Raises:
-        InputError: there is no such thing, or it cannot be read.
-    """
-    if not str(path):  # which is the folder one is in, as a path
-        raise InputError("no run is named; name a run's folder or a file of weights")
-    if epath.Path(path).is_dir():
-        return open_run(path, step, mesh)
-    if not epath.Path(path).exists():
-        raise InputError(f"no such run or file: {path}; name a run's folder or a file of weights")
-    if step is not None:
-        raise InputError(f"{path} holds one checkpoint; leave step {step} away")
-    if epath.Path(path).suffix == stablehlo.SUFFIX:
-        return _open_program(pathlib.Path(path), mesh)
-    if epath.Path(path).suffix == ".onnx":
-        raise InputError(f"{path} is for ONNX runtimes; name the run it was exported from")
-    found = imported.read(str(path))
-    run = imported.make_run(found, found.default_config(), None)
-    return TrainedRun(
-        str(path),
-        run,
-        make_model(run.config, run.dataset),
-        jax.device_put(found.variables, sharding.replicated(mesh)),
-        found.step or (found.moments.steps if found.moments else 0),
-    )
-
-
-def _checkpoints(workdir: epath.PathLike, run: Run) -> Checkpoints:
+def open_checkpoints(workdir: epath.PathLike, run: Run) -> Checkpoints:
+    """The checkpoints of a run, which may still be going on, to read only."""
     return Checkpoints(
         epath.Path(workdir) / CHECKPOINTS,
         keep=run.config.checkpoint.keep,
         best_metric=run.config.checkpoint.best_metric,
         read_only=True,
     )
-
-
-def _open_program(path: pathlib.Path, mesh: Mesh) -> TrainedRun:
-    program = stablehlo.read(path)
-    text = json.dumps(program.facts)
-    run = from_json(text, str(path))
-    variables = jax.device_put(program.variables, sharding.replicated(mesh))
-    step = exported_facts(text, str(path)).step
-    return TrainedRun(str(path), run, program, variables, step or 0)
 
 
 def check_same_classes(trained_on: DatasetFacts, source: RecordSource) -> None:

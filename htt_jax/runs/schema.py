@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from configs import default
 from htt_jax.datasets.spec import SPECS
+from htt_jax.runs.options import FORMER, OPTIONS
 from htt_jax.support import trees
 
 
@@ -27,11 +27,13 @@ def check(content: Any) -> None:
 
 
 def _check_config(config: Mapping[str, Any]) -> None:
-    options, known = trees.flatten(config, "."), trees.flatten(default.get_config().to_dict(), ".")
-    for name, value in options.items():
+    known = {option.name: option for option in (*OPTIONS, *FORMER)}
+    for name, value in trees.flatten(config, ".").items():
         if name not in known:
-            raise ValueError(f"config.{name} is no option (configs/default.py has all)")
-        is_right, expected = _EMPTY[name] if name in _EMPTY else _KINDS[type(known[name])]
+            raise ValueError(f"config.{name} is no option (htt_jax/runs/options.py has all)")
+        is_right, expected = _KINDS[known[name].kind]
+        if known[name].default is None:
+            is_right, expected = _or_none(is_right), f"{expected} or null"
         _expect(is_right(value), f"config.{name}", expected, value)
 
 
@@ -90,15 +92,11 @@ _FIELDS: dict[str, _Rule] = {
     "step": _COUNT,
     "adam_steps": _COUNT,
 }
-_KINDS: dict[type, _Rule] = {
+_KINDS: dict[Any, _Rule] = {
     bool: (lambda x: isinstance(x, bool), "true or false"),
     int: (_is_integer, "a whole number"),
     float: (_is_number, "a number"),
     str: (_is_text, "text"),
-    tuple: (_are_texts, "a list of names"),
-}
-# Options that are not set by default, which tells no type.
-_EMPTY: dict[str, _Rule] = {
-    "data.directory": (_or_none(_is_text), "text or null"),
-    "data.image_size": (_or_none(_is_size), f"{_SIZE} or null"),
+    tuple[str, ...]: (_are_texts, "a list of names"),
+    tuple[int, int]: (_is_size, _SIZE),
 }

@@ -10,10 +10,10 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from htt_jax.devices import host_memory
 from htt_jax.support.errors import InputError
 
 _BROKEN_PIPE = 141  # exit status of what SIGPIPE ends
+_OPTIONS = "htt_jax/runs/options.py"
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -33,18 +33,19 @@ class ArgumentParser(argparse.ArgumentParser):
         super().__init__(formatter_class=HelpFormatter, allow_abbrev=False, **options)
 
 
-def run(main: Callable[[], object]) -> None:
+def run(main: Callable[[], object], prepare: Callable[[], object] | None = None) -> None:
     """Runs `main`; bad input becomes one line on stderr and exit status 2, Ctrl-C status 130.
 
     Whoever reads what is printed may stop reading, as `head` does: this ends `main` quietly.
+
+    Args:
+        main: the command.
+        prepare: makes the process ready for it: `devices.process.prepare` where JAX is used.
     """
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # Grain reads absl flags in its worker processes
-    host_memory.keep_freed()
-    if "jax" in sys.modules:  # which data preparation does without
-        from htt_jax.devices import compilation
-
-        compilation.keep_programs()
+    if prepare is not None:
+        prepare()
     try:
         main()
         sys.stdout.flush()
@@ -90,14 +91,14 @@ def explained_flags() -> Iterator[None]:
     except (AttributeError, KeyError) as error:  # how a ConfigDict refuses an unknown option
         reason = error.args[0].args[0] if isinstance(error.args[0], KeyError) else error.args[0]
         raise InputError(
-            f"unknown config option {': '.join(reason.splitlines())} (configs/default.py has all)"
+            f"unknown config option {': '.join(reason.splitlines())} ({_OPTIONS} has all)"
         ) from error
     except OSError as error:
         reason = str(error.__cause__ or error).splitlines()[-1].strip()
         raise InputError(f"cannot load the --config file: {reason}") from error
     except (flags.Error, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{reason}; see --help, and configs/default.py for the config") from error
+        raise InputError(f"{reason}; see --help, and {_OPTIONS} for the config") from error
 
 
 def _report(error: InputError) -> int:

@@ -16,11 +16,11 @@ def flatten(tree: Mapping[str, Any], separator: str = "/") -> dict[str, Any]:
     return flat
 
 
-def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """`flatten` with slashes turned round."""
+def unflatten(flat: Mapping[str, Any], separator: str = "/") -> dict[str, Any]:
+    """`flatten` turned round."""
     tree: dict[str, Any] = {}
     for name, leaf in flat.items():
-        *parents, last = name.split("/")
+        *parents, last = name.split(separator)
         node = tree
         for parent in parents:
             node = node.setdefault(parent, {})

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from htt_jax.data import loader
 from htt_jax.data.cache import HostCache
+from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import sharding
 from htt_jax.devices.device_cache import DeviceCache
@@ -18,9 +19,14 @@ _SLOT_ARRAYS = ("image", "slot_clip", "slot_frame")
 
 
 def train_batches(
-    config: ConfigDict, source: RecordSource, mesh: Mesh, first_step: int, steps: int
+    config: ConfigDict,
+    source: RecordSource,
+    mesh: Mesh,
+    first_step: int,
+    steps: int,
+    reader: FrameReader = RGB,
 ) -> tuple[Iterator[DeviceBatch], tuple[int, ...]]:
-    """Batches on the devices from the one behind `first_step` on, without end.
+    """Batches on the devices from the one after `first_step` on, without end.
 
     With `config.data.cache`, the whole split is decoded first.
 
@@ -34,12 +40,17 @@ def train_batches(
     size = loader.checked_size(source, options["image_size"])
     on_devices = None
     if config.data.cache == "host":
-        options["cache"] = HostCache.fill(source, size)
+        options["cache"] = HostCache.fill(source, size, reader)
     elif config.data.cache == "device":
-        on_devices = DeviceCache(mesh, source, size)
+        on_devices = DeviceCache(mesh, source, size, reader)
         options["cache"] = on_devices.rows
     batches = loader.train_batches(
-        source, **options, batch_size=config.batch_size, seed=config.seed, first_step=first_step
+        source,
+        **options,
+        reader=reader,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        first_step=first_step,
     )
     placed = sharding.to_devices(mesh, batches)
     if on_devices:

@@ -1,22 +1,23 @@
 """Metrics of a run as files: JSON lines always, TensorBoard beside them."""
 
 import json
-import types
 from collections.abc import Mapping
 
 import numpy as np
 from etils import epath
 from tensorboardX import SummaryWriter
 
+from htt_jax.support.closing import Closing
+
 JSON_LINES = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 
 
-class MetricLog:
+class MetricLog(Closing):
     """Appends scalars to `metrics.jsonl` and to TensorBoard event files."""
 
     def __init__(self, workdir: epath.PathLike, first_step: int):
-        """Continues the logs of `workdir` behind `first_step`.
+        """Continues the logs of `workdir` after `first_step`.
 
         What an interrupted run logged of later steps, which are now done again, is dropped.
         """
@@ -30,15 +31,7 @@ class MetricLog:
             str(epath.Path(workdir) / TENSORBOARD), purge_step=first_step + 1
         )
 
-    def __enter__(self) -> "MetricLog":
-        return self
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Closes both logs."""
         self._file.close()
         self._tensorboard.close()

@@ -3,7 +3,6 @@
 import collections
 import math
 import time
-import types
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from htt_jax.data.records import RecordSource
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.evaluation.results import Results, headline
 from htt_jax.support import progress
+from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
 from htt_jax.training.logs import MetricLog
 
@@ -26,7 +26,7 @@ class _Pending(NamedTuple):
     batch: DeviceBatch
 
 
-class Monitor:
+class Monitor(Closing):
     """Reads each step's metrics a little after the step was started, so the devices never wait."""
 
     def __init__(
@@ -50,15 +50,7 @@ class Monitor:
         self._frames = 0.0
         self._waited = 0.0
 
-    def __enter__(self) -> "Monitor":
-        return self
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Closes the progress bar."""
         self._bar.close()
 

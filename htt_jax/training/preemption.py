@@ -6,8 +6,10 @@ import types
 import jax
 from jax.experimental import multihost_utils
 
+from htt_jax.support.closing import Closing
 
-class StopRequest:
+
+class StopRequest(Closing):
     """While open, SIGTERM and SIGINT ask for a stop instead of ending the process at once.
 
     A second signal of the same kind does end it.
@@ -24,12 +26,7 @@ class StopRequest:
                 self._previous[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Puts the earlier handlers back."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]

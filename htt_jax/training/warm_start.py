@@ -8,10 +8,11 @@ import jax
 from etils import epath
 from jax.sharding import Mesh
 
+from htt_jax.interop.opening import open_any
 from htt_jax.models.htt import HTT
-from htt_jax.runs.opening import open_any
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.systems import System
 
 # The parts whose sizes depend on the joints or classes.
 _OF_THE_DATASET = (
@@ -24,7 +25,7 @@ _OF_THE_DATASET = (
 
 
 def pretrained_model(
-    path: str, model: HTT, expected: Mapping[str, Any], mesh: Mesh
+    path: str, system: System, expected: Mapping[str, Any], mesh: Mesh
 ) -> dict[str, Any]:
     """Variables of a trained model: of a run's best checkpoint, or of a file of weights.
 
@@ -33,15 +34,15 @@ def pretrained_model(
 
     Args:
         path: of the run's directory, or of the file.
-        model: to be trained.
+        system: to be trained.
         expected: the variables to be filled, or their shapes.
         mesh: they lie on.
 
     Raises:
         InputError: it cannot be read, or is of another model.
     """
-    source = open_any(path, None, mesh)
-    if not isinstance(source.model, HTT):
+    source, model = open_any(path, None, mesh), system.model
+    if not isinstance(source.model, HTT) or not isinstance(model, HTT):
         raise InputError(
             f"config.init.checkpoint={path} is a program that cannot be trained; name a run or a "
             "file of weights"

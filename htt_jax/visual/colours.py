@@ -11,17 +11,17 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from htt_jax.datasets.spec import FINGERS
+from htt_jax.datasets.skeleton import Skeleton
 
 RGB: TypeAlias = tuple[int, int, int]
 
-FINGER: dict[str, RGB] = dict(
-    zip(
-        FINGERS,
-        ((194, 70, 42), (230, 159, 0), (18, 192, 142), (70, 114, 250), (164, 100, 166)),
-        strict=True,
-    )
-)
+FINGER: dict[str, RGB] = {
+    "thumb": (194, 70, 42),
+    "index": (230, 159, 0),
+    "middle": (18, 192, 142),
+    "ring": (70, 114, 250),
+    "little": (164, 100, 166),
+}
 WRIST: RGB = (214, 219, 226)
 
 HAND: dict[str, RGB] = {"left": (70, 114, 250), "right": (230, 159, 0)}
@@ -60,10 +60,18 @@ def hex_code(colour: RGB) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def finger_colours(hands: int) -> UInt8[np.ndarray, "joints 3"]:
+def of_fingers(hand: Skeleton) -> dict[str, RGB]:
+    """The colour of each finger; of one that is none of the usual five, one of those left."""
+    return assign(FINGER, tuple(hand.fingers))
+
+
+def finger_colours(hand: Skeleton, hands: int) -> UInt8[np.ndarray, "joints 3"]:
     """The colour of each joint of so many hands, by finger; the wrist is grey."""
-    one = [WRIST, *(FINGER[finger] for finger in FINGERS for _ in range(4))]
-    return np.tile(np.array(one, np.uint8), (hands, 1))
+    colour_of = of_fingers(hand)
+    one = np.tile(np.array(WRIST, np.uint8), (len(hand.joints), 1))
+    for finger, joints in hand.fingers.items():
+        one[list(joints)] = colour_of[finger]
+    return np.tile(one, (hands, 1))
 
 
 def depth_colours(

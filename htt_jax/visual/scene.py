@@ -1,6 +1,6 @@
 """Composes one picture of a video: the frame with its skeletons, the hand in 3D, the scores.
 
-    renderer = Renderer((1920, 1080), hands=("right",), depth_limits=(0.3, 0.6))
+    renderer = Renderer((1920, 1080), ("right",), HAND, depth_limits=(0.3, 0.6))
     with VideoWriter(path, renderer.size, rate) as video:
         for scene in scenes:
             video.write(renderer.render(scene))
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from htt_jax.datasets.spec import FINGERS, JOINTS_PER_HAND
+from htt_jax.datasets.skeleton import Skeleton
 from htt_jax.visual import colours, panels, skeleton, text
 from htt_jax.visual.drawing import Canvas, Resized, at_size, disc, resize
 from htt_jax.visual.layout import Box, layout_for
@@ -80,6 +80,7 @@ class Renderer:
         self,
         image_size: tuple[int, int],
         hands: Sequence[str],
+        hand: Skeleton,
         *,
         depth_limits: tuple[float, float] = colours.DEFAULT_DEPTH_LIMITS,
         radius: float | None = None,
@@ -89,6 +90,7 @@ class Renderer:
         Args:
             image_size: (width, height) of its frames.
             hands: in the order of their joints, as `DatasetSpec.hands`.
+            hand: the joints of each, as `DatasetSpec.skeleton`.
             depth_limits: (near, far) between which colours tell the depth, metres; of a whole
                 video: `colours.depth_limits`.
             radius: shown in the 3D view around the hands, metres; of a whole video:
@@ -96,8 +98,9 @@ class Renderer:
         """
         self._hands = tuple(hands)
         self._depth_limits = depth_limits
-        self._joints = JOINTS_PER_HAND * len(hands)
-        self._view = View3D(smallest_radius(self._joints) if radius is None else radius)
+        self._hand = hand
+        self._joints = len(hand.joints) * len(hands)
+        self._view = View3D(smallest_radius(len(hands)) if radius is None else radius, hand)
         self._boxes = layout_for(image_size)
         self.size = self._boxes.size
         left, top, right, bottom = self._boxes.timeline
@@ -127,7 +130,7 @@ class Renderer:
         view = _cut(canvas, self._boxes.view)
         title = "Hand in 3D" if len(self._hands) == 1 else "Hands in 3D"
         panels.draw_title(view, title, f"grid {_length(self._view.grid)}")
-        _draw_finger_legend(view)
+        _draw_finger_legend(view, self._hand)
         panels.draw_title(_cut(canvas, self._boxes.object), "Object")
         panels.draw_title(_cut(canvas, self._boxes.actions), "Action")
         for box in (self._boxes.object, self._boxes.actions, self._boxes.status):
@@ -142,9 +145,9 @@ class Renderer:
         pixels = at_size(scene.joints_2d, (scene.image.shape[1], scene.image.shape[0]), size)
         depth = np.full(len(pixels), np.nan) if scene.depth is None else scene.depth
         tints = colours.depth_colours(depth, self._depth_limits)
-        skeleton.draw(canvas, pixels, tints, depth=depth)
+        skeleton.draw(canvas, pixels, tints, self._hand, depth=depth)
         if len(self._hands) > 1:
-            skeleton.draw_hand_letters(canvas, pixels, self._hands)
+            skeleton.draw_hand_letters(canvas, pixels, self._hands, self._hand)
         if scene.depth is not None:
             skeleton.draw_depth_legend(canvas, self._depth_limits, corner=(12, 12))
 
@@ -155,7 +158,7 @@ class Renderer:
         if not np.isfinite(pixels).any():
             panels.draw_hint(canvas[_TITLE:], "no hand")
         if len(self._hands) > 1:
-            skeleton.draw_hand_letters(canvas, pixels, self._hands)
+            skeleton.draw_hand_letters(canvas, pixels, self._hands, self._hand)
 
     def _draw_object(self, canvas: Canvas, scene: FrameScene) -> None:
         if scene.object_name:
@@ -183,13 +186,13 @@ class Renderer:
                 right = panels.draw_meter(row, label, *progress, right=right) - 24
 
 
-def _draw_finger_legend(canvas: Canvas) -> None:
+def _draw_finger_legend(canvas: Canvas, hand: Skeleton) -> None:
     baseline = canvas.shape[0] - 12
-    widths = [18 + text.width(finger, _LETTERS - 1) for finger in FINGERS]
-    gap = (canvas.shape[1] - 2 * MARGIN - sum(widths)) / (len(FINGERS) - 1)
+    widths = [18 + text.width(finger, _LETTERS - 1) for finger in hand.fingers]
+    gap = (canvas.shape[1] - 2 * MARGIN - sum(widths)) / max(len(widths) - 1, 1)
     x = float(MARGIN)
-    for finger, width in zip(FINGERS, widths, strict=True):
-        disc(canvas, (x + 5, baseline - 4), colours.FINGER[finger], 5)
+    for (finger, colour), width in zip(colours.of_fingers(hand).items(), widths, strict=True):
+        disc(canvas, (x + 5, baseline - 4), colour, 5)
         text.draw(canvas, finger, (x + 16, baseline), size=_LETTERS - 1, colour=colours.MUTED)
         x += width + gap
 

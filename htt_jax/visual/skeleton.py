@@ -5,13 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from htt_jax.datasets.spec import BONES, FINGERS, JOINTS_PER_HAND
+from htt_jax.datasets.skeleton import Skeleton
 from htt_jax.visual import colours, text
 from htt_jax.visual.colours import RGB
 from htt_jax.visual.drawing import Canvas, disc, drawable, line
-
-MIDDLE_BASE = 1 + 4 * FINGERS.index("middle")
-"""The joint of a hand where its middle finger begins."""
 
 _PIECES = 4  # of a bone between joints of two colours
 
@@ -20,6 +17,7 @@ def draw(
     canvas: Canvas,
     joints_2d: Float[np.ndarray, "joints 2"],
     joint_colours: UInt8[np.ndarray, "joints 3"],
+    hand: Skeleton,
     *,
     depth: Float[np.ndarray, " joints"] | None = None,
     thickness: int | None = None,
@@ -31,8 +29,9 @@ def draw(
 
     Args:
         canvas: RGB, drawn upon.
-        joints_2d: pixels of `canvas`, 21 joints for each hand, in the order of the datasets.
+        joints_2d: pixels of `canvas`, hand by hand.
         joint_colours: bones run from the one joint's colour to the other's.
+        hand: the joints of each hand.
         depth: of the joints, metres; what is nearer covers what is farther. None: all at one.
         thickness: of the bones, pixels; None: to suit the size of `canvas`.
         outline: its colour.
@@ -41,7 +40,7 @@ def draw(
         thickness = _suitable_thickness(canvas)
     there = drawable(joints_2d)
     away = np.zeros(len(joints_2d)) if depth is None else np.where(np.isfinite(depth), depth, 0)
-    bones = _bones(len(joints_2d))
+    bones = _bones(len(joints_2d), hand)
     bones = bones[there[bones].all(axis=1)]
     bones = bones[np.argsort(-away[bones].sum(axis=1), kind="stable")]
     cuts, shades = _cut_bones(joints_2d[bones], joint_colours[bones])
@@ -66,18 +65,22 @@ def draw(
 
 
 def draw_hand_letters(
-    canvas: Canvas, joints_2d: Float[np.ndarray, "joints 2"], hands: Sequence[str]
+    canvas: Canvas,
+    joints_2d: Float[np.ndarray, "joints 2"],
+    hands: Sequence[str],
+    hand: Skeleton,
 ) -> None:
-    """Writes L or R beside the wrist of each of `hands` that is there.
+    """Writes its initial, L or R, beside the wrist of each of `hands` that is there.
 
     It goes to the side away from the middle finger, and onto the canvas if the wrist is outside.
     """
+    palm = [hand.root, hand.palm]
     size = max(11, round(min(canvas.shape[:2]) / 38))
     last = np.array(canvas.shape[1::-1]) - 1
     for name, joints in zip(hands, np.split(joints_2d, len(hands)), strict=True):
-        wrist, middle = joints[[0, MIDDLE_BASE]]
+        wrist, middle = joints[palm]
         shows = (joints >= 0) & (joints <= last)
-        if not drawable(joints[[0, MIDDLE_BASE]]).all() or not shows.all(axis=1).any():
+        if not drawable(joints[palm]).all() or not shows.all(axis=1).any():
             continue
         away = wrist - middle
         centre = wrist + 1.5 * size * away / max(float(np.linalg.norm(away)), 1.0)
@@ -121,10 +124,10 @@ def _suitable_thickness(canvas: Canvas) -> int:
     return max(1, round(min(canvas.shape[:2]) / 150))
 
 
-def _bones(joints: int) -> Int[np.ndarray, "bones 2"]:
-    """Pairs of joints of all hands."""
-    starts = np.arange(0, joints, JOINTS_PER_HAND)
-    return (starts[:, None, None] + np.array(BONES)).reshape(-1, 2)
+def _bones(joints: int, hand: Skeleton) -> Int[np.ndarray, "bones 2"]:
+    """Pairs of joints of all hands, which have so many `joints` together."""
+    starts = np.arange(0, joints, len(hand.joints))
+    return (starts[:, None, None] + np.array(hand.bones, np.int64).reshape(-1, 2)).reshape(-1, 2)
 
 
 def _cut_bones(

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from htt_jax.datasets.skeleton import Skeleton
 from htt_jax.visual import colours, skeleton
 from htt_jax.visual.drawing import Canvas, Resized, at_size, drawable, resize
 
@@ -15,6 +16,7 @@ def compare(
     image: Canvas,
     truth_2d: Float[np.ndarray, "joints 2"],
     estimate_2d: Float[np.ndarray, "joints 2"],
+    hand: Skeleton,
     size: tuple[int, int],
 ) -> Resized:
     """The part of a frame around its hands, with two skeletons.
@@ -25,6 +27,7 @@ def compare(
         image: RGB; stays as it is.
         truth_2d: pixels of `image`; not finite where unknown.
         estimate_2d: pixels of `image`.
+        hand: the joints of each hand.
         size: (width, height) of the result.
     """
     corner, shown = _around(np.concatenate([truth_2d, estimate_2d]), image, size)
@@ -34,7 +37,7 @@ def compare(
     pairs = ((truth_2d, colours.GROUND_TRUTH), (estimate_2d, colours.ESTIMATE))
     for joints, colour in pairs:
         tints = np.tile(np.array(colour, np.uint8), (len(joints), 1))
-        skeleton.draw(canvas, at_size(joints - corner, shown, fine), tints)
+        skeleton.draw(canvas, at_size(joints - corner, shown, fine), tints, hand)
     return resize(canvas, size)
 
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from htt_jax.datasets.spec import BONES, JOINTS_PER_HAND
+from htt_jax.datasets.skeleton import Skeleton
 from htt_jax.visual import colours, skeleton
 from htt_jax.visual.drawing import drawable, line, polyline
 
@@ -32,19 +32,19 @@ _STEP = 0.025  # of radii, metres
 _CELLS = 4  # of the floor's grid, along a radius, at most
 
 
-def smallest_radius(joints: int) -> float:
-    """The radius, metres, that suits so many joints where no video is known beforehand."""
-    return ONE_HAND_RADIUS if joints == JOINTS_PER_HAND else TWO_HANDS_RADIUS
+def smallest_radius(hands: int) -> float:
+    """The radius, metres, that suits so many hands where no video is known beforehand."""
+    return ONE_HAND_RADIUS if hands == 1 else TWO_HANDS_RADIUS
 
 
-def radius_of(joints_3d: Float[np.ndarray, "frames joints 3"]) -> float:
+def radius_of(joints_3d: Float[np.ndarray, "frames joints 3"], hand: Skeleton) -> float:
     """The radius, metres in steps of 2.5 cm, that holds nearly all joints around a video's hands.
 
     One radius for a whole video keeps its scale steady.
     """
-    smallest = smallest_radius(joints_3d.shape[1])
+    smallest = smallest_radius(joints_3d.shape[1] // len(hand.joints))
     joints_3d = joints_3d.astype(np.float64)
-    away = np.linalg.norm(joints_3d - centre_of(joints_3d)[:, None], axis=-1)
+    away = np.linalg.norm(joints_3d - centre_of(joints_3d, hand)[:, None], axis=-1)
     away = away[np.isfinite(away)]
     if not away.size:
         return smallest
@@ -52,14 +52,16 @@ def radius_of(joints_3d: Float[np.ndarray, "frames joints 3"]) -> float:
     return min(max(smallest, round(needed, 3)), LARGEST_RADIUS)
 
 
-def centre_of(joints_3d: Float[np.ndarray, "*frames joints 3"]) -> Float[np.ndarray, "*frames 3"]:
+def centre_of(
+    joints_3d: Float[np.ndarray, "*frames joints 3"], hand: Skeleton
+) -> Float[np.ndarray, "*frames 3"]:
     """The middle of the palms of all hands that are there; not finite where none is.
 
     A palm's middle lies between its root, the wrist, and the base of the middle finger: other than
     the mean of all joints it stays put when fingers move.
     """
-    wrists = joints_3d[..., 0::JOINTS_PER_HAND, :]
-    palms = (wrists + joints_3d[..., skeleton.MIDDLE_BASE :: JOINTS_PER_HAND, :]) / 2
+    joints = len(hand.joints)
+    palms = (joints_3d[..., hand.root :: joints, :] + joints_3d[..., hand.palm :: joints, :]) / 2
     there = np.isfinite(palms).all(axis=-1, keepdims=True)
     count = there.sum(axis=-2)
     total = np.where(there, palms, 0).sum(axis=-2)
@@ -72,9 +74,11 @@ class View3D:
 
     Attributes:
         radius: of the ball around the hands that is shown, metres.
+        hand: the joints of each hand.
     """
 
     radius: float
+    hand: Skeleton
 
     @property
     def grid(self) -> float:
@@ -103,15 +107,18 @@ class View3D:
             The joints' pixels.
         """
         eye = _Eye.at(canvas, self.radius, seconds)
-        points = np.where(np.isfinite(joints_3d), joints_3d, np.nan) - centre_of(joints_3d)
+        there = np.where(np.isfinite(joints_3d), joints_3d, np.nan)
+        points = there - centre_of(joints_3d, self.hand)
         self._draw_floor(canvas, eye)
         self._draw_shadow(canvas, eye, points)
         pixels, depth = eye.project(points)
-        shades = _fog(colours.finger_colours(len(points) // JOINTS_PER_HAND), depth, self.radius)
+        hands = len(points) // len(self.hand.joints)
+        shades = _fog(colours.finger_colours(self.hand, hands), depth, self.radius)
         skeleton.draw(
             canvas,
             pixels,
             shades,
+            self.hand,
             depth=depth,
             thickness=eye.thickness,
             outline=colours.BACKGROUND,
@@ -142,8 +149,9 @@ class View3D:
         """Of each bone, straight below it: what says how far away something is."""
         pixels = self._on_floor(points[:, (0, 2)], eye)
         there = drawable(pixels)
-        for start in range(0, len(points), JOINTS_PER_HAND):
-            for parent, child in np.array(BONES) + start:
+        for start in range(0, len(points), len(self.hand.joints)):
+            for bone in self.hand.bones:
+                parent, child = start + bone[0], start + bone[1]
                 if there[parent] and there[child]:
                     line(canvas, pixels[parent], pixels[child], _SHADOW, eye.thickness // 2)
 

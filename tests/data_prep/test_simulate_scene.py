@@ -10,7 +10,7 @@ from data_prep.simulation.geometry import rotation
 from data_prep.simulation.objects import ITEMS, Solid
 from data_prep.simulation.performance import Performance
 from data_prep.simulation.raster import Canvas
-from htt_jax.datasets.spec import BONES, FPHA, H2O
+from htt_jax.datasets.spec import FPHA, H2O
 
 _INTRINSICS = np.array([[100.0, 0.0, 50.0], [0.0, 100.0, 40.0], [0.0, 0.0, 1.0]])
 
@@ -81,13 +81,15 @@ def test_a_person_keeps_the_same_bones_in_every_video():
     lengths = []
     for name, seed in (("open_milk", 0), ("flip_sponge", 0), ("pour_wine", 0)):
         joints = take.direct(_script(name, 3, seed)).joints()
-        lengths.append([np.linalg.norm(joints[:, a] - joints[:, b], axis=-1) for a, b in BONES])
+        lengths.append(
+            [np.linalg.norm(joints[:, a] - joints[:, b], axis=-1) for a, b in FPHA.skeleton.bones]
+        )
     lengths = np.concatenate(lengths, axis=1)
     assert np.ptp(lengths, axis=1).max() < 1e-9
     other = take.direct(_script("open_milk", 4)).joints()
     differences = [
         abs(np.linalg.norm(other[0, a] - other[0, b]) - lengths[i, 0])
-        for i, (a, b) in enumerate(BONES)
+        for i, (a, b) in enumerate(FPHA.skeleton.bones)
     ]
     assert max(differences) > 0.002
 

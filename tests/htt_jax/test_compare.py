@@ -232,11 +232,11 @@ def test_wrong_options_are_refused(folder, arguments, message):
 
 
 def test_published_figures_are_in_the_order_of_the_papers_table():
-    assert published.POSE_OF_WINDOW["fpha"][64]["right"] == dict(
+    assert published.of("fpha").pose_of_window[64]["right"] == dict(
         zip(MEASURES, (0.805, 16.19, 0.767, 11.92), strict=True)
     )
-    assert published.POSE_OF_WINDOW["h2o"][128] == {
+    assert published.of("h2o").pose_of_window[128] == {
         "left": dict(zip(MEASURES, (0.599, 36.41, 0.673, 16.71), strict=True)),
         "right": dict(zip(MEASURES, (0.564, 39.36, 0.636, 18.66), strict=True)),
     }
-    assert published.ACTION_OF_FRAMES["fpha"][128] == 94.09
+    assert published.of("fpha").action_of_frames[128] == 94.09

@@ -17,8 +17,8 @@ from htt_jax.evaluation import analysis, estimates, tables
 from htt_jax.runs.checkpoint import Checkpoints
 from htt_jax.runs.directory import read
 from htt_jax.runs.opening import open_run
+from htt_jax.runs.state import create_state
 from htt_jax.support.errors import InputError
-from htt_jax.training.step import create_state
 from tests import prepared, runs
 
 TEST_FRAMES = [19, 6, 1]

@@ -120,8 +120,8 @@ def test_out_in_and_out_again_changes_no_bit(folder, exported, tmp_path, to):
     if to == "pytorch":
         assert after.step == before.step == 14
         assert_same(
-            dataclasses.astuple(restore.read_moments(after)),
-            dataclasses.astuple(restore.read_moments(before)),
+            dataclasses.astuple(read_moments(after)),
+            dataclasses.astuple(read_moments(before)),
         )
     export.export(str(tmp_path / "run"), to, tmp_path / first.name)
     assert_same(*(tensors_of(path) for path in (tmp_path / first.name, first)))

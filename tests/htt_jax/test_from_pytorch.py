@@ -19,8 +19,9 @@ from htt_jax import (
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.interop import pytorch
+from htt_jax.interop.opening import read_moments
 from htt_jax.runs.directory import read
-from htt_jax.runs.opening import open_run, read_moments
+from htt_jax.runs.opening import open_run
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from tests import prepared, runs, torch_files, train_runs
@@ -132,7 +133,7 @@ def test_a_run_without_a_dataset_predicts_by_the_config_alone(folder):
         assert found["step"] == torch_files.STEPS
 
 
-def test_training_goes_on_behind_the_epoch_with_moments_and_rate(folder, tmp_path):
+def test_training_goes_on_after_the_epoch_with_moments_and_rate(folder, tmp_path):
     workdir = shutil.copytree(folder / "run", tmp_path / "run")
     train.train(tiny_config(folder / "data"), workdir)
     steps = train_runs.steps(workdir)
@@ -176,7 +177,7 @@ def test_what_was_read_is_said(folder, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "21 joints, 3 actions, 2 objects; 1 + 1 encoder layers of width 32: FPHA",
         "no tensor tells, so by the config: 2 heads, windows of 2, clips of 4 frames at spacing 2",
-        "training would go on with Adam's moments of 3 steps, behind step 14 (2 of 3 epochs), at "
+        "training would go on with Adam's moments of 3 steps, after step 14 (2 of 3 epochs), at "
         "learning rate 7.5e-06 (in the file: 0.0005)",
         f"written: {folder / 'said'}; next: python -m htt_jax.evaluate --workdir={folder / 'said'}",
     ]

@@ -127,3 +127,19 @@ def test_unannotated_joints_at_and_behind_the_camera_give_no_nan(out, batch):
     for x in jax.tree.leaves(gradient):
         assert np.isfinite(x).all()
     np.testing.assert_array_equal(gradient["joints_2d"][0, :, :21], 0)
+
+
+def test_hands_may_have_any_number_of_joints(out, batch):
+    joints = 3 * 26
+    found = out | {
+        "joints_2d": jnp.ones((CLIPS, FRAMES, joints, 2)),
+        "depth": jnp.arange(joints) * jnp.ones((CLIPS, FRAMES, 1)),
+    }
+    third_only = jnp.zeros((CLIPS, FRAMES, 3), bool).at[0, 0, 2].set(True)
+    three = batch | {
+        "joints_2d": jnp.zeros((CLIPS, FRAMES, joints, 2)),
+        "depth": jnp.zeros((CLIPS, FRAMES, joints)),
+        "hand_annotated": third_only,
+    }
+    _, terms = htt_loss(found, three, LossWeights())
+    np.testing.assert_allclose(terms["depth"], np.arange(52, 78).mean(), rtol=1e-6)

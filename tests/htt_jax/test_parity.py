@@ -8,8 +8,10 @@ import pytest
 
 from htt_jax.interop import pytorch
 from htt_jax.losses import LossWeights, htt_loss
-from htt_jax.training.optimizer import adam, step_decay
-from htt_jax.training.step import create_state, loss_and_gradients, update
+from htt_jax.optimizer import adam, step_decay
+from htt_jax.runs.state import create_state
+from htt_jax.systems.htt import HTTSystem
+from htt_jax.training.step import loss_and_gradients, update
 from tests.packed import pack
 from tests.parity import cases
 
@@ -37,7 +39,7 @@ def test_forward_pass_gives_the_published_poses_probabilities_and_losses(name):
 def test_gradient_norms_are_the_published_ones():
     model, variables, batch, expected = cases.load("fpha_train")
     state = create_state(variables, adam(lambda step: 0.0))
-    gradients = jax.jit(functools.partial(loss_and_gradients, model, LossWeights()))(
+    gradients = jax.jit(functools.partial(loss_and_gradients, HTTSystem(model)))(
         state, pack(batch)
     )[1]
     zeros = jax.tree.map(np.zeros_like, state.batch_stats)
@@ -59,7 +61,7 @@ def test_four_adam_steps_follow_the_published_losses_and_leave_the_statistics_al
     optimizer = adam(schedule)
     state = create_state(variables, optimizer)
     batch = pack(batch)
-    step = jax.jit(functools.partial(update, model, optimizer, LossWeights()))
+    step = jax.jit(functools.partial(update, HTTSystem(model), optimizer))
     losses = []
     for i in range(case["steps"] + 1):
         state, metrics = step(state, batch)

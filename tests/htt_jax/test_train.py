@@ -5,18 +5,16 @@ import re
 import numpy as np
 import pytest
 
-from htt_jax import train
+from htt_jax import systems, train
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
+from htt_jax.optimizer import adam
 from htt_jax.runs import checkpoint, version
-from htt_jax.runs.config import make_model
 from htt_jax.runs.directory import CHECKPOINTS, read
+from htt_jax.runs.state import TrainState, abstract_state
 from htt_jax.support.errors import InputError
-from htt_jax.training import initialise
-from htt_jax.training.optimizer import adam
-from htt_jax.training.step import TrainState
 from tests import prepared, train_runs
 
 
@@ -143,9 +141,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
 def restore(workdir, dataset) -> TrainState:
     """The newest state of a tiny run."""
     run = read(workdir)
-    model = make_model(run.config, run.dataset)
+    system = systems.make(run.config, run.dataset)
     optimizer = adam(lambda step: 1e-3)
-    abstract = initialise.abstract_state(model, optimizer, sharding.make_mesh(1))
+    abstract = abstract_state(system, optimizer, sharding.make_mesh(1))
     with checkpoint.Checkpoints(
         workdir / CHECKPOINTS, keep=1, best_metric="mepe", read_only=True
     ) as checkpoints:

@@ -7,13 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from htt_jax import camera
-from htt_jax.datasets.spec import FINGERS, JOINT_NAMES, DatasetSpec
+from htt_jax.datasets.skeleton import Skeleton
+from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation.analysis.table import Row, Table
 from htt_jax.evaluation.estimates import Estimates
 from htt_jax.metrics import METRES_TO_MM
-
-VISIBILITY_BINS = ((0, 0), (1, 10), (11, 20), (21, 21))
-"""Joints of a hand inside the image, from and to: none, up to half, most, all of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +20,13 @@ class JointErrors:
 
     Attributes:
         camera_space: of each joint.
-        root_aligned: of each joint relative to its frame's wrist; the wrist's are NaN.
+        root_aligned: of each joint relative to its frame's root, the wrist; the root's are NaN.
+        skeleton: of the hand.
     """
 
-    camera_space: Float[np.ndarray, "frames 21"]
-    root_aligned: Float[np.ndarray, "frames 21"]
+    camera_space: Float[np.ndarray, "frames joints"]
+    root_aligned: Float[np.ndarray, "frames joints"]
+    skeleton: Skeleton
 
     @property
     def counted(self) -> Bool[np.ndarray, " frames"]:
@@ -45,6 +45,7 @@ def joint_errors(
         mask_unannotated: do not count hands marked as not annotated, see `PoseMetrics`.
     """
     errors = {}
+    root = spec.skeleton.root
     for i, hand in enumerate(spec.hands):
         counted = estimates.hand_annotated[:, i] | (not mask_unannotated)
         if not counted.any():
@@ -53,9 +54,11 @@ def joint_errors(
         off = estimates.joints_3d[:, joints].astype(np.float64) - estimates.target_3d[:, joints]
         off[~counted] = np.nan
         camera_space = METRES_TO_MM * np.linalg.norm(off, axis=-1)
-        root_aligned = METRES_TO_MM * np.linalg.norm(off - off[:, :1], axis=-1)
-        root_aligned[:, 0] = np.nan
-        errors[hand] = JointErrors(camera_space.astype(np.float32), root_aligned.astype(np.float32))
+        root_aligned = METRES_TO_MM * np.linalg.norm(off - off[:, root : root + 1], axis=-1)
+        root_aligned[:, root] = np.nan
+        errors[hand] = JointErrors(
+            camera_space.astype(np.float32), root_aligned.astype(np.float32), spec.skeleton
+        )
     return errors
 
 
@@ -63,17 +66,19 @@ def by_joint(errors: Mapping[str, JointErrors]) -> Table:
     """One row for each joint of each hand, in joint order.
 
     Keys: hand, joint ('wrist', 'thumb_1', ...), finger ('wrist', 'thumb', ...), frames (counted),
-    mepe, median, mepe_ra, median_ra (both None for the wrist).
+    mepe, median, mepe_ra, median_ra (both None for the root, the wrist).
     """
     rows = []
     for hand, of in errors.items():
-        for joint, name in enumerate(JOINT_NAMES):
+        parts = of.skeleton.parts
+        finger_of = {joint: part for part, joints in parts.items() for joint in joints}
+        for joint, name in enumerate(of.skeleton.joints):
             camera_space, root_aligned = of.camera_space[:, joint], of.root_aligned[:, joint]
             rows.append(
                 {
                     "hand": hand,
                     "joint": name,
-                    "finger": name.split("_")[0],
+                    "finger": finger_of[joint],
                     "frames": int(of.counted.sum()),
                     "mepe": mean_of(camera_space),
                     "median": _median(camera_space),
@@ -89,16 +94,14 @@ def by_finger(errors: Mapping[str, JointErrors]) -> Table:
 
     Keys: hand, finger ('wrist', 'thumb', ...), frames (counted), mepe, mepe_ra (None: wrist).
     """
-    fingers = {"wrist": slice(0, 1)}
-    fingers |= {name: slice(1 + 4 * i, 5 + 4 * i) for i, name in enumerate(FINGERS)}
     return [
         {"hand": hand, "finger": finger, "frames": int(of.counted.sum())}
         | {
-            "mepe": mean_of(of.camera_space[:, joints]),
-            "mepe_ra": mean_of(of.root_aligned[:, joints]),
+            "mepe": mean_of(of.camera_space[:, list(joints)]),
+            "mepe_ra": mean_of(of.root_aligned[:, list(joints)]),
         }
         for hand, of in errors.items()
-        for finger, joints in fingers.items()
+        for finger, joints in of.skeleton.parts.items()
     ]
 
 
@@ -117,15 +120,17 @@ def visible_joints(
 def by_visibility(
     errors: Mapping[str, JointErrors], estimates: Estimates, spec: DatasetSpec
 ) -> Table:
-    """One row for each hand and range of `VISIBILITY_BINS` that has frames.
+    """One row for each hand and range of joints inside the image that has frames.
 
-    Keys: hand, visible ('0', '1-10', '11-20', '21': joints inside the image), visible_from,
-    visible_to, frames, mepe, mepe_ra.
+    The ranges are none, up to half, most and all of the hand's joints.
+
+    Keys: hand, visible (of 21 joints '0', '1-10', '11-20', '21'), visible_from, visible_to,
+    frames, mepe, mepe_ra.
     """
     rows = []
     for hand, of in errors.items():
         visible = visible_joints(estimates, spec, hand)
-        for low, high in VISIBILITY_BINS:
+        for low, high in _visibility_ranges(len(of.skeleton.joints)):
             chosen = of.counted & (low <= visible) & (visible <= high)
             if chosen.any():
                 label = str(low) if low == high else f"{low}-{high}"
@@ -134,6 +139,13 @@ def by_visibility(
                     | _of_frames(of, chosen)
                 )
     return rows
+
+
+def _visibility_ranges(joints: int) -> list[tuple[int, int]]:
+    """Joints inside the image, from and to: none, up to half, most, all of them."""
+    half = joints // 2
+    ranges = [(0, 0), (1, half), (half + 1, joints - 1), (joints, joints)]
+    return [(low, high) for low, high in ranges if low <= high]
 
 
 def by_window_position(errors: Mapping[str, JointErrors], estimates: Estimates) -> Table:

@@ -85,8 +85,7 @@ def action_over_time(estimates: Estimates, video: int) -> Float[np.ndarray, "fra
         estimates.clip_start[clips],
         estimates.action_over_time[clips],
         frames=int(np.diff(estimates.first_frame)[video]),
-        window=estimates.window,
-        spacing=estimates.spacing,
+        window_span=estimates.window * estimates.spacing,
     )
 
 

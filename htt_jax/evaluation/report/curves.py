@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
+from htt_jax import measures
 from htt_jax.datasets import published
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation.analysis import Table
@@ -13,11 +14,10 @@ from htt_jax.evaluation.report.plotting import (
     SPACES,
     Panel,
     Plot,
-    Space,
 )
 from htt_jax.evaluation.results import Results
+from htt_jax.measures import Space
 
-_AREAS: dict[Space, str] = {"camera_space": "auc", "root_aligned": "auc_ra"}
 _LEGEND_LINE = 15  # pixels
 _SHORT: dict[Space, str] = {"camera_space": "3D PCK", "root_aligned": "3D PCK-RA"}
 
@@ -68,25 +68,28 @@ def pck_table(spec: DatasetSpec, results: Results, baselines: Results) -> Table:
 
 
 def _published(spec: DatasetSpec, hand: str, space: Space) -> tuple[float, ...] | None:
-    return published.PCK_CURVES.get(spec.name, {}).get(hand, {}).get(space)
+    return published.of(spec.name).pck.get(hand, {}).get(space)
 
 
 def _draw(
     axes: Axes, *, spec: DatasetSpec, results: Results, baselines: Results, space: Space
 ) -> None:
     hands = list(results["pose"])
+    area = measures.in_space("auc", space)
     for hand, colour in plotting.hand_colours(hands).items():
         which = f", {hand}" if len(spec.hands) > 1 else ""
         found, constant = results["pose"][hand][space], baselines["pose"][hand][space]
+        own, of_constant = (area.shown(one["auc"]) for one in (found, constant))
         thresholds = found["thresholds"]
         curve = _published(spec, hand, space)
         if curve is not None:
-            area = spec.published_pose[hand][_AREAS[space]]
-            name = f"HTT, published on {spec.title}{which}  {area:.3f}"
+            of_paper = published.of(spec.name)
+            figure = area.shown(of_paper.pose[hand][area.key])
+            name = f"HTT, published on {of_paper.title}{which}  {figure}"
             axes.plot(thresholds, curve, color=plotting.INK, dashes=(5, 2), lw=1.3, label=name)
-        name = f"this run{which}  {found['auc']:.3f}"
+        name = f"this run{which}  {own}"
         axes.plot(thresholds, found["pck"], color=colour, lw=2, label=name)
-        name = f"mean training pose{which}  {constant['auc']:.3f}"
+        name = f"mean training pose{which}  {of_constant}"
         grey = plotting.MUTED if len(hands) == 1 else colour
         axes.plot(thresholds, constant["pck"], color=grey, dashes=(1, 1.5), lw=1.3, label=name)
     axes.set_xlim(0, thresholds[-1])
@@ -100,7 +103,8 @@ def _draw(
 
 
 def _description(space: Space, results: Results) -> str:
+    area = measures.in_space("auc", space)
     areas = ", ".join(
-        f"{hand} {found[space]['auc']:.3f}" for hand, found in results["pose"].items()
+        f"{hand} {area.shown(found[space]['auc'])}" for hand, found in results["pose"].items()
     )
     return f"{_SHORT[space]} against the error threshold; area under the curve: {areas}."

@@ -6,22 +6,17 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
+from htt_jax import measures
 from htt_jax.evaluation.analysis import Row, Table
 from htt_jax.evaluation.report import plotting
 from htt_jax.evaluation.report.plotting import (
     SPACES,
     Panel,
     Plot,
-    Space,
 )
+from htt_jax.measures import Space
 from htt_jax.support.words import thousands
 from htt_jax.visual import colours
-
-MEASURES: dict[Space, tuple[str, str]] = {
-    "camera_space": ("mepe", "MEPE"),
-    "root_aligned": ("mepe_ra", "MEPE-RA"),
-}
-"""Key of the mean error in a row, and its name."""
 
 _ROOM = 1.14  # above the highest bar, for the figure there
 _STRIP = 0.16  # of the height, for the numbers of frames below a curve
@@ -38,7 +33,7 @@ def joint_plot(by_joint: Table, by_finger: Table) -> Plot:
     panels = []
     for hand in hands_of(by_joint):
         for space, title in SPACES.items():
-            key, name = MEASURES[space]
+            key, name = _key_and_name(space)
             fingers = [row for row in by_finger if row["hand"] == hand and row[key] is not None]
             means = ", ".join(f"{row['finger']} {row[key]:.1f}" for row in fingers)
             panels.append(
@@ -53,7 +48,7 @@ def joint_plot(by_joint: Table, by_finger: Table) -> Plot:
         "error_by_joint",
         "Error by joint and finger",
         panels,
-        "The four bars of a finger run from palm to tip; the figure over them is their mean.",
+        "The bars of a finger run from palm to tip; the figure over them is their mean.",
     )
 
 
@@ -66,7 +61,7 @@ def visibility_plot(rows: Table) -> Plot:
         "error_by_visibility",
         "Error by visibility of the hand",
         _panels(rows, "joints inside the image", _draw_visibility),
-        "By how many of the hand's 21 true joints lie inside the image, be they occluded or not; "
+        "By how many of the hand's true joints lie inside the image, be they occluded or not; "
         "n: frames.",
     )
 
@@ -93,11 +88,17 @@ def _panels(rows: Table, axis: str, draw: Callable[..., None]) -> list[Panel]:
     """One for each space; `axis` is what errors are drawn against."""
     panels = []
     for space, title in SPACES.items():
-        key, name = MEASURES[space]
+        key, name = _key_and_name(space)
         found = ", ".join(f"{row['hand']} {_place(row)}: {row[key]:.1f}" for row in rows)
         description = f"{name} in mm by {axis}: {found}."
         panels.append(Panel(title, description, partial(draw, rows=rows, space=space, axis=axis)))
     return panels
+
+
+def _key_and_name(space: Space) -> tuple[str, str]:
+    """Of the mean error in a row."""
+    measure = measures.in_space("mepe", space)
+    return measure.key, measure.title
 
 
 def _place(row: Row) -> str:
@@ -106,7 +107,7 @@ def _place(row: Row) -> str:
 
 
 def _draw_joints(axes: Axes, *, joints: Table, fingers: Table, hand: str, space: Space) -> None:
-    key, name = MEASURES[space]
+    key, name = _key_and_name(space)
     # The same for both hands.
     highest = max(_LEAST, *(row[key] for row in joints if row[key] is not None))
     place = 0.0
@@ -129,7 +130,7 @@ def _draw_joints(axes: Axes, *, joints: Table, fingers: Table, hand: str, space:
 
 
 def _draw_visibility(axes: Axes, *, rows: Table, space: Space, axis: str) -> None:
-    key, name = MEASURES[space]
+    key, name = _key_and_name(space)
     hands = plotting.hand_colours(hands_of(rows))
     bins = sorted({(row["visible_from"], row["visible"]) for row in rows})
     width = 0.8 / max(len(hands), 2)
@@ -155,7 +156,7 @@ def _draw_visibility(axes: Axes, *, rows: Table, space: Space, axis: str) -> Non
 
 
 def _draw_window(axes: Axes, *, rows: Table, space: Space, axis: str) -> None:
-    key, name = MEASURES[space]
+    key, name = _key_and_name(space)
     hands = plotting.hand_colours(hands_of(rows))
     frames = axes.twinx()
     for number, (hand, colour) in enumerate(hands.items()):

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from htt_jax import measures
 from htt_jax.evaluation.report import blocks, videos
 from htt_jax.evaluation.report.markup import Html, element, jpeg
 from htt_jax.evaluation.report.videos import Tile, VideoView
+from htt_jax.measures import SPACES
 from htt_jax.support.words import counted
 from htt_jax.visual import colours
 
@@ -33,8 +35,8 @@ def videos_list(views: Sequence[VideoView], title: str, name: str) -> Html:
 def _article(view: VideoView, rank: int, name: str) -> Html:
     score = view.score
     figures = [
-        f"{label} {value:.1f} mm"
-        for label, value in (("MEPE", score.mepe), ("MEPE-RA", score.mepe_ra))
+        f"{measures.in_space('mepe', space).title} {value:.1f} mm"
+        for space, value in zip(SPACES, (score.mepe, score.mepe_ra), strict=True)
         if value is not None
     ]
     figures.append(counted(score.frames, "frame"))

@@ -3,6 +3,8 @@
 import importlib.resources
 from collections.abc import Iterator
 
+from htt_jax import measures
+from htt_jax.datasets import published
 from htt_jax.evaluation import tables
 from htt_jax.evaluation.report import (
     accuracy,
@@ -13,6 +15,7 @@ from htt_jax.evaluation.report import (
 from htt_jax.evaluation.report.blocks import Column, figures
 from htt_jax.evaluation.report.markup import Html, element, join
 from htt_jax.evaluation.report.material import Material
+from htt_jax.measures import SPACES
 from htt_jax.support.words import counted
 from htt_jax.visual.panels import readable
 
@@ -61,7 +64,8 @@ def page(material: Material) -> str:
 
 def _sections(material: Material) -> Iterator[tuple[str, str, Html]]:
     """Short title, title and content of each section that has something to show."""
-    yield "Headline", "Beside the published figures", _headline(material)
+    beside = "published figures" if published.of(material.spec.name).title else "baselines"
+    yield "Headline", f"Beside the {beside}", _headline(material)
     plots = material.plots
     if "pck" in plots:
         note = element("p", _POSE_NOTE)
@@ -125,7 +129,7 @@ def _lead(material: Material) -> str:
     if "mepe" in numbers:
         sentences.append(
             f"Its hand joints are {numbers['mepe']:.1f} mm off in the mean, "
-            f"{numbers['mepe_ra']:.1f} mm relative to the wrist."
+            f"{numbers['mepe_ra']:.1f} mm relative to the {material.spec.skeleton.root_name}."
         )
     return " ".join(sentences)
 
@@ -140,11 +144,10 @@ def _headline(material: Material) -> Html:
 def _joints(material: Material) -> Html:
     columns = [
         Column("joint", lambda row: f"{row['hand']} {readable(row['joint'])}"),
-        figures("MEPE mm", "mepe", 1),
-        figures("median mm", "median", 1),
-        figures("MEPE-RA mm", "mepe_ra", 1),
-        figures("median-RA mm", "median_ra", 1),
     ]
+    for space in SPACES:
+        errors = (measures.in_space(name, space) for name in ("mepe", "median"))
+        columns += [figures(measure.heading, measure.key, 1) for measure in errors]
     numbers = blocks.table(material.tables["error_by_joint"], columns, "Error of each joint")
     details = element("details", element("summary", "Figures of each joint"), numbers)
     return join([blocks.plot(material.plots["error_by_joint"]), details])

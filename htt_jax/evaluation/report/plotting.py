@@ -8,7 +8,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+from htt_jax.measures import Space
 from htt_jax.support.files import atomic_write
 from htt_jax.visual import colours
 
-Space = Literal["camera_space", "root_aligned"]
 SPACES: dict[Space, str] = {"camera_space": "Camera space", "root_aligned": "Root-aligned"}
 
 PIXELS_PER_INCH = 96  # as in CSS
@@ -176,7 +176,8 @@ def hand_colours(hands: Sequence[str]) -> dict[str, str]:
     """A colour for each hand; a single one has that of the run."""
     if len(hands) == 1:
         return {hands[0]: ACCENT}
-    return {hand: colours.hex_code(colours.HAND[hand]) for hand in hands}
+    assigned = colours.assign(colours.HAND, hands)
+    return {hand: colours.hex_code(colour) for hand, colour in assigned.items()}
 
 
 def legend_above(

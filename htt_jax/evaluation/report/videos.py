@@ -188,7 +188,9 @@ def _tile(
             pixels[:, source.spec.joints_of(hand)] = np.nan
     of_frame = np.stack([of.camera_space[first + frame] for of in errors.values()] or [[np.nan]])
     known = of_frame[~np.isnan(of_frame)]
-    picture = truth_and_estimate.compare(image, pixels[0], pixels[1], TILE_SIZE)
+    picture = truth_and_estimate.compare(
+        image, pixels[0], pixels[1], source.spec.skeleton, TILE_SIZE
+    )
     return Tile(frame, float(known.mean()) if known.size else None, picture)
 
 

@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from htt_jax import measures
 from htt_jax.data.records import RecordSource
 from htt_jax.evaluation import tables
 from htt_jax.evaluation.estimates import Estimates
@@ -27,13 +28,6 @@ _OWN = (
     *(f"{TABLES}/{name}.csv" for name in ("error_by_*", "confusion_of_*", "accuracy_by_*")),
 )
 """What any report's files match."""
-
-_UNITS = {
-    "mepe": "mepe_mm",
-    "mepe_ra": "mepe_ra_mm",
-    "median": "median_mm",
-    "median_ra": "median_ra_mm",
-}
 
 
 def write(
@@ -78,7 +72,7 @@ def _files(material: Material) -> Iterator[tuple[str, Sequence[str], Sequence[Se
     if results["pose"]:
         named["pck"] = curves.pck_table(material.spec, results, baselines)
     for name, rows in named.items():
-        yield name, [_UNITS.get(key, key) for key in rows[0]], [list(row.values()) for row in rows]
+        yield name, [_with_unit(key) for key in rows[0]], [list(row.values()) for row in rows]
     for kind, confusion in material.confusions.items():
         counts = zip(confusion.names, confusion.counts.tolist(), strict=True)
         yield (
@@ -86,3 +80,9 @@ def _files(material: Material) -> Iterator[tuple[str, Sequence[str], Sequence[Se
             ["true", *confusion.names],
             [[name, *row] for name, row in counts],
         )
+
+
+def _with_unit(key: str) -> str:
+    """The name of a column; errors say their unit."""
+    lengths = {measure.key for measure in measures.MEASURES if measure.unit == "mm"}
+    return f"{key}_mm" if key in lengths else key

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from htt_jax import measures
 from htt_jax.datasets import published
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation import tables
@@ -14,26 +15,27 @@ from htt_jax.evaluation.studies.runs import (
     Group,
     differing_options,
 )
+from htt_jax.measures import Measure
 
 WINDOW, FRAMES = "model.window", "data.frames"
 VARIED = (WINDOW, FRAMES, VARIANT)
 """The options that Tab. 4 and Tab. 5 vary."""
-MEASURES = {
-    "auc": ("AUC", 3),
-    "mepe": ("MEPE mm", 2),
-    "auc_ra": ("AUC-RA", 3),
-    "mepe_ra": ("MEPE-RA mm", 2),
-}
-"""Of poses, in the order of Tab. 4: what stands over the column, and decimals."""
+_OF_TABLE_4 = ("auc", "mepe", "auc_ra", "mepe_ra")
+"""What the paper's Tab. 4 shows, in its order."""
+_OF_TABLE_5 = "action_accuracy"
 
 
-def figure(group: Group, measure: str, decimals: int, factor: float = 1) -> str:
-    """Mean ± deviation over the seeds, as a cell of a table; empty if not measured."""
-    mean, deviation = group.mean(measure), group.deviation(measure)
+def figure(group: Group, measure: Measure, hand: str | None = None) -> str:
+    """Mean ± deviation over the seeds, as a cell of a table; empty if not measured.
+
+    Of poses it is of one hand, or averaged over the hands.
+    """
+    name = measure.key if hand is None else f"{hand} {measure.key}"
+    mean, deviation = group.mean(name), group.deviation(name)
     if mean is None:
         return ""
-    text = f"{factor * mean:.{decimals}f}"
-    return text if deviation is None else f"{text} ± {factor * deviation:.{decimals}f}"
+    text = measure.shown(mean)
+    return text if deviation is None else f"{text} ± {measure.shown(deviation)}"
 
 
 def ablation_tables(spec: DatasetSpec, groups: Sequence[Group]) -> list[str]:
@@ -103,32 +105,33 @@ class _Study:
 
     def _window_table(self, groups: Mapping[int, Group]) -> str:
         hands = self._spec.hands
-        columns = [(measure, hand) for measure in MEASURES for hand in hands]
+        of_key = measures.headline()
+        columns = [(of_key[key], hand) for key in _OF_TABLE_4 for hand in hands]
         header = [
-            MEASURES[measure][0] + (f" {hand}" if len(hands) > 1 else "")
-            for measure, hand in columns
+            measure.heading + (f" {hand}" if len(hands) > 1 else "") for measure, hand in columns
         ]
-        figures = published.POSE_OF_WINDOW[self._spec.name]
+        figures = published.of(self._spec.name).pose_of_window
         rows = []
         for t in sorted({*groups, published.WINDOW}):
             if t in groups:
-                cells = [figure(groups[t], f"{hand} {m}", MEASURES[m][1]) for m, hand in columns]
+                cells = [figure(groups[t], measure, hand) for measure, hand in columns]
                 rows.append([f"t = {t}", str(len(groups[t].runs)), *cells])
             if t in figures:
-                cells = [f"{figures[t][hand][m]:.{MEASURES[m][1]}f}" for m, hand in columns]
+                cells = [m.shown(figures[t][hand][m.key]) for m, hand in columns]
                 rows.append([f"t = {t}, published", "", *cells])
         title = f"Tab. 4: window t; T = {self._usual[FRAMES]}{self._setting}"
         return f"{title}\n\n{tables.markdown(['poses', 'runs', *header], rows)}"
 
     def _action_table(self, of_frames: Mapping[int, Group], of_variant: Mapping[str, Group]) -> str:
-        accuracy_of_frames = published.ACTION_OF_FRAMES[self._spec.name]
-        accuracy_of_variant = published.ACTION_OF_VARIANT[self._spec.name]
-        # In the paper's order, what it does not have behind.
+        of_paper = published.of(self._spec.name)
+        accuracy_of_frames = of_paper.action_of_frames
+        accuracy_of_variant = of_paper.action_of_variant
+        # In the paper's order, what it does not have last.
         variants = [name for name in accuracy_of_variant if name in of_variant]
         variants += [name for name in of_variant if name not in accuracy_of_variant]
         rows = [
             _action_row(f"T = {frames}", of_frames.get(frames), accuracy_of_frames.get(frames))
-            for frames in sorted({*of_frames, published.FRAMES})
+            for frames in sorted({*of_frames, *(accuracy_of_frames.keys() & {published.FRAMES})})
         ]
         rows += [
             _action_row(name, of_variant.get(name), accuracy_of_variant.get(name))
@@ -139,7 +142,9 @@ class _Study:
             f"Tab. 5: action; t = {self._usual[WINDOW]}, T = {self._usual[FRAMES]} unless said"
             f"{self._setting}"
         )
-        header = ["action", "runs", "action %", "published %"]
+        header = ["action", "runs", measures.headline()[_OF_TABLE_5].heading, "published %"]
+        if not of_paper.title:
+            header, rows = header[:-1], [row[:-1] for row in rows]
         return f"{title}\n\n{tables.markdown(header, rows)}"
 
 
@@ -148,7 +153,7 @@ def _action_row(name: str, group: Group | None, accuracy: float | None) -> list[
     if group is not None:
         count, cell = (
             str(len(group.runs)),
-            figure(group, "action_accuracy", 2, 100) or tables.HIDDEN,
+            figure(group, measures.headline()[_OF_TABLE_5]) or tables.HIDDEN,
         )
     return [name, count, cell, "" if accuracy is None else f"{accuracy:.2f}"]
 

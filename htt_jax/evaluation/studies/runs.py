@@ -8,30 +8,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from htt_jax import measures
 from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
-from htt_jax.evaluate import RESULTS_FILE
+from htt_jax.evaluation.one_run import RESULTS_FILE
+from htt_jax.runs.options import OPTIONS, without_derived
+from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 
-MEASURES = ("auc", "mepe", "auc_ra", "mepe_ra")
 FULL = "full"
 VARIANT = "variant"
 """Option in place of the config's model.cascaded and model.action_inputs, in Tab. 5's words."""
 TRAINING_DATA, EVALUATED_DATA = "training data", "evaluated data"
 """Options beside those of the config: the start of each split's fingerprint."""
 
-# Options that change where and how fast a run is made, or which draw of chance it is.
-_NOT_COMPARED = (
-    "seed",
-    "data.directory",
-    "data.cache",
-    "data.workers",
-    "mesh.",
-    "checkpoint.",
-    "eval.",
-    "log.",
-)
+_NOT_COMPARED = {option.name for option in OPTIONS if not option.compared}
 _FINGERPRINT_CHARACTERS = 8
 
 
@@ -186,26 +178,22 @@ def warnings(groups: Sequence[Group]) -> list[str]:
 
 
 def _options(config: Mapping[str, Any]) -> dict[str, Any]:
-    options = dict(_compared(config))
+    """The options in which runs are compared, by their names."""
+    width, _ = config["data"]["image_size"] or datasets.STORED_SIZE
+    # What an earlier version did not know is as it was before there was a choice.
+    known = {option.name: option.default for option in OPTIONS} | trees.flatten(config, ".")
+    flat = without_derived(known, width)
+    options = {name: x for name, x in flat.items() if name not in _NOT_COMPARED}
     cascaded, inputs = options.pop("model.cascaded"), options.pop("model.action_inputs")
     missing = [words for name, words in published.WITHOUT.items() if name not in inputs]
     variant = " and ".join(missing) or FULL if cascaded else published.PARALLEL
     return options | {VARIANT: variant}
 
 
-def _compared(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The options in which runs are compared, by their names."""
-    for name, node in tree.items():
-        option = prefix + name
-        if isinstance(node, Mapping):
-            yield from _compared(node, f"{option}.")
-        elif not option.startswith(_NOT_COMPARED):
-            yield option, node
-
-
 def _values(report: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     yield from report["headline"].items()
     for hand, found in report["results"]["pose"].items():
-        for measure in MEASURES:
-            space = "root_aligned" if measure.endswith("_ra") else "camera_space"
-            yield f"{hand} {measure}", found[space][measure.removesuffix("_ra")]
+        for key, measure in measures.headline().items():
+            value = measure.of(found) if measure.is_of_poses else None
+            if value is not None:  # not all are in files of earlier versions
+                yield f"{hand} {key}", value

@@ -9,11 +9,12 @@ import pytest
 
 from htt_jax.data import cache
 from htt_jax.data.cache import FrameRows, HostCache, SharedPixels
+from htt_jax.data.clips import ClipSpec
 from htt_jax.data.loader import train_batches
 from htt_jax.support.errors import InputError
 
 SIZE = (48, 32)
-OPTIONS = {"window": 2, "frames": 4, "spacing": 2, "batch_size": 4, "seed": 5}
+OPTIONS = {"clips": ClipSpec(window=2, frames=4, spacing=2), "batch_size": 4, "seed": 5}
 
 
 def take(batches, count=6):

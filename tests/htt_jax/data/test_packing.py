@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from htt_jax.data import packing
-from htt_jax.data.clips import clip_table
+from htt_jax.data.clips import ClipSpec, clip_table
 
 
 def waste(sizes, totals):
@@ -44,7 +44,7 @@ def test_batches_of_one_length_have_one_size():
 def test_at_real_lengths_few_sizes_waste_less_than_a_fifth(clips, mean, shortest, longest):
     rng = np.random.default_rng(clips)
     lengths = np.clip(rng.lognormal(np.log(0.86 * mean), 0.55, 600), shortest, longest).astype(int)
-    table = clip_table(lengths, window=16, frames=128, spacing=2, training=True)
+    table = clip_table(lengths, ClipSpec(window=16, frames=128, spacing=2), training=True)
     drawn = rng.choice(table[:, 2], (1000, clips)).sum(axis=1)
     sizes = packing.slot_sizes(drawn[:256], clips * 128, multiple=8)
     later = drawn[256:]

@@ -10,8 +10,9 @@ from htt_jax.devices.compilation import CompiledAhead
 
 COMMAND = """
 import jax
+from htt_jax.devices import process
 from htt_jax.support import cli
-cli.run(lambda: jax.jit(lambda x: x + 1)(1.0))
+cli.run(lambda: jax.jit(lambda x: x + 1)(1.0), process.prepare)
 """
 
 

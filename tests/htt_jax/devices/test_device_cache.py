@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from htt_jax.data import cache
+from htt_jax.data.clips import ClipSpec
 from htt_jax.data.loader import train_batches
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
@@ -12,7 +13,7 @@ from htt_jax.devices.device_cache import DeviceCache
 from tests import prepared
 
 SIZE = (64, 36)
-OPTIONS = {"window": 2, "frames": 4, "spacing": 2, "batch_size": 4, "seed": 5}
+OPTIONS = {"clips": ClipSpec(window=2, frames=4, spacing=2), "batch_size": 4, "seed": 5}
 
 
 def test_batches_picked_on_the_device_are_those_from_records(tmp_path, monkeypatch):

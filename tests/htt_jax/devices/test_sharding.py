@@ -5,8 +5,9 @@ from jax.sharding import AbstractMesh, PartitionSpec
 
 from htt_jax.devices import sharding
 from htt_jax.models.htt import HTT
-from htt_jax.training import initialise
-from htt_jax.training.optimizer import adam
+from htt_jax.optimizer import adam
+from htt_jax.runs.state import abstract_state
+from htt_jax.systems.htt import HTTSystem
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_without_fsdp_every_device_has_a_whole_copy():
 
 
 def test_most_of_the_papers_state_is_split(mesh):
-    abstract = initialise.abstract_state(HTT(), adam(lambda step: 1e-4), mesh)
+    abstract = abstract_state(HTTSystem(HTT()), adam(lambda step: 1e-4), mesh)
     sizes = {False: 0, True: 0}
     for x in jax.tree.leaves(abstract):
         sizes["fsdp" in x.sharding.spec] += x.size

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from htt_jax.datasets.spec import FPHA, H2O, JOINT_NAMES
+from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.evaluation import analysis
 from htt_jax.evaluation.estimates import Estimates
 from htt_jax.metrics import PoseMetrics
@@ -111,7 +111,7 @@ def test_means_are_those_of_the_metrics():
 
 
 def test_fingers_put_their_four_joints_together():
-    found = make(off_by(2, [4, 8], JOINT_NAMES.index("ring_3")), poses(2))
+    found = make(off_by(2, [4, 8], FPHA.skeleton.joints.index("ring_3")), poses(2))
     errors = analysis.joint_errors(found, FPHA, mask_unannotated=True)
     table = analysis.by_finger(errors)
     assert column(table, "finger") == ["wrist", "thumb", "index", "middle", "ring", "little"]
@@ -283,7 +283,7 @@ def column_of(scores, name):
 
 
 def test_action_over_time_sums_the_clips_begun_so_far():
-    # A video of six frames behind another one: windows of one frame, spacing 2, clips of two
+    # A video of six frames after another one: windows of one frame, spacing 2, clips of two
     # frames: 0 and 2, 1 and 3, then 4, then 5.
     over_time = np.zeros((5, 2, 2), np.float32)
     over_time[:, :, 0] = [[9, 9], [0.1, 0.2], [0.3, 0.4], [0.5, 0.5], [0.6, 0.6]]

@@ -5,18 +5,18 @@ import dataclasses
 import numpy as np
 import pytest
 
-from htt_jax.data.clips import clip_frames, clip_table
+from htt_jax.data.clips import ClipSpec, clip_frames, clip_table
 from htt_jax.evaluation import estimates
 from htt_jax.support.errors import InputError
 
 FRAMES = np.array([11, 1, 4])
-WINDOW, CLIP, SPACING = 2, 4, 2
+CLIPS = ClipSpec(window=2, frames=4, spacing=2)
 PADDING = -1
 
 
 def batches(size=4):
     """What an evaluation step returns: joint x is the number of the frame in all of the split."""
-    table = clip_table(FRAMES, window=WINDOW, frames=CLIP, spacing=SPACING, training=False)
+    table = clip_table(FRAMES, CLIPS, training=False)
     table = np.concatenate([table, np.full((-len(table) % size, 3), PADDING)])
     first = np.cumsum(FRAMES) - FRAMES
     for rows in table.reshape(-1, size, 3):
@@ -25,11 +25,11 @@ def batches(size=4):
 
 
 def one_clip(first, video, start, count):
-    frames, valid = clip_frames(max(start, 0), max(count, 0), frames=CLIP, spacing=SPACING)
+    frames, valid = clip_frames(max(start, 0), max(count, 0), CLIPS)
     number = (first[video] + frames).astype(np.float32)
     return {
-        "estimated_joints_3d": np.broadcast_to(number[:, None, None], (CLIP, 42, 3)),
-        "joints_3d": np.broadcast_to(-number[:, None, None], (CLIP, 42, 3)),
+        "estimated_joints_3d": np.broadcast_to(number[:, None, None], (CLIPS.frames, 42, 3)),
+        "joints_3d": np.broadcast_to(-number[:, None, None], (CLIPS.frames, 42, 3)),
         "hand_annotated": np.stack([number % 2 == 0, number > 0], axis=-1),
         "estimated_object": number.astype(np.int32) % 3,
         "object_probability": number / 100,
@@ -37,12 +37,14 @@ def one_clip(first, video, start, count):
         "intrinsics": np.full((3, 3), video, np.float32),
         "video": np.array(video, np.int32),
         "start": np.array(start, np.int32),
-        "action_over_time": np.full((CLIP // WINDOW, 5), 10 * video + start, np.float32),
+        "action_over_time": np.full(
+            (CLIPS.frames // CLIPS.window, 5), 10 * video + start, np.float32
+        ),
     }
 
 
 def collect(found):
-    collector = estimates.Collector(FRAMES, window=WINDOW, spacing=SPACING, image_size=(120, 68))
+    collector = estimates.Collector(FRAMES, CLIPS, (120, 68))
     for batch in found:
         collector.add(batch)
     return collector.result()

@@ -9,9 +9,9 @@ import optax
 import pytest
 import torch
 
+from htt_jax import optimizer as optim
 from htt_jax.interop import adam, names, pytorch, weights
 from htt_jax.support.errors import InputError
-from htt_jax.training import optimizer as optim
 from tests import torch_files, train_runs
 
 

@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import save_file
 
 from configs import fpha
+from htt_jax import systems
 from htt_jax.data.records import RecordSource
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.interop import adam, imported, pytorch, weights
 from htt_jax.models.htt import HTT
-from htt_jax.runs.config import make_model
 from htt_jax.runs.directory import (
-    DatasetFacts,
     Run,
     dataset_facts,
     to_json,
@@ -58,7 +58,7 @@ def test_sizes_are_read_off_the_shapes_and_fill_a_model(found):
         name: x for name, x in torch_files.SIZES.items() if name not in ("window", "heads")
     }
     run = imported.make_run(found, config_of(found), None)
-    model = make_model(run.config, run.dataset)
+    model = systems.make(run.config, run.dataset).model
     assert model == HTT(**torch_files.SIZES)
 
 

@@ -9,6 +9,7 @@ from htt_jax import evaluate, from_pytorch
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.interop import model_card
+from htt_jax.models.outputs import OF_NAME
 from htt_jax.runs import version
 from htt_jax.runs.opening import open_run
 from htt_jax.support.files import sha256
@@ -68,7 +69,7 @@ def test_files_are_listed_with_size_and_checksum(root, card):
 def test_differences_stand_with_their_units(card):
     assert rows(card, "Exported") == [
         ["joints_2d", "1.23e-03", "pixels"],
-        ["depth", "4.50e-07", "m"],
+        ["depth", "4.50e-07", "metres"],
         ["action_logits", "0.00e+00", ""],
     ]
 
@@ -78,6 +79,8 @@ def test_what_goes_in_and_comes_out_is_said_in_the_runs_numbers(card):
     for words in ("64x36", "up to 4 frames", "every second frame", "whole windows of 2"):
         assert words in text
     assert "left hand" not in text
+    returned = [row[0] for row in rows(card, "Input and output")]
+    assert returned == [f"`{name}`" for name in OF_NAME]
     assert card.startswith("# HTT, FPHA layout, as bin\n")
     assert "21 joints (right hand), 3 actions, 2 objects" in card
 
@@ -119,14 +122,14 @@ def test_results_are_those_of_this_checkpoint_alone(root, card):
     assert "has not been evaluated" not in evaluated
     assert "| measure" in evaluated
     expected = [
-        [title, f"{report['headline'][name]:.4g}"]
-        for title, name in (
-            ("action accuracy", "action_accuracy"),
-            ("object accuracy", "object_accuracy"),
-            ("MEPE, mm", "mepe"),
-            ("PCK-AUC", "auc"),
-            ("MEPE-RA, mm", "mepe_ra"),
-            ("PCK-AUC-RA", "auc_ra"),
+        [title, f"{factor * report['headline'][name]:.{decimals}f}"]
+        for title, name, factor, decimals in (
+            ("action %: videos whose action is recognised", "action_accuracy", 100, 2),
+            ("object %: frames whose object is recognised", "object_accuracy", 100, 2),
+            ("MEPE mm: mean end-point error", "mepe", 1, 2),
+            ("AUC: area under the PCK curve", "auc", 1, 3),
+            ("MEPE-RA mm: mean end-point error, relative to the wrist", "mepe_ra", 1, 2),
+            ("AUC-RA: area under the PCK curve, relative to the wrist", "auc_ra", 1, 3),
         )
     ]
     assert rows(evaluated, "Results") == expected

@@ -6,7 +6,7 @@ import pytest
 
 from htt_jax.models.htt import HTT
 from htt_jax.prediction import attention
-from htt_jax.training import step as train_step
+from htt_jax.systems.htt import HTTSystem
 
 
 def small_model(window):
@@ -74,7 +74,7 @@ def test_weights_beside_predictions_cost_little(windowed):
     model, variables, batch = windowed
 
     def predict(variables, batch):
-        return train_step.predict(model, variables, batch)
+        return HTTSystem(model).estimates(variables, batch)
 
     def both(variables, batch):
         return predict(variables, batch) | attention.weights(model, variables, batch)

@@ -8,13 +8,12 @@ import jax
 import numpy as np
 import pytest
 
-from htt_jax.data.clips import clip_frames
+from htt_jax.data.clips import ClipSpec, clip_frames
 from htt_jax.interop import stablehlo
 from htt_jax.prediction.frames import Resizer, open_frames
 from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.video import predict_video
 from htt_jax.support.errors import InputError
-from htt_jax.training import step as train_step
 from tests import online_runs
 from tests.online_runs import INTRINSICS, MODEL, SIZE
 
@@ -87,14 +86,14 @@ def action_over_time(run, frames, start):
     """(windows, actions): the mean over the two whole clips from raw frame `start` on."""
     resizer = Resizer(run.dataset.spec, SIZE, MODEL)
     pixels = np.stack([resizer(frame) for frame in frames])
-    indices = np.stack([clip_frames(start + i, 4, frames=4, spacing=2)[0] for i in range(2)])
+    clips = ClipSpec(window=2, frames=4, spacing=2)
+    indices = np.stack([clip_frames(start + i, 4, clips)[0] for i in range(2)])
     inputs = {
         "image": pixels[indices].astype(np.float32) / 255 - 0.5,
         "valid": np.ones((2, 4), bool),
         "intrinsics": np.broadcast_to(np.eye(3, dtype=np.float32), (2, 4, 3, 3)),
     }
-    predict = jax.jit(train_step.predict, static_argnums=0)
-    found = predict(run.model, run.variables, inputs)["action_over_time"]
+    found = jax.jit(run.system.estimates)(run.variables, inputs)["action_over_time"]
     return np.asarray(found).mean(axis=0)
 
 

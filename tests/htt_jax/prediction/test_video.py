@@ -3,11 +3,10 @@ import numpy as np
 import pytest
 
 from htt_jax import augment
-from htt_jax.data.clips import clip_frames, clip_table
+from htt_jax.data.clips import ClipSpec, clip_frames, clip_table
 from htt_jax.prediction import attention
 from htt_jax.prediction.frames import FrameArray, Resizer
 from htt_jax.prediction.video import predict_video
-from htt_jax.training.step import predict
 from tests import online_runs
 from tests.online_runs import INTRINSICS, MODEL, SIZE
 
@@ -18,16 +17,17 @@ def test_every_clip_gives_what_the_model_gives_of_it_alone(count):
     frames = online_runs.make_frames(count)
     found = predict_video(run, FrameArray(frames), INTRINSICS)
     resized = np.stack([Resizer(run.dataset.spec, SIZE, MODEL)(frame) for frame in frames])
-    table = clip_table(np.array([count]), window=2, frames=4, spacing=2, training=False)
+    clips = ClipSpec(window=2, frames=4, spacing=2)
+    table = clip_table(np.array([count]), clips, training=False)
     windows = 0
     for clip, (_, start, real) in enumerate(table):
-        indices, valid = clip_frames(int(start), int(real), frames=4, spacing=2)
+        indices, valid = clip_frames(int(start), int(real), clips)
         batch = {
             "image": augment.to_pixel_range(jnp.asarray(resized[indices]))[None],
             "valid": jnp.asarray(valid)[None],
             "intrinsics": jnp.tile(jnp.eye(3), (1, 4, 1, 1)),
         }
-        alone = predict(run.model, run.variables, batch)
+        alone = run.system.estimates(run.variables, batch)
         places = indices[valid]
         np.testing.assert_array_equal(found.frame_clip[places], clip)
         np.testing.assert_allclose(

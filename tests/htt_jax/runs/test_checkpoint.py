@@ -9,10 +9,10 @@ import optax
 import pytest
 
 from htt_jax.devices import sharding
-from htt_jax.runs.checkpoint import SMALLER_IS_BETTER, Checkpoints
+from htt_jax.optimizer import adam
+from htt_jax.runs.checkpoint import Checkpoints
+from htt_jax.runs.state import TrainState, create_state
 from htt_jax.support.errors import InputError
-from htt_jax.training.optimizer import adam
-from htt_jax.training.step import TrainState, create_state
 
 OPTIMIZER = adam(lambda step: 1e-3)
 
@@ -191,7 +191,3 @@ def test_evaluation_reads_a_checkpoint_of_any_optimizer(opened):
         step, variables = checkpoints.restore_variables(ABSTRACT.variables)
     assert step == 3
     np.testing.assert_array_equal(variables["batch_stats"]["norm"]["mean"], -3)
-
-
-def test_errors_are_the_smaller_the_better():
-    assert {name for name, smaller in SMALLER_IS_BETTER.items() if smaller} == {"mepe", "mepe_ra"}

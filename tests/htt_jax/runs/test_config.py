@@ -3,25 +3,23 @@ import numpy as np
 import pytest
 
 from configs import fpha, h2o
-from htt_jax import metrics
+from htt_jax import measures, metrics, systems
 from htt_jax.augment import AugmentOptions
+from htt_jax.data.clips import ClipSpec
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import H2O
+from htt_jax.devices.dtypes import fast_dtype
 from htt_jax.evaluation.results import headline
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import HTT
-from htt_jax.runs.checkpoint import SMALLER_IS_BETTER
 from htt_jax.runs.config import (
-    augment_options,
     check,
     check_devices,
-    clip_options,
-    fast_dtype,
+    clip_spec,
     load_options,
-    loss_weights,
-    make_model,
 )
-from htt_jax.runs.directory import DatasetFacts
 from htt_jax.support.errors import InputError
+from htt_jax.systems.htt import HTTSystem
 from tests import train_runs
 
 FACTS = DatasetFacts(
@@ -36,21 +34,18 @@ FACTS = DatasetFacts(
 @pytest.mark.parametrize("config", [fpha.get_config(), h2o.get_config()])
 def test_the_published_settings_are_accepted_and_give_the_papers_model(config):
     check(config)
-    model = make_model(config, FACTS)
-    assert model == HTT(num_joints=42, num_actions=3, num_objects=2, window=16)
-    assert loss_weights(config) == LossWeights()
-    assert augment_options(config) == AugmentOptions()
-    expected = {"window": 16, "frames": 128, "spacing": 2}
-    assert clip_options(config) == expected
+    model = HTT(num_joints=42, num_actions=3, num_objects=2, window=16)
+    assert systems.make(config, FACTS) == HTTSystem(model, LossWeights(), AugmentOptions())
+    assert clip_spec(config) == ClipSpec(window=16, frames=128, spacing=2)
 
 
 def test_the_type_of_computation_suits_the_device_unless_it_is_named():
     config = fpha.get_config()
     assert config.model.dtype == "auto"
     assert fast_dtype() == "float32"  # of a processor
-    assert make_model(config, FACTS).dtype == jnp.float32
+    assert systems.make(config, FACTS).model.dtype == jnp.float32
     config.model.dtype = "bfloat16"
-    assert make_model(config, FACTS).dtype == jnp.bfloat16
+    assert systems.make(config, FACTS).model.dtype == jnp.bfloat16
 
 
 def test_options_reach_the_model():
@@ -62,15 +57,14 @@ def test_options_reach_the_model():
         augment__enabled=False,
         data__image_size=(120, 68),
     )
-    model = make_model(config, FACTS)
+    system = systems.make(config, FACTS)
+    model = system.model
     assert model.dtype == jnp.bfloat16
     assert model.action_inputs == ("image", "object")
     assert (model.window, model.width, model.heads, model.cascaded) == (4, 32, 4, False)
-    assert augment_options(config) is None
+    assert system.augmentation is None
     assert load_options(config) == {
-        "window": 4,
-        "frames": 8,
-        "spacing": 2,
+        "clips": ClipSpec(window=4, frames=8, spacing=2),
         "image_size": (120, 68),
         "workers": 0,
         "process_index": 0,
@@ -136,7 +130,7 @@ def test_checkpoints_can_be_chosen_by_every_number_an_evaluation_gives():
     numbers = headline(
         {"pose": pose.result(), "object": {"accuracy": 0.5}, "action": {"accuracy": 0.25}}
     )
-    assert set(numbers) == set(SMALLER_IS_BETTER)
+    assert set(numbers) == set(measures.headline())
     assert (numbers["action_accuracy"], numbers["mepe"], numbers["auc_ra"]) == (0.25, 0.0, 1.0)
 
 

@@ -4,9 +4,9 @@ import json
 import pytest
 
 from htt_jax.data.records import RecordSource
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.runs.directory import (
-    DatasetFacts,
     Run,
     dataset_facts,
     from_json,

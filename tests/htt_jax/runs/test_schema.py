@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.runs.directory import (
-    DatasetFacts,
     Run,
     from_json,
     to_json,

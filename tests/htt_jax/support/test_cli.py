@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from configs import default, h2o
+from configs import h2o
+from htt_jax.runs.options import get_config
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 
@@ -61,10 +62,10 @@ ROOT = pathlib.Path(__file__).parents[3]
 
 def test_without_a_config_file_the_default_is_changed_by_options():
     config = cli.parse_config(
-        ["--config.model.heads=4", "--config.data.image_size=(240,135)"], default.get_config
+        ["--config.model.heads=4", "--config.data.image_size=(240,135)"], get_config
     )
     assert (config.model.heads, config.data.image_size) == (4, (240, 135))
-    assert config.model.width == default.get_config().model.width
+    assert config.model.width == get_config().model.width
 
 
 # ml_collections loads config files by a function that Python deprecated.
@@ -74,7 +75,7 @@ loads_a_file = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method:De
 @loads_a_file
 def test_a_config_file_takes_the_place_of_the_default():
     config = cli.parse_config(
-        [f"--config={ROOT / 'configs/h2o.py'}", "--config.batch_size=3"], default.get_config
+        [f"--config={ROOT / 'configs/h2o.py'}", "--config.batch_size=3"], get_config
     )
     expected = h2o.get_config()
     expected.batch_size = 3
@@ -84,7 +85,7 @@ def test_a_config_file_takes_the_place_of_the_default():
 @loads_a_file
 def test_a_config_file_that_cannot_be_loaded_is_named(tmp_path):
     with pytest.raises(InputError, match=r"cannot load the --config file: .*nowhere.py"):
-        cli.parse_config([f"--config={tmp_path / 'nowhere.py'}"], default.get_config)
+        cli.parse_config([f"--config={tmp_path / 'nowhere.py'}"], get_config)
 
 
 @pytest.mark.parametrize(
@@ -100,5 +101,5 @@ def test_a_config_file_that_cannot_be_loaded_is_named(tmp_path):
 )
 def test_a_wrong_argument_is_one_line(argument, message):
     with pytest.raises(InputError, match=message) as refused:
-        cli.parse_config([argument], default.get_config)
+        cli.parse_config([argument], get_config)
     assert "\n" not in str(refused.value)

@@ -8,14 +8,16 @@ import pytest
 from safetensors.numpy import save_file
 
 from htt_jax import augment
+from htt_jax import optimizer as optim
 from htt_jax.devices import sharding
 from htt_jax.interop import names
-from htt_jax.losses import LossWeights
 from htt_jax.models.htt import HTT
 from htt_jax.models.resnet import ConvNorm, ResNet18
+from htt_jax.runs.state import abstract_state, random_state
+from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.systems.htt import HTTSystem
 from htt_jax.training import initialise
-from htt_jax.training import optimizer as optim
 from htt_jax.training import step as train_step
 from tests import train_runs
 from tests.packed import pack
@@ -32,13 +34,14 @@ MODEL = HTT(
     action_layers=1,
     backbone_width=4,
 )
+SYSTEM = HTTSystem(MODEL)
 OPTIMIZER = optim.adam(lambda step: 1e-3)
 
 
 @pytest.fixture(scope="module")
 def state():
-    abstract = initialise.abstract_state(MODEL, OPTIMIZER, sharding.make_mesh(1))
-    return initialise.random_state(MODEL, OPTIMIZER, 0, abstract)
+    abstract = abstract_state(SYSTEM, OPTIMIZER, sharding.make_mesh(1))
+    return random_state(SYSTEM, OPTIMIZER, 0, abstract)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,7 @@ def batch():
 
 @pytest.fixture(scope="module")
 def measured(state, batch):
-    return initialise.with_measured_statistics(MODEL, state, batch)
+    return initialise.fitted(SYSTEM, state, batch)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +77,7 @@ def imagenet():
 
 
 def test_abstract_state_is_the_shape_of_the_real_one(state):
-    abstract = initialise.abstract_state(MODEL, OPTIMIZER, sharding.make_mesh(1))
+    abstract = abstract_state(SYSTEM, OPTIMIZER, sharding.make_mesh(1))
     assert jax.tree.structure(abstract) == jax.tree.structure(state)
     for expected, x in zip(jax.tree.leaves(abstract), jax.tree.leaves(state), strict=True):
         assert (x.shape, x.dtype, x.sharding) == (expected.shape, expected.dtype, expected.sharding)
@@ -90,6 +93,34 @@ def test_parameters_have_the_published_spread(state):
     kernel = np.asarray(state.params["backbone"]["layer4_1"]["conv2"]["kernel"])
     assert kernel.std() == pytest.approx(np.sqrt(2 / (9 * 32)), rel=0.03)  # He, fan out
     assert np.asarray(state.params["action_token"]).std() == pytest.approx(1.0, rel=0.4)
+
+
+def test_biases_start_as_in_the_published_code(state):
+    limits = {
+        "pose_head/linear1": 32,
+        "pose_head/linear2": 32,
+        "pose_head/output": 32,
+        "object_head/linear1": 32,
+        "object_head/output": 32,
+        "pose_to_action": 2 * 21,
+        "object_to_action": 2,
+        "action_input": 3 * 32,
+        "action_head": 32,
+    }
+    for block in ("pose_block", "action_block"):
+        limits |= {f"{block}/layer_0/linear1": 32, f"{block}/layer_0/linear2": 64}
+    biases = {
+        name.removesuffix("/bias"): np.asarray(x)
+        for name, x in trees.flatten(state.params).items()
+        if name.endswith("/bias") and "backbone" not in name and "norm" not in name
+    }
+    for name, inputs in limits.items():
+        bias = biases.pop(name) * np.sqrt(inputs)  # of PyTorch's linear layer, within -1 and 1
+        largest = np.abs(bias).max()
+        assert 0.02 ** (1 / len(bias)) < largest <= 1, name  # for so few, nearly always
+    assert len(biases) == 6  # of the attentions
+    for name, bias in biases.items():
+        np.testing.assert_array_equal(bias, 0, err_msg=name)
 
 
 def test_measured_statistics_give_zero_mean_and_unit_variance_before_every_activation(
@@ -123,7 +154,7 @@ def test_measuring_changes_statistics_alone(state, measured):
 
 def test_an_update_moves_every_parameter_and_no_statistic(measured, batch):
     update = jax.jit(
-        functools.partial(train_step.update, MODEL, OPTIMIZER, LossWeights()),
+        functools.partial(train_step.update, SYSTEM, OPTIMIZER),
         compiler_options=train_runs.QUICK_COMPILATION,
     )
     after, metrics = update(measured, augment.to_inputs(batch))
@@ -145,7 +176,7 @@ def test_the_optimizer_holds_moments_of_the_parameters_alone(state):
 def test_an_imagenet_file_fills_the_backbone(imagenet, tmp_path):
     path = tmp_path / "resnet18.safetensors"
     save_file(imagenet, path)
-    backbone = initialise.pretrained_backbone(str(path), HTT())
+    backbone = initialise.pretrained_backbone(str(path), HTTSystem(HTT()))
     kernel = imagenet["layer2.0.downsample.0.weight"].transpose(2, 3, 1, 0)
     found = backbone["params"]["layer2_0"]["downsample"]["kernel"]
     np.testing.assert_array_equal(found, kernel)
@@ -153,7 +184,7 @@ def test_an_imagenet_file_fills_the_backbone(imagenet, tmp_path):
         backbone["batch_stats"]["conv1"]["var"], imagenet["bn1.running_var"]
     )
     model = HTT(num_actions=3, num_objects=2, window=2, pose_layers=1, action_layers=1)
-    abstract = initialise.abstract_state(model, OPTIMIZER, sharding.make_mesh(1))
+    abstract = abstract_state(HTTSystem(model), OPTIMIZER, sharding.make_mesh(1))
     expected = {name: collection["backbone"] for name, collection in abstract.variables.items()}
     assert jax.tree.structure(backbone) == jax.tree.structure(expected)
     assert jax.tree.map(np.shape, backbone) == jax.tree.map(lambda x: x.shape, expected)
@@ -179,14 +210,14 @@ def test_a_missing_imagenet_file_says_where_to_get_it_and_how_to_do_without():
         match=r"no ImageNet weights at config.init.backbone=nowhere.safetensors: .*"
         r"huggingface.co/timm/resnet18.tv_in1k.* random weights with --config.init.backbone=$",
     ):
-        initialise.pretrained_backbone("nowhere.safetensors", HTT())
+        initialise.pretrained_backbone("nowhere.safetensors", HTTSystem(HTT()))
 
 
 def test_imagenet_weights_do_not_fit_a_narrow_backbone(tmp_path):
     path = tmp_path / "resnet18.safetensors"
     path.touch()
     with pytest.raises(InputError, match=r"config.model.backbone_width is 4"):
-        initialise.pretrained_backbone(str(path), MODEL)
+        initialise.pretrained_backbone(str(path), SYSTEM)
 
 
 def test_a_file_of_another_model_is_named(tmp_path):
@@ -195,7 +226,7 @@ def test_a_file_of_another_model_is_named(tmp_path):
     with pytest.raises(
         InputError, match=r"other.safetensors does not hold a ResNet-18 but another model \(decod"
     ):
-        initialise.pretrained_backbone(str(path), HTT())
+        initialise.pretrained_backbone(str(path), HTTSystem(HTT()))
 
 
 def test_a_backbone_of_other_shapes_is_refused(state):

@@ -11,10 +11,12 @@ from htt_jax import from_pytorch
 from htt_jax.devices import sharding
 from htt_jax.interop import imported
 from htt_jax.models.htt import HTT
+from htt_jax.optimizer import adam
+from htt_jax.runs.state import abstract_state
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.systems.htt import HTTSystem
 from htt_jax.training import initialise, warm_start
-from htt_jax.training.optimizer import adam
 from tests import runs, torch_files, train_runs
 
 OPTIMIZER = adam(lambda step: 1e-3)
@@ -49,9 +51,9 @@ def trained(folder):
 def pretrained(path, **sizes):
     """What a run of a tiny model starts with, and the shapes of its state."""
     mesh = sharding.make_mesh(1)
-    model = HTT(**torch_files.SIZES | sizes)
-    abstract = initialise.abstract_state(model, OPTIMIZER, mesh)
-    return warm_start.pretrained_model(str(path), model, abstract.variables, mesh), abstract
+    system = HTTSystem(HTT(**torch_files.SIZES | sizes))
+    abstract = abstract_state(system, OPTIMIZER, mesh)
+    return warm_start.pretrained_model(str(path), system, abstract.variables, mesh), abstract
 
 
 @pytest.mark.parametrize("source", ["htt.pth", "run"])
@@ -101,22 +103,24 @@ def test_what_is_no_model_is_refused():
 
 SHARDED = """
 import sys
-import sys
 
 import jax
 import numpy as np
+from htt_jax.systems.htt import HTTSystem
 from htt_jax.devices import sharding
 from htt_jax.interop import imported
 from htt_jax.models.htt import HTT
-from htt_jax.training import initialise, optimizer, warm_start
+from htt_jax import optimizer
+from htt_jax.runs.state import abstract_state, random_state
+from htt_jax.training import initialise, warm_start
 from tests import torch_files
 
 path = sys.argv[1]
 mesh = sharding.make_mesh(4)
-model = HTT(**torch_files.SIZES | {"mlp_width": 512})
-abstract = initialise.abstract_state(model, optimizer.adam(lambda step: 1e-3), mesh)
-state = initialise.random_state(model, optimizer.adam(lambda step: 1e-3), 0, abstract)
-found = warm_start.pretrained_model(path, model, abstract.variables, mesh)
+system = HTTSystem(HTT(**torch_files.SIZES | {"mlp_width": 512}))
+abstract = abstract_state(system, optimizer.adam(lambda step: 1e-3), mesh)
+state = random_state(system, optimizer.adam(lambda step: 1e-3), 0, abstract)
+found = warm_start.pretrained_model(path, system, abstract.variables, mesh)
 state = initialise.with_variables(state, found)
 expected = imported.read(path).variables
 jax.tree.map(np.testing.assert_array_equal, jax.device_get(state.variables), expected)

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from htt_jax.datasets.spec import FINGERS, JOINTS_PER_HAND
+from htt_jax.datasets.skeleton import HAND
 
 
 def open_hand(wrist=(0.0, 0.06, 0.4), finger_length=0.06):
     """A flat hand, fingers up, the thumb at the left; metres, camera space."""
-    joints = np.zeros((JOINTS_PER_HAND, 3))
-    for finger in range(len(FINGERS)):
+    joints = np.zeros((len(HAND.joints), 3))
+    for finger in range(len(HAND.fingers)):
         for i in range(4):
             reach = 0.08 + finger_length * i / 3
             joints[1 + 4 * finger + i] = (0.02 * (finger - 2), -reach, 0.0)

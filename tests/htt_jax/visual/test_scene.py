@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from htt_jax.datasets.skeleton import HAND
 from htt_jax.visual import colours
 from htt_jax.visual.scene import FrameScene, Renderer
 from htt_jax.visual.timeline import History
@@ -45,14 +46,14 @@ def scene(size=SIZE, hands=1):
     ],
 )
 def test_every_shape_of_frame_gets_a_picture_of_even_sides(size, picture):
-    renderer = Renderer(size, ("right",))
+    renderer = Renderer(size, ("right",), HAND)
     assert renderer.size == picture
     assert not any(side % 2 for side in picture)
     assert renderer.render(scene(size)).shape == (picture[1], picture[0], 3)
 
 
 def test_joints_stand_where_the_frame_shows_them():
-    renderer = Renderer(SIZE, ("right",), depth_limits=(0.3, 0.5))
+    renderer = Renderer(SIZE, ("right",), HAND, depth_limits=(0.3, 0.5))
     shown = scene()
     picture = renderer.render(shown).astype(int)
     expected = colours.depth_colours(shown.depth, (0.3, 0.5))[0]
@@ -63,7 +64,7 @@ def test_joints_stand_where_the_frame_shows_them():
 
 
 def test_a_picture_does_not_depend_on_those_before():
-    renderer = Renderer(SIZE, ("left", "right"))
+    renderer = Renderer(SIZE, ("left", "right"), HAND)
     first = renderer.render(scene(hands=2))
     renderer.render(FrameScene(image=np.zeros((108, 192, 3), np.uint8), frame=4, seconds=0.2))
     np.testing.assert_array_equal(renderer.render(scene(hands=2)), first)
@@ -80,13 +81,13 @@ def test_what_is_unknown_is_left_out():
         action_probabilities=(np.nan, np.nan),
         object_probability=np.nan,
     )
-    picture = Renderer(SIZE, ("left", "right")).render(unknown)
+    picture = Renderer(SIZE, ("left", "right"), HAND).render(unknown)
     assert (picture[60:540, :960] == 90).all()
     bare = FrameScene(image=full.image, frame=0, seconds=0.0)
-    assert (Renderer(SIZE, ("left", "right")).render(bare)[:540, :960] == 90).all()
+    assert (Renderer(SIZE, ("left", "right"), HAND).render(bare)[:540, :960] == 90).all()
 
 
 def test_the_image_given_stays_as_it_is():
     shown = scene()
-    Renderer(SIZE, ("right",)).render(shown)
+    Renderer(SIZE, ("right",), HAND).render(shown)
     assert (shown.image == 90).all()

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from htt_jax.datasets.skeleton import HAND
 from htt_jax.visual import colours, view3d
 from htt_jax.visual.view3d import View3D
 from tests.htt_jax.visual.hands import open_hand
@@ -12,7 +13,7 @@ def panel():
 
 def draw(joints, seconds=0.0, radius=0.15):
     canvas = panel()
-    return canvas, View3D(radius).draw(canvas, joints, seconds)
+    return canvas, View3D(radius, HAND).draw(canvas, joints, seconds)
 
 
 def test_the_view_stays_the_same_wherever_the_hand_is():
@@ -62,29 +63,29 @@ def test_missing_hands_and_joints_leave_the_rest():
 
 def test_radius_holds_the_hands_of_a_video():
     one = open_hand()[None]
-    assert view3d.radius_of(one) == view3d.ONE_HAND_RADIUS
+    assert view3d.radius_of(one, HAND) == view3d.ONE_HAND_RADIUS
     pair = np.concatenate([open_hand((-0.3, 0, 0.4)), open_hand((0.3, 0, 0.4))])[None]
-    radius = view3d.radius_of(np.concatenate([pair, np.full_like(pair, np.nan)]))
-    centre = view3d.centre_of(pair)[0]
+    radius = view3d.radius_of(np.concatenate([pair, np.full_like(pair, np.nan)]), HAND)
+    centre = view3d.centre_of(pair, HAND)[0]
     farthest = np.linalg.norm(pair[0] - centre, axis=-1).max()
     assert farthest <= radius < farthest + 0.025
-    assert view3d.radius_of(np.full((2, 42, 3), np.nan)) == view3d.TWO_HANDS_RADIUS
+    assert view3d.radius_of(np.full((2, 42, 3), np.nan), HAND) == view3d.TWO_HANDS_RADIUS
 
 
 def test_the_grid_has_few_round_squares_at_every_radius():
     for radius, square in ((0.125, 0.05), (0.2, 0.1), (0.6, 0.2), (1.2, 0.5), (10_000, 5_000)):
-        assert View3D(radius).grid == pytest.approx(square)
+        assert View3D(radius, HAND).grid == pytest.approx(square)
     for radius in np.geomspace(1e-3, 1e6, 50):
-        assert 1 <= radius / View3D(radius).grid <= 4
+        assert 1 <= radius / View3D(radius, HAND).grid <= 4
     canvas, _ = draw(1e5 * open_hand(), radius=1e4)
     assert (canvas != panel()).any()
 
 
 def test_radius_has_an_end():
     joints = np.float32(1e30) * open_hand()[None].astype(np.float32)
-    assert view3d.radius_of(joints) == view3d.LARGEST_RADIUS
+    assert view3d.radius_of(joints, HAND) == view3d.LARGEST_RADIUS
     joints[:, ::2] = np.inf
-    assert view3d.radius_of(joints) <= view3d.LARGEST_RADIUS
+    assert view3d.radius_of(joints, HAND) <= view3d.LARGEST_RADIUS
 
 
 def test_far_off_joints_do_not_break_the_drawing():

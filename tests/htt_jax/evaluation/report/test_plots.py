@@ -37,10 +37,10 @@ def pose(spec, hand, pck):
 
 def test_the_published_curve_has_the_published_area():
     for space, measure in (("camera_space", "auc"), ("root_aligned", "auc_ra")):
-        curve = published.PCK_CURVES["fpha"]["right"][space]
+        curve = published.of("fpha").pck["right"][space]
         assert len(curve) == getattr(FPHA, space).steps
         area = np.trapezoid(curve) / (len(curve) - 1)
-        assert area == pytest.approx(FPHA.published_pose["right"][measure], abs=0.001)
+        assert area == pytest.approx(published.of("fpha").pose["right"][measure], abs=0.001)
 
 
 def test_curves_of_fpha_stand_beside_the_published_one():

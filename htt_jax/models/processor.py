@@ -1,7 +1,9 @@
-"""The convolution of the backbone, with a gradient for its kernel that is fast on processors too.
+"""Layers in forms that are fast on processors too; anywhere else they are XLA's plain ones.
 
-XLA computes that gradient as one more convolution whose window is the whole image, which on a
-processor takes three times as long as it needs to. There it is one matrix product here instead.
+On a processor, XLA computes the gradient of a convolution for its kernel as one more convolution
+whose window is the whole image, which takes three times as long as it needs to: there it is one
+matrix product here instead. And the gradient of max-pooling, scattered window by window, took
+longer than all convolutions together: there it is a few fused elementwise operations here.
 """
 
 import functools
@@ -9,10 +11,12 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
 Images: TypeAlias = Float[Array, "images height width channels"]
+Pooled: TypeAlias = Float[Array, "images height_out width_out channels"]
 Kernel: TypeAlias = Float[Array, "size size channels channels_out"]
 Maps: TypeAlias = Float[Array, "images height_out width_out channels_out"]
 
@@ -108,3 +112,46 @@ def _over_places(
     places = ((0, 1, 2), (0, 1, 2))
     summed = lax.dot_general(a, b, (places, ((), ())), preferred_element_type=jnp.float32)
     return summed.astype(a.dtype)
+
+
+def max_pool(x: Images) -> Pooled:
+    """The maximum over windows of 3x3 at stride 2, padded by 1.
+
+    Of equal values in a window, the first in reading order gets the gradient, as in PyTorch.
+    """
+    return lax.platform_dependent(x, cpu=_pool_by_axis, default=_plain_pool)
+
+
+def _plain_pool(x: Images) -> Pooled:
+    lowest = np.array(-np.inf, x.dtype)[()]
+    padding = ((0, 0), (1, 1), (1, 1), (0, 0))
+    return lax.reduce_window(x, lowest, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), padding)
+
+
+def _pool_by_axis(x: Images) -> Pooled:
+    """Columns before rows: the first of a row, then of the first row, is first in reading order."""
+    return _halve_by_maximum(_halve_by_maximum(x, axis=2), axis=1)
+
+
+def _halve_by_maximum(x: Images, axis: int) -> Pooled:
+    """The maximum over windows of 3 at stride 2, padded by 1, along one axis."""
+    length = x.shape[axis]
+    padding = [(1, 1) if i == axis else (0, 0) for i in range(x.ndim)]
+    x = jnp.pad(x, padding, constant_values=-jnp.inf)
+    last = 2 * ((length - 1) // 2)
+    left, middle, right = (
+        lax.slice_in_dim(x, offset, offset + last + 1, stride=2, axis=axis) for offset in range(3)
+    )
+    return _larger(_larger(left, middle), right)
+
+
+@jax.custom_jvp
+def _larger(first: Array, second: Array) -> Array:
+    """The maximum, whose whole gradient goes to the first where both are equal."""
+    return jnp.maximum(first, second)
+
+
+@_larger.defjvp
+def _larger_jvp(values: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    first, second = values
+    return _larger(first, second), jnp.where(second > first, tangents[1], tangents[0])

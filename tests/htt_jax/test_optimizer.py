@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from htt_jax.training.optimizer import (
+from htt_jax.optimizer import (
     adam,
     moments,
     step_decay,

@@ -1,0 +1,36 @@
+"""What a trained model must know of the dataset it was trained on."""
+
+import dataclasses
+
+from htt_jax.datasets.spec import DatasetSpec, spec
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetFacts:
+    """What a checkpoint must know of the dataset it was trained on.
+
+    Attributes:
+        name: of the dataset's kind, see `datasets.spec`.
+        action_names: by class.
+        object_names: by class.
+        image_size: (width, height) of the frames the model sees.
+        fingerprint: of the training split's content; None where it is not known.
+    """
+
+    name: str
+    action_names: tuple[str, ...]
+    object_names: tuple[str, ...]
+    image_size: tuple[int, int]
+    fingerprint: str | None
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """Hands, joints and metric ranges."""
+        return spec(self.name)
+
+    @property
+    def joint_names(self) -> list[str]:
+        """Of all joints, with their hand: 'right_index_2'."""
+        return [
+            f"{hand}_{joint}" for hand in self.spec.hands for joint in self.spec.skeleton.joints
+        ]

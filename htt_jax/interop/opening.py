@@ -1,0 +1,85 @@
+"""Opens whatever was trained: a run's directory, or a file exported from one or from PyTorch."""
+
+import json
+import pathlib
+
+import jax
+import optax
+from etils import epath
+from jax.sharding import Mesh
+
+from htt_jax import optimizer as optim
+from htt_jax import systems
+from htt_jax.devices import sharding
+from htt_jax.interop import adam, imported, stablehlo
+from htt_jax.runs.directory import exported_facts, from_json
+from htt_jax.runs.opening import TrainedRun, open_checkpoints, open_run
+from htt_jax.runs.state import abstract_state
+from htt_jax.support.errors import InputError
+
+
+def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
+    """The model of a run's directory, or of a file that was exported from one or from PyTorch.
+
+    Args:
+        path: a run's directory, `.pth`, `.safetensors` or `.stablehlo`.
+        step: of the checkpoint; None for the best one. A file holds just one.
+        mesh: where the variables are to lie.
+
+    Raises:
+        InputError: there is no such thing, or it cannot be read.
+    """
+    if not str(path):  # which is the folder one is in, as a path
+        raise InputError("no run is named; name a run's folder or a file of weights")
+    if epath.Path(path).is_dir():
+        return open_run(path, step, mesh)
+    if not epath.Path(path).exists():
+        raise InputError(f"no such run or file: {path}; name a run's folder or a file of weights")
+    if step is not None:
+        raise InputError(f"{path} holds one checkpoint; leave step {step} away")
+    if epath.Path(path).suffix == stablehlo.SUFFIX:
+        return _open_program(pathlib.Path(path), mesh)
+    if epath.Path(path).suffix == ".onnx":
+        raise InputError(f"{path} is for ONNX runtimes; name the run it was exported from")
+    found = imported.read(str(path))
+    run = imported.make_run(found, found.default_config(), None)
+    return TrainedRun(
+        str(path),
+        run,
+        systems.make(run.config, run.dataset),
+        jax.device_put(found.variables, sharding.replicated(mesh)),
+        found.step or (found.moments.steps if found.moments else 0),
+    )
+
+
+def read_moments(run: TrainedRun) -> adam.Moments:
+    """Adam's moments of the checkpoint that `run` was opened with.
+
+    Raises:
+        InputError: the checkpoint cannot be read.
+    """
+    optimizer = optim.adam(optax.constant_schedule(0.0))
+    mesh = jax.tree.leaves(run.variables)[0].sharding.mesh
+    abstract = abstract_state(run.system, optimizer, mesh)
+    with open_checkpoints(run.workdir, run.description) as checkpoints:
+        state = checkpoints.restore_state(abstract, run.step)
+    found = jax.device_get(optim.moments(state.opt_state))
+    return adam.Moments(int(found.count), _learning_rate(run), found.mu, found.nu)
+
+
+def _learning_rate(run: TrainedRun) -> float:
+    """Of the step after the checkpoint's; the first one's where epochs cannot be told."""
+    steps = run.description.steps_per_epoch
+    if steps is None:
+        return run.config.optimizer.learning_rate
+    return float(optim.step_decay(**run.config.optimizer, steps_per_epoch=steps)(run.step))
+
+
+def _open_program(path: pathlib.Path, mesh: Mesh) -> TrainedRun:
+    program = stablehlo.read(path)
+    text = json.dumps(program.facts)
+    run = from_json(text, str(path))
+    variables = jax.device_put(program.variables, sharding.replicated(mesh))
+    step = exported_facts(text, str(path)).step
+    system = systems.make(run.config, run.dataset).with_model(program)
+    return TrainedRun(str(path), run, system, variables, step or 0)

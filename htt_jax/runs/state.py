@@ -1,0 +1,74 @@
+"""All that training changes: what a checkpoint holds, and how it is born on the devices."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import AbstractMesh, Mesh
+
+from htt_jax.devices import sharding
+from htt_jax.systems import System
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class TrainState:
+    """All that training changes, and the batch-norm statistics, which it does not.
+
+    Attributes:
+        step: updates done.
+        params: what the optimizer moves.
+        batch_stats: frozen means and variances.
+        opt_state: Adam's moments.
+    """
+
+    step: Any  # Int[Array, ""]; JAX also makes trees of shapes or placements of it
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What `System.loss` and `System.estimates` take."""
+        return {"params": self.params, "batch_stats": self.batch_stats}
+
+
+def create_state(
+    variables: Mapping[str, Any], optimizer: optax.GradientTransformation
+) -> TrainState:
+    """The state before the first step."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=variables["params"],
+        batch_stats=variables.get("batch_stats", {}),
+        opt_state=optimizer.init(variables["params"]),
+    )
+
+
+def abstract_state(
+    system: System, optimizer: optax.GradientTransformation, mesh: Mesh | AbstractMesh
+) -> TrainState:
+    """Shape, type and place on the devices of each array of the state; nothing is computed."""
+    shapes = jax.eval_shape(lambda: _random_state(system, optimizer, seed=0))
+    return jax.tree.map(
+        lambda x, placed: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed),
+        shapes,
+        sharding.state_shardings(mesh, shapes),
+    )
+
+
+def random_state(
+    system: System, optimizer: optax.GradientTransformation, seed: int, abstract: TrainState
+) -> TrainState:
+    """A state of random parameters, a pure function of `seed`, made where `abstract` places it."""
+    shardings = jax.tree.map(lambda x: x.sharding, abstract)
+    return jax.jit(lambda: _random_state(system, optimizer, seed), out_shardings=shardings)()
+
+
+def _random_state(system: System, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
+    # The default generator would take XLA four times longer to compile for so many arrays.
+    key = jax.random.key(seed, impl="rbg")
+    return create_state(system.random_variables(key), optimizer)

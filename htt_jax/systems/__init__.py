@@ -1,0 +1,91 @@
+"""What a config can train. Loop, checkpoints, metrics, reports and exports know a system by this.
+
+`config.system` names a module of this package; its `make` gives the system for a config and a
+dataset. Another system is one more module here, one config and one test.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import jax
+from jaxtyping import Array, Float, PRNGKeyArray
+from ml_collections import ConfigDict
+
+from htt_jax.data.decode import FrameReader
+from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.support.errors import InputError
+
+Batch: TypeAlias = Mapping[str, jax.Array]
+"""On the devices, as `htt_jax.data.loader` describes it; or the inputs made of it."""
+Variables: TypeAlias = Mapping[str, Any]
+"""`params`, which are trained, and `batch_stats`, which are not."""
+Estimates: TypeAlias = dict[str, jax.Array]
+Losses: TypeAlias = tuple[Float[Array, ""], dict[str, Float[Array, ""]]]
+"""What is minimised, and its terms before weighting, by name."""
+
+
+@runtime_checkable
+class Applicable(Protocol):
+    """A network, or an exported program in its place."""
+
+    def apply(self, variables: Any, image: Any, valid: Any, intrinsics: Any, /) -> Any:
+        """The network's outputs for whole clips."""
+
+
+@runtime_checkable
+class System(Protocol):
+    """A network and what it takes to train it. Hashable, so that `jax.jit` can take it as static.
+
+    Attributes:
+        model: the network; an exported program cannot be trained.
+        reader: makes arrays of the frames in a record, on the host.
+    """
+
+    @property
+    def model(self) -> Applicable: ...  # noqa: D102
+
+    @property
+    def reader(self) -> FrameReader: ...  # noqa: D102
+
+    def with_model(self, model: Applicable) -> "System":
+        """The same with another form of its network."""
+
+    def random_variables(self, key: PRNGKeyArray) -> dict[str, Any]:
+        """Where training starts if nothing is pretrained."""
+
+    def fitted(self, variables: Variables, batch: Batch) -> dict[str, Any]:
+        """`variables` that start random, after a look at the first batch."""
+
+    def inputs(self, batch: Batch) -> Batch:
+        """What the network and the loss take of a batch."""
+
+    def training_inputs(self, key: PRNGKeyArray, batch: Batch) -> Batch:
+        """The same in training: with random augmentation, a pure function of key and batch."""
+
+    def loss(self, variables: Variables, inputs: Batch) -> Losses:
+        """The training loss of one batch of inputs."""
+
+    def estimates(self, variables: Variables, inputs: Batch) -> Estimates:
+        """What is said of one batch of inputs, in the field's terms.
+
+        Returns:
+            joints_2d (clips, frames, joints, 2), pixels; depth (clips, frames, joints), metres;
+            joints_3d (clips, frames, joints, 3), metres, camera space; object_probabilities
+            (clips, frames, objects); action_probabilities (clips, actions); action_over_time
+            (clips, windows, actions), the action's as they stand after each window.
+        """
+
+
+def make(config: ConfigDict, dataset: DatasetFacts) -> System:
+    """The system of `config` for the joints and classes of `dataset`.
+
+    Raises:
+        InputError: there is no such system.
+    """
+    name = config.system
+    # A plain name only: a description of a run must not decide what is imported from elsewhere.
+    if not name.isidentifier() or not importlib.util.find_spec(f"{__name__}.{name}"):
+        raise InputError(f"config.system={name!r} is no system here; take 'htt'")
+    return importlib.import_module(f"{__name__}.{name}").make(config, dataset)

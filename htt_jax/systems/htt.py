@@ -1,0 +1,152 @@
+"""HTT (CVPR 2023): RGB frames, poses over windows, the action over the clip."""
+
+import dataclasses
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import PRNGKeyArray
+from ml_collections import ConfigDict
+
+from htt_jax import augment
+from htt_jax.augment import AugmentOptions
+from htt_jax.data.decode import RGB, FrameReader
+from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.devices import dtypes
+from htt_jax.losses import LossWeights, htt_loss
+from htt_jax.models.htt import HTT, pose_scales
+from htt_jax.models.resnet import ResNet18
+from htt_jax.systems import Applicable, Batch, Estimates, Losses, Variables
+
+_Options = TypeVar("_Options")
+
+
+def make(config: ConfigDict, dataset: DatasetFacts) -> "HTTSystem":
+    """The system of `config` for the joints and classes of `dataset`."""
+    options = pose_scales(dataset.image_size[0]) | config.model.to_dict()
+    options |= {
+        "dtype": dtypes.resolve(config.model.dtype),
+        "action_inputs": tuple(config.model.action_inputs),
+    }
+    model = HTT(
+        num_joints=dataset.spec.num_joints,
+        num_actions=len(dataset.action_names),
+        num_objects=len(dataset.object_names),
+        **options,
+    )
+    return HTTSystem(
+        model,
+        _from_section(LossWeights, config.loss),
+        _from_section(AugmentOptions, config.augment) if config.augment.enabled else None,
+        config.mask_unannotated_hands,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class HTTSystem:
+    """See `systems.System`.
+
+    Attributes:
+        model: HTT, or an exported program in its place.
+        loss_weights: of the four terms.
+        augmentation: ranges to draw from in training; None: none.
+        mask_unannotated_hands: in the loss.
+    """
+
+    model: Applicable
+    loss_weights: LossWeights = dataclasses.field(default_factory=LossWeights)
+    augmentation: AugmentOptions | None = None
+    mask_unannotated_hands: bool = True
+
+    @property
+    def reader(self) -> FrameReader:
+        """RGB images."""
+        return RGB
+
+    def with_model(self, model: Applicable) -> "HTTSystem":
+        """See `systems.System`."""
+        return dataclasses.replace(self, model=model)
+
+    def random_variables(self, key: PRNGKeyArray) -> dict[str, Any]:
+        """See `systems.System`."""
+        model = self._network
+        frames = model.window
+        variables = model.init(
+            key,
+            jnp.zeros((1, frames, 32, 32, 3)),  # parameters do not depend on the image's size
+            jnp.ones((1, frames), bool),
+            jnp.broadcast_to(jnp.eye(3), (1, frames, 3, 3)),
+        )
+        return dict(variables)
+
+    def fitted(self, variables: Variables, batch: Batch) -> dict[str, Any]:
+        """With batch-norm statistics measured, layer after layer, on the batch.
+
+        Frozen statistics normalise nothing unless they fit the weights; those of random weights
+        are measured once, here.
+        """
+        model = self._network
+        backbone = ResNet18(model.backbone_width, calibrate=True, dtype=model.dtype)
+        # Every place of every clip, padding too: how many slots repeat a frame depends on devices.
+        frames = augment.to_inputs(batch)["image"][batch["slot"].reshape(-1)]
+        of_backbone = {name: tree["backbone"] for name, tree in variables.items()}
+        _, measured = backbone.apply(of_backbone, frames, mutable=["batch_stats"])
+        return {"params": variables["params"], "batch_stats": {"backbone": measured["batch_stats"]}}
+
+    def inputs(self, batch: Batch) -> Batch:
+        """See `augment.to_inputs`."""
+        return augment.to_inputs(batch)
+
+    def training_inputs(self, key: PRNGKeyArray, batch: Batch) -> Batch:
+        """See `augment.augment`."""
+        if not self.mask_unannotated_hands:
+            batch = {**batch, "hand_annotated": jnp.ones_like(batch["hand_annotated"])}
+        if self.augmentation is None:
+            return augment.to_inputs(batch)
+        return augment.augment(key, batch, self.augmentation)
+
+    def loss(self, variables: Variables, inputs: Batch) -> Losses:
+        """See `losses.htt_loss`."""
+        arrays = (inputs[name] for name in ("image", "valid", "intrinsics", "slot"))
+        return htt_loss(self._network.apply(variables, *arrays), inputs, self.loss_weights)  # type: ignore[arg-type]
+
+    def estimates(self, variables: Variables, inputs: Batch) -> Estimates:
+        """See `systems.System`.
+
+        The images are packed if the batch has `slot` (see `HTT.__call__`); an exported program
+        takes them as clips only, and cannot tell the action over time: its result for the whole
+        clip stands at each window.
+        """
+        model, valid = self.model, inputs["valid"]
+        arrays = [inputs[name] for name in ("image", "valid", "intrinsics")]
+        if isinstance(model, HTT):
+            out = model.apply(variables, *arrays, inputs.get("slot"), method="per_frame")
+            assert isinstance(out, dict)
+            # Both, though the latter ends with the former: a caller of jit pays for what it uses.
+            logits = model.apply(variables, out["frame_tokens"], valid, method="per_clip")
+            over_time = model.apply(variables, out["frame_tokens"], valid, method="over_time")
+        else:
+            out = model.apply(variables, *arrays)
+            logits = out["action_logits"]
+            over_time = logits[:, None]
+        assert isinstance(logits, jax.Array)
+        assert isinstance(over_time, jax.Array)
+        return {
+            "joints_2d": out["joints_2d"],
+            "depth": out["depth"],
+            "joints_3d": out["joints_3d"],
+            "object_probabilities": jax.nn.softmax(out["object_logits"]),
+            "action_probabilities": jax.nn.softmax(logits),
+            "action_over_time": jax.nn.softmax(over_time),
+        }
+
+    @property
+    def _network(self) -> HTT:
+        assert isinstance(self.model, HTT), "an exported program cannot be trained"
+        return self.model
+
+
+def _from_section(cls: type[_Options], section: ConfigDict) -> _Options:
+    """A dataclass from the options of its fields' names."""
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    return cls(**{name: section[name] for name in names})

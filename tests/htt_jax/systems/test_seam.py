@@ -1,0 +1,74 @@
+"""A system of its own folder goes the whole way; no other module knows of it."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from htt_jax import compare, systems
+from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.datasets.spec import FPHA
+from htt_jax.devices import sharding
+from htt_jax.evaluation.one_run import evaluate
+from htt_jax.prediction.frames import FrameArray
+from htt_jax.prediction.video import predict_video
+from htt_jax.runs.opening import open_run
+from htt_jax.support.errors import InputError
+from htt_jax.training.loop import train
+from tests import prepared, train_runs
+
+TOY = pathlib.Path(__file__).parents[2] / "toy"
+OPTIONS = {
+    "system": "toy",
+    "optimizer__learning_rate": 0.02,
+    "model__window": 1,
+    "batch_size": 4,
+    "epochs": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run of two epochs that was gone on with for two more, and one of four."""
+    folder = tmp_path_factory.mktemp("toy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(systems, "__path__", [*systems.__path__, str(TOY)])
+        data = prepared.write_dataset(folder / "data", FPHA, {"train": [9, 12], "test": [5, 7]})
+        for name, epochs in {"resumed": [2, 4], "whole": [4]}.items():
+            for last in epochs:
+                config = train_runs.tiny_config(data, **OPTIONS | {"epochs": last})
+                train(config, folder / name)
+        yield folder
+
+
+def test_it_learns_and_goes_on_as_if_it_had_never_stopped(runs):
+    resumed, whole = train_runs.steps(runs / "resumed"), train_runs.steps(runs / "whole")
+    assert whole == resumed
+    losses = [step["loss_squared"] for step in whole.values()]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_it_is_evaluated_and_compared_beside_others(runs, capsys):
+    for name in ("resumed", "whole"):
+        report = evaluate(str(runs / name), split="test").report
+        assert report["results"]["pose"]["right"]["frames"] == 12
+        (runs / f"{name}.json").write_text(json.dumps(report))
+    compare.main([str(runs / f"{name}.json") for name in ("resumed", "whole")])
+    said = capsys.readouterr().out
+    figure = f"{report['headline']['mepe']:.2f} ± 0.00"
+    assert figure in said
+
+
+def test_frames_it_cannot_see_are_refused(runs):
+    run = open_run(runs / "whole", None, sharding.single_device_mesh())
+    frames = FrameArray(np.zeros((3, 36, 64, 3), np.uint8))
+    with pytest.raises(InputError, match="takes other frames than RGB images"):
+        predict_video(run, frames, np.eye(3))
+
+
+def test_an_unknown_system_is_named():
+    config = train_runs.tiny_config("data", system="os.path")
+    facts = DatasetFacts("fpha", ("a",), ("b",), (64, 36), None)
+    with pytest.raises(InputError, match=r"config\.system='os\.path' is no system here"):
+        systems.make(config, facts)
