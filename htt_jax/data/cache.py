@@ -144,7 +144,7 @@ class SharedPixels:
         memory = mmap.mmap(descriptor, size)
         if hasattr(mmap, "MADV_HUGEPAGE"):
             memory.madvise(mmap.MADV_HUGEPAGE)
-        self.array: UInt8[np.ndarray, "rows height width 3"]
+        self.array: UInt8[np.ndarray, "rows height width channels"]
         self.array = np.frombuffer(memory, np.uint8).reshape(shape)
 
 
@@ -154,7 +154,7 @@ def fill(
     reader: FrameReader,
     start: int,
     stop: int,
-    place: Callable[[int, int], UInt8[np.ndarray, "rows height width 3"]],
+    place: Callable[[int, int], UInt8[np.ndarray, "rows height width channels"]],
 ) -> None:
     """Decodes the rows from `start` to `stop`, a chunk at a time, with a progress bar.
 
