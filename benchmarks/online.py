@@ -95,7 +95,7 @@ def _random_run(name: str) -> TrainedRun:
     config = importlib.import_module(f"configs.{name}").get_config()
     spec = _DATASETS[name]
     dataset = DatasetFacts(
-        name=spec.name,
+        spec=spec,
         action_names=spec.action_names,
         object_names=spec.object_names,
         image_size=tuple(config.data.image_size or STORED_SIZE),

@@ -36,7 +36,7 @@ def make_config(*, clips: int, frames: int, dtype: str | None) -> ConfigDict:
 def dataset_facts(spec: DatasetSpec, image_size: tuple[int, int]) -> DatasetFacts:
     """What a model must know of a dataset that is not there."""
     return DatasetFacts(
-        name=spec.name,
+        spec=spec,
         action_names=spec.action_names,
         object_names=spec.object_names,
         image_size=image_size,

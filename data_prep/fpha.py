@@ -18,6 +18,7 @@ from data_prep.raw import (
     EncodeFrame,
     Note,
     RawDataset,
+    as_found,
     first_directory,
     integer,
     numbered_files,
@@ -159,7 +160,7 @@ def find(root: pathlib.Path) -> RawDataset:
                 notes.append(reason)
             else:
                 videos[split].append(video)
-    return RawDataset(FPHA, root, actions, object_names, videos, notes)
+    return RawDataset(as_found(FPHA, root), root, actions, object_names, videos, notes)
 
 
 def read_actions(path: pathlib.Path) -> tuple[dict[str, str], list[str], list[Note]]:

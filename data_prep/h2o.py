@@ -19,6 +19,7 @@ from data_prep.raw import (
     EncodeFrame,
     Note,
     RawDataset,
+    as_found,
     first_directory,
     integer,
     numbered_files,
@@ -139,7 +140,7 @@ def find(root: pathlib.Path) -> RawDataset:
         raise InputError(f"{labels} has none of action_train.txt, action_val.txt, action_test.txt")
     folders = {segment.color.name for segments in splits.values() for segment in segments}
     notes += [Note("choice", f"{_CAMERA}/{name}", "frames") for name in sorted(folders)]
-    return RawDataset(H2O, root, ACTIONS, OBJECTS, splits, notes)
+    return RawDataset(as_found(H2O, root), root, ACTIONS, OBJECTS, splits, notes)
 
 
 def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:

@@ -10,6 +10,9 @@ from htt_jax.data.records import Video
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.support.errors import InputError
 
+SIMULATION_MARK = ".simulation.json"
+"""What the simulator leaves in a raw folder: how it was made."""
+
 
 class Note(NamedTuple):
     """One line of the report: something chosen, missing, empty, mismatched, ignored or bad."""
@@ -53,6 +56,13 @@ class RawDataset:
     object_names: Sequence[str]
     splits: Mapping[str, Sequence[RawVideo]]
     notes: Sequence[Note]
+
+
+def as_found(spec: DatasetSpec, root: pathlib.Path) -> DatasetSpec:
+    """`spec`, called simulated where the raw folder `root` is of the simulator."""
+    if not (root / SIMULATION_MARK).is_file():
+        return spec
+    return dataclasses.replace(spec, title=f"simulated {spec.title}", simulated=True)
 
 
 def read_lines(path: pathlib.Path) -> list[tuple[int, list[str]]]:

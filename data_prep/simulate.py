@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 import cv2
 
 from data_prep.parallel import end_with_parent
+from data_prep.raw import SIMULATION_MARK
 from data_prep.simulation import layouts, preview, render, take
 from data_prep.simulation.actions import ACTIONS, DEFAULT_ACTIONS, Action
 from htt_jax.devices import host_memory
@@ -26,7 +27,6 @@ from htt_jax.support import cli, progress
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
-_RECIPE = ".simulation.json"  # what a folder was made with, so that no two datasets mix
 _ENCODING = {
     "fpha": (".jpeg", [cv2.IMWRITE_JPEG_QUALITY, 90]),
     "h2o": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]),
@@ -137,13 +137,13 @@ def _size(layout: str, text: str | None) -> tuple[int, int]:
 
 
 def _claim(root: pathlib.Path, plan: layouts.Plan) -> None:
-    """Makes `root` this plan's folder.
+    """Makes `root` this plan's folder, marked so that no two datasets mix.
 
     Raises:
         InputError: it holds something else.
     """
     recipe = json.dumps(dataclasses.asdict(plan), indent=1) + "\n"
-    mark = root / _RECIPE
+    mark = root / SIMULATION_MARK
     if root.is_file():
         raise InputError(f"--out {root}: is a file; give a folder")
     if mark.exists():

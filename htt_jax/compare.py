@@ -89,6 +89,8 @@ def _figures(group: Group) -> list[str]:
 
 def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
     notes = [f"Split {first.split} of {first.spec.title}."]
+    if first.spec.simulated:
+        notes.append("The frames are simulated, not filmed.")
     if any(len(group.runs) > 1 for group in groups):
         notes.append("±: sample standard deviation over the runs of a row, which differ in seed.")
     if len(first.spec.hands) > 1:

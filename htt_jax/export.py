@@ -14,9 +14,8 @@ from htt_jax import camera
 from htt_jax.devices import process, sharding
 from htt_jax.interop import agreement, model_card
 from htt_jax.interop.agreement import Arrays
-from htt_jax.interop.formats import FORMATS, apply
-from htt_jax.models.htt import HTT
-from htt_jax.models.outputs import OF_NAME
+from htt_jax.interop.formats import FORMATS, apply, network
+from htt_jax.models.outputs import OUTPUTS
 from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
@@ -88,8 +87,8 @@ def _compare(written: pathlib.Path, run: TrainedRun, to: str) -> dict[str, float
     expected = apply(run, run.variables, inputs)
     _check_finite(run, expected)
     found = FORMATS[to].run(written, run, inputs)
-    differences = agreement.differences(expected, found, inputs["valid"])
-    wrong = agreement.too_large(expected, differences, inputs["valid"])
+    differences = agreement.differences(expected, found, inputs["valid"], run.system.outputs)
+    wrong = agreement.too_large(expected, differences, inputs["valid"], run.system.outputs)
     if wrong:
         listed = ", ".join(f"{name} by {differences[name]:.3g}" for name in wrong)
         raise InputError(
@@ -105,14 +104,13 @@ def _card(out: pathlib.Path) -> pathlib.Path:
 
 def _in_float32(run: TrainedRun) -> TrainedRun:
     """The run with a model that computes in the type its weights have."""
-    assert isinstance(run.model, HTT)
-    return run.with_model(run.model.clone(dtype=jnp.float32))
+    return run.with_model(network(run).clone(dtype=jnp.float32))
 
 
 def _noise(run: TrainedRun) -> dict[str, np.ndarray]:
     spec, size = run.dataset.spec, run.dataset.image_size
     matrix = camera.scale_intrinsics(spec.intrinsics, spec.native_size, size)
-    return agreement.noise(run.config.model.window, size, matrix)
+    return agreement.noise(run.config.model.window, size, matrix, run.system.reader.channels)
 
 
 def _check_finite(run: TrainedRun, outputs: Arrays) -> None:
@@ -146,9 +144,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(argv)
     logging.set_verbosity(logging.ERROR)
     differences = export(options.workdir, options.to, options.out, options.step)
+    units = {output.name: output.unit for output in OUTPUTS}
     print("read back and run; largest differences to the run's own outputs:")
     for name, difference in differences.items():
-        print(f"  {name:13} {difference:.2e} {OF_NAME[name].unit or ''}".rstrip())
+        print(f"  {name:13} {difference:.2e} {units.get(name) or ''}".rstrip())
     print(f"written: {options.out}, model card: {_card(options.out)}")
 
 

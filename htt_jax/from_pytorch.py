@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import functools
 import pathlib
 import tempfile
 from collections.abc import Sequence
@@ -162,7 +163,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     before = found.exported_run
     if source and before and not found.misfits(before.dataset):
         check_same_classes(before.dataset, source)
-    run = imported.make_run(found, cli.parse_config(rest, found.default_config), source)
+    config = cli.parse_config(rest, functools.partial(found.default_config, source))
+    run = imported.make_run(found, config, source)
     step = write_run(found, run, options.out)
     print(_summary(found, run, step, options.out))
 

@@ -7,6 +7,7 @@ import optax
 
 from htt_jax import systems
 from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.runs.checkpoint import Checkpoints
 from htt_jax.runs.directory import CHECKPOINTS, Run, start
@@ -24,7 +25,7 @@ def make_run(**options):
     """As `runs.initialise_run` makes it; `options` of the model."""
     config = runs.tiny_config("", MODEL)
     config.model.update(options)
-    dataset = DatasetFacts("fpha", tuple(prepared.ACTIONS), tuple(prepared.OBJECTS), MODEL, None)
+    dataset = DatasetFacts(FPHA, tuple(prepared.ACTIONS), tuple(prepared.OBJECTS), MODEL, None)
     system = systems.make(config, dataset)
     variables = runs.random_variables(system, sharding.single_device_mesh(), 0)
     return TrainedRun("runs/tiny", Run(config, dataset), system, variables, 7)

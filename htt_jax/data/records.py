@@ -24,6 +24,7 @@ from htt_jax.data.tfrecord import ShardIndex, ShardWriter
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write
 
 __all__ = [
     "Metadata",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 VERSION = "1.0.0"  # of the record schema
+_SPEC_FILE = "spec.json"  # what the dataset is
 
 
 @dataclasses.dataclass
@@ -133,7 +135,7 @@ def write_metadata(
     object_names: Sequence[str],
     splits: Mapping[str, Sequence[ShardIndex]],
 ) -> None:
-    """Writes the TFDS metadata beside finished shards, `dataset_info.json` last.
+    """Writes what describes a dataset beside finished shards, `dataset_info.json` last.
 
     Args:
         directory: where the shards lie.
@@ -142,6 +144,8 @@ def write_metadata(
         object_names: the same for objects.
         splits: for each split the indexes of its shards, in order.
     """
+    with atomic_write(pathlib.Path(directory) / _SPEC_FILE, "w") as file:
+        json.dump(dataclasses.asdict(spec), file, indent=1)
     template = tfds.core.ShardedFileTemplate(
         data_dir=pathlib.Path(directory), dataset_name=spec.name, filetype_suffix="tfrecord"
     )
@@ -188,7 +192,7 @@ def read_metadata(directory: str | os.PathLike[str]) -> Metadata:
     directory = pathlib.Path(directory)
     info = _read_info(directory)
     return Metadata(
-        spec=datasets.spec(info["name"]),
+        spec=_read_spec(directory, info["name"]),
         action_names=_read_names(directory, "action"),
         object_names=_read_names(directory, "object"),
         shard_lengths={
@@ -331,6 +335,22 @@ def _read_info(directory: pathlib.Path) -> dict[str, Any]:
             "prepare the dataset again"
         )
     return info
+
+
+def _read_spec(directory: pathlib.Path, name: str) -> DatasetSpec:
+    """What the dataset says it is; one prepared before datasets said so is known by its name."""
+    path = directory / _SPEC_FILE
+    try:
+        spec = datasets.described(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return datasets.spec(name)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {error}; prepare the dataset again") from error
+    if spec.name != name:
+        raise InputError(
+            f"{path} describes {spec.name!r}, dataset_info.json {name!r}; prepare the dataset again"
+        )
+    return spec
 
 
 def _read_names(directory: pathlib.Path, feature: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from htt_jax.datasets.spec import DatasetSpec, spec
+from htt_jax.datasets.spec import DatasetSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -10,23 +10,23 @@ class DatasetFacts:
     """What a checkpoint must know of the dataset it was trained on.
 
     Attributes:
-        name: of the dataset's kind, see `datasets.spec`.
+        spec: what the dataset is.
         action_names: by class.
         object_names: by class.
         image_size: (width, height) of the frames the model sees.
         fingerprint: of the training split's content; None where it is not known.
     """
 
-    name: str
+    spec: DatasetSpec
     action_names: tuple[str, ...]
     object_names: tuple[str, ...]
     image_size: tuple[int, int]
     fingerprint: str | None
 
     @property
-    def spec(self) -> DatasetSpec:
-        """Hands, joints and metric ranges."""
-        return spec(self.name)
+    def name(self) -> str:
+        """Of the dataset."""
+        return self.spec.name
 
     @property
     def joint_names(self) -> list[str]:

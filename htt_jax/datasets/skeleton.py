@@ -21,6 +21,30 @@ class Skeleton:
     fingers: Mapping[str, tuple[int, ...]]
     root: int = 0
 
+    def __post_init__(self) -> None:
+        """Checks that all joints spoken of are there.
+
+        Raises:
+            ValueError: says which field is wrong.
+        """
+        if not self.joints or not all(isinstance(name, str) for name in self.joints):
+            raise ValueError("skeleton.joints must be names, at least one")
+        fingers = itertools.chain.from_iterable(self.fingers.values())
+        for field, joints in (
+            ("bones", [*itertools.chain.from_iterable(self.bones)]),
+            ("fingers", [*fingers]),
+            ("root", [self.root]),
+        ):
+            if not all(joint in range(len(self.joints)) for joint in joints):
+                raise ValueError(
+                    f"skeleton.{field} must be joints from 0 to {len(self.joints) - 1}, "
+                    f"found {joints}"
+                )
+        if any(len(bone) != 2 for bone in self.bones):
+            raise ValueError("skeleton.bones must be pairs of joints")
+        if not all(self.fingers.values()):
+            raise ValueError("skeleton.fingers must have a joint each")
+
     @property
     def root_name(self) -> str:
         """Of the joint that root-aligned poses are relative to, such as 'wrist'."""

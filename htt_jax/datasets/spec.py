@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -37,6 +38,23 @@ class DatasetSpec:
     camera: tuple[float, float, float, float]  # fx, fy, cx, cy, pixels at `native_size`
     antialiased: bool  # whether the published figures' resize averages over the source pixels
     object_of_action: Mapping[str, str]  # of the published classes, in the order of their ids
+    simulated: bool = False  # rendered, not filmed
+
+    def __post_init__(self) -> None:
+        """Checks what a description from outside may have wrong.
+
+        Raises:
+            ValueError: says which field is wrong.
+        """
+        for field in ("name", "title", "evaluation_split"):
+            if not (isinstance(getattr(self, field), str) and getattr(self, field)):
+                raise ValueError(f"{field} must be text, found {getattr(self, field)!r}")
+        if not self.hands or not all(isinstance(hand, str) for hand in self.hands):
+            raise ValueError(f"hands must be names, at least one, found {self.hands!r}")
+        if len(self.native_size) != 2 or not all(x > 0 for x in self.native_size):
+            raise ValueError(f"native_size must be (width, height), found {self.native_size!r}")
+        if len(self.camera) != 4 or not all(x > 0 for x in self.camera[:2]):
+            raise ValueError(f"camera must be fx, fy, cx, cy, found {self.camera!r}")
 
     @property
     def num_joints(self) -> int:
@@ -93,6 +111,48 @@ H2O = DatasetSpec(
     antialiased=False,
     object_of_action=H2O_OBJECT_OF_ACTION,
 )
+
+
+def described(content: Any) -> DatasetSpec:
+    """The dataset that `dataclasses.asdict` described, through JSON or not.
+
+    Raises:
+        ValueError: it did not; says what is wrong.
+    """
+    try:
+        hand = content["skeleton"]
+        return DatasetSpec(
+            **content
+            | {
+                "hands": tuple(content["hands"]),
+                "native_size": tuple(content["native_size"]),
+                "camera": tuple(content["camera"]),
+                "camera_space": Thresholds(**content["camera_space"]),
+                "root_aligned": Thresholds(**content["root_aligned"]),
+                "skeleton": Skeleton(
+                    joints=tuple(hand["joints"]),
+                    bones=tuple(tuple(bone) for bone in hand["bones"]),
+                    fingers={name: tuple(joints) for name, joints in hand["fingers"].items()},
+                    root=hand["root"],
+                ),
+            }
+        )
+    except KeyError as error:
+        raise ValueError(f"a dataset's description lacks {error}") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"a dataset's description has wrong fields: {error}") from error
+
+
+def recorded(dataset: Mapping[str, Any]) -> DatasetSpec:
+    """The dataset in a record that has its `name` and, unless it is old, its description, `spec`.
+
+    Raises:
+        ValueError: the description is none.
+        InputError: without one, no such dataset is known.
+    """
+    content = dataset.get("spec")
+    return spec(dataset["name"]) if content is None else described(content)
+
 
 SPECS = {spec.name: spec for spec in (FPHA, H2O)}
 

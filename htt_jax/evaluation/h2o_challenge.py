@@ -98,7 +98,7 @@ def check_is_h2o(spec: DatasetSpec, what: str) -> None:
     Raises:
         InputError: it is of another dataset, which has no such challenge.
     """
-    if spec is not H2O:
+    if (spec.name, spec.hands, spec.skeleton) != (H2O.name, H2O.hands, H2O.skeleton):
         raise InputError(
             f"{what} is of {spec.title}, but the challenge is H2O's; give a run and data of H2O"
         )

@@ -132,6 +132,7 @@ def _report(
         },
         "dataset": {
             "name": source.spec.name,
+            "spec": dataclasses.asdict(source.spec),
             "directory": str(source.directory),
             "split": source.split,
             "videos": len(source),

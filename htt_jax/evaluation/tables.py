@@ -31,7 +31,7 @@ def evaluation_tables(report: Mapping[str, Any]) -> str:
 
 def headline_tables(report: Mapping[str, Any]) -> list[TextTable]:
     """The tables of an evaluation's report: per hand, then recognition."""
-    spec = datasets.spec(report["dataset"]["name"])
+    spec = datasets.recorded(report["dataset"])
     results, baselines = report["results"], report["baselines"]
     this_run = f"this run, step {report['run']['step']}"
     poses = [pose_table(spec, hand, results, baselines, this_run) for hand in results["pose"]]
@@ -119,13 +119,17 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def notes(report: Mapping[str, Any]) -> list[str]:
     """What a reader of the headline tables must know, a sentence or two each."""
     dataset = report["dataset"]
-    spec = datasets.spec(dataset["name"])
+    spec = datasets.recorded(dataset)
     videos, frames = counted(dataset["videos"], "video"), counted(dataset["frames"], "frame")
     found = [
         f"Split {dataset['split']} of {dataset['directory']}: {videos}, {frames}.",
         "Baselines: the mean pose and the most frequent classes of the training split; ratio: this "
         "run's error by the mean pose's.",
     ]
+    if spec.simulated:
+        found.append(
+            "The frames are simulated, not filmed: what holds here may not hold on real ones."
+        )
     title = published.of(spec.name).title
     if title:
         found.append(

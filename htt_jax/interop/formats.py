@@ -15,6 +15,7 @@ from htt_jax.interop.opening import read_moments
 from htt_jax.models.htt import HTT
 from htt_jax.runs.directory import to_json
 from htt_jax.runs.opening import TrainedRun
+from htt_jax.support.errors import InputError
 from htt_jax.systems import Applicable
 
 
@@ -42,7 +43,22 @@ def description(run: TrainedRun) -> dict[str, Any]:
     return json.loads(to_json(run.description)) | {"step": run.step}
 
 
+def network(run: TrainedRun) -> HTT:
+    """The run's network, for formats that hold HTT alone.
+
+    Raises:
+        InputError: it is another system's.
+    """
+    if not isinstance(run.model, HTT):
+        raise InputError(
+            f"{run.workdir} is of config.system={run.config.system}, which has no published "
+            "layout; export it with --to=stablehlo"
+        )
+    return run.model
+
+
 def _state_dict(run: TrainedRun) -> pytorch.StateDict:
+    network(run)
     return pytorch.to_state_dict(jax.device_get(run.variables))
 
 
@@ -66,8 +82,7 @@ def _run_pth(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
 
     from htt_jax.interop import torch_model
 
-    assert isinstance(run.model, HTT)
-    module = torch_model.build(run.model, torch.load(path, weights_only=True)["state_dict"])
+    module = torch_model.build(network(run), torch.load(path, weights_only=True)["state_dict"])
     arrays = (torch.tensor(inputs[name]) for name in ("image", "valid", "intrinsics"))
     with torch.inference_mode():
         return {name: x.numpy() for name, x in module(*arrays).items()}
@@ -83,9 +98,16 @@ def _run_safetensors(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arr
 
 
 def _write_stablehlo(path: pathlib.Path, run: TrainedRun) -> None:
-    assert isinstance(run.model, HTT)
     facts = description(run) | {"joint_names": run.dataset.joint_names}
-    stablehlo.write(path, run.model, run.variables, run.dataset.image_size, facts)
+    stablehlo.write(
+        path,
+        run.model,
+        run.variables,
+        run.dataset.image_size,
+        facts,
+        run.system.outputs,
+        run.system.reader.channels,
+    )
 
 
 def _run_stablehlo(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
@@ -94,9 +116,8 @@ def _run_stablehlo(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Array
 
 
 def _write_onnx(path: pathlib.Path, run: TrainedRun) -> None:
-    assert isinstance(run.model, HTT)
     metadata = {"htt_jax": json.dumps(description(run))}
-    onnx.write(path, _state_dict(run), run.model, run.dataset.image_size, metadata)
+    onnx.write(path, _state_dict(run), network(run), run.dataset.image_size, metadata)
 
 
 def _run_onnx(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:

@@ -44,9 +44,33 @@ class Imported:
 
     @property
     def spec(self) -> DatasetSpec:
-        """The dataset with as many hands."""
-        (found,) = (spec for spec in SPECS.values() if spec.num_joints == self.sizes["num_joints"])
-        return found
+        """The dataset it says it was trained on, else the known one that fits.
+
+        Raises:
+            InputError: none fits, or several do.
+        """
+        if self.exported_run:
+            return self.exported_run.dataset.spec
+        joints = self.sizes["num_joints"]
+        fitting = [spec for spec in SPECS.values() if spec.num_joints == joints]
+        if len(fitting) > 1:
+            fitting = [spec for spec in fitting if self._has_classes_of(spec)] or fitting
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            titles = " and ".join(spec.title for spec in fitting)
+            reason = f"{joints} joints, as {titles} have, and its classes do not tell which it is"
+        else:
+            known = ", ".join(f"{spec.num_joints} ({spec.title})" for spec in SPECS.values())
+            reason = f"{joints} joints, expected {known}"
+        raise InputError(
+            f"{self.file.path} is of {reason}; name the prepared dataset it was trained on: "
+            f"`python -m htt_jax.from_pytorch {self.file.path} --data DATASET`"
+        )
+
+    def _has_classes_of(self, spec: DatasetSpec) -> bool:
+        numbers = (self.sizes["num_actions"], self.sizes["num_objects"])
+        return numbers == (len(spec.action_names), len(spec.object_names))
 
     @functools.cached_property
     def step(self) -> int | None:
@@ -78,11 +102,19 @@ class Imported:
             if self.sizes[name] != number
         }
 
-    def default_config(self) -> ConfigDict:
-        """The paper's config, with what the file was exported with."""
+    def default_config(self, source: RecordSource | None = None) -> ConfigDict:
+        """The paper's config for a dataset, with what the file was exported with.
+
+        Args:
+            source: the dataset; None for the one that the file tells.
+
+        Raises:
+            InputError: there is no `source`, and the file does not tell.
+        """
+        spec = self.spec if source is None else source.spec
         config = get_config()
-        config.data.directory = f"data/{self.spec.name}"
-        config.eval.split = self.spec.evaluation_split
+        config.data.directory = f"data/{spec.name}"
+        config.eval.split = spec.evaluation_split
         config.model.dtype = "float32"  # as PyTorch computed with these weights
         if self.exported_run:
             config.update(self.exported_run.config)  # keeps types that JSON has not, as of tuples
@@ -98,13 +130,6 @@ def read(path: str) -> Imported:
     file = weights.read(path)
     variables = pytorch.to_variables(file.tensors, path)
     sizes = pytorch.model_sizes(file.tensors)
-    known = {spec.num_joints: spec.title for spec in SPECS.values()}
-    if sizes["num_joints"] not in known:
-        expected = ", ".join(f"{joints} ({title})" for joints, title in known.items())
-        raise InputError(
-            f"{path} is of {sizes['num_joints']} joints, expected {expected}; no dataset here has "
-            "such hands"
-        )
     moments, note = _moments(file)
     return Imported(file, variables, sizes, moments, note)
 
@@ -195,14 +220,14 @@ def _check_description(imported: Imported, described: Run) -> None:
 
 
 def _assumed_dataset(imported: Imported) -> DatasetFacts:
-    """The published dataset with as many hands, and its classes if their numbers are right."""
+    """The known dataset that fits, and its classes if their numbers are right."""
     spec, sizes = imported.spec, imported.sizes
     actions, objects = spec.action_names, spec.object_names
     if len(actions) != sizes["num_actions"]:
         actions = tuple(f"action {i}" for i in range(sizes["num_actions"]))
     if len(objects) != sizes["num_objects"]:
         objects = tuple(f"object {i}" for i in range(sizes["num_objects"]))
-    return DatasetFacts(spec.name, actions, objects, STORED_SIZE, fingerprint=None)
+    return DatasetFacts(spec, actions, objects, STORED_SIZE, fingerprint=None)
 
 
 def _origin(file: WeightFile) -> str:

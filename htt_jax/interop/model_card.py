@@ -41,12 +41,16 @@ def _sections(
 ) -> Iterator[str]:
     spec, dataset = run.dataset.spec, run.dataset
     width, height = dataset.image_size
-    yield f"# HTT, {spec.title} layout, as {to}"
+    is_htt = run.config.system == "htt"
+    name = "HTT" if is_htt else f"System {run.config.system}"
+    full_name = "Hierarchical Temporal Transformer (CVPR 2023)" if is_htt else name
+    yield f"# {name}, {spec.title} layout, as {to}"
     yield (
-        "Hierarchical Temporal Transformer (CVPR 2023): 3D hand pose in every frame and the action "
+        f"{full_name}: 3D hand pose in every frame and the action "
         f"of the video, from egocentric RGB. {spec.num_joints} joints "
         f"({' and '.join(spec.hands)} hand), {len(dataset.action_names)} actions, "
         f"{len(dataset.object_names)} objects."
+        + (" It was trained on simulated frames, not on filmed ones." if spec.simulated else "")
     )
     yield markdown(
         ["file", "bytes", "SHA-256"],
@@ -60,11 +64,12 @@ def _sections(
         f"{spec.skeleton.order}"
         + (f"; hands: {', '.join(spec.hands)}." if len(spec.hands) > 1 else ".")
     )
-    yield markdown(outputs.TABLE_HEADER, outputs.TABLE)
+    yield markdown(outputs.TABLE_HEADER, outputs.table(run.system.outputs))
     yield "## Results\n\n" + _results(run)
+    units = {output.name: output.unit for output in run.system.outputs}
     yield "## Exported\n\n" + markdown(
         ["output", "largest difference when read back", "unit"],
-        [[name, f"{x:.2e}", outputs.OF_NAME[name].unit or ""] for name, x in differences.items()],
+        [[name, f"{x:.2e}", units[name] or ""] for name, x in differences.items()],
     )
     if to == "pytorch":
         yield _RESUME

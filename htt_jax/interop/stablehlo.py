@@ -14,7 +14,7 @@ import hashlib
 import json
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -25,7 +25,8 @@ from jax.typing import ArrayLike
 from safetensors import numpy as safetensors
 
 from htt_jax.interop import stablehlo_description
-from htt_jax.models.htt import HTT, Outputs
+from htt_jax.models.htt import Outputs
+from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
@@ -68,19 +69,23 @@ class ExportedModel:
 
 def write(
     path: pathlib.Path,
-    model: HTT,
+    model: Any,
     variables: Mapping[str, Any],
     image_size: tuple[int, int],
     facts: Mapping[str, Any],
+    outputs: Sequence[Output] = OUTPUTS,
+    channels: int = 3,
 ) -> None:
     """Writes `path` and the two files beside it, the one with the checksums last.
 
     Args:
         path: of the program; ends in `.stablehlo`.
-        model: computes in its own `dtype` there too.
+        model: a system's network; computes in its own `dtype` there too.
         variables: of `model`.
         image_size: (width, height) of the frames.
         facts: what else a user should know (config, names of classes and joints), for JSON.
+        outputs: of the model.
+        channels: of an image.
 
     Raises:
         InputError: `path` ends otherwise.
@@ -91,13 +96,15 @@ def write(
         name: np.ascontiguousarray(x)
         for name, x in trees.flatten(jax.device_get(variables)).items()
     }
-    program = _export(model, weights, image_size)
+    program = _export(model, weights, (*image_size, channels))
     contents = {"program": bytes(program.serialize()), "weights": safetensors.save(weights)}
     checked = {
         kind: {"file": files[kind].name, "bytes": len(content), "sha256": _sha256(content)}
         for kind, content in contents.items()
     }
-    description = stablehlo_description.describe(program, checked, model.window, image_size)
+    description = stablehlo_description.describe(
+        program, checked, model.window, image_size, outputs
+    )
     text = json.dumps({**description, "facts": dict(facts)}, indent=2, ensure_ascii=False)
     for kind, content in {**contents, "description": f"{text}\n".encode()}.items():
         with atomic_write(files[kind]) as file:
@@ -148,19 +155,19 @@ def _files(path: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def _export(
-    model: HTT, weights: Mapping[str, np.ndarray], image_size: tuple[int, int]
+    model: Any, weights: Mapping[str, np.ndarray], image_size: tuple[int, int, int]
 ) -> export.Exported:
     """`model.apply` on variables by flat names, for any number of clips and windows."""
     clips, windows = export.symbolic_shape("clips, windows")
     frames = (clips, windows * model.window)
-    width, height = image_size
+    width, height, channels = image_size
 
     def htt(weights: Any, image: Any, valid: Any, intrinsics: Any) -> Any:
         return model.apply(trees.unflatten(weights), image, valid, intrinsics)
 
     return export.export(jax.jit(htt), platforms=PLATFORMS)(
         {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in weights.items()},
-        jax.ShapeDtypeStruct((*frames, height, width, 3), jnp.float32),
+        jax.ShapeDtypeStruct((*frames, height, width, channels), jnp.float32),
         jax.ShapeDtypeStruct(frames, bool),
         jax.ShapeDtypeStruct((*frames, 3, 3), jnp.float32),
     )

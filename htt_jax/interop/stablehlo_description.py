@@ -1,17 +1,17 @@
 """What the JSON file of a StableHLO export tells people and programs about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 from jax import export
 
-from htt_jax.models.outputs import OUTPUTS
+from htt_jax.models.outputs import OUTPUTS, Output
 
 FORMAT = "HTT as StableHLO"
 VERSION = 1
 
-_ARRAYS = {
+_INPUTS = {
     # name: (axes, unit, meaning)
     "image": (
         ("clips", "frames", "height", "width", "red green blue"),
@@ -24,7 +24,6 @@ _ARRAYS = {
         "pixels",
         "camera matrix of each frame, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]",
     ),
-    **{x.name: (x.axes, x.unit, x.meaning) for x in OUTPUTS},
 }
 _OLDEST_JAX = "0.8.2"  # of those tried with a program written by 0.10.2
 _COMPATIBILITY = (
@@ -58,6 +57,7 @@ def describe(
     files: Mapping[str, Mapping[str, Any]],
     window: int,
     image_size: tuple[int, int],
+    outputs: Sequence[Output] = OUTPUTS,
 ) -> dict[str, Any]:
     """The content of the JSON file but for the facts that its user adds.
 
@@ -66,11 +66,12 @@ def describe(
         files: name, size and checksum of each of "program" and "weights".
         window: frames of one window of the model.
         image_size: (width, height) of the frames.
+        outputs: of the model; what is told of images and logits is that of HTT's.
     """
-    width, height = image_size
     (weights, *arrays), _ = jax.tree.unflatten(program.in_tree, program.in_avals)
     inputs = dict(zip(("image", "valid", "intrinsics"), arrays, strict=True))
-    outputs = jax.tree.unflatten(program.out_tree, program.out_avals)
+    found = jax.tree.unflatten(program.out_tree, program.out_avals)
+    meanings = _INPUTS | {x.name: (x.axes, x.unit, x.meaning) for x in outputs}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -98,9 +99,19 @@ def describe(
                 "meaning": "a dictionary of the weight file's tensors by their names; params/... "
                 "were trained, batch_stats/... are the backbone's frozen means and variances"
             },
-            **{name: _array(name, x) for name, x in inputs.items()},
+            **{name: _array(meanings[name], x) for name, x in inputs.items()},
         },
-        "outputs": {name: _array(name, x) for name, x in outputs.items()},
+        "outputs": {name: _array(meanings[name], x) for name, x in found.items()},
+        **(_use_of_htt(files, window, image_size) if outputs is OUTPUTS else {}),
+    }
+
+
+def _use_of_htt(
+    files: Mapping[str, Mapping[str, Any]], window: int, image_size: tuple[int, int]
+) -> dict[str, Any]:
+    """How HTT's inputs are made, its outputs read, and a program to do so."""
+    width, height = image_size
+    return {
         "preprocessing": [
             f"resize each frame to {width}x{height} pixels (width x height), RGB",
             "image = pixel / 255 - 0.5, where pixel is 0 to 255",
@@ -128,8 +139,8 @@ def how_to_run(program: str, weights: str, window: int, image_size: tuple[int, i
     )
 
 
-def _array(name: str, x: Any) -> dict[str, Any]:
-    axes, unit, meaning = _ARRAYS[name]
+def _array(told: tuple[Sequence[str], str | None, str], x: Any) -> dict[str, Any]:
+    axes, unit, meaning = told
     return {
         "dtype": str(x.dtype),
         "shape": [size if isinstance(size, int) else str(size) for size in x.shape],

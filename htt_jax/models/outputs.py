@@ -1,6 +1,7 @@
 """What HTT returns: name, axes, unit and meaning of every output, told once."""
 
 import dataclasses
+from collections.abc import Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +71,15 @@ OUTPUTS = (
 """In the order of exported programs."""
 
 TABLE_HEADER = ("output", "axes", "unit", "meaning")
-TABLE = [
-    (f"`{output.name}`", ", ".join(output.axes), output.unit or "", output.meaning)
-    for output in OUTPUTS
-]
-"""For people: the model card's and the documentation's."""
+
+
+def table(outputs: Sequence[Output]) -> list[tuple[str, ...]]:
+    """For people: the model card's and the documentation's."""
+    return [
+        (f"`{output.name}`", ", ".join(output.axes), output.unit or "", output.meaning)
+        for output in outputs
+    ]
+
 
 OF_NAME = {output.name: output for output in OUTPUTS}
 OF_JOINTS = tuple(output for output in OUTPUTS if output.is_of_joints)

@@ -12,6 +12,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from htt_jax.data.records import RecordSource
+from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.runs.options import OPTIONS, get_config, without_derived
 from htt_jax.runs.schema import check
@@ -20,7 +21,8 @@ from htt_jax.support.errors import InputError
 
 CHECKPOINTS = "checkpoints"
 _RUN_FILE = "run.json"
-# What may differ from one start of a run to the next.
+# What may differ from one start of a run to the next. What a dataset says it is follows from its
+# name and the fingerprint of its records.
 _FREE = {"steps_per_epoch", "trained_by"} | {f"config.{x.name}" for x in OPTIONS if x.free}
 
 
@@ -59,7 +61,7 @@ class ExportedFacts:
 def dataset_facts(source: RecordSource, image_size: tuple[int, int] | None) -> DatasetFacts:
     """Facts of a training split whose frames are loaded at `image_size` (None: as stored)."""
     return DatasetFacts(
-        name=source.spec.name,
+        spec=source.spec,
         action_names=tuple(source.action_names),
         object_names=tuple(source.object_names),
         image_size=tuple(image_size or source.image_size),  # type: ignore[arg-type]
@@ -96,7 +98,7 @@ def from_json(text: str, where: str) -> Run:
     content = _checked(text, where)
     facts = content["dataset"]
     dataset = DatasetFacts(
-        name=facts["name"],
+        spec=datasets.recorded(facts),
         action_names=tuple(facts["action_names"]),
         object_names=tuple(facts["object_names"]),
         image_size=tuple(facts["image_size"]),
@@ -138,7 +140,7 @@ def to_json(run: Run) -> str:
     """The run's description, readable by people."""
     content = {
         "config": run.config.to_dict(),
-        "dataset": dataclasses.asdict(run.dataset),
+        "dataset": {"name": run.dataset.name} | dataclasses.asdict(run.dataset),
         "steps_per_epoch": run.steps_per_epoch,
         "imported_from": run.imported_from,
         "trained_by": run.trained_by,
@@ -175,8 +177,12 @@ def _check_same(workdir: epath.PathLike, there: Run, here: Run) -> None:
         )
     before, now = (trees.flatten(json.loads(to_json(run)), ".") for run in (there, here))
     for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name) and name not in _FREE:
+        if before.get(name) != now.get(name) and not _is_free(name):
             raise InputError(
                 f"{workdir} holds another run: {name} is {before.get(name)!r} there and "
                 f"{now.get(name)!r} here; continue it as it was, or take a new --workdir"
             )
+
+
+def _is_free(name: str) -> bool:
+    return name in _FREE or name.startswith("dataset.spec.")

@@ -107,6 +107,12 @@ def check_same_classes(trained_on: DatasetFacts, source: RecordSource) -> None:
             f"{where}: it holds {source.spec.title}, the run was trained on "
             f"{trained_on.spec.title}; give another --data or --workdir"
         )
+    trained = trained_on.spec
+    if (source.spec.hands, source.spec.skeleton) != (trained.hands, trained.skeleton):
+        raise InputError(
+            f"{where}: its hands or their joints are others than those the run was trained on; "
+            "give another --data or --workdir"
+        )
     for kind, here, there in (
         ("action", source.action_names, trained_on.action_names),
         ("object", source.object_names, trained_on.object_names),

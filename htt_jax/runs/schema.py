@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import SPECS
 from htt_jax.runs.options import FORMER, OPTIONS
 from htt_jax.support import trees
@@ -23,7 +24,18 @@ def check(content: Any) -> None:
         for part in name.split("."):
             where = where.get(part) if isinstance(where, dict) else None
         _expect(is_right(where), name, expected, where)
+    _check_dataset(content["dataset"])
     _check_config(content["config"])
+
+
+def _check_dataset(facts: Mapping[str, Any]) -> None:
+    """That it is described, or known by its name."""
+    name = facts["name"]
+    if facts.get("spec") is None:
+        _expect(name in SPECS, "dataset.name", f"one of {', '.join(SPECS)}", name)
+    else:
+        described = datasets.described(facts["spec"]).name
+        _expect(name == described, "dataset.name", f"{described!r} as in dataset.spec", name)
 
 
 def _check_config(config: Mapping[str, Any]) -> None:
@@ -81,7 +93,7 @@ _SIZE = "two positive numbers of pixels"
 _FIELDS: dict[str, _Rule] = {
     "config": (lambda x: isinstance(x, dict), "an object of options"),
     "dataset": (lambda x: isinstance(x, dict), "an object of facts"),
-    "dataset.name": (lambda x: _is_text(x) and x in SPECS, f"one of {', '.join(SPECS)}"),
+    "dataset.name": (_is_text, "text"),
     "dataset.action_names": _NAMES,
     "dataset.object_names": _NAMES,
     "dataset.image_size": (_is_size, _SIZE),

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from htt_jax.data.decode import FrameReader
 from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.models.outputs import Output
 from htt_jax.support.errors import InputError
 
 Batch: TypeAlias = Mapping[str, jax.Array]
@@ -41,6 +42,7 @@ class System(Protocol):
     Attributes:
         model: the network; an exported program cannot be trained.
         reader: makes arrays of the frames in a record, on the host.
+        outputs: what the network returns.
     """
 
     @property
@@ -48,6 +50,9 @@ class System(Protocol):
 
     @property
     def reader(self) -> FrameReader: ...  # noqa: D102
+
+    @property
+    def outputs(self) -> tuple[Output, ...]: ...  # noqa: D102
 
     def with_model(self, model: Applicable) -> "System":
         """The same with another form of its network."""

@@ -15,6 +15,7 @@ from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import dtypes
 from htt_jax.losses import LossWeights, htt_loss
 from htt_jax.models.htt import HTT, pose_scales
+from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.models.resnet import ResNet18
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Variables
 
@@ -62,6 +63,11 @@ class HTTSystem:
     def reader(self) -> FrameReader:
         """RGB images."""
         return RGB
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """See `models.outputs`."""
+        return OUTPUTS
 
     def with_model(self, model: Applicable) -> "HTTSystem":
         """See `systems.System`."""

@@ -13,6 +13,7 @@ from data_prep import fpha, h2o, simulate
 from data_prep.simulation import layouts, take
 from data_prep.simulation.actions import ACTIONS
 from htt_jax import camera
+from htt_jax.datasets.spec import H2O
 from htt_jax.support.errors import InputError
 
 _SMALL = [
@@ -228,3 +229,12 @@ def test_folder_with_something_else_is_refused(fpha_root, tmp_path):
         simulate.main(["--layout", "fpha", "--out", str(tmp_path), *_SMALL])
     with pytest.raises(InputError, match="simulated with other options"):
         simulate.main(["--layout", "fpha", "--out", str(fpha_root), *_SMALL, "--seed", "1"])
+
+
+def test_what_is_prepared_from_it_is_called_simulated(fpha_root, h2o_root, tmp_path):
+    assert fpha.find(fpha_root).spec.title == "simulated FPHA"
+    found = h2o.find(h2o_root).spec
+    assert (found.name, found.title, found.simulated) == ("h2o", "simulated H2O", True)
+    real = tmp_path / "real"
+    shutil.copytree(h2o_root, real, ignore=shutil.ignore_patterns(".simulation.json"))
+    assert h2o.find(real).spec == H2O

@@ -209,7 +209,7 @@ def test_same_seed_twice_is_warned_of(folder, variant_of):
 def test_several_datasets_splits_and_the_same_run_are_refused(folder, variant_of):
     run = str(folder / "a0")
     with pytest.raises(InputError, match=r"a0 is evaluated on H2O test, .* on FPHA test; compare"):
-        compare.compare([run, variant_of("fpha", dataset={"name": "fpha"})])
+        compare.compare([run, variant_of("fpha", dataset={"name": "fpha", "spec": None})])
     with pytest.raises(InputError, match=r"a0 is evaluated on H2O test, .* on H2O val; compare"):
         compare.compare([run, variant_of("val", dataset={"split": "val"})])
     with pytest.raises(InputError, match=r"results.json is the same run as .*a0; name each"):

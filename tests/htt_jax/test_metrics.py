@@ -1,9 +1,11 @@
+import dataclasses
 import json
 import pathlib
 
 import numpy as np
 import pytest
 
+from htt_jax.datasets.skeleton import Skeleton
 from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.metrics import ActionMetrics, ObjectMetrics, PoseMetrics
 
@@ -129,3 +131,14 @@ def test_object_accuracy_counts_frames_with_a_known_object():
 def test_metrics_without_data_have_no_accuracy():
     assert ActionMetrics(2).result()["accuracy"] is None
     assert ObjectMetrics(2).result()["accuracy"] is None
+
+
+def test_the_root_may_be_any_joint():
+    hand = Skeleton(("tip", "base", "root"), ((2, 1), (1, 0)), {"claw": (1, 0)}, root=2)
+    metrics = PoseMetrics(dataclasses.replace(FPHA, skeleton=hand))
+    predicted = np.zeros((1, 3, 3))
+    predicted[0, :, 0] = (0.004, 0.006, 0.001)
+    metrics.update(predicted, np.zeros((1, 3, 3)), np.ones((1, 1), bool))
+    found = metrics.result()["right"]
+    np.testing.assert_allclose(found["camera_space"]["mepe_per_joint"], [4, 6, 1])
+    np.testing.assert_allclose(found["root_aligned"]["mepe_per_joint"], [3, 5])

@@ -10,6 +10,7 @@ import numpy as np
 
 from htt_jax import camera
 from htt_jax.data.decode import FrameReader, decode_frames
+from htt_jax.models.outputs import Output
 
 
 def make(config, dataset):
@@ -43,9 +44,17 @@ class Network(nn.Module):
         }
 
 
+OUTPUTS = (
+    Output("joints_3d", ("clips", "frames", "joints", "x y z"), "metres", "camera space"),
+    Output("action_logits", ("clips", "actions"), None, "of the action of the clip"),
+    Output("certainty", ("clips", "frames"), None, "how sure it is, 0 to 1"),
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Toy:
     model: object
+    outputs = OUTPUTS
 
     @property
     def reader(self):

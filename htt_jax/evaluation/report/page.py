@@ -29,7 +29,7 @@ _CONFUSION_NOTES = {
 _FOOTER = "Beside this page: its plots in plots/ (PNG) and its tables in tables/ (CSV)."
 _POSE_NOTE = (
     "Share of joints that lie within a distance of the truth. Root-aligned: relative to the "
-    "wrist of the same frame, which is left out."
+    "{root} of the same frame, which is left out."
 )
 
 
@@ -68,7 +68,7 @@ def _sections(material: Material) -> Iterator[tuple[str, str, Html]]:
     yield "Headline", f"Beside the {beside}", _headline(material)
     plots = material.plots
     if "pck" in plots:
-        note = element("p", _POSE_NOTE)
+        note = element("p", _POSE_NOTE.format(root=material.spec.skeleton.root_name))
         yield "PCK", plots["pck"].title, join([note, blocks.plot(plots["pck"])])
         yield "Joints", "Error by joint and finger", _joints(material)
     for short, name in (

@@ -100,7 +100,7 @@ def read(run: str, split: str) -> EvaluatedRun:
             path=path,
             seed=config["seed"],
             step=report["run"]["step"],
-            spec=datasets.spec(dataset["name"]),
+            spec=datasets.recorded(dataset),
             split=dataset["split"],
             fingerprint=dataset["fingerprint"],
             options=_options(config)
@@ -132,7 +132,7 @@ def group(runs: Sequence[EvaluatedRun]) -> list[Group]:
     first = runs[0]
     seen: dict[pathlib.Path, str] = {}
     for run in runs:
-        if run.spec is not first.spec or run.split != first.split:
+        if run.spec.name != first.spec.name or run.split != first.split:
             raise InputError(
                 f"{first.name} is evaluated on {first.spec.title} {first.split}, {run.name} on "
                 f"{run.spec.title} {run.split}; compare runs on one split of one dataset"

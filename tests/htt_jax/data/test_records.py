@@ -111,7 +111,7 @@ def test_source_reads_across_shards(directory):
     assert source.frame_counts.tolist() == [1, 2, 3]
     assert source.image_size == (32, 18)
     assert (source.action_names, source.object_names) == (ACTIONS, OBJECTS)
-    assert source.spec is H2O
+    assert source.spec == H2O
 
 
 def test_source_survives_pickling_and_threads(directory):
@@ -188,6 +188,14 @@ def test_unknown_and_empty_splits_are_named(directory, split, message):
         RecordSource(directory, split)
 
 
+def test_a_dataset_prepared_before_it_described_itself_is_known_by_its_name(directory):
+    before = RecordSource(directory, "train")
+    (directory / "spec.json").unlink()
+    source = RecordSource(directory, "train")
+    assert source.spec == before.spec == H2O
+    assert source.fingerprint == before.fingerprint
+
+
 def test_what_is_no_prepared_dataset_is_named(directory, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(InputError, match=r"no directory .*elsewhere; prepare a dataset"):
@@ -200,6 +208,12 @@ def test_what_is_no_prepared_dataset_is_named(directory, tmp_path_factory):
     with pytest.raises(InputError, match=r"version is '0.1.0', expected '1.0.0'"):
         RecordSource(directory, "train")
     info.write_text(text.replace('"h2o"', '"ego4d"'))
+    with pytest.raises(InputError, match=r"spec.json describes 'h2o', dataset_info.json 'ego4d'"):
+        RecordSource(directory, "train")
+    (directory / "spec.json").write_text('{"name": "h2o"}')
+    with pytest.raises(InputError, match=r"cannot read .*spec.json: .* lacks 'skeleton'"):
+        RecordSource(directory, "train")
+    (directory / "spec.json").unlink()
     with pytest.raises(InputError, match=r"unknown dataset 'ego4d'"):
         RecordSource(directory, "train")
     info.write_text(text[:50])

@@ -14,7 +14,8 @@ from configs import fpha
 from htt_jax import systems
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.datasets.spec import FPHA, H2O
+from htt_jax.datasets.skeleton import hand_of
+from htt_jax.datasets.spec import FPHA, H2O, SPECS
 from htt_jax.interop import adam, imported, pytorch, weights
 from htt_jax.models.htt import HTT
 from htt_jax.runs.directory import (
@@ -67,7 +68,7 @@ def test_other_layers_and_two_hands_are_read_off_the_shapes(tmp_path):
     module = torch_files.make(**sizes)
     found = imported.read(str(torch_files.save(tmp_path / "a.pth", module)))
     assert found.sizes.items() >= sizes.items()
-    assert found.spec is H2O
+    assert found.spec == H2O
     assert found.default_config().eval.split == "val"
     run = imported.make_run(found, config_of(found), None)
     assert run.config.model.pose_layers == 3
@@ -122,12 +123,35 @@ def test_safetensors_of_the_same_names_are_the_same_model(tmp_path, path, found)
     jax.tree.map(np.testing.assert_array_equal, again.variables, found.variables)
 
 
-def test_other_hands_than_the_datasets_have_are_refused(tmp_path):
+def test_other_hands_than_known_datasets_have_need_their_dataset(tmp_path):
     path = torch_files.save(tmp_path / "a.pth", torch_files.make(num_joints=16))
+    found = imported.read(str(path))
     with pytest.raises(
-        InputError, match=r"a.pth is of 16 joints, expected 21 \(FPHA\), 42 \(H2O\)"
+        InputError, match=r"a.pth is of 16 joints, expected 21 \(FPHA\), 42 \(H2O\); name the"
     ):
-        imported.read(str(path))
+        found.default_config()
+    hand = hand_of(("thumb", "index", "middle"), 5)
+    spec = dataclasses.replace(FPHA, name="claw", title="Claw", skeleton=hand)
+    data = prepared.write_dataset(tmp_path / "claw", spec, {"train": [8, 6]})
+    source = RecordSource(data, "train")
+    config = found.default_config(source)
+    config.update_from_flattened_dict({"model.heads": 2, "model.window": 2, "data.frames": 4})
+    assert imported.make_run(found, config, source).dataset.spec == spec
+
+
+def test_of_several_datasets_that_fit_the_classes_decide_or_else_the_user(tmp_path, monkeypatch):
+    classes = {"open": "milk", "close": "milk", "put": "salt"}
+    other = dataclasses.replace(FPHA, name="other", title="Other", object_of_action=classes)
+    monkeypatch.setitem(SPECS, "other", other)
+
+    def found(**sizes):
+        path = torch_files.save(tmp_path / "a.pth", torch_files.make(**sizes))
+        return imported.read(str(path))
+
+    assert found(num_actions=45, num_objects=26).spec == FPHA
+    assert found(num_actions=3, num_objects=2).spec == other
+    with pytest.raises(InputError, match=r"is of 21 joints, as FPHA and Other have, and its cla"):
+        found(num_actions=7, num_objects=2).default_config()
 
 
 @pytest.mark.parametrize(
@@ -168,7 +192,7 @@ def test_another_dataset_is_refused(tmp_path, source, sizes, message):
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """A file that carries the run it was exported from, and that run."""
-    facts = DatasetFacts("fpha", ("a", "b", "c"), ("x", "y"), (32, 18), "1234")
+    facts = DatasetFacts(FPHA, ("a", "b", "c"), ("x", "y"), (32, 18), "1234")
     run = Run(runs.tiny_config("data", (32, 18)), facts, steps_per_epoch=11)
     state_dict = torch_files.make().state_dict()
     description = json.dumps(json.loads(to_json(run)) | {"step": 29})

@@ -23,7 +23,7 @@ from htt_jax.systems.htt import HTTSystem
 from tests import train_runs
 
 FACTS = DatasetFacts(
-    name="h2o",
+    spec=H2O,
     action_names=("open", "close", "pour"),
     object_names=("milk", "book"),
     image_size=(480, 270),

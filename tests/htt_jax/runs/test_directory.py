@@ -18,7 +18,7 @@ from htt_jax.support.errors import InputError
 from tests import prepared, train_runs
 
 FACTS = DatasetFacts(
-    name="fpha",
+    spec=FPHA,
     action_names=("open", "close"),
     object_names=("milk",),
     image_size=(480, 270),
@@ -34,7 +34,7 @@ def test_a_run_comes_back_as_it_was(tmp_path):
     start(tmp_path / "run", run())
     found = read(tmp_path / "run")
     assert found.dataset == FACTS
-    assert found.dataset.spec is FPHA
+    assert found.dataset.spec == FPHA
     expected = json.loads(json.dumps(run().config.to_dict()))
     assert found.config.to_dict() == expected
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.json"]

@@ -14,7 +14,7 @@ from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from tests import prepared, train_runs
 
-FACTS = DatasetFacts("fpha", ("open", "close"), ("milk",), (120, 68), "1234")
+FACTS = DatasetFacts(FPHA, ("open", "close"), ("milk",), (120, 68), "1234")
 
 
 def test_every_option_has_a_name_of_its_own_a_help_and_a_default_that_may_be():
@@ -40,7 +40,7 @@ def test_an_option_without_a_default_takes_values_of_its_type_only():
 )
 def test_the_scales_of_the_pose_follow_the_width_of_the_frames(width, pixels, metres):
     assert pose_scales(width) == {"pixel_scale": pixels, "depth_scale": metres}
-    facts = DatasetFacts("fpha", ("open",), ("milk",), (width, 68), None)
+    facts = DatasetFacts(FPHA, ("open",), ("milk",), (width, 68), None)
     model = make_model(get_config(), facts)
     assert (model.pixel_scale, model.depth_scale) == (pixels, metres)
 

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from htt_jax import compare, systems
+from htt_jax import compare, export, systems
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
@@ -60,6 +60,22 @@ def test_it_is_evaluated_and_compared_beside_others(runs, capsys):
     assert figure in said
 
 
+def test_it_is_exported_with_its_own_outputs_and_read_back(runs):
+    out = runs / "toy.stablehlo"
+    differences = export.export(str(runs / "whole"), "stablehlo", out)
+    assert set(differences) == {"joints_3d", "action_logits", "certainty"}
+    assert max(differences.values()) < 1e-5
+    facts = json.loads((runs / "toy.stablehlo.json").read_text())
+    assert facts["outputs"]["certainty"]["axes"] == ["clips", "frames"]
+    assert facts["inputs"]["image"]["shape"] == ["clips", "windows", 36, 64, 1]
+    assert (runs / "toy.stablehlo.md").read_text().startswith("# System toy, ")
+
+
+def test_formats_of_the_published_layout_are_refused(runs):
+    with pytest.raises(InputError, match="has no published layout; export it with --to=stablehlo"):
+        export.export(str(runs / "whole"), "safetensors", runs / "toy.safetensors")
+
+
 def test_frames_it_cannot_see_are_refused(runs):
     run = open_run(runs / "whole", None, sharding.single_device_mesh())
     frames = FrameArray(np.zeros((3, 36, 64, 3), np.uint8))
@@ -69,6 +85,6 @@ def test_frames_it_cannot_see_are_refused(runs):
 
 def test_an_unknown_system_is_named():
     config = train_runs.tiny_config("data", system="os.path")
-    facts = DatasetFacts("fpha", ("a",), ("b",), (64, 36), None)
+    facts = DatasetFacts(FPHA, ("a",), ("b",), (64, 36), None)
     with pytest.raises(InputError, match=r"config\.system='os\.path' is no system here"):
         systems.make(config, facts)

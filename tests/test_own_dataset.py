@@ -1,0 +1,178 @@
+"""A dataset nobody has heard of, from raw files to every command, without an edit to any module.
+
+Three hands of 26 joints, classes of its own, no published figures; simulated, as it says.
+"""
+
+import contextlib
+import dataclasses
+import io
+import json
+import pathlib
+
+import cv2
+import numpy as np
+import pytest
+
+from data_prep import shards, verify
+from data_prep.images import FrameEncoder, resize_bilinear
+from data_prep.raw import EncodeFrame, RawDataset
+from htt_jax import compare, evaluate, export, from_pytorch, predict, submit
+from htt_jax.data.records import RecordSource, Video
+from htt_jax.datasets.skeleton import hand_of
+from htt_jax.datasets.spec import DatasetSpec, Thresholds
+from htt_jax.runs.directory import read
+from htt_jax.support.errors import InputError
+from tests import runs
+
+SIZE = (480, 270)
+FRAMES = 5
+CLASSES = {"knit_scarf": "scarf", "fold_scarf": "scarf", "wind_wool": "wool", "cut_wool": "wool"}
+SPEC = DatasetSpec(
+    name="knitting",
+    title="Knitting",
+    hands=("left", "right", "helping"),
+    skeleton=hand_of(("thumb", "index", "middle", "ring", "little"), 5),
+    camera_space=Thresholds(100.0, 21),
+    root_aligned=Thresholds(60.0, 13),
+    evaluation_split="test",
+    native_size=SIZE,
+    camera=(430.0, 430.0, 240.0, 135.0),
+    antialiased=False,
+    object_of_action=CLASSES,
+    simulated=True,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnVideo:
+    """A folder of pictures; joints follow from the action."""
+
+    video_id: str
+    action: int
+    folder: pathlib.Path
+
+    expected_frames = FRAMES
+
+    def read(self, encode_frame: EncodeFrame):
+        rng = np.random.default_rng(self.action)
+        joints = rng.normal(0, 0.05, (FRAMES, SPEC.num_joints, 3)) + np.array([0.0, 0.0, 0.5])
+        annotated = np.ones((FRAMES, len(SPEC.hands)), bool)
+        annotated[0, 2] = False
+        video = Video(
+            video_id=self.video_id,
+            segment_id=-1,
+            subject="anna",
+            action=self.action,
+            object=SPEC.object_names.index(CLASSES[SPEC.action_names[self.action]]),
+            frames=[encode_frame(self.folder / f"{i}.jpg") for i in range(FRAMES)],
+            frame_numbers=np.arange(FRAMES),
+            joints_3d=joints.astype(np.float32),
+            hand_annotated=annotated,
+            intrinsics=SPEC.intrinsics.astype(np.float32),
+        )
+        return video, []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_compilation():
+    with runs.quick_compilation():
+        yield
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Pictures in `raw`, the prepared dataset in `data`, a run in `run`, evaluated."""
+    root = tmp_path_factory.mktemp("own")
+    splits = {
+        split: [_raw_video(root / "raw", f"{split}/{action}", action) for action in actions]
+        for split, actions in {"train": (0, 1, 2, 3), "test": (0, 2)}.items()
+    }
+    raw = RawDataset(SPEC, root / "raw", SPEC.action_names, SPEC.object_names, splits, [])
+    shards.prepare(raw, root / "data", FrameEncoder(SIZE, resize_bilinear), workers=1)
+    config = runs.tiny_config(root / "data", (64, 36))
+    runs.train.train(config, str(root / "run"))
+    evaluate.main(["--workdir", str(root / "run")])
+    return root
+
+
+def _raw_video(raw, video_id, action):
+    folder = raw / video_id
+    folder.mkdir(parents=True)
+    for number in range(FRAMES):
+        picture = np.full((SIZE[1], SIZE[0], 3), 20 * action + 10 * number + 30, np.uint8)
+        cv2.imwrite(str(folder / f"{number}.jpg"), picture)
+    return OwnVideo(video_id, action, folder)
+
+
+def printed(main, *arguments):
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        main([str(argument) for argument in arguments])
+    return output.getvalue()
+
+
+def test_the_prepared_dataset_and_the_run_say_what_they_are(root):
+    source = RecordSource(root / "data", "train")
+    assert source.spec == read(root / "run").dataset.spec == SPEC
+    assert source[3].joints_3d.shape == (FRAMES, 78, 3)
+    assert not verify.verify(root / "data", workers=1).problems
+
+
+def test_results_are_measured_hand_by_hand_without_published_rows(root):
+    folder = root / "run/evaluation/test"
+    pose = json.loads((folder / "results.json").read_text())["results"]["pose"]
+    assert {hand: found["frames"] for hand, found in pose.items()} == {
+        "left": 10,
+        "right": 10,
+        "helping": 8,
+    }
+    assert len(pose["helping"]["camera_space"]["mepe_per_joint"]) == 26
+    assert len(pose["helping"]["root_aligned"]["mepe_per_joint"]) == 25
+    tables = (folder / "tables.md").read_text()
+    assert "helping hand, 8 frames" in tables
+    assert "ublished" not in tables
+    assert "simulated" in tables
+    page = (folder / "report.html").read_text()
+    assert "Knitting test" in page
+    assert "The frames are simulated, not filmed" in page
+    assert "little_5" in (folder / "tables/error_by_joint.csv").read_text()
+
+
+def test_comparison_has_the_ablations_without_published_figures(root):
+    text = printed(compare.main, root / "run", "--out", root / "compared")
+    assert "AUC helping" in text
+    assert "ublished" not in text
+    assert "The frames are simulated, not filmed." in text
+    assert json.loads((root / "compared/compare.json").read_text())["published"] == {
+        "pose_of_window": {},
+        "action_per_cent_of_frames": {},
+        "action_per_cent_of_variant": {},
+    }
+
+
+def test_prediction_draws_three_hands(root):
+    printed(
+        predict.main,
+        *(root / "raw/test/0", "--workdir", root / "run", "--out", root / "predicted"),
+    )
+    found = json.loads((root / "predicted/predictions.json").read_text())
+    hands = found["frames"][0]["hands"]
+    assert tuple(hands) == SPEC.hands
+    assert {len(of["joints_3d"]) for of in hands.values()} == {26}
+    assert found["joint_names"][-1] == "little_5"
+    assert (root / "predicted/prediction.mp4").stat().st_size > 1000
+
+
+def test_exports_describe_it_and_come_back(root):
+    for to, name in (("pytorch", "a.pth"), ("stablehlo", "a.stablehlo")):
+        printed(export.main, "--workdir", root / "run", "--to", to, "--out", root / to / name)
+        card = (root / to / f"{name}.md").read_text()
+        assert "78 joints (left and right and helping hand)" in card
+        assert "trained on simulated frames" in card
+    printed(from_pytorch.main, root / "pytorch/a.pth", "--out", root / "back")
+    assert read(root / "back").dataset == read(root / "run").dataset
+
+
+def test_the_challenge_of_h2o_is_refused(root):
+    (root / "submission").mkdir()
+    with pytest.raises(InputError, match="is of Knitting, but the challenge is H2O's"):
+        submit.main(["--workdir", str(root / "run"), "--out", str(root / "submission")])
