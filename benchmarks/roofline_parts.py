@@ -69,7 +69,7 @@ class Step:
         return augment.augment(key, batch)
 
     def _features(
-        self, params: Any, image: Float[Array, "slots height width_px 3"]
+        self, params: Any, image: Float[Array, "slots height width 3"]
     ) -> Float[Array, "slots features"]:
         backbone = ResNet18(self.model.backbone_width, dtype=self.model.dtype)
         statistics = self.state.batch_stats["backbone"]
@@ -77,15 +77,13 @@ class Step:
         assert isinstance(features, jax.Array)
         return features
 
-    def _summed(
-        self, params: Any, image: Float[Array, "slots height width_px 3"]
-    ) -> Float[Array, ""]:
+    def _summed(self, params: Any, image: Float[Array, "slots height width 3"]) -> Float[Array, ""]:
         return self._features(params, image).sum()
 
     def _blocks(
         self,
         params: Any,
-        features: Float[Array, "clips frames width"],
+        features: Float[Array, "clips frames features"],
         valid: Bool[Array, "clips frames"],
     ) -> Float[Array, ""]:
         found = self.model.apply({"params": params}, features, valid, method=_behind_features)
@@ -111,7 +109,7 @@ def make(config: ConfigDict, clips: Clips) -> Step:
 
 
 def _behind_features(
-    model: HTT, features: Float[Array, "clips frames width"], valid: Bool[Array, "clips frames"]
+    model: HTT, features: Float[Array, "clips frames features"], valid: Bool[Array, "clips frames"]
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Pose block, heads and action block, as `HTT.__call__` has them for full clips.
 

@@ -16,14 +16,15 @@ from htt_jax.support.errors import InputError
 DEFAULT_QUALITY = 95
 
 Pixels = UInt8[np.ndarray, "height width 3"]
+Resized = UInt8[np.ndarray, "height_out width_out 3"]
 
 
-def resize_antialiased(image: Pixels) -> Pixels:
+def resize_antialiased(image: Pixels) -> Resized:
     """Pillow's bilinear resize, which averages over the source pixels (FPHA)."""
     return np.asarray(Image.fromarray(image).resize(SIZE, Image.Resampling.BILINEAR))
 
 
-def resize_bilinear(image: Pixels) -> Pixels:
+def resize_bilinear(image: Pixels) -> Resized:
     """OpenCV's bilinear resize, which does not average (H2O)."""
     return cv2.resize(image, SIZE, interpolation=cv2.INTER_LINEAR)
 
@@ -37,7 +38,7 @@ class FrameEncoder:
     """
 
     native_size: tuple[int, int]  # (width, height) of the original frames
-    resize: Callable[[Pixels], Pixels]
+    resize: Callable[[Pixels], Resized]
     quality: int | None = None  # of JPEG; None: DEFAULT_QUALITY, and 480x270 JPEG files are kept
     lossless: bool = False  # PNG instead of JPEG
     quarter_decode: bool = False  # let the JPEG decoder do the resizing, for four times the size

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import DatasetSpec
@@ -26,6 +26,7 @@ EncodeFrame = Callable[[pathlib.Path], bytes]
 """From an image file to the encoded frame that is stored."""
 
 
+@runtime_checkable
 class RawVideo(Protocol):
     """One video of a raw dataset, not read yet; can be pickled."""
 

@@ -1,6 +1,7 @@
 """The pinhole camera: between camera space (metres, x right, y down, z forward) and pixels.
 
-Every function works on NumPy and on JAX arrays and returns the kind it was given.
+Every function works on NumPy and on JAX arrays and returns the kind it was given. The axes of
+cameras broadcast against those of the batch; in exports both may be symbols.
 """
 
 from typing import TYPE_CHECKING, TypeVar
@@ -17,7 +18,7 @@ else:  # data preparation has no use for JAX, which takes long to import
 
 
 def project(
-    joints_3d: Float[Array, "*batch joints 3"], intrinsics: Float[Array, "*batch 3 3"]
+    joints_3d: Float[Array, "*batch joints 3"], intrinsics: Float[Array, "*cameras 3 3"]
 ) -> tuple[Float[Array, "*batch joints 2"], Float[Array, "*batch joints"]]:
     """Pixels (u, v) and depth in metres of points in camera space."""
     depth = joints_3d[..., 2]
@@ -28,7 +29,7 @@ def project(
 def unproject(
     joints_2d: Float[Array, "*batch joints 2"],
     depth: Float[Array, "*batch joints"],
-    intrinsics: Float[Array, "*batch 3 3"],
+    intrinsics: Float[Array, "*cameras 3 3"],
 ) -> Float[Array, "*batch joints 3"]:
     """Points in camera space, metres, from pixels (u, v) and depth in metres."""
     xy = (joints_2d - _centre(intrinsics)) / _focal(intrinsics) * depth[..., None]
@@ -38,8 +39,8 @@ def unproject(
 
 def scale_intrinsics(
     intrinsics: Float[Array, "*batch 3 3"],
-    from_size: tuple[int, int],
-    to_size: tuple[int, int],
+    from_size: tuple[float, float],
+    to_size: tuple[float, float],
 ) -> Float[Array, "*batch 3 3"]:
     """Intrinsics of the same camera for images of another size; sizes are (width, height)."""
     factors = np.array([to_size[0] / from_size[0], to_size[1] / from_size[1], 1.0], np.float32)

@@ -9,6 +9,10 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")
 import pytest
 from absl import flags, logging
 
+from tests import annotations
+
+annotations.install()
+
 flags.FLAGS.mark_as_parsed()  # Grain reads absl flags in its worker processes
 
 

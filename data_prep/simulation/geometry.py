@@ -3,10 +3,10 @@
 import numpy as np
 from jaxtyping import Float
 
-Vector = Float[np.ndarray, "*n"]
+Vector = Float[np.ndarray, "*batch"]
 
 
-def rotation(axis: int, degrees: Vector | float) -> Float[np.ndarray, "*n 3 3"]:
+def rotation(axis: int, degrees: Vector | float) -> Float[np.ndarray, "*batch 3 3"]:
     """Rotations by `degrees` about coordinate axis 0, 1 or 2 (right-handed)."""
     radians = np.deg2rad(np.asarray(degrees, np.float64))
     i, j = (axis + 1) % 3, (axis + 2) % 3
@@ -18,7 +18,7 @@ def rotation(axis: int, degrees: Vector | float) -> Float[np.ndarray, "*n 3 3"]:
     return result
 
 
-def unit(vectors: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+def unit(vectors: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
     """The vectors, each divided by its length."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
@@ -56,7 +56,9 @@ class Drift:
         self._frequencies = frequencies
         self._phases = phases
 
-    def __call__(self, time: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n dimensions"]:
+    def __call__(
+        self, time: Float[np.ndarray, " frames"]
+    ) -> Float[np.ndarray, "frames dimensions"]:
         """Values at the times."""
         angles = 2.0 * np.pi * self._frequencies * time[:, None, None] + self._phases
         return np.sin(angles).sum(1) / len(self._phases) ** 0.5

@@ -32,7 +32,7 @@ PINCH = np.array([[55.0, 18, 22, 20], [2, 46, 42, 22], [0, 52, 55, 30], [0, 60, 
 FLAT = np.array([[58.0, 6, 16, 12], [3, 26, 18, 8], [0, 26, 18, 8], [-2, 26, 20, 8],
                  [-6, 28, 20, 10]])  # fmt: skip
 
-Angles = Float[np.ndarray, "*n 5 4"]
+Angles = Float[np.ndarray, "*batch 5 4"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +66,10 @@ def limit(angles: Angles) -> Angles:
     return np.clip(angles, LOWER_LIMITS, UPPER_LIMITS)
 
 
-def joints(shape: HandShape, angles: Angles) -> Float[np.ndarray, "*n 21 3"]:
+def joints(shape: HandShape, angles: Angles) -> Float[np.ndarray, "*batch 21 3"]:
     """The 21 joints in the hand's own axes, metres, in the order of `datasets.skeleton.HAND`."""
     forward, palmar = _bending_planes(angles[..., 0])
-    bend = np.deg2rad(np.cumsum(angles[..., 1:], axis=-1))[..., None]  # (*n, 5, 3, 1)
+    bend = np.deg2rad(np.cumsum(angles[..., 1:], axis=-1))[..., None]  # (*batch, 5, 3, 1)
     directions = np.cos(bend) * forward[..., None, :] + np.sin(bend) * palmar[..., None, :]
     offsets = np.cumsum(directions * shape.bones[..., None], axis=-2)
     fingers = np.empty((*angles.shape[:-2], 5, 4, 3))
@@ -79,7 +79,7 @@ def joints(shape: HandShape, angles: Angles) -> Float[np.ndarray, "*n 21 3"]:
     return np.concatenate([wrist, fingers.reshape(*wrist.shape[:-2], 20, 3)], axis=-2)
 
 
-def nail_normals(angles: Angles) -> Float[np.ndarray, "*n 5 3"]:
+def nail_normals(angles: Angles) -> Float[np.ndarray, "*batch 5 3"]:
     """The direction in which each finger nail faces, in the hand's own axes."""
     forward, palmar = _bending_planes(angles[..., 0])
     bend = np.deg2rad(angles[..., 1:].sum(-1))[..., None]
@@ -112,8 +112,8 @@ def close_around(
 
 
 def _bending_planes(
-    spread: Float[np.ndarray, "*n 5"],
-) -> tuple[Float[np.ndarray, "*n 5 3"], Float[np.ndarray, "*n 5 3"]]:
+    spread: Float[np.ndarray, "*batch 5"],
+) -> tuple[Float[np.ndarray, "*batch 5 3"], Float[np.ndarray, "*batch 5 3"]]:
     """For each finger: its direction when straight, and the one it bends towards."""
     radians = np.deg2rad(spread + _SPLAY)
     forward = np.stack([np.sin(radians), np.cos(radians), np.zeros_like(radians)], axis=-1)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from data_prep.simulation.geometry import bump, step
 
-Time = Float[np.ndarray, "n"]
+Time = Float[np.ndarray, " frames"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -240,4 +240,6 @@ def random_colour(rng: np.random.Generator) -> Colour:
     return red, green, blue
 
 
-Pose = tuple[Float[np.ndarray, "*n 3"], Float[np.ndarray, "*n 3 3"]]  # place, axes (columns)
+Pose = tuple[
+    Float[np.ndarray, "*batch 3"], Float[np.ndarray, "*batch 3 3"]
+]  # place, axes (columns)

@@ -15,7 +15,7 @@ from data_prep.simulation.geometry import drift, rotation, step, unit
 from data_prep.simulation.hand import HandShape
 from data_prep.simulation.objects import ITEMS, Item, Pose
 
-Time = Float[np.ndarray, "n"]
+Time = Float[np.ndarray, " frames"]
 
 _PRONATION = {"wrap": 5.0, "top": 90.0, "tool": 55.0, "flat": 75.0, "card": 50.0, "none": 30.0}
 _PITCH = {"tool": 38.0}  # so that a spoon or a pen points down; others: 0
@@ -28,10 +28,10 @@ _ALONG_PALM = np.array([[-1.0, 0, 0], [0, 0, 1], [0, 1, 0]])  # object axes as c
 class HandTrack:
     """A hand over time; desk axes, metres."""
 
-    joints: Float[np.ndarray, "n 21 3"]
-    elbow: Float[np.ndarray, "n 3"]
-    nails: Float[np.ndarray, "n 5 3"]  # unit vectors, the way the nails face
-    dorsal: Float[np.ndarray, "n 3"]  # unit vector out of the back of the hand
+    joints: Float[np.ndarray, "frames 21 3"]
+    elbow: Float[np.ndarray, "frames 3"]
+    nails: Float[np.ndarray, "frames 5 3"]  # unit vectors, the way the nails face
+    dorsal: Float[np.ndarray, "frames 3"]  # unit vector out of the back of the hand
 
     def mirrored(self) -> "HandTrack":
         """The same of the other hand, x to -x."""
@@ -55,7 +55,7 @@ class HandTrack:
             self.dorsal @ axes.T,
         )
 
-    def moved(self, offset: Float[np.ndarray, "n 3"]) -> "HandTrack":
+    def moved(self, offset: Float[np.ndarray, "frames 3"]) -> "HandTrack":
         """The same, shifted."""
         return dataclasses.replace(
             self, joints=self.joints + offset[:, None], elbow=self.elbow + offset

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
 from data_prep.simulation.objects import Solid
 
@@ -90,7 +90,7 @@ class Canvas:
         starts: Float[np.ndarray, "cones 3"],
         ends: Float[np.ndarray, "cones 3"],
         radii: Float[np.ndarray, "cones 2"],
-        colours: Float[np.ndarray, "cones 3"],
+        colours: Real[np.ndarray, "cones 3"],
     ) -> None:
         """Draws rounded cones between pairs of points (camera space, m).
 
@@ -284,8 +284,11 @@ class Canvas:
         return window, image.reshape(*owner.shape, 4)
 
     def _smoothed(
-        self, normals: Float[np.ndarray, "3 n"], places: Int[np.ndarray, "n"], shape: tuple
-    ) -> Float[np.ndarray, "3 n"]:
+        self,
+        normals: Float[np.ndarray, "3 pixels"],
+        places: Int[np.ndarray, " pixels"],
+        shape: tuple,
+    ) -> Float[np.ndarray, "3 pixels"]:
         """Normals at the flat `places` of a window averaged with their neighbours'.
 
         So rounded cones that touch look like one skin, not like a bundle of sticks.
@@ -311,11 +314,11 @@ def _rays(
 
 
 def _lit(
-    albedo: Float[np.ndarray, "n 3"],
-    normals: Float[np.ndarray, "3 n"],
-    rays: Float[np.ndarray, "3 n"],
+    albedo: Float[np.ndarray, "pixels 3"],
+    normals: Float[np.ndarray, "3 pixels"],
+    rays: Float[np.ndarray, "3 pixels"],
     light: Float[np.ndarray, "3"],
-) -> Float[np.ndarray, "n 4"]:
+) -> Float[np.ndarray, "pixels 4"]:
     """Colours under a lamp and a sky, with a slight shine and darker rims; coverage 1."""
     lamp = light @ normals
     facing = -np.einsum("ij,ij->j", rays, normals)

@@ -48,17 +48,19 @@ class Room:
         return np.array([0.0, 0.0, self.distance])
 
     def at_rest(
-        self, place: Float[np.ndarray, "*n 3"], axes: Float[np.ndarray, "*n 3 3"]
+        self, place: Float[np.ndarray, "*batch 3"], axes: Float[np.ndarray, "*batch 3 3"]
     ) -> tuple[np.ndarray, np.ndarray]:
         """A pose, from the desk's axes to those of the camera at rest."""
         return self.to_camera_at_rest(place), self.axes @ axes
 
-    def to_camera_at_rest(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+    def to_camera_at_rest(
+        self, points: Float[np.ndarray, "*batch 3"]
+    ) -> Float[np.ndarray, "*batch 3"]:
         """From the desk's axes to those of the camera at rest."""
         return points @ self.axes.T + self.origin
 
-    def camera(self, seconds: Float[np.ndarray, "n"]) -> tuple[np.ndarray, np.ndarray]:
-        """Where the head camera is: axes (n, 3, 3) as columns and place (n, 3), camera at rest."""
+    def camera(self, seconds: Float[np.ndarray, " frames"]) -> tuple[np.ndarray, np.ndarray]:
+        """The head camera's axes (frames, 3, 3) as columns and place (frames, 3), from its rest."""
         pitch, yaw, roll = (self.turning(seconds) * (1.2, 1.4, 1.5)).T
         return rotation(0, pitch) @ rotation(1, yaw) @ rotation(2, roll), self.moving(seconds) * (
             0.009,
@@ -144,8 +146,8 @@ class Background:
         self,
         axes: Float[np.ndarray, "3 3"],
         place: Float[np.ndarray, "3"],
-        ends: Float[np.ndarray, "n 2 3"],
-        radii: Float[np.ndarray, "n 2"],
+        ends: Float[np.ndarray, "cones 2 3"],
+        radii: Float[np.ndarray, "cones 2"],
     ) -> UInt8[np.ndarray, "height width"]:
         """How much of the lamp's light (255: all) rounded cones keep from the desk, camera at rest.
 

@@ -22,7 +22,7 @@ class Flesh:
 
     def points(
         self, track: HandTrack
-    ) -> tuple[Float[np.ndarray, "n cones 3"], Float[np.ndarray, "n cones 3"]]:
+    ) -> tuple[Float[np.ndarray, "frames cones 3"], Float[np.ndarray, "frames cones 3"]]:
         """Both ends of every cone over time, in the axes of the track."""
         anchors = np.concatenate(
             [track.joints, track.elbow[:, None], track.nails, track.dorsal[:, None]], axis=1

@@ -53,7 +53,7 @@ class Passing:
     """A sheet carried past close to the camera: corners at every sub-frame, camera at rest."""
 
     sheet: Sheet
-    corners: Float[np.ndarray, "n parts 4 3"]
+    corners: Float[np.ndarray, "frames parts 4 3"]
     drawn: np.ndarray
 
 
@@ -62,8 +62,8 @@ class Take:
     """A recording ready to be rendered. Arrays are over sub-frames, in the camera at rest."""
 
     room: Room
-    camera_axes: Float[np.ndarray, "n 3 3"]
-    camera_place: Float[np.ndarray, "n 3"]
+    camera_axes: Float[np.ndarray, "frames 3 3"]
+    camera_place: Float[np.ndarray, "frames 3"]
     tracks: tuple[HandTrack, ...]
     fleshes: tuple[skin.Flesh, ...]
     props: tuple[Prop, ...]

@@ -9,7 +9,7 @@ import mmap
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -22,6 +22,7 @@ from htt_jax.support.errors import InputError
 CHUNK = 2048  # rows decoded together: 0.8 GB at 480x270, a score of videos for as many cores
 
 
+@runtime_checkable
 class Cache(Protocol):
     """What a loader reads clips from instead of records."""
 
@@ -43,7 +44,7 @@ class FrameRows:
     """
 
     videos: list[Video]
-    first: Int[np.ndarray, " videos_and_end"]
+    first: Int[np.ndarray, " bounds"]
 
     @staticmethod
     def read(source: RecordSource) -> "FrameRows":
@@ -143,7 +144,7 @@ class SharedPixels:
         memory = mmap.mmap(descriptor, size)
         if hasattr(mmap, "MADV_HUGEPAGE"):
             memory.madvise(mmap.MADV_HUGEPAGE)
-        self.array: UInt8[np.ndarray, "rows height width 3"]
+        self.array: UInt8[np.ndarray, "rows height width channels"]
         self.array = np.frombuffer(memory, np.uint8).reshape(shape)
 
 
@@ -153,7 +154,7 @@ def fill(
     reader: FrameReader,
     start: int,
     stop: int,
-    place: Callable[[int, int], UInt8[np.ndarray, "rows height width 3"]],
+    place: Callable[[int, int], UInt8[np.ndarray, "rows height width channels"]],
 ) -> None:
     """Decodes the rows from `start` to `stop`, a chunk at a time, with a progress bar.
 

@@ -12,7 +12,7 @@ import pathlib
 import struct
 import types
 from collections.abc import Callable, Iterator
-from typing import IO, Any, Self
+from typing import IO, Any
 
 import google_crc32c
 
@@ -60,7 +60,7 @@ class ShardWriter:
         self._temporary = atomic_write(self.path)
         self._file: IO[Any]
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ShardWriter":
         self._file = self._temporary.__enter__()
         return self
 

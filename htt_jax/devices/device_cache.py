@@ -67,17 +67,17 @@ class DeviceCache:
 @functools.partial(jax.jit, static_argnums=0)
 def _pick(
     mesh: Mesh,
-    pixels: UInt8[Array, "rows height width 3"],
+    pixels: UInt8[Array, "rows height width channels"],
     row: Int[Array, " slots"],
-) -> UInt8[Array, "slots height width 3"]:
+) -> UInt8[Array, "slots height width channels"]:
     """Each device looks for the frames of all slots among its own, and they are added up."""
     if mesh.size == 1:
         return pixels[row]
     axes = tuple(mesh.axis_names)
 
     def own(
-        pixels: UInt8[Array, "own_rows height width 3"], row: Int[Array, " own_slots"]
-    ) -> UInt8[Array, "own_slots height width 3"]:
+        pixels: UInt8[Array, "own_rows height width channels"], row: Int[Array, " own_slots"]
+    ) -> UInt8[Array, "own_slots height width channels"]:
         place = lax.all_gather(row, axes, tiled=True) - lax.axis_index(axes) * len(pixels)
         here = (place >= 0) & (place < len(pixels))
         found = jnp.where(here[:, None, None, None], pixels[jnp.where(here, place, 0)], 0)
@@ -89,10 +89,10 @@ def _pick(
 
 @functools.partial(jax.jit, donate_argnums=0)
 def _write(
-    pixels: UInt8[Array, "rows height width 3"],
-    chunk: UInt8[Array, "chunk height width 3"],
+    pixels: UInt8[Array, "rows height width channels"],
+    chunk: UInt8[Array, "chunk height width channels"],
     start: Int[Array, ""],
-) -> UInt8[Array, "rows height width 3"]:
+) -> UInt8[Array, "rows height width channels"]:
     return lax.dynamic_update_slice_in_dim(pixels, chunk, start, axis=0)
 
 
@@ -103,7 +103,7 @@ def _fill(
     start: int,
     shape: tuple[int, ...],
     device: jax.Device,
-) -> UInt8[Array, "own_rows height width 3"]:
+) -> UInt8[Array, "own_rows height width channels"]:
     """A device's own rows, from `start`, sent to it chunk by chunk."""
     pixels = jnp.zeros(shape, jnp.uint8, device=device)
     pending: list[tuple[int, np.ndarray]] = []
@@ -114,7 +114,7 @@ def _fill(
             pixels = _write(pixels, jax.device_put(chunk, device), np.int32(begin - start))
         pending.clear()
 
-    def place(begin: int, end: int) -> UInt8[np.ndarray, "rows height width 3"]:
+    def place(begin: int, end: int) -> UInt8[np.ndarray, "rows height width channels"]:
         send()
         # A new array each time, since the device may still read from the last one.
         pending.append((begin, np.empty((end - begin, *shape[1:]), np.uint8)))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 SMALLEST_SHARDED = 2**14
 """Elements; a smaller array costs more to gather than it takes to keep whole."""
@@ -48,17 +48,17 @@ def single_device_mesh(device: jax.Device | None = None) -> Mesh:
     )
 
 
-def batch_sharding(mesh: Mesh) -> NamedSharding:
+def batch_sharding(mesh: Mesh | AbstractMesh) -> NamedSharding:
     """Splits the leading axis over all devices."""
     return NamedSharding(mesh, PartitionSpec(("data", "fsdp")))
 
 
-def replicated(mesh: Mesh) -> NamedSharding:
+def replicated(mesh: Mesh | AbstractMesh) -> NamedSharding:
     """A whole copy on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
-def state_shardings(mesh: Mesh, abstract_state: Any) -> Any:
+def state_shardings(mesh: Mesh | AbstractMesh, abstract_state: Any) -> Any:
     """For each array of the state: its longest axis over `fsdp`, if that divides it."""
     parts = mesh.shape["fsdp"]
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 def over_frames(
     clip_start: Int[np.ndarray, " clips"],
-    over_time: Sequence[Float[np.ndarray, "windows actions"]]
+    over_time: Sequence[Float[np.ndarray, "_ actions"]]
     | Float[np.ndarray, "clips windows actions"],
     *,
     frames: int,

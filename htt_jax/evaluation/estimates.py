@@ -7,6 +7,7 @@ import dataclasses
 import os
 import zipfile
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -47,7 +48,7 @@ class Estimates:
     object_probability: Float[np.ndarray, " frames"]
     window_position: Int[np.ndarray, " frames"]
     window_length: Int[np.ndarray, " frames"]
-    first_frame: Int[np.ndarray, " videos+1"]
+    first_frame: Int[np.ndarray, " bounds"]
     intrinsics: Float[np.ndarray, "videos 3 3"]
     image_size: tuple[int, int]
     clip_video: Int[np.ndarray, " clips"]
@@ -119,7 +120,7 @@ class Collector:
         for clip in np.flatnonzero(found["video"] >= 0):
             self._add_clip({name: array[clip] for name, array in found.items()})
 
-    def _add_clip(self, clip: Mapping[str, np.ndarray]) -> None:
+    def _add_clip(self, clip: Mapping[str, Any]) -> None:
         video, start = int(clip["video"]), int(clip["start"])
         count = int(clip["valid"].sum())
         place = np.arange(count)

@@ -30,7 +30,7 @@ MODALITY = "RGB"
 OFFICIAL_SEGMENTS, OFFICIAL_FRAMES = 242, 23391
 """Of the test split, as the dataset's authors distribute it."""
 
-Segments: TypeAlias = Mapping[int, Int[np.ndarray, " frames"]]
+Segments: TypeAlias = Mapping[int, Int[np.ndarray, " _"]]
 """Segment id to the numbers of its frames."""
 
 NUM_NUMBERS = H2O.num_joints * 3
@@ -64,7 +64,7 @@ class Counts:
         return (self.segments, self.frames) == (OFFICIAL_SEGMENTS, OFFICIAL_FRAMES)
 
 
-def segments(source: RecordSource) -> dict[int, Int[np.ndarray, " frames"]]:
+def segments(source: RecordSource) -> dict[int, Int[np.ndarray, " _"]]:
     """The segments of a prepared H2O split, which a submission must hold.
 
     Raises:
@@ -79,7 +79,7 @@ def segments(source: RecordSource) -> dict[int, Int[np.ndarray, " frames"]]:
             f"{source.directory}: the challenge's labels are H2O's {NUM_LABELS} actions in their "
             f"order, here {found}; prepare the dataset with `python -m data_prep.h2o`"
         )
-    found_segments: dict[int, Int[np.ndarray, " frames"]] = {}
+    found_segments: dict[int, Int[np.ndarray, " _"]] = {}
     for index in range(len(source)):
         video = source[index]
         if video.segment_id < 0 or video.segment_id in found_segments:
@@ -140,7 +140,7 @@ def _zipped_text(file: IO[bytes], name: str) -> Iterator[IO[str]]:
 def _frame_lines(prediction: Prediction) -> Iterator[str]:
     joints = np.round(prediction.joints_3d.astype(np.float64), _DECIMALS)
     numbers = joints.reshape(len(joints), NUM_NUMBERS).tolist()
-    for frame, values in zip(prediction.frame_numbers, numbers, strict=True):
+    for frame, values in zip(prediction.frame_numbers.tolist(), numbers, strict=True):
         yield f'\n"{_frame_name(frame)}": {json.dumps(values)}'
 
 
@@ -245,7 +245,11 @@ def _check_frames(where: str, frames: Any, numbers: Int[np.ndarray, " frames"]) 
     if not isinstance(frames, dict):
         raise InputError(f"{where}: {_shown(frames)}, expected an object of frames")
     _check_names(
-        where, frames, {_frame_name(number): None for number in numbers}, "frames", "segment"
+        where,
+        frames,
+        {_frame_name(number): None for number in numbers.tolist()},
+        "frames",
+        "segment",
     )
     for name, values in frames.items():
         if not isinstance(values, np.ndarray) or len(values) != NUM_NUMBERS:

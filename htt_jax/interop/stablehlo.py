@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import export
-from jaxtyping import Array, Bool, Float
+from jax.typing import ArrayLike
 from safetensors import numpy as safetensors
 
 from htt_jax.interop import stablehlo_description
@@ -55,9 +55,9 @@ class ExportedModel:
     def apply(
         self,
         variables: Mapping[str, jax.Array],
-        image: Float[Array, "clips frames height width 3"],
-        valid: Bool[Array, "clips frames"],
-        intrinsics: Float[Array, "clips frames 3 3"],
+        image: ArrayLike,
+        valid: ArrayLike,
+        intrinsics: ArrayLike,
     ) -> Outputs:
         """See `HTT.__call__`; height and width are those of the export.
 

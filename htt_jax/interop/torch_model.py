@@ -91,7 +91,7 @@ class HTT(nn.Module):
 
     def forward(
         self,
-        image: Float[Tensor, "clips frames height width_px 3"],
+        image: Float[Tensor, "clips frames height width 3"],
         valid: Bool[Tensor, "clips frames"],
         intrinsics: Float[Tensor, "clips frames 3 3"],
     ) -> dict[str, Tensor]:
@@ -121,8 +121,8 @@ class HTT(nn.Module):
         }
 
     def _pose_block(
-        self, features: Float[Tensor, "clips frames width"], valid: Bool[Tensor, "clips frames"]
-    ) -> Float[Tensor, "clips frames width"]:
+        self, features: Float[Tensor, "clips frames features"], valid: Bool[Tensor, "clips frames"]
+    ) -> Float[Tensor, "clips frames features"]:
         """The encoder over each window of `window` frames (Sec. 3.2)."""
         windows = features.unflatten(1, (-1, self.window))
         # A window of padding alone would otherwise have nothing to attend to.
@@ -133,17 +133,19 @@ class HTT(nn.Module):
 
     def _action_input(
         self,
-        tokens: Float[Tensor, "clips frames width"],
+        tokens: Float[Tensor, "clips frames features"],
         raw_pose: Float[Tensor, "clips frames joints 3"],
         object_logits: Float[Tensor, "clips frames objects"],
-    ) -> Float[Tensor, "clips frames width"]:
+    ) -> Float[Tensor, "clips frames features"]:
         """Eq. 5: one token a frame out of image feature, 2D pose and object probabilities."""
         pose = self.hand_pose3d_to_action_input(raw_pose[..., :2].flatten(-2))
         objects = self.olabel_to_action_input(object_logits.softmax(-1))
         return self.concat_to_action_input(torch.cat([tokens, pose, objects], -1))
 
     def _action_block(
-        self, frame_tokens: Float[Tensor, "clips frames width"], valid: Bool[Tensor, "clips frames"]
+        self,
+        frame_tokens: Float[Tensor, "clips frames features"],
+        valid: Bool[Tensor, "clips frames"],
     ) -> Float[Tensor, "clips actions"]:
         """The encoder over a trained token and all frames; that token decides (Sec. 3.3)."""
         token = self.action_token.expand(frame_tokens.shape[0], -1, -1)
@@ -184,8 +186,10 @@ class Encoder(nn.Module):
         self.register_buffer("frequency", frequency, persistent=False)
 
     def forward(
-        self, x: Float[Tensor, "sequences tokens width"], visible: Bool[Tensor, "sequences tokens"]
-    ) -> Float[Tensor, "sequences tokens width"]:
+        self,
+        x: Float[Tensor, "sequences tokens features"],
+        visible: Bool[Tensor, "sequences tokens"],
+    ) -> Float[Tensor, "sequences tokens features"]:
         """Returns encoded tokens; a token that is not `visible` is attended to by none."""
         angle = torch.arange(x.shape[1], device=x.device)[:, None] * self.frequency
         positions = torch.stack([angle.sin(), angle.cos()], -1).flatten(1)
@@ -207,10 +211,10 @@ class EncoderLayer(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "sequences tokens width"],
-        positions: Float[Tensor, "tokens width"],
+        x: Float[Tensor, "sequences tokens features"],
+        positions: Float[Tensor, "tokens features"],
         visible: Bool[Tensor, "sequences tokens"],
-    ) -> Float[Tensor, "sequences tokens width"]:
+    ) -> Float[Tensor, "sequences tokens features"]:
         """Returns the tokens after one layer."""
         x = x + self.self_attn(self.norm1(x), positions, visible)
         return x + self.linear2(F.relu(self.linear1(self.norm2(x))))
@@ -229,10 +233,10 @@ class SelfAttention(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "sequences tokens width"],
-        positions: Float[Tensor, "tokens width"],
+        x: Float[Tensor, "sequences tokens features"],
+        positions: Float[Tensor, "tokens features"],
         visible: Bool[Tensor, "sequences tokens"],
-    ) -> Float[Tensor, "sequences tokens width"]:
+    ) -> Float[Tensor, "sequences tokens features"]:
         """Returns what each token gathers from the visible tokens."""
         width = x.shape[-1]
         weight, bias = self.in_proj_weight, self.in_proj_bias
@@ -244,8 +248,8 @@ class SelfAttention(nn.Module):
         return self.out_proj(gathered.transpose(1, 2).flatten(2))
 
     def _split_heads(
-        self, x: Float[Tensor, "sequences tokens width"]
-    ) -> Float[Tensor, "sequences heads tokens width_of_head"]:
+        self, x: Float[Tensor, "sequences tokens features"]
+    ) -> Float[Tensor, "sequences heads tokens features_of_head"]:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 

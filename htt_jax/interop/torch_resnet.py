@@ -31,8 +31,8 @@ class ResNet18(nn.Module):
         self.fc = nn.Linear(channels, IMAGENET_CLASSES)  # unused, but in every checkpoint
 
     def forward(
-        self, image: Float[Tensor, "images 3 height width_px"]
-    ) -> Float[Tensor, "images features"]:
+        self, image: Float[Tensor, "images 3 height width"]
+    ) -> Float[Tensor, "images channels_out"]:
         """Returns one float32 feature vector per image."""
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(image))), 3, stride=2, padding=1)
         for stage in range(STAGES):
@@ -55,8 +55,8 @@ class BasicBlock(nn.Module):
             self.downsample.append(FixedBatchNorm(features))
 
     def forward(
-        self, x: Float[Tensor, "images channels height width_px"]
-    ) -> Float[Tensor, "images features height_out width_out"]:
+        self, x: Float[Tensor, "images channels height width"]
+    ) -> Float[Tensor, "images channels_out height_out width_out"]:
         """Returns the block's output at 1/`stride` of the input's resolution."""
         y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
         return F.relu(y + self.downsample(x))

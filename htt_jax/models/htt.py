@@ -44,7 +44,7 @@ class PoseHead(nn.Module):
     dtype: DTypeLike
 
     @nn.compact
-    def __call__(self, tokens: Float[Array, "*batch width"]) -> Float[Array, "*batch joints 3"]:
+    def __call__(self, tokens: Float[Array, "*batch features"]) -> Float[Array, "*batch joints 3"]:
         """Returns raw coordinates in float32."""
         width = tokens.shape[-1]
         x = nn.leaky_relu(linear(width, width, dtype=self.dtype, name="linear1")(tokens), 0.01)
@@ -60,7 +60,7 @@ class ObjectHead(nn.Module):
     dtype: DTypeLike
 
     @nn.compact
-    def __call__(self, tokens: Float[Array, "*batch width"]) -> Float[Array, "*batch objects"]:
+    def __call__(self, tokens: Float[Array, "*batch features"]) -> Float[Array, "*batch objects"]:
         """Returns logits in float32."""
         width = tokens.shape[-1]
         x = linear(width, width, dtype=self.dtype, name="linear1")(tokens)
@@ -130,7 +130,7 @@ class HTT(nn.Module):
 
     def __call__(
         self,
-        image: Float[Array, "*places height width_px 3"],
+        image: Float[Array, "*places height width 3"],
         valid: Bool[Array, "clips frames"],
         intrinsics: Float[Array, "clips frames 3 3"],
         slot: Int[Array, "clips frames"] | None = None,
@@ -156,7 +156,7 @@ class HTT(nn.Module):
 
     def per_frame(
         self,
-        image: Float[Array, "*places height width_px 3"],
+        image: Float[Array, "*places height width 3"],
         valid: Bool[Array, "clips frames"],
         intrinsics: Float[Array, "clips frames 3 3"],
         slot: Int[Array, "clips frames"] | None = None,
@@ -189,7 +189,9 @@ class HTT(nn.Module):
         }
 
     def per_clip(
-        self, frame_tokens: Float[Array, "clips frames width"], valid: Bool[Array, "clips frames"]
+        self,
+        frame_tokens: Float[Array, "clips frames features"],
+        valid: Bool[Array, "clips frames"],
     ) -> Float[Array, "clips actions"]:
         """Logits of the action: a trained token looks at all frames and decides (Sec. 3.3)."""
         clips = frame_tokens.shape[0]
@@ -200,7 +202,9 @@ class HTT(nn.Module):
         return self.action_head(encoded[:, 0])
 
     def over_time(
-        self, frame_tokens: Float[Array, "clips frames width"], valid: Bool[Array, "clips frames"]
+        self,
+        frame_tokens: Float[Array, "clips frames features"],
+        valid: Bool[Array, "clips frames"],
     ) -> Float[Array, "clips windows actions"]:
         """Logits of the action as they stand after each window, the frames to come unseen.
 
@@ -217,8 +221,8 @@ class HTT(nn.Module):
         return logits.reshape(clips, windows, self.num_actions)
 
     def _frame_features(
-        self, image: Float[Array, "slots height width_px 3"]
-    ) -> Float[Array, "slots width"]:
+        self, image: Float[Array, "slots height width 3"]
+    ) -> Float[Array, "slots features"]:
         """ResNet features; projected where their number is not the tokens' width."""
         if self.rematerialise and not self.is_initializing():
             features = self._rematerialised(image)
@@ -229,8 +233,8 @@ class HTT(nn.Module):
         return features
 
     def _rematerialised(
-        self, image: Float[Array, "slots height width_px 3"]
-    ) -> Float[Array, "slots features"]:
+        self, image: Float[Array, "slots height width 3"]
+    ) -> Float[Array, "slots channels"]:
         """The backbone's features, a few frames at a time; what led to them is not kept."""
 
         def part(backbone: ResNet18, _: None, image: jax.Array) -> tuple[None, jax.Array]:
@@ -248,10 +252,10 @@ class HTT(nn.Module):
 
     def _pose_tokens(
         self,
-        features: Float[Array, "clips frames width"],
+        features: Float[Array, "clips frames features"],
         valid: Bool[Array, "clips frames"],
         slots: int | None,
-    ) -> Float[Array, "clips frames width"]:
+    ) -> Float[Array, "clips frames features"]:
         """The pose block's encoder over each window of `window` frames (Sec. 3.2).
 
         Of packed frames, windows of padding alone are passed over, as far as the number of `slots`
@@ -280,10 +284,10 @@ class HTT(nn.Module):
 
     def _action_tokens(
         self,
-        tokens: Float[Array, "clips frames width"],
+        tokens: Float[Array, "clips frames features"],
         raw_pose: Float[Array, "clips frames joints 3"],
         object_logits: Float[Array, "clips frames objects"],
-    ) -> Float[Array, "clips frames width"]:
+    ) -> Float[Array, "clips frames features"]:
         """Eq. 5: one token a frame out of image feature, 2D pose and object probabilities."""
         parts = []
         if "image" in self.action_inputs:

@@ -17,13 +17,14 @@ from jaxtyping import Array, Float
 
 Images: TypeAlias = Float[Array, "images height width channels"]
 Pooled: TypeAlias = Float[Array, "images height_out width_out channels"]
-Kernel: TypeAlias = Float[Array, "size size channels features"]
+Kernel: TypeAlias = Float[Array, "size size channels channels_out"]
+Maps: TypeAlias = Float[Array, "images height_out width_out channels_out"]
 
 FEWEST_CHANNELS = 16
 """With fewer, the matrices would be too narrow to gain anything by them."""
 
 
-def convolve(x: Images, kernel: Kernel, stride: int) -> Images:
+def convolve(x: Images, kernel: Kernel, stride: int) -> Maps:
     """The convolution of `x` with a square kernel, padded by half its size on every side.
 
     Padded explicitly: SAME pads strided convolutions on the other side than PyTorch does.
@@ -34,11 +35,11 @@ def convolve(x: Images, kernel: Kernel, stride: int) -> Images:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolve(x: Images, kernel: Kernel, stride: int) -> Images:
+def _convolve(x: Images, kernel: Kernel, stride: int) -> Maps:
     return _plain(x, kernel, stride)
 
 
-def _plain(x: Images, kernel: Kernel, stride: int) -> Images:
+def _plain(x: Images, kernel: Kernel, stride: int) -> Maps:
     padding = kernel.shape[0] // 2
     return lax.conv_general_dilated(
         x,
@@ -49,15 +50,15 @@ def _plain(x: Images, kernel: Kernel, stride: int) -> Images:
     )
 
 
-def _forward(x: Images, kernel: Kernel, stride: int) -> tuple[Images, tuple[Images, Kernel]]:
+def _forward(x: Images, kernel: Kernel, stride: int) -> tuple[Maps, tuple[Images, Kernel]]:
     return _plain(x, kernel, stride), (x, kernel)
 
 
-def _backward(stride: int, saved: tuple[Images, Kernel], gradient: Images) -> tuple[Images, Kernel]:
+def _backward(stride: int, saved: tuple[Images, Kernel], gradient: Maps) -> tuple[Images, Kernel]:
     x, kernel = saved
     (of_x,) = jax.linear_transpose(lambda x: _plain(x, kernel, stride), x)(gradient)
 
-    def plain(x: Images, gradient: Images) -> Kernel:
+    def plain(x: Images, gradient: Maps) -> Kernel:
         return jax.linear_transpose(lambda kernel: _plain(x, kernel, stride), kernel)(gradient)[0]
 
     product = functools.partial(_product, size=kernel.shape[0], stride=stride)
@@ -67,7 +68,7 @@ def _backward(stride: int, saved: tuple[Images, Kernel], gradient: Images) -> tu
 _convolve.defvjp(_forward, _backward)
 
 
-def _product(x: Images, gradient: Images, *, size: int, stride: int) -> Kernel:
+def _product(x: Images, gradient: Maps, *, size: int, stride: int) -> Kernel:
     """The kernel's gradient as one matrix product over all places of all images."""
     padding = size // 2
     x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
@@ -85,7 +86,7 @@ def _product(x: Images, gradient: Images, *, size: int, stride: int) -> Kernel:
     return _over_places(patches, gradient).reshape(size, size, x.shape[-1], gradient.shape[-1])
 
 
-def _shifted_product(x: Images, gradient: Images, size: int) -> Kernel:
+def _shifted_product(x: Images, gradient: Maps, size: int) -> Kernel:
     """At stride 1, with `x` padded: a third of what patches of size 3 copy, in wider matrices.
 
     Rows of the kernel shift the image, columns shift the gradient the other way.
@@ -103,7 +104,10 @@ def _shifted_product(x: Images, gradient: Images, size: int) -> Kernel:
     return product.reshape(size, x.shape[-1], size, gradient.shape[-1]).transpose(0, 2, 1, 3)
 
 
-def _over_places(a: Images, b: Images) -> Float[Array, "channels features"]:
+def _over_places(
+    a: Float[Array, "images height width channels"],
+    b: Float[Array, "images height width channels_out"],
+) -> Float[Array, "channels channels_out"]:
     """Sums the outer products of the channels of `a` and `b` at every place."""
     places = ((0, 1, 2), (0, 1, 2))
     summed = lax.dot_general(a, b, (places, ((), ())), preferred_element_type=jnp.float32)

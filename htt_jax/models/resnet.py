@@ -37,7 +37,7 @@ class ConvNorm(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, "images height width channels"]
-    ) -> Float[Array, "images height_out width_out features"]:
+    ) -> Float[Array, "images height_out width_out channels_out"]:
         """Returns the normalised convolution at 1/`stride` of the input's resolution."""
         kernel = self.param(
             "kernel",
@@ -68,7 +68,7 @@ class BasicBlock(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, "images height width channels"]
-    ) -> Float[Array, "images height_out width_out features"]:
+    ) -> Float[Array, "images height_out width_out channels_out"]:
         """Returns the block's output at 1/`stride` of the input's resolution."""
 
         def conv(size: int, stride: int, name: str) -> ConvNorm:
@@ -102,8 +102,8 @@ class ResNet18(nn.Module):
 
     @nn.compact
     def __call__(
-        self, image: Float[Array, "images height width_px 3"]
-    ) -> Float[Array, "images features"]:
+        self, image: Float[Array, "images height width 3"]
+    ) -> Float[Array, "images channels_out"]:
         """Returns one float32 feature vector per image; pixels are `value / 255 - 0.5`."""
         x = ConvNorm(self.width, 7, 2, self.calibrate, self.dtype, name="conv1")(image)
         x = max_pool(nn.relu(x))

@@ -1,5 +1,7 @@
 """The pre-norm transformer encoder of both blocks (Sec. 3.4)."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ from htt_jax.models.linear import linear
 LAYER_NORM_EPSILON = 1e-5  # PyTorch's
 
 
-def sine_positions(length: int, width: int) -> Float[Array, "length width"]:
+def sine_positions(length: int | Any, width: int) -> Float[Array, "tokens features"]:
     """The fixed position table: sine on even channels, cosine on odd ones.
 
     Computed by JAX, because `length` may be symbolic (`jax.export`). Angles are counted in 2^-32
@@ -36,10 +38,10 @@ class SelfAttention(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Float[Array, "tokens width"],
-        positions: Float[Array, "tokens width"],
+        x: Float[Array, "tokens features"],
+        positions: Float[Array, "tokens features"],
         visible: Bool[Array, " tokens"],
-    ) -> Float[Array, "tokens width"]:
+    ) -> Float[Array, "tokens features"]:
         """Returns what each token gathers from the visible tokens.
 
         Applied with `mutable=["intermediates"]`, it also leaves `weights` (tokens, tokens): how
@@ -84,10 +86,10 @@ class EncoderLayer(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Float[Array, "tokens width"],
-        positions: Float[Array, "tokens width"],
+        x: Float[Array, "tokens features"],
+        positions: Float[Array, "tokens features"],
         visible: Bool[Array, " tokens"],
-    ) -> Float[Array, "tokens width"]:
+    ) -> Float[Array, "tokens features"]:
         """Returns the tokens after one layer."""
         init = nn.initializers.xavier_uniform()
         y = nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm1")(x)
@@ -116,8 +118,8 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "tokens width"], visible: Bool[Array, " tokens"]
-    ) -> Float[Array, "tokens width"]:
+        self, x: Float[Array, "tokens features"], visible: Bool[Array, " tokens"]
+    ) -> Float[Array, "tokens features"]:
         """Returns encoded tokens; a token that is not `visible` is attended to by none."""
         x = x.astype(self.dtype)
         positions = sine_positions(*x.shape).astype(self.dtype)

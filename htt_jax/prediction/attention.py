@@ -24,7 +24,7 @@ class Attention:
         window_frames: the raw frames of each window; -1 where it has none.
     """
 
-    action: Float[np.ndarray, "clips places"]
+    action: Float[np.ndarray, "clips frames"]
     pose: Float[np.ndarray, "windows places places"] | None
     window_frames: Int[np.ndarray, "windows places"]
 
@@ -52,7 +52,7 @@ def weights(model: HTT, variables: Mapping[str, Any], batch: Batch) -> dict[str,
 
 
 def collect(
-    clip_frames: Sequence[Int[np.ndarray, " real"]], outputs: Sequence[Mapping[str, np.ndarray]]
+    clip_frames: Sequence[Int[np.ndarray, " _"]], outputs: Sequence[Mapping[str, np.ndarray]]
 ) -> Attention | None:
     """The attention of a video, from the raw frames of each clip and what `weights` says of it.
 

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from htt_jax.prediction.attention import Attention
 from htt_jax.prediction.video import Predictions
@@ -77,7 +77,7 @@ class AttentionPictures:
 
 
 def _most_telling(
-    attention: Attention, clip_frames: Float[np.ndarray, " places"]
+    attention: Attention, clip_frames: Int[np.ndarray, " frames"]
 ) -> list[drawing.Window]:
     """The windows of a clip that have most frames and the lowest entropies, in order."""
     if attention.pose is None:
@@ -93,5 +93,5 @@ def _most_telling(
     return sorted(best, key=lambda window: int(window.frames[0]))
 
 
-def _entropy(weights: Float[np.ndarray, "rows columns"]) -> float:
+def _entropy(weights: Float[np.ndarray, "places places"]) -> float:
     return float(-(weights * np.log(np.maximum(weights, 1e-30))).sum(axis=1).mean())

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import av
 import cv2
@@ -22,8 +22,9 @@ from htt_jax.datasets.spec import STORED_SIZE, DatasetSpec
 from htt_jax.support.errors import InputError
 
 Pixels: TypeAlias = UInt8[np.ndarray, "height width 3"]
+Resized: TypeAlias = UInt8[np.ndarray, "height_out width_out 3"]
 Size: TypeAlias = tuple[int, int]
-FrameSource: TypeAlias = str | os.PathLike[str] | UInt8[np.ndarray, "frames height width 3"]
+FrameSource: TypeAlias = str | os.PathLike[str] | np.ndarray
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -59,7 +60,7 @@ class Resizer:
     from_size: Size
     to_size: Size
 
-    def __call__(self, image: Pixels) -> Pixels:
+    def __call__(self, image: Pixels) -> Resized:
         """The frame at the model's size."""
         if not _fits(self.from_size, STORED_SIZE):
             stored = self.to_size if not _fits(self.to_size, STORED_SIZE) else STORED_SIZE
@@ -81,12 +82,13 @@ class Resizer:
             return _decode(encoded, self.from_size, self.to_size)
         return self(_decode(encoded, self.from_size, self.from_size))
 
-    def _dataset_filter(self, image: Pixels, size: Size) -> Pixels:
+    def _dataset_filter(self, image: Pixels, size: Size) -> Resized:
         if self.spec.antialiased:
             return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
         return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
 
 
+@runtime_checkable
 class Frames(Protocol):
     """Frames of one size, in order.
 
@@ -111,7 +113,7 @@ class Frames(Protocol):
         """
 
 
-def open_frames(source: FrameSource, rate: Fraction | None = None) -> Frames:
+def open_frames(source: FrameSource | Any, rate: Fraction | None = None) -> Frames:
     """The frames of a folder of images in natural order, of one image, a video file or an array.
 
     Args:
@@ -153,7 +155,7 @@ def open_frames(source: FrameSource, rate: Fraction | None = None) -> Frames:
 class FrameArray:
     """Frames in memory; see `Frames`."""
 
-    def __init__(self, images: UInt8[np.ndarray, "frames height width 3"]):
+    def __init__(self, images: np.ndarray):
         """Takes RGB frames as they are."""
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or not images.size:
             raise InputError(

@@ -6,7 +6,7 @@ import os
 import pathlib
 import re
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -55,7 +55,7 @@ class FieldOfView:
     degrees: float
 
 
-GivenCamera: TypeAlias = Intrinsics | FieldOfView | Sequence[float] | Float[np.ndarray, "3 3"]
+GivenCamera: TypeAlias = Intrinsics | FieldOfView | Sequence[float] | np.ndarray
 """What a user may say of a camera; fx, fy, cx, cy and matrices are in pixels of the input."""
 
 
@@ -96,7 +96,7 @@ def from_options(
     return Intrinsics(values, own_size or size, f"--intrinsics={intrinsics}", f"from {path}")
 
 
-def resolve(given: GivenCamera | None, spec: DatasetSpec, size: Size) -> InputCamera:
+def resolve(given: GivenCamera | Any, spec: DatasetSpec, size: Size) -> InputCamera:
     """The camera for frames of (width, height) `size`; the dataset's where nothing is given.
 
     Raises:
@@ -112,7 +112,7 @@ def assumed(spec: DatasetSpec, size: Size) -> InputCamera:
     return InputCamera(matrix, source)
 
 
-def at_size(given: GivenCamera, size: Size) -> InputCamera:
+def at_size(given: GivenCamera | Any, size: Size) -> InputCamera:
     """The given camera for frames of (width, height) `size`.
 
     Raises:
@@ -156,7 +156,7 @@ def _focal_length(length: float, degrees: float) -> float:
     return length / 2 / math.tan(math.radians(degrees) / 2)
 
 
-def _of_python(given: Sequence[float] | Float[np.ndarray, "3 3"]) -> Intrinsics:
+def _of_python(given: Any) -> Intrinsics:
     try:
         if np.ndim(given) == 2:
             return Intrinsics(intrinsics_file.as_values(given))

@@ -5,7 +5,6 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
 
 from htt_jax.devices import sharding
 from htt_jax.interop.opening import open_any
@@ -28,7 +27,7 @@ class Predictor:
     def predict(
         self,
         source: FrameSource,
-        intrinsics: Sequence[float] | Float[np.ndarray, "3 3"] | None = None,
+        intrinsics: Sequence[float] | np.ndarray | None = None,
     ) -> Predictions:
         """Hand poses and the object of every frame, and the action, of one video of any length.
 

@@ -24,7 +24,7 @@ from htt_jax.data.clips import in_frame_order
 from htt_jax.devices import sharding
 from htt_jax.models.htt import HTT, Outputs
 from htt_jax.prediction import input_camera
-from htt_jax.prediction.frames import Pixels, Resizer, Size
+from htt_jax.prediction.frames import Resizer, Size
 from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
@@ -128,7 +128,7 @@ class OnlinePredictor:
             return None
         return self._present.mean(axis=0, dtype=np.float64)
 
-    def push(self, frame: Pixels) -> list[FrameResult]:
+    def push(self, frame: np.ndarray) -> list[FrameResult]:
         """Takes the next frame: RGB, copied.
 
         Returns:
@@ -178,7 +178,7 @@ class OnlinePredictor:
             self._run_window(clip, start // self._clips.spacing, count)
         return self._collect(start, frames)
 
-    def _check(self, frame: Pixels) -> None:
+    def _check(self, frame: np.ndarray) -> None:
         expected = (*reversed(self._image_size), 3)
         if frame.dtype != np.uint8 or frame.shape != expected:
             raise InputError(
@@ -238,7 +238,7 @@ class OnlinePredictor:
 
 def _compile(
     model: HTT, variables: Any, frames: int, window: int, size: Size
-) -> tuple[jax.stages.Compiled, Float[Array, "frames width"]]:
+) -> tuple[jax.stages.Compiled, Float[Array, "frames features"]]:
     """The program that takes a window of a clip, and a clip's tokens before the first.
 
     Compiled ahead, it takes only these shapes: nothing can be compiled again later.
@@ -246,12 +246,12 @@ def _compile(
 
     def step(
         variables: Any,
-        tokens: Float[Array, "frames width"],
+        tokens: Float[Array, "frames features"],
         place: Int[Array, ""],
         image: UInt8[Array, "window height width 3"],
         valid: Bool[Array, " window"],
         intrinsics: Float[Array, "3 3"],
-    ) -> tuple[Float[Array, "frames width"], Outputs]:
+    ) -> tuple[Float[Array, "frames features"], Outputs]:
         pixels = augment.to_pixel_range(image)
         everywhere = jnp.broadcast_to(intrinsics, (1, window, 3, 3))
         out = per_frame(variables, pixels[None], valid[None], everywhere)

@@ -135,7 +135,7 @@ class _Block:
 
     names: list[str]
     seconds: list[float]
-    indices: list[Int[np.ndarray, " real"]]  # of each clip's frames in the block
+    indices: list[Int[np.ndarray, " _"]]  # of each clip's frames in the block
     outputs: dict[str, jax.Array]  # of all clips
 
 
@@ -184,7 +184,7 @@ class _Collected:
         self._intrinsics = intrinsics
         self._names: list[str] = []
         self._seconds: list[float] = []
-        self._frames: list[Int[np.ndarray, " real"]] = []  # raw frames of each clip
+        self._frames: list[Int[np.ndarray, " _"]] = []  # raw frames of each clip
         self._outputs: list[dict[str, np.ndarray]] = []  # of each clip
 
     def add(self, block: _Block) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh
-from jaxtyping import Array, Int
+from jax.sharding import AbstractMesh, Mesh
 
 from htt_jax.devices import sharding
 from htt_jax.systems import System
@@ -26,7 +25,7 @@ class TrainState:
         opt_state: Adam's moments.
     """
 
-    step: Int[Array, ""]
+    step: Any  # Int[Array, ""]; JAX also makes trees of shapes or placements of it
     params: Any
     batch_stats: Any
     opt_state: Any
@@ -50,7 +49,7 @@ def create_state(
 
 
 def abstract_state(
-    system: System, optimizer: optax.GradientTransformation, mesh: Mesh
+    system: System, optimizer: optax.GradientTransformation, mesh: Mesh | AbstractMesh
 ) -> TrainState:
     """Shape, type and place on the devices of each array of the state; nothing is computed."""
     shapes = jax.eval_shape(lambda: _random_state(system, optimizer, seed=0))

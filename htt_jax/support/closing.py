@@ -2,13 +2,15 @@
 
 import abc
 import types
-from typing import Self
+from typing import TypeVar
+
+_Closing = TypeVar("_Closing", bound="Closing")
 
 
 class Closing(abc.ABC):
     """Base of classes whose objects are used in a `with` block: it gives them and closes them."""
 
-    def __enter__(self) -> Self:
+    def __enter__(self: _Closing) -> _Closing:
         return self
 
     def __exit__(

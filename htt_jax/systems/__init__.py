@@ -7,7 +7,7 @@ dataset. Another system is one more module here, one config and one test.
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -27,6 +27,7 @@ Losses: TypeAlias = tuple[Float[Array, ""], dict[str, Float[Array, ""]]]
 """What is minimised, and its terms before weighting, by name."""
 
 
+@runtime_checkable
 class Applicable(Protocol):
     """A network, or an exported program in its place."""
 
@@ -34,6 +35,7 @@ class Applicable(Protocol):
         """The network's outputs for whole clips."""
 
 
+@runtime_checkable
 class System(Protocol):
     """A network and what it takes to train it. Hashable, so that `jax.jit` can take it as static.
 

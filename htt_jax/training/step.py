@@ -4,12 +4,12 @@ from typing import Any, TypeAlias
 
 import jax
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Real
 
 from htt_jax.runs.state import TrainState
 from htt_jax.systems import Batch, Losses, System
 
-Metrics: TypeAlias = dict[str, Float[Array, ""]]
+Metrics: TypeAlias = dict[str, Real[Array, ""]]
 
 
 def loss_and_gradients(system: System, state: TrainState, inputs: Batch) -> tuple[Metrics, Any]:

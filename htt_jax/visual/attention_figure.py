@@ -48,7 +48,7 @@ class Window:
     weights: Float[np.ndarray, "places places"]
 
 
-def strip(weights: Float[np.ndarray, " places"]) -> Int[np.ndarray, " shown"]:
+def strip(weights: Float[np.ndarray, " frames"]) -> Int[np.ndarray, " shown"]:
     """The places of a clip that its picture shows: the weightiest of each of a few stretches."""
     edges = np.linspace(0, len(weights), min(len(weights), _STRIP) + 1).round().astype(int)
     stretches = itertools.pairwise(edges.tolist())
@@ -62,8 +62,8 @@ def along_edge(places: int) -> Int[np.ndarray, " shown"]:
 
 
 def draw_action(
-    frames: Int[np.ndarray, " places"],
-    weights: Float[np.ndarray, " places"],
+    frames: Int[np.ndarray, " frames"],
+    weights: Float[np.ndarray, " frames"],
     images: Mapping[int, Canvas],
     title: str,
     explanation: str,
@@ -172,8 +172,8 @@ def _thumb_size(images: Mapping[int, Canvas], most: int) -> tuple[int, int]:
 
 def _draw_bars(
     axes: Axes,
-    frames: Int[np.ndarray, " places"],
-    weights: Float[np.ndarray, " places"],
+    frames: Int[np.ndarray, " frames"],
+    weights: Float[np.ndarray, " frames"],
     marked: Int[np.ndarray, " marked"],
 ) -> None:
     spacing = int(frames[1] - frames[0]) if len(frames) > 1 else 1

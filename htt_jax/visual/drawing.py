@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 Canvas = UInt8[np.ndarray, "height width 3"]
+Resized = UInt8[np.ndarray, "height_out width_out 3"]
 
 _FRACTION_BITS = 4  # OpenCV draws at sixteenths of a pixel
 _ONE = 1 << _FRACTION_BITS
@@ -53,7 +54,7 @@ def disc(
                cv2.LINE_AA, _FRACTION_BITS)  # fmt: skip
 
 
-def resize(image: Canvas, size: tuple[int, int]) -> Canvas:
+def resize(image: Canvas, size: tuple[int, int]) -> Resized:
     """A copy of the picture at `size` (width, height)."""
     shrinks = size[0] < image.shape[1]
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)

@@ -49,7 +49,7 @@ def draw_bars(
         probabilities: of the classes, 0 to 1; not finite: no bar.
         bar_colours: of each name.
     """
-    best = np.argmax(np.nan_to_num(probabilities, nan=-1.0)) if len(names) else -1
+    best = int(np.argmax(np.nan_to_num(probabilities, nan=-1.0))) if len(names) else -1
     rows = canvas.shape[0] // _ROW
     for i, (name, probability) in enumerate(zip(names[:rows], probabilities[:rows], strict=True)):
         row = canvas[_ROW * i : _ROW * (i + 1)]

@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 
 from htt_jax.datasets.skeleton import Skeleton
 from htt_jax.visual import colours, panels, skeleton, text
-from htt_jax.visual.drawing import Canvas, at_size, disc, resize
+from htt_jax.visual.drawing import Canvas, Resized, at_size, disc, resize
 from htt_jax.visual.layout import Box, layout_for
 from htt_jax.visual.panels import MARGIN
 from htt_jax.visual.timeline import History, Timeline
@@ -201,7 +201,7 @@ def _length(metres: float) -> str:
     return f"{metres:g} m" if metres >= 1 else f"{100 * metres:.0f} cm"
 
 
-def _cut(canvas: Canvas, box: Box) -> Canvas:
+def _cut(canvas: Canvas, box: Box) -> Resized:
     left, top, right, bottom = box
     return canvas[top:bottom, left:right]
 

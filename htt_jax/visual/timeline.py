@@ -113,7 +113,7 @@ def _thinned(x: np.ndarray, y: np.ndarray, width: int) -> tuple[np.ndarray, np.n
     return x[:whole].reshape(-1, group).mean(axis=1), y[:whole].reshape(-1, group).mean(axis=1)
 
 
-def _finite_pieces(x: np.ndarray, y: np.ndarray) -> list[Float[np.ndarray, "points 2"]]:
+def _finite_pieces(x: np.ndarray, y: np.ndarray) -> list[Float[np.ndarray, "_ 2"]]:
     """The curve between its gaps."""
     points = np.stack([x, y], axis=1)
     finite = np.isfinite(points).all(axis=1)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 from htt_jax.datasets.skeleton import Skeleton
 from htt_jax.visual import colours, skeleton
-from htt_jax.visual.drawing import Canvas, at_size, drawable, resize
+from htt_jax.visual.drawing import Canvas, Resized, at_size, drawable, resize
 
 _LEAST = 0.4  # of the frame is shown, along each side
 _AROUND = 0.3  # of the hands' extent is shown on each side of them
@@ -18,7 +18,7 @@ def compare(
     estimate_2d: Float[np.ndarray, "joints 2"],
     hand: Skeleton,
     size: tuple[int, int],
-) -> Canvas:
+) -> Resized:
     """The part of a frame around its hands, with two skeletons.
 
     The ground truth is drawn in `colours.GROUND_TRUTH`, the estimate over it in `colours.ESTIMATE`.

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
@@ -192,7 +193,7 @@ def test_translation_moves_image_joints_and_principal_point_together():
 
 
 def test_draws_stay_in_their_ranges_and_fill_them():
-    video, start = np.divmod(np.arange(400, dtype=np.int32), 20)
+    video, start = jnp.divmod(jnp.arange(400, dtype=jnp.int32), 20)
     drawn = aug.draw(jax.random.key(0), video, start, 3, aug.AugmentOptions())
     drawn = jax.tree.map(np.asarray, drawn)
     np.testing.assert_array_equal(np.sort(drawn.order), np.tile(np.arange(4), (400, 1)))

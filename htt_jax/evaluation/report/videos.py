@@ -126,7 +126,7 @@ def _scores_panel(
             _draw_scores,
             probabilities=probabilities[:, classes],
             names=[readable(names[i]) for i in classes],
-            styles=[_style(i, score, place) for place, i in enumerate(classes)],
+            styles=[_style(i, score, place) for place, i in enumerate(classes.tolist())],
             frames=frames,
         ),
         (500, 270),

@@ -40,7 +40,7 @@ def test_at_test_time_every_frame_is_seen_once(spacing):
     clips = ClipSpec(window=4, frames=8, spacing=spacing)
     table = clip_table(counts, clips, training=False)
     seen = [np.zeros(n, int) for n in counts]
-    for video, start, count in table:
+    for video, start, count in table.tolist():
         frames, valid = clip_frames(start, count, clips)
         np.add.at(seen[video], frames[valid], 1)
     for times in seen:

@@ -20,7 +20,7 @@ def batches(size=4):
     table = np.concatenate([table, np.full((-len(table) % size, 3), PADDING)])
     first = np.cumsum(FRAMES) - FRAMES
     for rows in table.reshape(-1, size, 3):
-        clips = [one_clip(first, *row) for row in rows]
+        clips = [one_clip(first, *row) for row in rows.tolist()]
         yield {name: np.stack([clip[name] for clip in clips]) for name in clips[0]}
 
 

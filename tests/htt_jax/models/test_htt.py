@@ -204,10 +204,8 @@ def test_windows_of_padding_alone_are_not_computed(inputs, variables):
     image, _, intrinsics = inputs
     valid = np.array([[True] * 4 + [False] * 4, [True] * 3 + [False] * 5])
     slot = np.minimum(np.cumsum(valid).reshape(valid.shape) - 1, 6)
-    model = SMALL()
-    _, seen = model.apply(
-        variables, image[valid], valid, intrinsics, slot, mutable=["intermediates"]
-    )
+    packed = [jnp.asarray(x) for x in (image[valid], valid, intrinsics, slot)]
+    _, seen = SMALL().apply(variables, *packed, mutable=["intermediates"])
     (weights,) = seen["intermediates"]["pose_block"]["layer_0"]["attention"]["weights"]
     assert weights.shape == (1, 3, 4, 4)  # 7 // 4 windows and one for each clip, of 4 in the clips
 
@@ -216,6 +214,10 @@ def test_gradients_do_not_depend_on_packing(inputs, variables):
     image, valid, intrinsics = inputs
     valid = np.array([[True] * 5 + [False] * 3, [True] * 2 + [False] * 6])
     slot = np.minimum(np.cumsum(valid).reshape(valid.shape) - 1, valid.sum() - 1)
+    packed = image[valid]
+    image, packed, valid, intrinsics, slot = map(
+        jnp.asarray, (image, packed, valid, intrinsics, slot)
+    )
 
     def loss(out):
         poses = jnp.where(valid[..., None, None], jnp.square(out["joints_3d"]), 0.0).sum()
@@ -228,9 +230,7 @@ def test_gradients_do_not_depend_on_packing(inputs, variables):
     )(variables["params"])
     found = jax.jit(
         jax.grad(
-            lambda p: loss(
-                model.apply({"params": p} | statistics, image[valid], valid, intrinsics, slot)
-            )
+            lambda p: loss(model.apply({"params": p} | statistics, packed, valid, intrinsics, slot))
         )
     )(variables["params"])
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
@@ -259,7 +259,7 @@ def test_rematerialising_gives_the_same_gradients_from_less_memory(monkeypatch):
     valid = np.arange(8) < np.array([[8], [places - 8]])
     slot = np.minimum(np.arange(16).reshape(2, 8), places - 1)
     intrinsics = np.tile(np.array([[90, 0, 48], [0, 90, 32], [0, 0, 1]], np.float32), (2, 8, 1, 1))
-    batch = (image, valid, intrinsics, slot)
+    batch = [jnp.asarray(x) for x in (image, valid, intrinsics, slot)]
     state = again.init(jax.random.key(0), *batch)
     np.testing.assert_array_equal(
         jax.tree.leaves(state)[0], jax.tree.leaves(kept.init(jax.random.key(0), *batch))[0]

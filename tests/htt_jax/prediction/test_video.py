@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -22,9 +23,9 @@ def test_every_clip_gives_what_the_model_gives_of_it_alone(count):
     for clip, (_, start, real) in enumerate(table):
         indices, valid = clip_frames(int(start), int(real), clips)
         batch = {
-            "image": augment.to_pixel_range(resized[indices])[None],
-            "valid": valid[None],
-            "intrinsics": np.tile(np.eye(3, dtype=np.float32), (1, 4, 1, 1)),
+            "image": augment.to_pixel_range(jnp.asarray(resized[indices]))[None],
+            "valid": jnp.asarray(valid)[None],
+            "intrinsics": jnp.tile(jnp.eye(3), (1, 4, 1, 1)),
         }
         alone = run.system.estimates(run.variables, batch)
         places = indices[valid]

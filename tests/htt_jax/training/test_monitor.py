@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,11 +15,11 @@ BATCH = DeviceBatch({}, video=np.array([1, 0]), start=np.array([16, 0]))
 
 def metrics(loss, gradient_norm=2.0):
     return {
-        "loss": np.float32(loss),
-        "loss_depth": np.float32(loss / 100),
-        "gradient_norm": np.float32(gradient_norm),
-        "real_frames": np.int32(12),
-        "real_frame_share": np.float32(0.75),
+        "loss": jnp.float32(loss),
+        "loss_depth": jnp.float32(loss / 100),
+        "gradient_norm": jnp.float32(gradient_norm),
+        "real_frames": jnp.int32(12),
+        "real_frame_share": jnp.float32(0.75),
     }
 
 

@@ -134,7 +134,7 @@ def test_classes_that_are_confused_stand_side_by_side_the_worst_first():
     counts = np.diag([9, 8, 5, 6, 7, 0])
     counts[1, 4] = 2  # b is taken for e
     counts[2, 0] = counts[0, 2] = 4  # a and c for each other
-    found = confusion.arrange(counts, ["a", "b", "c_c", "d", "e", "never"])
+    found = confusion.arrange(counts.tolist(), ["a", "b", "c_c", "d", "e", "never"])
     assert found.names == ["a", "c_c", "b", "e", "d"]
     assert found.counts.tolist() == [
         [9, 4, 0, 0, 0],
