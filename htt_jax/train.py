@@ -50,7 +50,7 @@ from htt_jax.runs.directory import (
 )
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
-from htt_jax.training import initialise, warm_start
+from htt_jax.training import initialise, overview, warm_start
 from htt_jax.training import step as train_step
 from htt_jax.training.input import train_batches, with_slots
 from htt_jax.training.logs import MetricLog
@@ -120,6 +120,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         programs = stack.enter_context(CompiledAhead(update, shapes))
         if state is None:
             state = _start(config, model, optimizer, abstract, pretrained, first)
+        overview.announce(workdir, state.variables)
 
         # Loop
         stop = stack.enter_context(StopRequest())
