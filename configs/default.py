@@ -89,4 +89,8 @@ def get_config() -> ConfigDict:
 
     config.log = ConfigDict()
     config.log.every_steps = 20  # lines in metrics.jsonl and TensorBoard
+
+    config.profile = ConfigDict()
+    config.profile.first_step = 0  # traced into WORKDIR/profile, counted from 1; 0: none
+    config.profile.steps = 5
     return config

@@ -57,6 +57,7 @@ from htt_jax.training.logs import MetricLog
 from htt_jax.training.monitor import Monitor
 from htt_jax.training.optimizer import adam, step_decay
 from htt_jax.training.preemption import StopRequest
+from htt_jax.training.profile import Profile
 
 Update: TypeAlias = Callable[
     [train_step.TrainState, Mapping[str, jax.Array]],
@@ -129,15 +130,17 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         monitor = stack.enter_context(
             Monitor(log, source, first_step, last_step, steps_per_epoch, config.log.every_steps)
         )
+        profile = stack.enter_context(Profile(workdir, monitor.drain, **config.profile))
         batches = itertools.chain([first], batches)
         del first  # it would otherwise stay on the devices to the end
         results = None
         for step in range(first_step + 1, last_step + 1):
-            asked = time.perf_counter()
-            batch = next(batches)
-            waited = time.perf_counter() - asked
-            state, metrics = programs[len(batch.arrays["image"])](state, batch.arrays)
-            monitor.started(step, metrics, batch, waited)
+            with profile.step(step):
+                asked = time.perf_counter()
+                batch = next(batches)
+                waited = time.perf_counter() - asked
+                state, metrics = programs[len(batch.arrays["image"])](state, batch.arrays)
+                monitor.started(step, metrics, batch, waited)
 
             evaluating = _is_due(step, config.eval.every_epochs * steps_per_epoch, last_step)
             stopping = stop.at(step)

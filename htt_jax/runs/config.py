@@ -35,6 +35,7 @@ _AT_LEAST_ONE = (
     "eval.every_epochs",
     "eval.batch_size",
     "log.every_steps",
+    "profile.steps",
 )
 _ABOVE_ZERO = ("optimizer.learning_rate", "optimizer.decay_factor")
 _Options = TypeVar("_Options")

@@ -35,6 +35,7 @@ _FREE = (
     "checkpoint.",
     "eval.",
     "log.",
+    "profile.",
 )
 
 

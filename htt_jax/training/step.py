@@ -69,7 +69,8 @@ def loss_and_gradients(
         variables = {"params": params, "batch_stats": state.batch_stats}
         inputs = (batch[name] for name in ("image", "valid", "intrinsics", "slot"))
         out = model.apply(variables, *inputs)
-        return htt_loss(out, batch, weights)  # type: ignore[arg-type]
+        with jax.named_scope("loss"):
+            return htt_loss(out, batch, weights)  # type: ignore[arg-type]
 
     (loss, terms), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     return {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}, gradients
@@ -88,14 +89,12 @@ def update(
         The next state; the loss, its terms before weighting, the gradient's norm.
     """
     metrics, gradients = loss_and_gradients(model, weights, state, batch)
-    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-    next_state = TrainState(
-        step=state.step + 1,
-        params=optax.apply_updates(state.params, updates),
-        batch_stats=state.batch_stats,
-        opt_state=opt_state,
-    )
-    return next_state, metrics | {"gradient_norm": optax.tree.norm(gradients)}
+    with jax.named_scope("optimizer"):
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        norm = optax.tree.norm(gradients)
+    next_state = TrainState(state.step + 1, params, state.batch_stats, opt_state)
+    return next_state, metrics | {"gradient_norm": norm}
 
 
 def predict(model: Applicable, variables: Mapping[str, Any], batch: Batch) -> dict[str, jax.Array]:

@@ -31,6 +31,7 @@ _NOT_COMPARED = (
     "checkpoint.",
     "eval.",
     "log.",
+    "profile.",
 )
 _FINGERPRINT_CHARACTERS = 8
 
