@@ -19,6 +19,7 @@ from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
+from htt_jax.support.machine import available_memory
 
 _RESERVED = 0.5
 """Share of a device's memory that is left to the state and the step."""
@@ -133,6 +134,6 @@ def _available(mesh: Mesh) -> int:
     """
     device = mesh.local_devices[0]
     if device.platform == "cpu":
-        return cache.available_memory()
+        return available_memory()
     limit = (device.memory_stats() or {}).get("bytes_limit")
     return int(limit * (1 - _RESERVED)) * mesh.size if limit else 2**62
