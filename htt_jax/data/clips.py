@@ -78,7 +78,7 @@ def clip_frames(
 
 
 def in_frame_order(
-    frames: Sequence[Int[np.ndarray, " real"]], of_clips: Sequence[np.ndarray]
+    frames: Sequence[Int[np.ndarray, " _"]], of_clips: Sequence[np.ndarray]
 ) -> np.ndarray:
     """Puts what is known of the frames of clips back into the order of the raw frames.
 

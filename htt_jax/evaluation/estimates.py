@@ -110,7 +110,7 @@ class Collector:
         self._first = np.concatenate([[0], np.cumsum(frame_counts, dtype=np.int64)])
         self._spec = clips
         self._image_size = image_size
-        self._frames: list[Int[np.ndarray, " real"]] = []  # of each clip, in all of the split
+        self._frames: list[Int[np.ndarray, " _"]] = []  # of each clip, in all of the split
         self._found: list[dict[str, np.ndarray]] = []  # of those frames
         self._intrinsics = np.zeros((len(frame_counts), 3, 3), np.float32)
         self._clips: list[tuple[int, int, int, np.ndarray]] = []
