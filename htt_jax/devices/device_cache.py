@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, PartitionSpec, SingleDeviceSharding
 from jaxtyping import Array, Int, UInt8
 
 from htt_jax.data import cache
@@ -106,13 +106,14 @@ def _fill(
     device: jax.Device,
 ) -> UInt8[Array, "own_rows height width channels"]:
     """A device's own rows, from `start`, sent to it chunk by chunk."""
-    pixels = jnp.zeros(shape, jnp.uint8, device=device)
+    placed = SingleDeviceSharding(device)
+    pixels = jax.jit(lambda: jnp.zeros(shape, jnp.uint8), out_shardings=placed)()
     pending: list[tuple[int, np.ndarray]] = []
 
     def send() -> None:
         nonlocal pixels
         for begin, chunk in pending:
-            pixels = _write(pixels, jax.device_put(chunk, device), np.int32(begin - start))
+            pixels = _write(pixels, *jax.device_put((chunk, np.int32(begin - start)), device))
         pending.clear()
 
     def place(begin: int, end: int) -> UInt8[np.ndarray, "rows height width channels"]:
