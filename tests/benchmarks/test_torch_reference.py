@@ -1,6 +1,7 @@
 import dataclasses
 
 import jax
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,12 @@ from tests.parity import cases, recipe
 # a minute on a processor.
 TRACED = dataclasses.replace(TUNED, compiler="aot_eager")
 SETTINGS = pytest.mark.parametrize("setting", [PUBLISHED, TRACED], ids=lambda setting: setting.name)
+
+
+@pytest.fixture(autouse=True)
+def _traceable(monkeypatch):
+    """Dynamo cannot look through the check of annotations."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ def test_lengths_must_be_positive(name):
 @pytest.mark.parametrize("count", [1, 8, 19])
 def test_what_is_known_of_clips_goes_back_into_the_order_of_the_frames(count):
     rows = [
-        clip_frames(start, real, CLIPS)
+        clip_frames(int(start), int(real), CLIPS)
         for _, start, real in clip_table(np.array([count]), CLIPS, training=False)
     ]
     of_clips = [np.stack([frames, -frames], axis=1) for frames, _ in rows]  # padding too

@@ -1,3 +1,4 @@
+import jaxtyping
 import pytest
 
 from htt_jax.datasets.skeleton import HAND, Skeleton, hand_of
@@ -30,7 +31,8 @@ def test_joints_of_no_finger_stand_for_themselves():
         ({"root": 2}, "skeleton.root must be joints from 0 to 1"),
     ],
 )
-def test_joints_that_are_not_there_are_named(fields, message):
+def test_joints_that_are_not_there_are_named(fields, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as it comes from a file
     whole = {"joints": ("wrist", "tip"), "bones": ((0, 1),), "fingers": {}} | fields
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         Skeleton(**whole)
