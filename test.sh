@@ -6,4 +6,5 @@ cd "$(dirname "$0")"
 [ -d .venv ] || "${PYTHON:-python3}" -m venv .venv
 . .venv/bin/activate
 pip install --quiet --editable '.[test]'
-pytest -n auto
+# A module stays in one process, with what its tests share.
+pytest -n auto --dist loadscope --no-loadscope-reorder --durations=10

@@ -1,7 +1,6 @@
 """The command line that the preparation programs share."""
 
 import argparse
-import os
 import pathlib
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from data_prep.images import DEFAULT_QUALITY, FrameEncoder
 from data_prep.raw import RawDataset
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
+from htt_jax.support.machine import usable_cores
 
 
 def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentParser:
@@ -31,7 +31,7 @@ def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentPa
         metavar="OUT",
         help="instead of preparing, read a prepared dataset through and list what is wrong",
     )
-    made.add_argument("--workers", type=int, default=_usable_cores(), help="processes")
+    made.add_argument("--workers", type=int, default=usable_cores(), help="processes")
     made.add_argument(
         "--quality",
         type=int,
@@ -79,12 +79,6 @@ def run(
     )
     print(report.as_text(made))
     print(f"written: {options.out} ({report.FILE} says all)")
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _verify(out: pathlib.Path, workers: int) -> None:

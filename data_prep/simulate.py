@@ -11,7 +11,6 @@ import concurrent.futures
 import dataclasses
 import json
 import multiprocessing
-import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from htt_jax.devices import host_memory
 from htt_jax.support import cli, progress
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
+from htt_jax.support.machine import usable_cores
 
 _ENCODING = {
     "fpha": (".jpeg", [cv2.IMWRITE_JPEG_QUALITY, 90]),
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--size", help="WIDTHxHEIGHT: 480x270 or the original 1920x1080 (FPHA), 1280x720 (H2O); "
         "default: 480x270")  # fmt: skip
     add("--seed", type=int, default=0, help="the same seed gives the same bytes")
-    add("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    add("--workers", type=int, default=usable_cores(), help="processes")
     add("--preview", metavar="FILE", help="also draw a contact sheet with the labels (png)")
     return parser
 

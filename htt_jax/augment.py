@@ -90,6 +90,7 @@ def to_pixel_range(image: UInt8[Array, "*shape"]) -> Float[Array, "*shape"]:
     return image.astype(jnp.float32) / 255 - 0.5
 
 
+@jax.named_scope("augment")
 def augment(
     key: PRNGKeyArray, batch: Batch, options: AugmentOptions | None = None
 ) -> dict[str, Array]:

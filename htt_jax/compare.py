@@ -1,180 +1,18 @@
 """Compares evaluated runs: a row for those that differ only in the seed, the paper's tables."""
 
 import argparse
-import csv
-import itertools
-import json
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
-from htt_jax import measures
-from htt_jax.datasets import published
 from htt_jax.devices import process
-from htt_jax.evaluation import tables
-from htt_jax.evaluation.studies import ablation
-from htt_jax.evaluation.studies import runs as comparison
-from htt_jax.evaluation.studies.runs import EvaluatedRun, Group
+from htt_jax.evaluation.studies.comparison import (
+    FILES,
+    compare,
+    report,
+    write,
+)
 from htt_jax.support import cli
-from htt_jax.support.files import atomic_write, make_folder
-
-FILES = ("compare.md", "compare.csv", "compare.json")
-
-
-def compare(runs: Sequence[str], *, split: str = "test") -> list[Group]:
-    """The evaluations of runs, those that differ only in the seed together.
-
-    Args:
-        runs: workdirs, or paths of results.json.
-        split: whose evaluation in a workdir to take.
-
-    Raises:
-        InputError: a run is not evaluated, or they cannot be compared.
-    """
-    return comparison.group([comparison.read(run, split) for run in runs])
-
-
-def report(groups: Sequence[Group]) -> str:
-    """Everything as Markdown: each row, the paper's tables, each run of a row of several."""
-    first = groups[0].runs[0]
-    parts = [f"warning: {warning}" for warning in comparison.warnings(groups)]
-    parts.append(_group_table(groups))
-    parts += ablation.ablation_tables(first.spec, groups)
-    if any(len(group.runs) > 1 for group in groups):
-        parts.append(_run_table(groups))
-    parts.append(_notes(first, groups))
-    return "\n\n".join(parts)
-
-
-def _group_table(groups: Sequence[Group]) -> str:
-    options = comparison.differing_options(groups)
-    header = ["row", "runs", *options, *_headings()]
-    rows = [
-        [
-            _name(number, group),
-            str(len(group.runs)),
-            *(ablation.shown(group.options.get(name)) for name in options),
-            *_figures(group),
-        ]
-        for number, group in enumerate(groups, 1)
-    ]
-    return tables.markdown(header, rows)
-
-
-def _name(number: int, group: Group) -> str:
-    more = len(group.runs) - 1
-    return f"{number}: {group.runs[0].name}" + (f" and {more} more" if more else "")
-
-
-def _run_table(groups: Sequence[Group]) -> str:
-    header = ["run", "row", "seed", "step", *_headings()]
-    rows = [
-        [run.name, str(number), str(run.seed), str(run.step), *_figures(Group([run]))]
-        for number, group in enumerate(groups, 1)
-        for run in group.runs
-    ]
-    return tables.markdown(header, rows)
-
-
-def _headings() -> list[str]:
-    return [measure.heading for measure in measures.headline().values()]
-
-
-def _figures(group: Group) -> list[str]:
-    return [
-        ablation.figure(group, measure) or (tables.HIDDEN if measure.place[0] == "action" else "")
-        for measure in measures.headline().values()
-    ]
-
-
-def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
-    notes = [f"Split {first.split} of {first.spec.title}."]
-    if first.spec.simulated:
-        notes.append("The frames are simulated, not filmed.")
-    if any(len(group.runs) > 1 for group in groups):
-        notes.append("±: sample standard deviation over the runs of a row, which differ in seed.")
-    if len(first.spec.hands) > 1:
-        notes.append("Poses are averaged over the hands, but for Tab. 4.")
-    title = published.of(first.spec.name).title
-    if title:
-        notes.append(
-            f"Published: from the paper, t = {published.WINDOW}, T = {published.FRAMES} unless "
-            f"said, on the test split of the real {title}; for context, not measured here."
-        )
-    return "\n".join(notes)
-
-
-def write(out: pathlib.Path, groups: Sequence[Group]) -> None:
-    """Writes the report, and the figures unrounded as a sheet (a line a row) and as JSON."""
-    markdown_file, csv_file, json_file = (out / name for name in FILES)
-    with atomic_write(markdown_file, "w") as file:
-        file.write(report(groups) + "\n")
-    with atomic_write(csv_file, "w") as file:
-        csv.writer(file, lineterminator="\n").writerows(_sheet(groups))
-    with atomic_write(json_file, "w") as file:
-        json.dump(_content(groups), file, indent=1, allow_nan=False)
-
-
-def _sheet(groups: Sequence[Group]) -> list[list[Any]]:
-    """Header and rows; t, T and variant are always there, other options where they differ."""
-    options = list(dict.fromkeys([*ablation.VARIED, *comparison.differing_options(groups)]))
-    figures = _measures(groups)
-    header = ["row", "runs", "seeds", *options]
-    header += itertools.chain.from_iterable((m, f"{m} deviation") for m in figures)
-    sheet: list[list[Any]] = [header]
-    for number, group in enumerate(groups, 1):
-        seeds = " ".join(str(run.seed) for run in group.runs)
-        line = [number, len(group.runs), seeds]
-        line += [ablation.shown(group.options.get(name)) for name in options]
-        for measure in figures:
-            line += [group.mean(measure), group.deviation(measure)]
-        sheet.append(line)
-    return sheet
-
-
-def _content(groups: Sequence[Group]) -> dict[str, Any]:
-    first = groups[0].runs[0]
-    of_paper = published.of(first.spec.name)
-    return {
-        "dataset": first.spec.name,
-        "split": first.split,
-        "warnings": comparison.warnings(groups),
-        "differing_options": comparison.differing_options(groups),
-        "rows": [
-            {
-                "row": number,
-                "options": group.options,
-                "figures": {
-                    measure: {"mean": group.mean(measure), "deviation": group.deviation(measure)}
-                    for measure in _measures(groups)
-                },
-                "runs": [_run_content(run) for run in group.runs],
-            }
-            for number, group in enumerate(groups, 1)
-        ],
-        "published": {
-            "pose_of_window": of_paper.pose_of_window,
-            "action_per_cent_of_frames": of_paper.action_of_frames,
-            "action_per_cent_of_variant": of_paper.action_of_variant,
-        },
-    }
-
-
-def _run_content(run: EvaluatedRun) -> dict[str, Any]:
-    return {
-        "run": run.name,
-        "results": str(run.path),
-        "seed": run.seed,
-        "step": run.step,
-        "fingerprint": run.fingerprint,
-        "figures": run.values,
-    }
-
-
-def _measures(groups: Sequence[Group]) -> list[str]:
-    return list(
-        dict.fromkeys(name for group in groups for run in group.runs for name in run.values)
-    )
+from htt_jax.support.files import make_folder
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,7 +1,9 @@
 """Small runs, for the tests of the commands that come after training."""
 
+import atexit
 import contextlib
 import functools
+import shutil
 import tempfile
 
 import jax
@@ -27,12 +29,19 @@ from htt_jax.runs.state import abstract_state, create_state
 def quick_compilation():
     """XLA spends most of a tiny run on optimising code that then runs for an instant.
 
-    What was compiled is kept for the next jitted function with the same program.
+    What was compiled is kept for the next jitted function with the same program, also in other
+    modules of this process. Processes share nothing: JAX's cache files are not written at once.
     """
-    with tempfile.TemporaryDirectory() as directory:
-        _configure_compilation(quick=True, cache=directory, seconds=0)
-        yield
-        _configure_compilation(quick=False, cache=None, seconds=1)  # JAX's defaults
+    _configure_compilation(quick=True, cache=_compiled(), seconds=0)
+    yield
+    _configure_compilation(quick=False, cache=None, seconds=1)  # JAX's defaults
+
+
+@functools.cache
+def _compiled():
+    directory = tempfile.mkdtemp(prefix="htt_jax-compiled-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
 
 
 def _configure_compilation(quick, cache, seconds):

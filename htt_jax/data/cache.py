@@ -18,6 +18,7 @@ from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.records import RecordSource, Video
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
+from htt_jax.support.machine import available_memory, usable_cores
 
 CHUNK = 2048  # rows decoded together: 0.8 GB at 480x270, a score of videos for as many cores
 
@@ -53,7 +54,7 @@ class FrameRows:
         Raises:
             InputError: a record is damaged.
         """
-        with ThreadPoolExecutor(_threads()) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             videos = list(pool.map(lambda video: _labels(source[video]), range(len(source))))
         return FrameRows(videos, np.concatenate([[0], np.cumsum(source.frame_counts)]))
 
@@ -171,7 +172,7 @@ def fill(
         InputError: a record is damaged, or a frame in it.
     """
     with (
-        ThreadPoolExecutor(_threads()) as pool,
+        ThreadPoolExecutor(usable_cores()) as pool,
         progress.bar(total=stop - start, unit="frame", label="decoding") as bar,
     ):
         for begin in range(start, stop, CHUNK):
@@ -203,16 +204,5 @@ def check_fits(cache: str, source: RecordSource, shape: tuple[int, ...], availab
         )
 
 
-def available_memory() -> int:
-    """Bytes of the host's memory that can be had without swapping."""
-    with open("/proc/meminfo", encoding="ascii") as file:
-        fields = dict(line.split(":") for line in file)
-    return 1024 * int(fields["MemAvailable"].split()[0])
-
-
 def _labels(video: Video) -> Video:
     return dataclasses.replace(video, frames=[])
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0))

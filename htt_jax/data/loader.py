@@ -30,7 +30,6 @@ With several processes, slots and clips are counted over all of them, process af
 import dataclasses
 import gc
 import itertools
-import os
 from collections.abc import Generator, Iterator, Sequence
 from typing import TypeAlias
 
@@ -47,6 +46,7 @@ from htt_jax.data.collate import collate
 from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.records import RecordSource
 from htt_jax.support.errors import InputError
+from htt_jax.support.machine import usable_cores
 
 Batch: TypeAlias = dict[str, np.ndarray]
 
@@ -221,7 +221,7 @@ def _batches(
 ) -> Batches:
     """Reads clips in parallel, and one batch ahead of its use."""
     share = plan.batch_size // plan.process_count
-    threads = 1 if workers else min(os.cpu_count() or 1, MAX_THREADS)
+    threads = 1 if workers else min(usable_cores(), MAX_THREADS)
     # A clip can take 50 MB: buffers are counted in few of them.
     ahead = 1 if workers else max(share, threads)
     read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, PartitionSpec, SingleDeviceSharding
 from jaxtyping import Array, Int, UInt8
 
 from htt_jax.data import cache
@@ -19,6 +19,7 @@ from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
+from htt_jax.support.machine import available_memory
 
 _RESERVED = 0.5
 """Share of a device's memory that is left to the state and the step."""
@@ -105,13 +106,14 @@ def _fill(
     device: jax.Device,
 ) -> UInt8[Array, "own_rows height width channels"]:
     """A device's own rows, from `start`, sent to it chunk by chunk."""
-    pixels = jnp.zeros(shape, jnp.uint8, device=device)
+    placed = SingleDeviceSharding(device)
+    pixels = jax.jit(lambda: jnp.zeros(shape, jnp.uint8), out_shardings=placed)()
     pending: list[tuple[int, np.ndarray]] = []
 
     def send() -> None:
         nonlocal pixels
         for begin, chunk in pending:
-            pixels = _write(pixels, jax.device_put(chunk, device), np.int32(begin - start))
+            pixels = _write(pixels, *jax.device_put((chunk, np.int32(begin - start)), device))
         pending.clear()
 
     def place(begin: int, end: int) -> UInt8[np.ndarray, "rows height width channels"]:
@@ -133,6 +135,6 @@ def _available(mesh: Mesh) -> int:
     """
     device = mesh.local_devices[0]
     if device.platform == "cpu":
-        return cache.available_memory()
+        return available_memory()
     limit = (device.memory_stats() or {}).get("bytes_limit")
     return int(limit * (1 - _RESERVED)) * mesh.size if limit else 2**62

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -100,10 +101,25 @@ def _measured(run: TrainedRun) -> dict[str, Mapping[str, float]]:
     if during:
         columns[f"{run.config.eval.split}, in training"] = during
     for path in sorted(epath.Path(run.workdir).glob("evaluation/*/results.json")):
-        report = json.loads(path.read_text())
-        if report["run"]["step"] == run.step:
-            columns[report["dataset"]["split"]] = report["headline"]
+        try:
+            report = json.loads(path.read_text())
+            headline = {name: float(x) for name, x in report["headline"].items()}
+            step, split = report["run"]["step"], str(report["dataset"]["split"])
+        except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+            _pass_over(path, error)
+            continue
+        if step == run.step:
+            columns[split] = headline
     return columns
+
+
+def _pass_over(path: epath.Path, error: Exception) -> None:
+    """An export does not wait for an evaluation, which can be made again, and its card too."""
+    print(
+        f"warning: {path} is not what htt_jax.evaluate writes, so the model card is without it "
+        f"({type(error).__name__} {error}); evaluate and export again",
+        file=sys.stderr,
+    )
 
 
 def _origin(run: TrainedRun) -> list[list[str]]:

@@ -20,6 +20,7 @@ from PIL import Image
 from htt_jax.data.decode import check_whole, decode_frame
 from htt_jax.datasets.spec import STORED_SIZE, DatasetSpec
 from htt_jax.support.errors import InputError
+from htt_jax.support.machine import usable_cores
 
 Pixels: TypeAlias = UInt8[np.ndarray, "height width 3"]
 Resized: TypeAlias = UInt8[np.ndarray, "height_out width_out 3"]
@@ -273,7 +274,7 @@ class VideoFile:
 
 def _in_threads(loads: Iterable[Callable[[], Frame]]) -> Iterator[Frame]:
     """What `loads` return, in order; threads are a few frames ahead."""
-    threads = min(os.cpu_count() or 1, _MAX_THREADS)
+    threads = min(usable_cores(), _MAX_THREADS)
     ahead: collections.deque[Future[Frame]] = collections.deque()
     with ThreadPoolExecutor(threads) as pool:
         for load in loads:

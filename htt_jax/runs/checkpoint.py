@@ -6,11 +6,14 @@ batch_stats) and `training` (step and Adam's moments).
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
+import jax
+import numpy as np
 from absl import logging
 from etils import epath
+from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
 from htt_jax import measures
@@ -18,6 +21,10 @@ from htt_jax.runs.state import TrainState
 from htt_jax.support import trees
 from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
+
+_READ, _UNREADABLE, _ANOTHER_MODEL = range(3)  # what came of it, the worse the larger
+_NO_STEP = 2**31 - 1
+_Result = TypeVar("_Result")
 
 
 class Checkpoints(Closing):
@@ -90,27 +97,44 @@ class Checkpoints(Closing):
     def restore_newest(self, abstract_state: TrainState) -> TrainState | None:
         """The newest state that can be read, on the devices that `abstract_state` names.
 
-        Unreadable checkpoints are passed over with a warning. None when there is no checkpoint.
+        Unreadable checkpoints are passed over with a warning; one that any process cannot read is
+        passed over by all of them. None when there is no checkpoint.
 
         Raises:
             InputError: there are checkpoints and none can be read, or one is of another shape.
         """
-        steps = self.steps
-        for step in reversed(steps):
-            try:
-                return self._restore(step, abstract_state)
-            except InputError:
-                raise
-            except Exception as error:  # Orbax raises many kinds for damaged files.
-                logging.warning(
-                    "checkpoint %d cannot be read and is passed over: %s", step, _one_line(error)
-                )
-        if steps:
+        tried: list[int] = []
+        while (step := self._newest_before(min(tried, default=_NO_STEP))) is not None:
+            tried.append(step)
+            # Nobody begins to load what somebody cannot: Orbax numbers what processes load, and
+            # the numbers must stay equal.
+            _, error = _attempt(self._check_model, step, abstract_state)
+            worst = _largest(_severity(error))
+            if worst == _READ:
+                state, error = _attempt(self._restore, step, abstract_state)
+                worst = _largest(_severity(error))
+                if worst == _READ:
+                    return state
+            if worst == _ANOTHER_MODEL:
+                raise error if isinstance(error, InputError) else self._another_model(step)
+            reason = _one_line(error) if error else "another process cannot read it"
+            logging.warning("checkpoint %d cannot be read and is passed over: %s", step, reason)
+        if tried:
             raise InputError(
-                f"none of the checkpoints {steps} in {self._checkpointer.directory} can be read; "
-                "remove them to start again"
+                f"none of the checkpoints {sorted(tried)} in {self._checkpointer.directory} can be "
+                "read; remove them to start again"
             )
         return None
+
+    def _another_model(self, step: int) -> InputError:
+        """Where this process reads nothing wrong, but another one does."""
+        where = f"checkpoint {step} in {self._checkpointer.directory}"
+        return InputError(f"{where} is of another model, by what another process reads")
+
+    def _newest_before(self, step: int) -> int | None:
+        """The newest checkpoint before `step` that any process sees."""
+        found = _largest(max((have for have in self.steps if have < step), default=-1))
+        return None if found < 0 else found
 
     def restore_variables(
         self, abstract_variables: Mapping[str, Any], step: int | None = None
@@ -134,6 +158,7 @@ class Checkpoints(Closing):
         """
         wanted = self._existing(step)
         with self._explained(wanted):
+            self._check_model(wanted, abstract_state)
             return self._restore(wanted, abstract_state)
 
     def metrics(self, step: int) -> dict[str, float]:
@@ -164,13 +189,20 @@ class Checkpoints(Closing):
             ) from error
 
     def _restore(self, step: int, abstract_state: TrainState) -> TrainState:
+        """Loads one checkpoint; processes do not wait for each other, as one of them may fail."""
         abstract = {
             "model": abstract_state.variables,
             "training": {"step": abstract_state.step, "opt_state": abstract_state.opt_state},
         }
-        self._check_shapes(step, "model", abstract["model"])
-        loaded = self._checkpointer.load_checkpointables(step, abstract)
+        (path,) = (c.path for c in self._checkpointer.checkpoints if c.step == step)
+        process = jax.process_index()
+        alone = ocp.options.MultiprocessingOptions(primary_host=process, active_processes={process})
+        with ocp.Context(multiprocessing_options=alone):
+            loaded = ocp.load_checkpointables(path, abstract)
         return TrainState(**loaded["model"], **loaded["training"])
+
+    def _check_model(self, step: int, abstract_state: TrainState) -> None:
+        self._check_shapes(step, "model", abstract_state.variables)
 
     def _check_shapes(self, step: int, part: str, abstract: Any) -> None:
         """Orbax would report another model's checkpoint as an unreadable one."""
@@ -185,6 +217,25 @@ class Checkpoints(Closing):
                     f"checkpoint {step} in {self._checkpointer.directory} is of another model: "
                     f"{name} has shape {found.get(name)} there, expected {wanted.get(name)}"
                 )
+
+
+def _attempt(work: Callable[..., _Result], *arguments: Any) -> tuple[_Result | None, Any]:
+    """What `work` returns, or the error that it ends with."""
+    try:
+        return work(*arguments), None
+    except Exception as error:  # Orbax raises many kinds for damaged files.
+        return None, error
+
+
+def _severity(error: Exception | None) -> int:
+    if error is None:
+        return _READ
+    return _ANOTHER_MODEL if isinstance(error, InputError) else _UNREADABLE
+
+
+def _largest(number: int) -> int:
+    """The largest of the numbers that all processes name here."""
+    return int(np.max(multihost_utils.process_allgather(np.int32(number))))
 
 
 def _best(metric: str) -> Any:

@@ -70,8 +70,14 @@ def dataset_facts(source: RecordSource, image_size: tuple[int, int] | None) -> D
 
 
 def exists(workdir: epath.PathLike) -> bool:
-    """Whether there is a run in `workdir`."""
-    return (epath.Path(workdir) / _RUN_FILE).exists()
+    """Whether there is a run in `workdir`, which a start that came to no checkpoint leaves none."""
+    path = epath.Path(workdir)
+    return (path / _RUN_FILE).exists() and _has_checkpoint(path / CHECKPOINTS)
+
+
+def _has_checkpoint(directory: epath.Path) -> bool:
+    """Whether there is one at least; those that are still being written have longer names."""
+    return directory.exists() and any(entry.name.isdigit() for entry in directory.iterdir())
 
 
 def read(workdir: epath.PathLike) -> Run:
@@ -81,7 +87,7 @@ def read(workdir: epath.PathLike) -> Run:
         InputError: there is none, or its file cannot be read.
     """
     path = epath.Path(workdir) / _RUN_FILE
-    if not exists(workdir):
+    if not path.exists():
         raise InputError(
             f"no run in {workdir}: {path} is missing; give a --workdir of htt_jax.train or "
             "htt_jax.from_pytorch"
@@ -151,13 +157,14 @@ def to_json(run: Run) -> str:
 def start(workdir: epath.PathLike, run: Run) -> None:
     """Checks that a run already there is the same, and writes `run.json` (process 0).
 
-    Options that may differ are written anew, so that later commands see those in use.
+    Options that may differ are written anew, so that later commands see those in use. Call it
+    before the first checkpoint is saved, so that none is ever without its description.
 
     Raises:
         InputError: it is another run; names the first difference.
     """
     path = epath.Path(workdir) / _RUN_FILE
-    if path.exists():
+    if exists(workdir):
         there = read(workdir)
         run = dataclasses.replace(run, imported_from=there.imported_from)
         _check_same(workdir, there, run)

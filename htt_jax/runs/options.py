@@ -161,6 +161,8 @@ OPTIONS: tuple[Option, ...] = (
     _way("eval.split", "test", "evaluated in training"),
     _way("eval.batch_size", 4, "clips, over all devices", least=1),
     _way("log.every_steps", 20, "lines in metrics.jsonl and TensorBoard", least=1),
+    _way("profile.first_step", 0, "traced into WORKDIR/profile, counted from 1; 0: none", least=0),
+    _way("profile.steps", 5, "how many are traced", least=1),
 )
 """All options, in the order in which they are read best."""
 

@@ -1,1 +1,1 @@
-"""What any package may use: command lines, errors, files, progress, words, trees."""
+"""What any package may use: command lines, errors, files, the machine, progress, words, trees."""

@@ -42,12 +42,13 @@ from htt_jax.runs.state import TrainState, abstract_state, random_state
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.systems import Batch, System
-from htt_jax.training import initialise, warm_start
+from htt_jax.training import initialise, overview, warm_start
 from htt_jax.training import step as train_step
 from htt_jax.training.input import train_batches, with_slots
 from htt_jax.training.logs import MetricLog
 from htt_jax.training.monitor import Monitor
 from htt_jax.training.preemption import StopRequest
+from htt_jax.training.profile import Profile
 
 Update: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, train_step.Metrics]]
 
@@ -106,15 +107,18 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         monitor = stack.enter_context(
             Monitor(log, source, first_step, last_step, steps_per_epoch, config.log.every_steps)
         )
+        overview.announce(workdir, state.variables)
+        profile = stack.enter_context(Profile(workdir, monitor.drain, **config.profile))
         batches = itertools.chain([first], batches)
         del first  # it would otherwise stay on the devices to the end
         results = None
         for step in range(first_step + 1, last_step + 1):
-            asked = time.perf_counter()
-            batch = next(batches)
-            waited = time.perf_counter() - asked
-            state, metrics = programs[len(batch.arrays["image"])](state, batch.arrays)
-            monitor.started(step, metrics, batch, waited)
+            with profile.step(step):
+                asked = time.perf_counter()
+                batch = next(batches)
+                waited = time.perf_counter() - asked
+                state, metrics = programs[len(batch.arrays["image"])](state, batch.arrays)
+                monitor.started(step, metrics, batch, waited)
 
             evaluating = _is_due(step, config.eval.every_epochs * steps_per_epoch, last_step)
             stopping = stop.at(step)

@@ -16,7 +16,8 @@ def loss_and_gradients(system: System, state: TrainState, inputs: Batch) -> tupl
     """The loss and its terms before weighting, and the loss's gradient for every parameter."""
 
     def loss_of(params: Any) -> Losses:
-        return system.loss({"params": params, "batch_stats": state.batch_stats}, inputs)
+        with jax.named_scope("loss"):
+            return system.loss({"params": params, "batch_stats": state.batch_stats}, inputs)
 
     (loss, terms), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     return {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}, gradients
@@ -31,11 +32,9 @@ def update(
         The next state; the loss, its terms before weighting, the gradient's norm.
     """
     metrics, gradients = loss_and_gradients(system, state, inputs)
-    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-    next_state = TrainState(
-        step=state.step + 1,
-        params=optax.apply_updates(state.params, updates),
-        batch_stats=state.batch_stats,
-        opt_state=opt_state,
-    )
-    return next_state, metrics | {"gradient_norm": optax.tree.norm(gradients)}
+    with jax.named_scope("optimizer"):
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        norm = optax.tree.norm(gradients)
+    next_state = TrainState(state.step + 1, params, state.batch_stats, opt_state)
+    return next_state, metrics | {"gradient_norm": norm}

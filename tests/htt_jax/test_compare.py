@@ -51,7 +51,7 @@ def results(path):
 def variant_of(folder, tmp_path):
     """Writes the results of `a0`, as if options had been others, and returns their path."""
 
-    def write(name, accuracy=None, dataset=None, **options):
+    def write(name, accuracy=None, dataset=None, run=None, **options):
         report = results(folder / "a0")
         for option, value in options.items():
             *sections, last = option.split("__")
@@ -60,6 +60,7 @@ def variant_of(folder, tmp_path):
                 section = section[part]
             section[last] = value
         report["dataset"].update(dataset or {})
+        report["run"].update(run or {})
         if accuracy is not None:
             report["headline"]["action_accuracy"] = accuracy
         path = tmp_path / f"{name}.json"
@@ -199,6 +200,23 @@ def test_other_content_of_a_split_is_a_row_of_its_own_with_a_warning(folder, var
     table = rows_of(text, "row")
     assert table["row"][1] == "evaluated data"
     assert table[f"2: {other}"][1] == "01234567"
+
+
+def test_runs_imported_without_their_dataset_compare(folder, variant_of):
+    unknown = {"training_fingerprint": None}
+    names = [str(folder / "a0"), *(variant_of(f"{n}", run=unknown, seed=n) for n in (1, 2))]
+    table = rows_of(compare.report(compare.compare(names)), "row")
+    assert table["row"][:2] == ["runs", "training data"]
+    assert table[f"2: {names[1]} and 1 more"][:2] == ["2", "not known"]
+
+
+def test_seeds_that_differ_only_in_how_they_were_made_form_one_row(folder, variant_of):
+    made = variant_of("other", seed=1, model__rematerialise=True, data__cache="device")
+    older = variant_of("older", seed=2, model__pixel_scale=480 / 4.8, model__depth_scale=1e-4)
+    (group,) = compare.compare([str(folder / "a0"), made, older])
+    assert [run.seed for run in group.runs] == [0, 1, 2]
+    own = variant_of("own", model__pixel_scale=50.0)
+    assert len(compare.compare([str(folder / "a0"), own])) == 2
 
 
 def test_same_seed_twice_is_warned_of(folder, variant_of):

@@ -84,17 +84,30 @@ def test_options_that_do_not_fit_are_refused_before_training(dataset, tmp_path, 
         train.train(train_runs.tiny_config(dataset, **options), str(tmp_path / "run"))
 
 
-def test_a_run_is_not_continued_with_another_config(dataset, tmp_path):
-    # The first start ends early too, but by then the run is on record.
+def test_a_start_that_fails_leaves_the_folder_free_for_other_options(dataset, tmp_path):
+    workdir = tmp_path / "run"
     missing = {"init__backbone": "no.safetensors"}
     with pytest.raises(InputError, match="no ImageNet weights"):
-        train.train(train_runs.tiny_config(dataset, **missing), str(tmp_path / "run"))
+        train.train(train_runs.tiny_config(dataset, **missing), str(workdir))
+    rewrite(dataset, "train", lambda video: video.joints_3d.fill(1.0))
+    changed = train_runs.tiny_config(dataset, **missing, optimizer__learning_rate=0.5)
+    with pytest.raises(InputError, match="no ImageNet weights"):
+        train.train(changed, str(workdir))
+    assert read(workdir).config.optimizer.learning_rate == 0.5
+
+
+def test_a_run_with_a_checkpoint_is_not_continued_with_another_config(dataset, tmp_path):
+    workdir = tmp_path / "run"
+    missing = {"init__backbone": "no.safetensors"}  # ends each start early
+    with pytest.raises(InputError, match="no ImageNet weights"):
+        train.train(train_runs.tiny_config(dataset, **missing), str(workdir))
+    (workdir / CHECKPOINTS / "3").mkdir()
     changed = train_runs.tiny_config(dataset, **missing, optimizer__learning_rate=0.5)
     with pytest.raises(InputError, match=r"learning_rate is 0.001 there and 0.5 here"):
-        train.train(changed, str(tmp_path / "run"))
+        train.train(changed, str(workdir))
     rewrite(dataset, "train", lambda video: video.joints_3d.fill(1.0))
     with pytest.raises(InputError, match=r"dataset.fingerprint is '\w+' there and '\w+' here"):
-        train.train(train_runs.tiny_config(dataset, **missing), str(tmp_path / "run"))
+        train.train(train_runs.tiny_config(dataset, **missing), str(workdir))
 
 
 def test_the_best_action_accuracy_needs_a_split_with_known_actions(dataset, tmp_path):

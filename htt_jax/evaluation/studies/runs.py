@@ -105,8 +105,8 @@ def read(run: str, split: str) -> EvaluatedRun:
             fingerprint=dataset["fingerprint"],
             options=_options(config)
             | {
-                TRAINING_DATA: report["run"]["training_fingerprint"][:_FINGERPRINT_CHARACTERS],
-                EVALUATED_DATA: dataset["fingerprint"][:_FINGERPRINT_CHARACTERS],
+                TRAINING_DATA: _start_of(report["run"]["training_fingerprint"]),
+                EVALUATED_DATA: _start_of(dataset["fingerprint"]),
             },
             values=dict(_values(report)),
         )
@@ -175,6 +175,11 @@ def warnings(groups: Sequence[Group]) -> list[str]:
                 "not one over seeds"
             )
     return found
+
+
+def _start_of(fingerprint: str | None) -> str:
+    """Enough of it to tell contents apart; the training data of imported runs may be unknown."""
+    return "not known" if fingerprint is None else fingerprint[:_FINGERPRINT_CHARACTERS]
 
 
 def _options(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -136,3 +136,15 @@ def test_results_are_those_of_this_checkpoint_alone(root, card):
     report["run"]["step"] = 13  # of another checkpoint
     path.write_text(json.dumps(report))
     assert "has not been evaluated" in write(root, root / "other")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"run": {}}', "\udcff"])
+def test_results_that_are_damaged_are_passed_over_with_a_line(root, tmp_path, capsys, content):
+    path = root / "run/evaluation/val/results.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    assert "## Results\n\n" in write(root, tmp_path / "damaged")
+    said = capsys.readouterr().err
+    assert said.startswith(f"warning: {path} is not what htt_jax.evaluate writes")
+    assert said.count("\n") == 1
+    path.unlink()

@@ -1,6 +1,9 @@
 import gc
 import logging
 import pathlib
+import shutil
+import socket
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +16,7 @@ from htt_jax.optimizer import adam
 from htt_jax.runs.checkpoint import Checkpoints
 from htt_jax.runs.state import TrainState, create_state
 from htt_jax.support.errors import InputError
+from tests import train_runs
 
 OPTIMIZER = adam(lambda step: 1e-3)
 
@@ -107,6 +111,44 @@ def test_without_any_evaluation_the_newest_is_the_best(opened):
         save(checkpoints, {1: None, 2: None})
     with opened() as checkpoints:
         assert checkpoints.best_step() == 2
+
+
+# What one of two processes does: restores from a folder of its own, saves in the common one.
+ONE_OF_TWO = """
+import sys
+import jax
+jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
+from htt_jax.runs.checkpoint import Checkpoints
+from tests.htt_jax.runs.test_checkpoint import ABSTRACT
+options = {"keep": 2, "best_metric": "mepe"}
+with Checkpoints(sys.argv[3], read_only=True, **options) as checkpoints:
+    state = checkpoints.restore_newest(ABSTRACT)
+with Checkpoints(sys.argv[4], **options) as checkpoints:
+    checkpoints.save(9, state)
+print("restored", int(state.step), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("damage", ["missing", "_METADATA", "d/*"])
+def test_processes_agree_on_the_newest_checkpoint_that_all_of_them_can_read(tmp_path, damage):
+    with Checkpoints(tmp_path / "0", keep=2, best_metric="mepe") as checkpoints:
+        save(checkpoints, {3: None, 7: None})
+    shutil.copytree(tmp_path / "0", tmp_path / "1")
+    if damage == "missing":
+        shutil.rmtree(tmp_path / "1/7")
+    else:
+        cut(tmp_path / "1/7", damage)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    child = [sys.executable, "-c", ONE_OF_TWO, address]
+    folders = [[str(tmp_path / name) for name in (str(i), "common")] for i in range(2)]
+    processes = [train_runs.start([*child, str(i), *folders[i]]) for i in range(2)]
+    said = [train_runs.finish(process, 100) for process in processes]
+    assert ["restored 3" in text for text in said] == [True, True], said
+    assert "checkpoint 7 cannot be read and is passed over: another process" in said[0]
+    with Checkpoints(tmp_path / "common", keep=2, best_metric="mepe") as checkpoints:
+        assert checkpoints.restore_newest(ABSTRACT).step == 3
 
 
 # Orbax reads all arrays at once and does not wait for the others when one fails.

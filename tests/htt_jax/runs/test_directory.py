@@ -7,8 +7,10 @@ from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.runs.directory import (
+    CHECKPOINTS,
     Run,
     dataset_facts,
+    exists,
     from_json,
     read,
     start,
@@ -30,6 +32,12 @@ def run(**options):
     return Run(train_runs.tiny_config("data", **options), FACTS)
 
 
+def begin(workdir, run):
+    """A run that has come to a checkpoint."""
+    start(workdir, run)
+    (workdir / CHECKPOINTS / "3").mkdir(parents=True)
+
+
 def test_a_run_comes_back_as_it_was(tmp_path):
     start(tmp_path / "run", run())
     found = read(tmp_path / "run")
@@ -41,13 +49,22 @@ def test_a_run_comes_back_as_it_was(tmp_path):
 
 
 def test_the_same_run_may_go_on(tmp_path):
-    start(tmp_path, run())
+    begin(tmp_path, run())
     start(tmp_path, run())
     assert read(tmp_path).config.seed == run().config.seed
 
 
+@pytest.mark.parametrize("left", ["", CHECKPOINTS, f"{CHECKPOINTS}/3.orbax-checkpoint-tmp"])
+def test_a_folder_without_a_checkpoint_holds_no_run(tmp_path, left):
+    start(tmp_path, dataclasses.replace(run(), imported_from="htt.pth"))
+    (tmp_path / left).mkdir(parents=True, exist_ok=True)
+    assert not exists(tmp_path)
+    start(tmp_path, run(seed=1))
+    assert (read(tmp_path).config.seed, read(tmp_path).imported_from) == (1, None)
+
+
 def test_what_changes_no_result_may_change(tmp_path):
-    start(tmp_path, run())
+    begin(tmp_path, run())
     changed = run(
         epochs=99,
         data__workers=3,
@@ -77,7 +94,7 @@ def test_what_changes_no_result_may_change(tmp_path):
     ],
 )
 def test_another_config_is_refused_with_the_difference(tmp_path, name, value, difference):
-    start(tmp_path, run())
+    begin(tmp_path, run())
     with pytest.raises(InputError, match=f"holds another run: {difference}"):
         start(tmp_path, run(**{name: value}))
 
@@ -91,7 +108,7 @@ def test_another_config_is_refused_with_the_difference(tmp_path, name, value, di
     ],
 )
 def test_another_dataset_is_refused_with_the_difference(tmp_path, field, value, difference):
-    start(tmp_path, run())
+    begin(tmp_path, run())
     other = Run(run().config, dataclasses.replace(FACTS, **{field: value}))
     with pytest.raises(InputError, match=f"holds another run: {difference}"):
         start(tmp_path, other)
@@ -99,14 +116,14 @@ def test_another_dataset_is_refused_with_the_difference(tmp_path, field, value, 
 
 def test_a_run_remembers_what_it_was_imported_from(tmp_path):
     imported = dataclasses.replace(run(), steps_per_epoch=7, imported_from="htt.pth, epoch 3")
-    start(tmp_path, imported)
+    begin(tmp_path, imported)
     start(tmp_path, dataclasses.replace(run(), steps_per_epoch=7))
     found = read(tmp_path)
     assert (found.imported_from, found.steps_per_epoch) == ("htt.pth, epoch 3", 7)
 
 
 def test_a_run_imported_without_its_dataset_does_not_go_on(tmp_path):
-    start(tmp_path, Run(run().config, dataclasses.replace(FACTS, fingerprint=None)))
+    begin(tmp_path, Run(run().config, dataclasses.replace(FACTS, fingerprint=None)))
     with pytest.raises(
         InputError, match=r"imported without a dataset to train on; .* --data, .*init.checkpoint="
     ):
@@ -115,7 +132,7 @@ def test_a_run_imported_without_its_dataset_does_not_go_on(tmp_path):
 
 
 def test_a_run_that_was_begun_before_epochs_were_counted_goes_on(tmp_path):
-    start(tmp_path, run())
+    begin(tmp_path, run())
     content = json.loads((tmp_path / "run.json").read_text())
     del (
         content["steps_per_epoch"],

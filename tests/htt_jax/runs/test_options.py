@@ -4,14 +4,17 @@ import json
 
 import pytest
 
-from htt_jax import train
+from htt_jax import systems
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.losses import LossWeights
-from htt_jax.runs.config import check_options, loss_weights, make_model
-from htt_jax.runs.directory import DatasetFacts, Run, from_json, start, to_json
-from htt_jax.runs.options import FORMER, OPTIONS, get_config, pose_scales
+from htt_jax.models.htt import pose_scales
+from htt_jax.runs.config import check_options
+from htt_jax.runs.directory import Run, from_json, start, to_json
+from htt_jax.runs.options import FORMER, OPTIONS, get_config
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.training import loop
 from tests import prepared, train_runs
 
 FACTS = DatasetFacts(FPHA, ("open", "close"), ("milk",), (120, 68), "1234")
@@ -24,7 +27,7 @@ def test_every_option_has_a_name_of_its_own_a_help_and_a_default_that_may_be():
     config = get_config()
     assert set(trees.flatten(config.to_dict(), ".")) == set(names)
     check_options(config)
-    assert loss_weights(config) == LossWeights()
+    assert systems.make(config, FACTS).loss_weights == LossWeights()
 
 
 def test_an_option_without_a_default_takes_values_of_its_type_only():
@@ -41,7 +44,7 @@ def test_an_option_without_a_default_takes_values_of_its_type_only():
 def test_the_scales_of_the_pose_follow_the_width_of_the_frames(width, pixels, metres):
     assert pose_scales(width) == {"pixel_scale": pixels, "depth_scale": metres}
     facts = DatasetFacts(FPHA, ("open",), ("milk",), (width, 68), None)
-    model = make_model(get_config(), facts)
+    model = systems.make(get_config(), facts).model
     assert (model.pixel_scale, model.depth_scale) == (pixels, metres)
 
 
@@ -59,7 +62,7 @@ def test_an_older_run_with_the_scales_of_its_width_is_as_one_begun_now():
 
 def test_an_older_run_keeps_scales_of_its_own():
     run = from_json(older(100.0, 1e-4), "run.json")
-    model = make_model(run.config, run.dataset)
+    model = systems.make(run.config, run.dataset).model
     assert (model.pixel_scale, model.depth_scale) == (100.0, 1e-4)
     with pytest.raises(InputError, match=r"model.pixel_scale must be a number, found 'x'"):
         from_json(older("x", 1e-4), "run.json")
@@ -73,5 +76,5 @@ def test_an_older_run_goes_on_with_scales_of_its_own(tmp_path):
     start(tmp_path / "run", Run(before, FACTS))
     (tmp_path / "run/checkpoints/1").mkdir(parents=True)
     config.lock()
-    train._settle(config, tmp_path / "run")
+    loop._settle(config, tmp_path / "run")
     assert config.to_dict() == before.to_dict()

@@ -1,0 +1,118 @@
+"""Writes a checkpoint in another format, reads it back, runs it and compares."""
+
+import pathlib
+import tempfile
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from htt_jax import camera
+from htt_jax.devices import sharding
+from htt_jax.interop import agreement, model_card
+from htt_jax.interop.agreement import Arrays
+from htt_jax.interop.formats import FORMATS, apply, network
+from htt_jax.runs.opening import TrainedRun, open_run
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import explained_writes, make_folder
+
+
+def export(workdir: str, to: str, out: pathlib.Path, step: int | None = None) -> dict[str, float]:
+    """Writes one checkpoint of a run as `out`, with a model card beside it.
+
+    Args:
+        workdir: of the run.
+        to: one of `formats.FORMATS`.
+        out: the file; what it needs besides lies beside it under the same name.
+        step: of the checkpoint; None for the best one.
+
+    Returns:
+        The largest difference of each output to the run's own on the same inputs, in the output's
+        unit.
+
+    Raises:
+        InputError: no run or checkpoint, the format cannot hold the model, a package is missing,
+            the suffix is not the format's, or what was written computes something else.
+    """
+    # Matrix units of a GPU or TPU round float32 by default; no other runtime would agree with them.
+    with jax.default_device(_processor()):
+        return _export(workdir, to, out, step)
+
+
+def _export(workdir: str, to: str, out: pathlib.Path, step: int | None) -> dict[str, float]:
+    form = FORMATS[to]
+    if out.suffix != form.suffix:
+        raise InputError(f"--out={out} must end in {form.suffix}, the suffix of {to}")
+    if out.is_dir():
+        raise InputError(f"--out={out} is a folder; name a file in it")
+    run = open_run(workdir, step, sharding.single_device_mesh(_processor()))
+    if not form.keeps_dtype:
+        run = _in_float32(run)
+    make_folder(out.parent)
+    with (
+        explained_writes(out),
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
+    ):
+        written = pathlib.Path(folder) / out.name
+        try:
+            form.write(written, run)
+            differences = _compare(written, run, to)
+        except InputError as error:  # The user knows the file by the name it would have had.
+            raise InputError(str(error).replace(str(written), str(out))) from error
+        model_card.write(card_of(written), run, to, differences)
+        # The one that was asked for last: where it is, everything is.
+        for file in sorted(pathlib.Path(folder).iterdir(), key=lambda file: file == written):
+            file.replace(out.parent / file.name)
+    return differences
+
+
+def _processor() -> jax.Device:
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError as error:
+        raise InputError(
+            "an export is compared on the processor, which JAX_PLATFORMS keeps from JAX; add "
+            "',cpu' to it"
+        ) from error
+
+
+def _compare(written: pathlib.Path, run: TrainedRun, to: str) -> dict[str, float]:
+    """Reads an export back, runs it, and says how far its outputs are from the run's."""
+    inputs = _noise(run)
+    expected = apply(run, run.variables, inputs)
+    _check_finite(run, expected)
+    found = FORMATS[to].run(written, run, inputs)
+    differences = agreement.differences(expected, found, inputs["valid"], run.system.outputs)
+    wrong = agreement.too_large(expected, differences, inputs["valid"], run.system.outputs)
+    if wrong:
+        listed = ", ".join(f"{name} by {differences[name]:.3g}" for name in wrong)
+        raise InputError(
+            f"the {to} export does not compute what the run does: it differs in {listed}; nothing "
+            "is kept, please report it"
+        )
+    return differences
+
+
+def card_of(out: pathlib.Path) -> pathlib.Path:
+    """Where the model card of an export lies."""
+    return out.with_name(f"{out.name}.md")
+
+
+def _in_float32(run: TrainedRun) -> TrainedRun:
+    """The run with a model that computes in the type its weights have."""
+    return run.with_model(network(run).clone(dtype=jnp.float32))
+
+
+def _noise(run: TrainedRun) -> dict[str, np.ndarray]:
+    spec, size = run.dataset.spec, run.dataset.image_size
+    matrix = camera.scale_intrinsics(spec.intrinsics, spec.native_size, size)
+    return agreement.noise(run.config.model.window, size, matrix, run.system.reader.channels)
+
+
+def _check_finite(run: TrainedRun, outputs: Arrays) -> None:
+    wrong = [name for name, x in outputs.items() if not np.isfinite(x).all()]
+    if wrong:
+        raise InputError(
+            f"{run.workdir}, step {run.step}, computes numbers that are not finite: "
+            f"{', '.join(wrong)}; nothing is kept, export another checkpoint with --step"
+        )

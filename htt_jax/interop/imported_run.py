@@ -1,0 +1,86 @@
+"""Writes a file of PyTorch weights as the directory of a run."""
+
+import dataclasses
+import pathlib
+import tempfile
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from htt_jax.interop.imported import Imported
+from htt_jax.optimizer import adam, with_moments
+from htt_jax.runs.checkpoint import Checkpoints
+from htt_jax.runs.directory import CHECKPOINTS, Run, start
+from htt_jax.runs.state import TrainState, create_state
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import explained_writes, make_folder
+
+
+def write_run(found: Imported, run: Run, workdir: pathlib.Path) -> int:
+    """Writes the run's directory, whole or not at all; returns its checkpoint's step.
+
+    Args:
+        found: the file.
+        run: it is taken as, see `imported.make_run`.
+        workdir: must not exist yet, or be empty.
+
+    Raises:
+        InputError: there is something in `workdir`, or it cannot be written.
+    """
+    make_folder(workdir.parent)
+    workdir = workdir.resolve()
+    _check_new(workdir)
+    state = _state(found, run)
+    step = int(state.step)
+    with (
+        explained_writes(workdir),
+        tempfile.TemporaryDirectory(dir=workdir.parent, prefix=f".{workdir.name}.") as folder,
+    ):
+        written = pathlib.Path(folder) / workdir.name
+        with Checkpoints(
+            written / CHECKPOINTS,
+            keep=run.config.checkpoint.keep,
+            best_metric=run.config.checkpoint.best_metric,
+        ) as checkpoints:
+            checkpoints.save(step, state)
+        start(written, run)
+        written.replace(workdir)
+    return step
+
+
+def _check_new(workdir: pathlib.Path) -> None:
+    if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
+        raise InputError(
+            f"{workdir} exists and is not an empty folder; name a new folder with --out"
+        )
+
+
+def _state(found: Imported, run: Run) -> TrainState:
+    """The state of a run that has come as far as the file."""
+    optimizer = adam(optax.constant_schedule(run.config.optimizer.learning_rate))
+    state = create_state(jax.tree.map(jnp.asarray, found.variables), optimizer)
+    if found.moments is None:
+        return state
+    step = _step(found, run)
+    adam_state = optax.ScaleByAdamState(
+        count=jnp.asarray(found.moments.steps, jnp.int32),
+        mu=jax.tree.map(jnp.asarray, found.moments.mean),
+        nu=jax.tree.map(jnp.asarray, found.moments.square),
+    )
+    return dataclasses.replace(
+        state,
+        step=jnp.asarray(step, jnp.int32),
+        opt_state=with_moments(state.opt_state, adam_state, step),
+    )
+
+
+def _step(found: Imported, run: Run) -> int:
+    """Where the run's schedule and data go on."""
+    assert found.moments is not None
+    before = found.exported_run
+    if before and before.steps_per_epoch in (None, run.steps_per_epoch) and found.step is not None:
+        return found.step
+    if run.steps_per_epoch is None or found.file.epoch is None:
+        return found.moments.steps
+    return found.file.epoch * run.steps_per_epoch

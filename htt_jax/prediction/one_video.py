@@ -1,0 +1,94 @@
+"""Predicts one video with a run, and draws what was found."""
+
+import contextlib
+import pathlib
+
+from htt_jax.devices import sharding
+from htt_jax.prediction import (
+    input_camera,
+    rerun_log,
+)
+from htt_jax.prediction.attention_pictures import AttentionPictures
+from htt_jax.prediction.drawn import (
+    drawn,
+    scenes,
+)
+from htt_jax.prediction.files import (
+    Origin,
+)
+from htt_jax.prediction.frames import Frames
+from htt_jax.prediction.input_camera import GivenCamera
+from htt_jax.prediction.video import Predictions, predict_video
+from htt_jax.runs.opening import open_run
+from htt_jax.support import progress
+
+
+def predict(
+    frames: Frames,
+    *,
+    name: str,
+    workdir: str,
+    camera: GivenCamera | None = None,
+    step: int | None = None,
+) -> tuple[Predictions, Origin]:
+    """Predictions for one video, and where they come from.
+
+    Args:
+        frames: the video.
+        name: of it.
+        workdir: of the run.
+        camera: that took it; None for that of the dataset the run was trained on.
+        step: of the checkpoint; None for the best one.
+
+    Raises:
+        InputError: no run or checkpoint, a frame cannot be read, or the camera cannot be one.
+    """
+    # Refused before the model is loaded, which takes longer.
+    given = None if camera is None else input_camera.at_size(camera, frames.size)
+    run = open_run(workdir, step, sharding.single_device_mesh())
+    found_camera = given or input_camera.assumed(run.dataset.spec, frames.size)
+    found = predict_video(run, frames, found_camera.matrix)
+    origin = Origin(
+        input=name,
+        workdir=run.workdir,
+        step=run.step,
+        dataset=run.dataset,
+        image_size=frames.size,
+        intrinsics=found_camera.matrix,
+        intrinsics_source=found_camera.source,
+        window=run.config.model.window,
+    )
+    return found, origin
+
+
+def draw(
+    out: pathlib.Path, frames: Frames, found: Predictions, origin: Origin, *, rerun: bool = False
+) -> list[str]:
+    """Draws predictions of `frames`, which are read once more; returns the names of the files.
+
+    Args:
+        out: existing folder to write to.
+        frames: the video.
+        found: its predictions.
+        origin: of these.
+        rerun: also write a recording for the rerun viewer.
+
+    Raises:
+        InputError: a frame cannot be read, or a file not be written.
+    """
+    count = len(found.frame_names)
+    pictures = None
+    if found.attention and found.clip_frames.max() > 1:
+        pictures = AttentionPictures(found, found.attention, origin.dataset.action_names)
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(progress.bar(total=count, unit="frame", label="drawing"))
+        outputs = [stack.enter_context(drawn(out, found, origin, frames.rate))]
+        if rerun:
+            outputs.append(stack.enter_context(rerun_log.recorded(out, found, origin)))
+        for scene in scenes(found, origin, frames.read()):
+            for _, take in outputs:
+                take(scene)
+            if pictures:
+                pictures.add(scene)
+            bar.update()
+    return [name for name, _ in outputs] + (pictures.write(out) if pictures else [])
