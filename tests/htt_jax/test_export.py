@@ -15,6 +15,7 @@ from htt_jax import export, from_pytorch
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.interop import formats, stablehlo, torch_model
+from htt_jax.interop.opening import read_moments
 from htt_jax.runs import opening as restore
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
