@@ -16,7 +16,7 @@ def machine(tmp_path):
     """Makes files of /proc and /sys below a folder."""
 
     def make(groups, files):
-        content = {"proc/meminfo": f"MemTotal: 9999999 kB\nMemAvailable: {FREE} kB\n"}
+        content = {"proc/meminfo": f"MemTotal: 9999999 kB\nMemAvailable: {FREE} kB"}
         content["proc/self/cgroup"] = groups
         for name, text in (content | {f"sys/fs/cgroup/{n}": x for n, x in files.items()}).items():
             path = tmp_path / name
