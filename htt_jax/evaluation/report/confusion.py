@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
 
 from htt_jax.evaluation.report import plotting
 from htt_jax.evaluation.report.plotting import Panel, Plot
@@ -19,6 +21,7 @@ STRONG = 0.97
 """Strength from which on a cell's text is white."""
 
 _FAINTEST = {"action": 0.18, "object": 0.04}  # of a cell that is not empty
+_NEVER_CONFUSED = 2.0  # how far apart such classes are: each is taken for the other in a share of 0
 _LEAST_SHARE = 0.005  # that is written into cells of shares
 
 
@@ -130,28 +133,13 @@ def _draw(axes: Axes, *, confusion: Confusion, kind: str) -> None:
 
 def _order(counts: Int[np.ndarray, "classes classes"]) -> list[int]:
     """Average linkage over the share in which classes are taken for each other."""
+    if len(counts) < 2:
+        return list(range(len(counts)))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    alike = shares + shares.T
-    wrong = 1 - np.diag(shares)
-    groups = [[i] for i in range(len(counts))]
-    while len(groups) > 1:
-        pairs = [
-            (float(alike[np.ix_(first, second)].mean()), i, j)
-            for i, first in enumerate(groups)
-            for j, second in enumerate(groups[:i])
-        ]
-        most, i, j = max(pairs, key=lambda pair: pair[0])
-        if most == 0:
-            break
-        second, first = groups.pop(i), groups.pop(j)
-        groups.append(_joined(first, second, alike))
-    return [i for group in sorted(groups, key=lambda group: -wrong[group].sum()) for i in group]
-
-
-def _joined(
-    first: list[int], second: list[int], alike: Float[np.ndarray, "classes classes"]
-) -> list[int]:
-    """Both groups, each turned so that the classes that meet are confused the most."""
-    ways = [(a, b) for a in (first, first[::-1]) for b in (second, second[::-1])]
-    a, b = max(ways, key=lambda way: alike[way[0][-1], way[1][0]])
-    return a + b
+    apart = _NEVER_CONFUSED - shares - shares.T
+    np.fill_diagonal(apart, 0)
+    tree = hierarchy.linkage(squareform(apart), "average", optimal_ordering=True)
+    group = hierarchy.fcluster(tree, np.nextafter(_NEVER_CONFUSED, 0), "distance")
+    wrong = np.bincount(group, weights=1 - np.diag(shares))
+    # Groups lie together among the leaves, and sorting keeps the order of equals.
+    return sorted(hierarchy.leaves_list(tree).tolist(), key=lambda leaf: -wrong[group[leaf]])
