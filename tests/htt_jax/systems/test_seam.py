@@ -86,5 +86,5 @@ def test_frames_it_cannot_see_are_refused(runs):
 def test_an_unknown_system_is_named():
     config = train_runs.tiny_config("data", system="os.path")
     facts = DatasetFacts(FPHA, ("a",), ("b",), (64, 36), None)
-    with pytest.raises(InputError, match=r"config\.system='os\.path' is no system here"):
+    with pytest.raises(InputError, match=r"config\.system='os\.path' must be one of htt"):
         systems.make(config, facts)
