@@ -126,7 +126,7 @@ def test_files_predict_what_their_array_does(folder, model, expected, source):
 def test_a_camera_may_be_given(model, expected):
     found = model.predict(video(), intrinsics=(60, 62, 32, 18))
     assert np.abs(found.joints_3d - expected.joints_3d).max() > 1e-2
-    matrix = np.array([[60, 0, 32], [0, 62, 18], [0, 0, 1]])
+    matrix = np.array([[60.0, 0, 32], [0, 62, 18], [0, 0, 1]])
     pixels, _ = camera.project(found.joints_3d.astype(np.float64), matrix)
     np.testing.assert_allclose(found.joints_2d, pixels, rtol=1e-4, atol=1e-3)
 
