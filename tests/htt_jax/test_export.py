@@ -173,8 +173,8 @@ def test_the_command_replaces_what_is_there_and_prints_the_differences(folder, t
     assert capsys.readouterr().out.splitlines() == [
         "read back and run; largest differences to the run's own outputs:",
         "  joints_2d     0.00e+00 pixels",
-        "  depth         0.00e+00 m",
-        "  joints_3d     0.00e+00 m",
+        "  depth         0.00e+00 metres",
+        "  joints_3d     0.00e+00 metres",
         "  object_logits 0.00e+00",
         "  action_logits 0.00e+00",
         f"written: {out}, model card: {out}.md",

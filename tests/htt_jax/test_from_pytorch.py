@@ -98,6 +98,7 @@ def test_the_run_has_the_files_weights_bit_for_bit(folder):
     assert run.step == EPOCH * STEPS_PER_EPOCH
     config = tiny_config(folder / "data")
     config.model.dtype = "float32"  # as PyTorch computed, on every device
+    config.model.update(pixel_scale=100.0, depth_scale=1e-4)  # whatever the frames' width
     assert run.config.to_dict() == json.loads(json.dumps(config.to_dict()))
     assert run.dataset.action_names == tuple(prepared.ACTIONS)
     assert run.description.steps_per_epoch == STEPS_PER_EPOCH
