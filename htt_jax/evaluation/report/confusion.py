@@ -136,7 +136,7 @@ def _order(counts: Int[np.ndarray, "classes classes"]) -> list[int]:
     if len(counts) < 2:
         return list(range(len(counts)))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    apart = _NEVER_CONFUSED - shares - shares.T
+    apart = _NEVER_CONFUSED - (shares + shares.T)  # summed first: symmetric to the last bit
     np.fill_diagonal(apart, 0)
     tree = hierarchy.linkage(squareform(apart), "average", optimal_ordering=True)
     group = hierarchy.fcluster(tree, np.nextafter(_NEVER_CONFUSED, 0), "distance")
