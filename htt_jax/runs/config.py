@@ -5,6 +5,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from htt_jax import measures
 from htt_jax.data.clips import ClipSpec
 from htt_jax.runs.options import OPTIONS, Option
 from htt_jax.support.errors import InputError
@@ -30,6 +31,7 @@ def check_options(config: ConfigDict) -> None:
     """
     for option in OPTIONS:
         _check_value(option, _lookup(config, option.name))
+    _check_best_metric(config.checkpoint.best_metric)
     _check_clips(config)
     _check_width(config)
 
@@ -49,6 +51,14 @@ def _check_value(option: Option, value: Any) -> None:
             )
     elif option.choices and value not in option.choices:
         raise InputError(f"{where} must be one of {', '.join(option.choices)}")
+
+
+def _check_best_metric(name: str) -> None:
+    known = measures.headline()  # asked now, since measures may have been added
+    if name not in known:
+        raise InputError(
+            f"config.checkpoint.best_metric={name!r} must be one of {', '.join(known)}"
+        )
 
 
 def _check_clips(config: ConfigDict) -> None:

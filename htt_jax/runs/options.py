@@ -14,7 +14,6 @@ from typing import Any
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from htt_jax import measures
 from htt_jax.devices.dtypes import AUTO, DTYPES
 from htt_jax.models.htt import ACTION_INPUTS, pose_scales
 from htt_jax.support import trees
@@ -155,7 +154,6 @@ OPTIONS: tuple[Option, ...] = (
         "checkpoint.best_metric",
         "action_accuracy",
         "of `eval.split`; by which a checkpoint is the best",
-        choices=tuple(measures.headline()),
     ),
     _way("eval.every_epochs", 5, "and after the last", least=1),
     _way("eval.split", "test", "evaluated in training"),
