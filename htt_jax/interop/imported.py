@@ -16,7 +16,7 @@ from htt_jax.interop import adam, pytorch, weights
 from htt_jax.interop.weights import WeightFile
 from htt_jax.runs.config import check_options, clip_spec
 from htt_jax.runs.directory import Run, dataset_facts, exported_facts, from_json
-from htt_jax.runs.options import FORMER, get_config
+from htt_jax.runs.options import former_options_of, get_config
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import sha256
 
@@ -150,7 +150,7 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
         config.model[name] = imported.sizes[name]
     if not imported.exported_run:  # the published code's scales are the same at every image size
         with config.unlocked():
-            published = {option.name: option.default for option in FORMER}
+            published = {option.name: option.default for option in former_options_of("htt")}
             config.update_from_flattened_dict(published)
     _check_config(config, imported.file.path)
     check_options(config)

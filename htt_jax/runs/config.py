@@ -5,10 +5,12 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from htt_jax import measures
+from htt_jax import measures, systems
 from htt_jax.data.clips import ClipSpec
-from htt_jax.runs.options import OPTIONS, Option
+from htt_jax.runs.options import former_options_of, options_of
+from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.support.options import Option
 
 
 def check(config: ConfigDict) -> None:
@@ -29,11 +31,27 @@ def check_options(config: ConfigDict) -> None:
     Raises:
         InputError: names the option, its value and what it must be.
     """
-    for option in OPTIONS:
+    _check_names(config)
+    for option in options_of(config.system):
         _check_value(option, _lookup(config, option.name))
     _check_best_metric(config.checkpoint.best_metric)
     _check_clips(config)
-    _check_width(config)
+    systems.module(config.system).check(config)
+
+
+def _check_names(config: ConfigDict) -> None:
+    """A config file may have made its own, or be of another system."""
+    system = config.system
+    known = {option.name for option in options_of(system)}
+    former = {option.name for option in former_options_of(system)}
+    found = set(trees.flatten(config.to_dict(), "."))
+    for name in sorted(found - known - former):
+        raise InputError(f"config.{name} is no option of config.system={system}; remove it")
+    for name in sorted(known - found):
+        raise InputError(
+            f"config.{name} is missing; begin the config with htt_jax.runs.options.get_config"
+            f"({system!r})"
+        )
 
 
 def _check_value(option: Option, value: Any) -> None:
@@ -71,14 +89,6 @@ def _check_clips(config: ConfigDict) -> None:
     if size is not None and (len(size) != 2 or not all(isinstance(x, int) and x > 0 for x in size)):
         raise InputError(
             f"config.data.image_size={tuple(size)} must be (width, height), both above 0"
-        )
-
-
-def _check_width(config: ConfigDict) -> None:
-    width, heads = config.model.width, config.model.heads
-    if width % heads or width % 2:  # half of the position table is sines, half cosines
-        raise InputError(
-            f"config.model.width={width} must be even and a multiple of config.model.heads={heads}"
         )
 
 

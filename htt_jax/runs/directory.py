@@ -14,16 +14,13 @@ from ml_collections import ConfigDict
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.runs.options import OPTIONS, get_config, without_derived
+from htt_jax.runs.options import get_config, options_of, without_derived
 from htt_jax.runs.schema import check
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 
 CHECKPOINTS = "checkpoints"
 _RUN_FILE = "run.json"
-# What may differ from one start of a run to the next. What a dataset says it is follows from its
-# name and the fingerprint of its records.
-_FREE = {"steps_per_epoch", "trained_by"} | {f"config.{x.name}" for x in OPTIONS if x.free}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +108,8 @@ def from_json(text: str, where: str) -> Run:
         fingerprint=facts.get("fingerprint"),
     )
     # Options that came later are as they were before there was a choice.
-    defaults = json.loads(get_config().to_json())
+    system = content["config"].get("system", "htt")
+    defaults = json.loads(get_config(system).to_json())
     config = trees.flatten(defaults, ".") | trees.flatten(content["config"], ".")
     config = without_derived(config, dataset.image_size[0])
     return Run(
@@ -183,13 +181,13 @@ def _check_same(workdir: epath.PathLike, there: Run, here: Run) -> None:
             f"or begin a new run with its weights: --config.init.checkpoint={workdir}"
         )
     before, now = (trees.flatten(json.loads(to_json(run)), ".") for run in (there, here))
+    free = {f"config.{option.name}" for option in options_of(here.config.system) if option.free}
+    free |= {"steps_per_epoch", "trained_by"}
     for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name) and not _is_free(name):
+        # What a dataset says it is follows from its name and the fingerprint of its records.
+        is_free = name in free or name.startswith("dataset.spec.")
+        if before.get(name) != now.get(name) and not is_free:
             raise InputError(
                 f"{workdir} holds another run: {name} is {before.get(name)!r} there and "
                 f"{now.get(name)!r} here; continue it as it was, or take a new --workdir"
             )
-
-
-def _is_free(name: str) -> bool:
-    return name in _FREE or name.startswith("dataset.spec.")

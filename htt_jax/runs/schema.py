@@ -6,7 +6,7 @@ from typing import Any
 
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import SPECS
-from htt_jax.runs.options import FORMER, OPTIONS
+from htt_jax.runs.options import former_options_of, options_of
 from htt_jax.support import trees
 
 
@@ -39,10 +39,12 @@ def _check_dataset(facts: Mapping[str, Any]) -> None:
 
 
 def _check_config(config: Mapping[str, Any]) -> None:
-    known = {option.name: option for option in (*OPTIONS, *FORMER)}
+    system = config.get("system", "htt")  # the only one before there was a choice
+    _expect(_is_text(system), "config.system", "text", system)
+    known = {x.name: x for x in (*options_of(system), *former_options_of(system))}
     for name, value in trees.flatten(config, ".").items():
         if name not in known:
-            raise ValueError(f"config.{name} is no option (htt_jax/runs/options.py has all)")
+            raise ValueError(f"config.{name} is no option of config.system={system}")
         is_right, expected = _KINDS[known[name].kind]
         if known[name].default is None:
             is_right, expected = _or_none(is_right), f"{expected} or null"

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict, config_flags
 from htt_jax.support.errors import InputError
 
 _BROKEN_PIPE = 141  # exit status of what SIGPIPE ends
-_OPTIONS = "htt_jax/runs/options.py"
+_OPTIONS = "htt_jax/runs/options.py and htt_jax/systems"
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -91,7 +91,7 @@ def explained_flags() -> Iterator[None]:
     except (AttributeError, KeyError) as error:  # how a ConfigDict refuses an unknown option
         reason = error.args[0].args[0] if isinstance(error.args[0], KeyError) else error.args[0]
         raise InputError(
-            f"unknown config option {': '.join(reason.splitlines())} ({_OPTIONS} has all)"
+            f"unknown config option {': '.join(reason.splitlines())} ({_OPTIONS} have all)"
         ) from error
     except OSError as error:
         reason = str(error.__cause__ or error).splitlines()[-1].strip()

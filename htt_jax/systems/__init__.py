@@ -1,7 +1,8 @@
 """What a config can train. Loop, checkpoints, metrics, reports and exports know a system by this.
 
-`config.system` names a module of this package; its `make` gives the system for a config and a
-dataset. Another system is one more module here, one config and one test.
+`config.system` names a module of this package. It has OPTIONS, the options that it adds to those of
+every system, `check` of a config, and `make`, which gives the system for a config and a dataset.
+Another system is one more module here, one config and one test.
 """
 
 import importlib
@@ -89,8 +90,17 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> System:
     Raises:
         InputError: there is no such system.
     """
+    return module(config.system).make(config, dataset)
+
+
+def module(name: str) -> Any:
+    """The module of a system: its OPTIONS, `check` of a config, and `make`.
+
+    Raises:
+        InputError: there is no such system.
+    """
     # Of those in this folder only: a run's description must not decide what else is imported.
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    if config.system not in names:
-        raise InputError(f"config.system={config.system!r} must be one of {', '.join(names)}")
-    return importlib.import_module(f"{__name__}.{config.system}").make(config, dataset)
+    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    if name not in names:
+        raise InputError(f"config.system={name!r} must be one of {', '.join(names)}")
+    return importlib.import_module(f"{__name__}.{name}")

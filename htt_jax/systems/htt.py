@@ -14,12 +14,71 @@ from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import dtypes
 from htt_jax.losses import LossWeights, htt_loss
-from htt_jax.models.htt import HTT, pose_scales
+from htt_jax.models.htt import ACTION_INPUTS, HTT, pose_scales
 from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.models.resnet import ResNet18
+from htt_jax.support.errors import InputError
+from htt_jax.support.options import Option
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Variables
 
 _Options = TypeVar("_Options")
+
+
+OPTIONS: tuple[Option, ...] = (
+    # Model
+    Option("model.width", 512, "d, of every token", least=1),
+    Option("model.heads", 8, "of every attention", least=1),
+    Option("model.mlp_width", 2048, "between the two layers of each feed-forward part", least=1),
+    Option("model.pose_layers", 2, "of the pose block", least=1),
+    Option("model.action_layers", 2, "of the action block", least=1),
+    Option("model.cascaded", True, "False: both blocks read the frame features (Tab. 5)"),
+    Option(
+        "model.action_inputs",
+        ACTION_INPUTS,
+        "any of the three (Eq. 5, Tab. 5)",
+        tuple[str, ...],
+        choices=ACTION_INPUTS,
+    ),
+    Option("model.backbone_width", 64, "channels of the ResNet's first stage", least=1),
+    # Initial weights
+    Option(
+        "init.backbone",
+        "pretrained/resnet18.safetensors",
+        "ImageNet weights: torchvision's or timm's resnet18 (.safetensors; .pth with torch "
+        'installed). "": random weights, with batch-norm statistics measured on the first batch.',
+        free=True,
+    ),
+    # Loss: lambda_2 lambda_1 etc. of Eq. 2 and 8, combined
+    Option("loss.joints_2d", 1.0, "per pixel"),
+    Option("loss.depth", 100.0, "per metre"),
+    Option("loss.object", 1.0, "factor of the objects' cross-entropy"),
+    Option("loss.action", 1.0, "factor of the action's cross-entropy"),
+    # Augmentation
+    Option("augment.enabled", True, "False: none"),
+    Option("augment.brightness", 0.5, "factor in 1 +- this"),
+    Option("augment.contrast", 0.5, "factor in 1 +- this"),
+    Option("augment.saturation", 0.5, "factor in 1 +- this"),
+    Option("augment.hue", 0.15, "of the colour circle"),
+    Option("augment.translation", 48, "pixels, each axis"),
+    Option("augment.blur", 0.5, "largest deviation, pixels"),
+    Option("model.pixel_scale", 100.0, "pixels per raw unit of x and y", former=True),
+    Option(
+        "model.depth_scale", 1e-4, "metres per raw unit of z and pixel of focal length", former=True
+    ),
+)
+
+
+def check(config: ConfigDict) -> None:
+    """Checks what no single option can tell.
+
+    Raises:
+        InputError: the tokens cannot be split among the heads.
+    """
+    width, heads = config.model.width, config.model.heads
+    if width % heads or width % 2:  # half of the position table is sines, half cosines
+        raise InputError(
+            f"config.model.width={width} must be even and a multiple of config.model.heads={heads}"
+        )
 
 
 def make(config: ConfigDict, dataset: DatasetFacts) -> "HTTSystem":

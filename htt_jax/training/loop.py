@@ -37,7 +37,7 @@ from htt_jax.runs.directory import (
     read,
     start,
 )
-from htt_jax.runs.options import FORMER
+from htt_jax.runs.options import former_options_of
 from htt_jax.runs.state import TrainState, abstract_state, random_state
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
@@ -147,7 +147,7 @@ def _settle(config: ConfigDict, workdir: epath.PathLike) -> None:
         config.model.dtype = there.model.dtype if there else dtypes.fast_dtype()
     kept = trees.flatten(there.to_dict(), ".") if there else {}
     with config.unlocked():
-        for option in FORMER:
+        for option in former_options_of(config.system):
             if option.name in kept:
                 config.update_from_flattened_dict({option.name: kept[option.name]})
 
@@ -237,7 +237,7 @@ def _pretrained(config: ConfigDict, system: System, abstract: TrainState) -> dic
         mesh = jax.tree.leaves(abstract)[0].sharding.mesh
         path = config.init.checkpoint
         return warm_start.pretrained_model(path, system, abstract.variables, mesh)
-    if config.init.backbone:
+    if config.init.get("backbone"):  # an option of systems that have one
         backbone = initialise.pretrained_backbone(config.init.backbone, system)
         return {name: {"backbone": tree} for name, tree in backbone.items()}
     return None

@@ -11,10 +11,19 @@ import numpy as np
 from htt_jax import camera
 from htt_jax.data.decode import FrameReader, decode_frames
 from htt_jax.models.outputs import Output
+from htt_jax.support.errors import InputError
+from htt_jax.support.options import Option
+
+OPTIONS = (Option("model.grid", 4, "rows and columns that a picture is shrunk to", least=1),)
+
+
+def check(config):
+    if config.model.window != 1:
+        raise InputError("config.model.window must be 1: it sees frames one by one")
 
 
 def make(config, dataset):
-    return Toy(Network(dataset.spec.num_joints, len(dataset.action_names)))
+    return Toy(Network(dataset.spec.num_joints, len(dataset.action_names), config.model.grid))
 
 
 def read_grey(source, video, frames, out):
@@ -27,13 +36,15 @@ def read_grey(source, video, frames, out):
 class Network(nn.Module):
     joints: int
     actions: int
+    grid: int
     window: int = 1
 
     @nn.compact
     def __call__(self, image, valid, intrinsics):
         """From (clips, frames, height, width, 1); knows poses, actions, and how sure it is."""
-        thumbnails = jax.image.resize(image, (*image.shape[:2], 4, 4, 1), "linear")
-        x = nn.relu(nn.Dense(16)(thumbnails.reshape(*image.shape[:2], 16)))
+        places = image.shape[:2]
+        thumbnails = jax.image.resize(image, (*places, self.grid, self.grid, 1), "linear")
+        x = nn.relu(nn.Dense(16)(thumbnails.reshape(*places, self.grid**2)))
         offset = nn.Dense(3 * self.joints)(x).reshape(*x.shape[:2], self.joints, 3)
         real = valid[..., None]
         mean = (x * real).sum(axis=1) / jnp.maximum(real.sum(axis=1), 1)

@@ -13,7 +13,7 @@ from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation.one_run import RESULTS_FILE
-from htt_jax.runs.options import OPTIONS, without_derived
+from htt_jax.runs.options import options_of, without_derived
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 
@@ -23,7 +23,6 @@ VARIANT = "variant"
 TRAINING_DATA, EVALUATED_DATA = "training data", "evaluated data"
 """Options beside those of the config: the start of each split's fingerprint."""
 
-_NOT_COMPARED = {option.name for option in OPTIONS if not option.compared}
 _FINGERPRINT_CHARACTERS = 8
 
 
@@ -186,10 +185,13 @@ def _options(config: Mapping[str, Any]) -> dict[str, Any]:
     """The options in which runs are compared, by their names."""
     width, _ = config["data"]["image_size"] or datasets.STORED_SIZE
     # What an earlier version did not know is as it was before there was a choice.
-    known = {option.name: option.default for option in OPTIONS} | trees.flatten(config, ".")
+    table = options_of(config.get("system", "htt"))
+    known = {option.name: option.default for option in table} | trees.flatten(config, ".")
     flat = without_derived(known, width)
-    options = {name: x for name, x in flat.items() if name not in _NOT_COMPARED}
-    cascaded, inputs = options.pop("model.cascaded"), options.pop("model.action_inputs")
+    elsewhere = {option.name for option in table if not option.compared}
+    options = {name: x for name, x in flat.items() if name not in elsewhere}
+    cascaded = options.pop("model.cascaded", True)
+    inputs = options.pop("model.action_inputs", published.WITHOUT)
     missing = [words for name, words in published.WITHOUT.items() if name not in inputs]
     variant = " and ".join(missing) or FULL if cascaded else published.PARALLEL
     return options | {VARIANT: variant}

@@ -11,7 +11,7 @@ from htt_jax.losses import LossWeights
 from htt_jax.models.htt import pose_scales
 from htt_jax.runs.config import check_options
 from htt_jax.runs.directory import Run, from_json, start, to_json
-from htt_jax.runs.options import FORMER, OPTIONS, get_config
+from htt_jax.runs.options import former_options_of, get_config, options_of
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.training import loop
@@ -21,9 +21,10 @@ FACTS = DatasetFacts(FPHA, ("open", "close"), ("milk",), (120, 68), "1234")
 
 
 def test_every_option_has_a_name_of_its_own_a_help_and_a_default_that_may_be():
-    names = [option.name for option in OPTIONS]
-    assert len({*names, *(option.name for option in FORMER)}) == len(OPTIONS) + len(FORMER)
-    assert all(option.help for option in OPTIONS)
+    options, former = options_of("htt"), former_options_of("htt")
+    names = [option.name for option in options]
+    assert len({*names, *(option.name for option in former)}) == len(options) + len(former)
+    assert all(option.help for option in (*options, *former))
     config = get_config()
     assert set(trees.flatten(config.to_dict(), ".")) == set(names)
     check_options(config)
