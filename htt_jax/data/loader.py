@@ -52,7 +52,10 @@ Batch: TypeAlias = dict[str, np.ndarray]
 
 MAX_THREADS = 16
 MIN_SHARED_BYTES = 1 << 20  # what is smaller costs more as shared memory than as a message
-SAMPLED_STEPS = 256  # whose lengths decide the sizes of batches
+# Whose lengths decide the sizes of batches. Of few clips many epochs tell nothing new, and Grain
+# needs milliseconds for a place in the shuffled order of a handful.
+SAMPLED_STEPS = 256
+SAMPLED_EPOCHS = 16
 
 
 def train_batches(
@@ -205,7 +208,8 @@ def _plan_slots(
 ) -> _SlotPlan:
     counts = np.maximum(table[:, 2], 1)  # a padding clip brings one frame
     plan = _SlotPlan(order, counts, batch_size, process_count)
-    steps = min(SAMPLED_STEPS, len(order) // batch_size)
+    clips = min(len(order), SAMPLED_EPOCHS * len(table))
+    steps = max(1, min(SAMPLED_STEPS, clips // batch_size))
     totals = np.array([plan.total(step) for step in range(steps)])
     largest = int(counts.max()) * batch_size // process_count
     return dataclasses.replace(plan, sizes=packing.slot_sizes(totals, largest, multiple))
