@@ -5,6 +5,10 @@ import os
 # Tests are many small programs on few cores: one device and no compilation cache left behind.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")
+# XLA spends most of a test on optimising code that then runs for an instant.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+)
 
 import pytest
 from absl import flags, logging
