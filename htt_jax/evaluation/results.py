@@ -1,5 +1,6 @@
 """All metrics of one split, for training and for the evaluation command."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ EvaluationStep: TypeAlias = Callable[[Any, Mapping[str, jax.Array]], dict[str, j
 _LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
 
 
+@functools.lru_cache(maxsize=8)  # traced and compiled once for all evaluations of a process
 def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -> EvaluationStep:
     """A jitted function of (variables, uint8 batch): estimates and labels, whole on every host.
 

@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
     """A dataset of two hands in `data`, a run of its own evaluation's results in `run`."""
     root = tmp_path_factory.mktemp("evaluate")
     data = prepared.write_dataset(
-        root / "data", H2O, {"train": [3, 2, 2], "test": TEST_FRAMES}, size=(32, 18)
+        root / "data", H2O, {"train": [2, 2, 2], "test": TEST_FRAMES}, size=(32, 18)
     )
     root.joinpath("trained.json").write_text(json.dumps(runs.train_run(root / "run", data)))
     return root

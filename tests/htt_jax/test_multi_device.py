@@ -11,6 +11,7 @@ from htt_jax.training import logs
 from tests import prepared, train_runs
 
 STEPS = 3  # of the runs that come to their end: one epoch
+OPTIONS = ("--config.seed=1", "--config.data.spacing=1")
 LOSS_TOLERANCE = 1e-6
 
 
@@ -21,16 +22,16 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def dataset(root):
-    return prepared.write_dataset(root / "data", FPHA, {"train": [9, 1, 20], "test": [5, 18]})
+    return prepared.write_dataset(root / "data", FPHA, {"train": [24, 24], "test": [5, 18]})
 
 
 @pytest.fixture(scope="module")
-def run(root, dataset):
-    """Trains for an epoch on so many devices; returns what each step computed."""
+def run(root, dataset, compiled):
+    """Trains on so many devices; returns what each step computed."""
 
     def finished_run(name, devices, *arguments):
-        command = train_runs.command(dataset, root / name, *arguments)
-        process = train_runs.start(command, devices)
+        command = train_runs.command(dataset, root / name, *OPTIONS, *arguments)
+        process = train_runs.start(command, devices, compiled)
         said = train_runs.finish(process)
         assert process.returncode == 0, said
         return train_runs.steps(root / name)
@@ -52,24 +53,30 @@ def assert_same_losses(found, expected):
         assert 0.5 < found[step]["real_frame_share"] <= 1
 
 
-@pytest.mark.parametrize(("fsdp", "cache"), [(1, "host"), (4, "device")])
-def test_eight_devices_give_the_losses_of_one(run, one_device, fsdp, cache):
-    options = (f"--config.mesh.fsdp={fsdp}", f"--config.data.cache={cache}")
-    found = run(f"fsdp{fsdp}", 8, *options)
+def test_eight_devices_of_which_four_share_the_weights_give_the_losses_of_one(run, one_device):
+    found = run("eight", 8, "--config.mesh.fsdp=4", "--config.data.cache=device")
     assert len(found) == STEPS
     assert_same_losses(found, one_device)
 
 
-def test_two_processes_give_the_losses_of_one_and_stop_together(root, dataset, one_device):
+def test_two_processes_give_the_losses_of_one_and_stop_together(
+    root, dataset, compiled, one_device
+):
     workdir = root / "two"
-    options = ("--config.epochs=1000", "--config.data.cache=device")
+    options = (*OPTIONS, "--config.epochs=1000", "--config.data.cache=device")
     command = train_runs.command(dataset, workdir, *options)
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
     processes = [
         train_runs.start(
-            [*command, f"--coordinator_address={address}", "--num_processes=2", f"--process_id={i}"]
+            [
+                *command,
+                f"--coordinator_address={address}",
+                "--num_processes=2",
+                f"--process_id={i}",
+            ],
+            compiled=compiled,
         )
         for i in range(2)
     ]

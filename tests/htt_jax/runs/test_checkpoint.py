@@ -121,32 +121,40 @@ jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
 from htt_jax.runs.checkpoint import Checkpoints
 from tests.htt_jax.runs.test_checkpoint import ABSTRACT
 options = {"keep": 2, "best_metric": "mepe"}
-with Checkpoints(sys.argv[3], read_only=True, **options) as checkpoints:
-    state = checkpoints.restore_newest(ABSTRACT)
-with Checkpoints(sys.argv[4], **options) as checkpoints:
+common, *folders = sys.argv[3:]
+for folder in folders:
+    with Checkpoints(folder, read_only=True, **options) as checkpoints:
+        state = checkpoints.restore_newest(ABSTRACT)
+    print("restored", int(state.step), file=sys.stderr)
+with Checkpoints(common, **options) as checkpoints:
     checkpoints.save(9, state)
-print("restored", int(state.step), file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize("damage", ["missing", "_METADATA", "d/*"])
-def test_processes_agree_on_the_newest_checkpoint_that_all_of_them_can_read(tmp_path, damage):
-    with Checkpoints(tmp_path / "0", keep=2, best_metric="mepe") as checkpoints:
+def test_processes_agree_on_the_newest_checkpoint_that_all_of_them_can_read(tmp_path):
+    damages = ["_METADATA", "d/*", "missing"]
+    with Checkpoints(tmp_path / "whole", keep=2, best_metric="mepe") as checkpoints:
         save(checkpoints, {3: None, 7: None})
-    shutil.copytree(tmp_path / "0", tmp_path / "1")
-    if damage == "missing":
-        shutil.rmtree(tmp_path / "1/7")
-    else:
-        cut(tmp_path / "1/7", damage)
+    for number, damage in enumerate(damages):
+        shutil.copytree(tmp_path / "whole", tmp_path / f"0/{number}")
+        shutil.copytree(tmp_path / "whole", tmp_path / f"1/{number}")
+        if damage == "missing":
+            shutil.rmtree(tmp_path / f"1/{number}/7")
+        else:
+            cut(tmp_path / f"1/{number}/7", damage)
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
     child = [sys.executable, "-c", ONE_OF_TWO, address]
-    folders = [[str(tmp_path / name) for name in (str(i), "common")] for i in range(2)]
-    processes = [train_runs.start([*child, str(i), *folders[i]]) for i in range(2)]
+    folders = [["common", *(f"{i}/{number}" for number in range(len(damages)))] for i in range(2)]
+    processes = [
+        train_runs.start([*child, str(i), *(str(tmp_path / name) for name in folders[i])])
+        for i in range(2)
+    ]
     said = [train_runs.finish(process, 100) for process in processes]
-    assert ["restored 3" in text for text in said] == [True, True], said
-    assert "checkpoint 7 cannot be read and is passed over: another process" in said[0]
+    assert [text.count("restored 3") for text in said] == [len(damages)] * 2, said
+    passed_over = "checkpoint 7 cannot be read and is passed over: another process"
+    assert said[0].count(passed_over) == len(damages)
     with Checkpoints(tmp_path / "common", keep=2, best_metric="mepe") as checkpoints:
         assert checkpoints.restore_newest(ABSTRACT).step == 3
 

@@ -18,7 +18,7 @@ def _quick_compilation():
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    splits = {"train": [5, 7], "test": [5]}
+    splits = {"train": [2, 2], "test": [5]}  # clips of one frame: one program serves them all
     return prepared.write_dataset(tmp_path_factory.mktemp("habits") / "data", FPHA, splits)
 
 
@@ -26,7 +26,7 @@ def dataset(tmp_path_factory):
 def test_a_run_sends_nothing_to_the_devices_unasked_and_traces_the_steps_asked_for(
     dataset, tmp_path, cache
 ):
-    options = {"batch_size": 2, "data__cache": cache, "profile__first_step": 2}
+    options = {"batch_size": 2, "epochs": 3, "data__cache": cache, "profile__first_step": 2}
     config = train_runs.tiny_config(dataset, **options, profile__steps=2)
     # On processors, transfers to the host are none; elsewhere the guard sees those too.
     with jax.transfer_guard("disallow"):
