@@ -90,6 +90,7 @@ def root(tmp_path_factory):
     raw = RawDataset(SPEC, root / "raw", SPEC.action_names, SPEC.object_names, splits, [])
     shards.prepare(raw, root / "data", FrameEncoder(SIZE, resize_bilinear), workers=1)
     config = runs.tiny_config(root / "data", (64, 36))
+    config.batch_size = 16  # all clips at once: one program
     runs.train.train(config, str(root / "run"))
     evaluate.main(["--workdir", str(root / "run")])
     return root

@@ -35,7 +35,11 @@ FULL_CLIPS = {"data.spacing": 1}
 """Of videos of 24 frames: nearly all of their clips are full, so that one program serves them."""
 
 # XLA spends nearly all of a tiny run on optimising code; without, a run takes a third of the time.
-QUICK_COMPILATION = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+QUICK_COMPILATION = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
 
 
 def tiny_config(directory, **options) -> ConfigDict:

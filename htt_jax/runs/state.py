@@ -1,6 +1,7 @@
 """All that training changes: what a checkpoint holds, and how it is born on the devices."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import AbstractMesh, Mesh
+from jaxtyping import PRNGKeyArray
 
 from htt_jax.devices import sharding
 from htt_jax.systems import System
@@ -52,7 +54,8 @@ def abstract_state(
     system: System, optimizer: optax.GradientTransformation, mesh: Mesh | AbstractMesh
 ) -> TrainState:
     """Shape, type and place on the devices of each array of the state; nothing is computed."""
-    shapes = jax.eval_shape(lambda: _random_state(system, optimizer, seed=0))
+    variables = _abstract_variables(system)
+    shapes = jax.eval_shape(functools.partial(create_state, optimizer=optimizer), variables)
     return jax.tree.map(
         lambda x, placed: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed),
         shapes,
@@ -60,15 +63,23 @@ def abstract_state(
     )
 
 
+@functools.lru_cache(maxsize=8)  # the whole model is traced for it
+def _abstract_variables(system: System) -> dict[str, Any]:
+    return jax.eval_shape(lambda: system.random_variables(_key(0)))
+
+
 def random_state(
     system: System, optimizer: optax.GradientTransformation, seed: int, abstract: TrainState
 ) -> TrainState:
     """A state of random parameters, a pure function of `seed`, made where `abstract` places it."""
     shardings = jax.tree.map(lambda x: x.sharding, abstract)
-    return jax.jit(lambda: _random_state(system, optimizer, seed), out_shardings=shardings)()
+
+    def make() -> TrainState:
+        return create_state(system.random_variables(_key(seed)), optimizer)
+
+    return jax.jit(make, out_shardings=shardings)()
 
 
-def _random_state(system: System, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
+def _key(seed: int) -> PRNGKeyArray:
     # The default generator would take XLA four times longer to compile for so many arrays.
-    key = jax.random.key(seed, impl="rbg")
-    return create_state(system.random_variables(key), optimizer)
+    return jax.random.key(seed, impl="rbg")

@@ -46,6 +46,8 @@ class System(Protocol):
         outputs: what the network returns.
     """
 
+    def __hash__(self) -> int: ...  # noqa: D105
+
     @property
     def model(self) -> Applicable: ...  # noqa: D102
 

@@ -17,7 +17,6 @@ from htt_jax.runs.state import TrainState, abstract_state
 from htt_jax.support.errors import InputError
 from tests import prepared, train_runs
 
-
 OPTIONS = [f"--config.{name}={value}" for name, value in train_runs.FULL_CLIPS.items()]
 
 

@@ -1,4 +1,6 @@
+import contextlib
 import logging
+import os
 import sys
 
 import jax
@@ -63,10 +65,37 @@ def tensors(module):
 
 
 @pytest.fixture(scope="module")
-def path(tensors, tmp_path_factory):
+def written(tensors, tmp_path_factory):
+    """A file, and all that was said while it was written, by whatever part of torch."""
     path = tmp_path_factory.mktemp("export") / "model.onnx"
-    onnx.write(path, tensors, HTT(**SIZES), (WIDTH, HEIGHT), {"license": "MIT", "epoch": "45"})
-    return path
+    said = tmp_path_factory.mktemp("said") / "said.txt"
+    with said.open("w") as file, everything_said_to(file):
+        onnx.write(path, tensors, HTT(**SIZES), (WIDTH, HEIGHT), {"license": "MIT", "epoch": "45"})
+    return path, said.read_text()
+
+
+@contextlib.contextmanager
+def everything_said_to(file):
+    """The process's own output and errors, not only Python's, and the warnings logged."""
+    handler = logging.StreamHandler(file)
+    handler.setLevel(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    saved = {number: os.dup(number) for number in (1, 2)}
+    for number in saved:
+        os.dup2(file.fileno(), number)
+    try:
+        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+            yield
+    finally:
+        for number, before in saved.items():
+            os.dup2(before, number)
+            os.close(before)
+        logging.getLogger().removeHandler(handler)
+
+
+@pytest.fixture(scope="module")
+def path(written):
+    return written[0]
 
 
 def assert_near(found, expected):
@@ -123,11 +152,10 @@ def test_nothing_of_the_machine_that_wrote_it_is_in_the_file(path):
         assert trace not in data
 
 
-def test_writing_says_nothing_and_leaves_one_file(tensors, tmp_path, capfd, caplog):
-    onnx.write(tmp_path / "model.onnx", tensors, HTT(**SIZES), (WIDTH, HEIGHT), {})
-    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
-    assert capfd.readouterr() == ("", "")
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+def test_writing_says_nothing_and_leaves_one_file(written):
+    path, said = written
+    assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
+    assert said == ""
 
 
 @pytest.mark.parametrize("missing", ["torch", "onnxscript"])

@@ -111,7 +111,7 @@ from htt_jax.devices import sharding
 from htt_jax.interop import imported
 from htt_jax.models.htt import HTT
 from htt_jax import optimizer
-from htt_jax.runs.state import abstract_state, random_state
+from htt_jax.runs.state import abstract_state
 from htt_jax.training import initialise, warm_start
 from tests import torch_files
 
@@ -119,7 +119,8 @@ path = sys.argv[1]
 mesh = sharding.make_mesh(4)
 system = HTTSystem(HTT(**torch_files.SIZES | {"mlp_width": 512}))
 abstract = abstract_state(system, optimizer.adam(lambda step: 1e-3), mesh)
-state = random_state(system, optimizer.adam(lambda step: 1e-3), 0, abstract)
+state = jax.tree.map(
+    lambda x: jax.device_put(np.zeros(x.shape, x.dtype), x.sharding), abstract)
 found = warm_start.pretrained_model(path, system, abstract.variables, mesh)
 state = initialise.with_variables(state, found)
 expected = imported.read(path).variables
