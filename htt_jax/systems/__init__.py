@@ -46,7 +46,7 @@ class System(Protocol):
         outputs: what the network returns.
     """
 
-    def __hash__(self) -> int: ...  # noqa: D105
+    def __hash__(self) -> int: ...
 
     @property
     def model(self) -> Applicable: ...  # noqa: D102
