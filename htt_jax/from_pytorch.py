@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m htt_jax.from_pytorch published.pth --out runs/published \\\n"
         "    --data data/fpha",
     )
-    parser.add_argument("file", metavar="FILE", help=".pth (needs torch) or .safetensors")
+    parser.add_argument("file", metavar="FILE", help=".pth or .safetensors")
     parser.add_argument(
         "--out", required=True, type=pathlib.Path, help="folder of the run, new or empty"
     )

@@ -1,56 +1,56 @@
-"""PyTorch's own files, in and out; torch is imported when one is read or written.
+"""PyTorch's own files, in and out; torch is imported when one is written.
 
-No code in a file is ever executed: torch's weights-only unpickler builds plain containers and
-tensors, and refuses everything else. Checkpoints often hold an optimizer or a learning-rate
-schedule as an object; those are let through as empty boxes and come back as None.
+No code in a file is ever executed. torch's own careful loading refuses a whole checkpoint for one
+object beside the weights; here such objects are read past, as no object is ever made: see `inert`.
 """
 
 import collections
-import re
-import warnings
-from collections.abc import Callable, Mapping
+import functools
+import io
+import pickle
+import zipfile
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from htt_jax.interop import pth_tensors
+from htt_jax.interop.inert import HarmfulError
+from htt_jax.interop.pth_tensors import StorageId
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
 _RESAVE = "save its tensors alone with torch.save(model.state_dict(), FILE) and give that file"
+_ZIP = b"PK"
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the legacy format
 
 
 def read(path: str) -> Any:
-    """What a file in PyTorch's zip or legacy format holds, with NumPy arrays for tensors.
+    """What a file in PyTorch's zip or legacy format holds.
 
-    Floating-point tensors of any width become float32; objects of torch.optim become None.
+    Returns:
+        Plain values; NumPy arrays for tensors, floating-point ones of any width as float32;
+        `inert.Unread` for any other object.
 
     Raises:
-        InputError: torch is missing or too old; the file is damaged or of another kind; it asks
-            for an object that is neither a tensor nor torch.optim's (a harmful file does): nothing
-            of it was executed.
+        InputError: the file is damaged or of another kind; it asks for a function that runs
+            programs or code (a harmful file does): nothing of it was executed.
     """
-    torch = _torch(path)
     try:
-        with (
-            open(path, "rb") as file,  # given a name, torch would go by the suffix
-            torch.serialization.safe_globals(_stand_ins(torch)),
-            warnings.catch_warnings(),
-        ):
-            # Other protocols than torch's are read just as well, or else refused.
-            warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            # Sparse tensors are refused once they are read.
-            warnings.filterwarnings("ignore", message="Validating sparse tensor invariants")
-            return _to_numpy(torch, torch.load(file, map_location="cpu", weights_only=True))
-    except Exception as error:  # Damage shows as errors of pickle, zip, struct and more.
-        if name := re.search(r"GLOBAL (\S+)", str(error)):
-            raise InputError(
-                f"{path} was refused and nothing of it was executed: it asks for the Python object "
-                f"{name[1]!r}, which is neither a tensor nor torch.optim's; if you trust the file, "
-                f"{_RESAVE}"
-            ) from error
+        with open(path, "rb") as file:
+            is_zip = file.read(len(_ZIP)) == _ZIP
+            file.seek(0)
+            return _read_zip(file) if is_zip else _read_legacy(file)
+    except HarmfulError as error:
         raise InputError(
-            f"{path} is not a whole .pth file of tensors ({_reason(error)}), nothing of it was "
+            f"{path} was refused and nothing of it was executed: it asks for the Python object "
+            f"{str(error)!r}, which has no place beside weights; if you trust the file, {_RESAVE}"
+        ) from error
+    except Exception as error:  # Damage shows as errors of pickle, zip, struct and more.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"{path} is not a whole .pth file of tensors ({reason}), nothing of it was "
             f"executed; fetch it again, or {_RESAVE}"
         ) from error
 
@@ -59,73 +59,64 @@ def write(path: str, content: Mapping[str, Any]) -> None:
     """Writes `content` in the zip format, tensors for its arrays; weights-only loads take it.
 
     Raises:
-        InputError: torch is missing or too old.
+        InputError: torch is missing.
     """
-    torch = _torch(path)
-    with atomic_write(path) as file:
-        torch.save(_to_torch(torch, content), file)
-
-
-def _torch(path: str) -> ModuleType:
     try:
         import torch
     except ImportError as error:
         raise InputError(
-            f"{path}: a .pth file needs torch; pip install -e '.[torch]', or use a .safetensors "
-            "file"
+            f"{path}: writing a .pth file needs torch; pip install -e '.[torch]', or write a "
+            ".safetensors file"
         ) from error
-    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6):
-        # Weights-only loading could be tricked into executing code before (CVE-2025-32434).
-        raise InputError(
-            f"{path}: a .pth file needs torch 2.6 or newer, found {torch.__version__}; "
-            "pip install -e '.[torch]', or use a .safetensors file"
-        )
-    return torch
+    with atomic_write(path) as file:
+        torch.save(_to_torch(torch, content), file)
 
 
-class _EmptyBox:
-    """Stands in for an object of torch.optim; forgets its state."""
+def _read_zip(file: io.BufferedIOBase) -> Any:
+    """One pickle, and a file for each storage beside it."""
+    with zipfile.ZipFile(file) as archive:
+        names = set(archive.namelist())
+        root = next((x.removesuffix("data.pkl") for x in names if x.endswith("/data.pkl")), None)
+        if root is None:
+            raise pickle.UnpicklingError("a zip archive of something else")
+        if f"{root}constants.pkl" in names:
+            raise pickle.UnpicklingError("a TorchScript program")
+        order = f"{root}byteorder"
+        if order in names and archive.read(order) != b"little":
+            raise pickle.UnpicklingError("its numbers are in big-endian order")
 
-    def __setstate__(self, state: object) -> None:
-        """Leaves the box empty."""
+        @functools.lru_cache(maxsize=1)  # for tensors that are parts of one storage
+        def numbers(storage: StorageId) -> bytes:
+            name = f"{root}data/{storage.key}"
+            expected = storage.numel * storage.dtype.itemsize
+            if archive.getinfo(name).file_size < expected:
+                raise pickle.UnpicklingError(f"{name} is shorter than its {expected} bytes")
+            return archive.read(name)
 
-
-def _plain_dict(*default_factory: object) -> dict[Any, Any]:
-    """Stands in for `collections.defaultdict`, in which optimizers keep their state."""
-    return {}
-
-
-def _stand_ins(torch: ModuleType) -> list[tuple[Callable[..., Any], str]]:
-    """What the unpickler builds instead of the objects named."""
-    classes = [
-        x
-        for module in (torch.optim, torch.optim.lr_scheduler)
-        for x in vars(module).values()
-        if isinstance(x, type) and x.__module__.startswith("torch.optim.")
-    ]
-    return [
-        *((_EmptyBox, f"{x.__module__}.{x.__qualname__}") for x in classes),
-        (_plain_dict, "collections.defaultdict"),
-        (dict, "builtins.dict"),  # the factory of those
-    ]
+        return pth_tensors.load(io.BytesIO(archive.read(f"{root}data.pkl")), numbers)
 
 
-def _reason(error: Exception) -> str:
-    """The sentence that says it, out of torch's long messages."""
-    said = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
-    lines = [said[1]] if said else str(error).strip().splitlines()
-    return lines[0].partition(". ")[0].strip() if lines else type(error).__name__
+def _read_legacy(file: io.BufferedIOBase) -> Any:
+    """Five pickles, the fourth with the content; then the storages in the fifth's order."""
+    sizes: dict[str, int] = {}
 
+    def nothing_yet(storage: StorageId) -> None:
+        sizes.setdefault(storage.key, storage.dtype.itemsize)
 
-def _to_numpy(torch: ModuleType, value: Any) -> Any:
-    if torch.is_tensor(value):
-        value = value.detach()
-        return (value.float() if value.is_floating_point() else value).numpy()
-    if isinstance(value, Mapping):
-        return {name: _to_numpy(torch, x) for name, x in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_to_numpy(torch, x) for x in value)
-    return None if isinstance(value, _EmptyBox) else value
+    for expected in (_MAGIC, _PROTOCOL):
+        if pth_tensors.load(file, nothing_yet) != expected:
+            raise pickle.UnpicklingError("a pickle that torch did not write")
+    pth_tensors.load(file, nothing_yet)  # of the machine
+    start = file.tell()
+    pth_tensors.load(file, nothing_yet)
+    storages = {}
+    for key in pth_tensors.load(file, nothing_yet):
+        length = int.from_bytes(file.read(8), "little") * sizes[key]
+        storages[key] = file.read(length)
+        if len(storages[key]) < length:
+            raise pickle.UnpicklingError("it ends in the middle of its numbers")
+    file.seek(start)
+    return pth_tensors.load(file, lambda storage: storages[storage.key])
 
 
 def _to_torch(torch: ModuleType, value: Any) -> Any:

@@ -21,6 +21,7 @@ _SIZES = {
     "mlp_width": "transformer_pose.encoder.layers.0.linear1.weight",
     "backbone_width": f"{names.BACKBONE}conv1.weight",
 }
+_FLATTENED = re.compile(r"(.*\.)?_?flat_param(_\d+)?")  # of FSDP and FairScale
 _COORDINATES = "image_to_hand_pose.mlp.4.weight"
 
 
@@ -118,6 +119,9 @@ def _another_model(found: Shapes, what: str, where: str) -> str:
         hint = "; a ResNet-18 goes to training with --config.init.backbone=FILE"
     elif any(name.startswith("transformer_action.") for name in found):
         kind, hint = "a whole HTT", "; a whole HTT goes to training with --config.init.checkpoint"
+    elif any(_FLATTENED.fullmatch(name) for name in found):
+        kind = "tensors that FSDP or FairScale has flattened"
+        hint = "; save a full state dict, whose tensors have the model's names"
     else:
         kind = f"another model ({_listed(sorted(found), most=3)})"
         hint = "; name a checkpoint of that model"

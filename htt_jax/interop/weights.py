@@ -1,25 +1,27 @@
-"""Files of named tensors, in and out: `.safetensors`, and `.pth` if torch is installed.
+"""Files of named tensors, in and out: `.safetensors` and `.pth`; torch is needed to write `.pth`.
 
 No code in a file is ever executed.
 """
 
+import json
 import pathlib
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import ml_dtypes  # also what gives NumPy the bfloat16 of .safetensors files
+import jax
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from htt_jax.interop import pth
+from htt_jax.interop import contents, pth, wrappers
+from htt_jax.interop.pth_tensors import widened  # and NumPy has the bfloat16 of .safetensors files
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
 _DESCRIPTION = "htt_jax"  # the field of our own exports that other programs pass over
-_DATA_PARALLEL = "module."
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _MAX_HEADER = 100_000_000  # bytes, of a .safetensors file
 
@@ -30,7 +32,7 @@ class WeightFile:
 
     Attributes:
         path: of the file.
-        tensors: by the module's names ('module.' of DataParallel taken off); floats as float32.
+        tensors: by the model's own names, wrappers' taken off; floats as float32.
         epoch: as the file says.
         optimizer: torch's `optimizer.state_dict()` with NumPy arrays for tensors,
             {"state": {i: {...}}, "param_groups": [...]}; None if the file has none in this form.
@@ -47,25 +49,32 @@ class WeightFile:
 def read(path: str) -> WeightFile:
     """Reads a `.safetensors` or `.pth` file; tells them apart by content.
 
-    A `.pth` file, in PyTorch's zip or legacy format, holds a state dict, or one under "state_dict"
-    beside the training's epoch and optimizer.
+    A `.pth` file, in PyTorch's zip or legacy format, holds a state dict, alone or in a field beside
+    the training's epoch, optimizer and other objects. Where running averages of the weights are
+    beside these, the plain ones are taken, and a line on stderr says so.
 
     Raises:
         InputError: the file is missing, damaged, of another kind, asks for code to be executed, or
-            holds no named tensors; or it is a `.pth` file and torch is missing.
+            holds no named tensors, or several models.
     """
     if _kind(path) == ".safetensors":
         tensors, description = _read_safetensors(path)
-        return WeightFile(path, _named(path, tensors), None, None, description)
+        return WeightFile(path, _unwrapped(path, tensors), None, None, description)
     content = pth.read(path)
+    found = contents.find(path, content)
+    if found.others:
+        others = ", ".join(found.others)
+        _say(
+            f"{path}: the weights in {found.key} are taken, not those in {others}; to take others, "
+            f"save them alone: torch.save(torch.load({path!r}){found.others[0]}, FILE)"
+        )
     fields = content if isinstance(content, dict) else {}
-    epoch, optimizer = fields.get("epoch"), fields.get("optimizer")
-    description = fields.get(_DESCRIPTION)
+    epoch, description = fields.get("epoch"), fields.get(_DESCRIPTION)
     return WeightFile(
         path,
-        _named(path, fields.get("state_dict", content)),
+        _unwrapped(path, found.tensors),
         epoch if isinstance(epoch, int) else None,
-        optimizer if _is_optimizer_state(optimizer) else None,
+        found.optimizer,
         description if isinstance(description, str) else None,
     )
 
@@ -116,11 +125,24 @@ def _kind(path: str) -> str:
         return ".safetensors"
     if head.startswith((_ZIP, _PICKLE)):
         return ".pth"
+    if head.startswith(b"{") and _is_index(path):
+        raise InputError(
+            f"{path} is the index of a model in several files; load them together and save "
+            "model.state_dict() in one"
+        )
     found = "it is empty" if not head else f"it begins with {head!r}"
     raise InputError(
         f"{path} is neither a .pth nor a .safetensors file, or cut short: {found}; "
         "give the weights of a model"
     )
+
+
+def _is_index(path: str) -> bool:
+    """Whether it is the JSON that names the file of each tensor."""
+    try:
+        return "weight_map" in json.loads(pathlib.Path(path).read_bytes())
+    except ValueError:
+        return False
 
 
 def _read_safetensors(path: str) -> tuple[dict[str, np.ndarray], str | None]:
@@ -141,33 +163,21 @@ def _read_tensor(path: str, file: Any, name: str) -> np.ndarray:
         raise InputError(
             f"{path} holds numbers unknown to NumPy in {name}: {error}; save them as float32"
         ) from error
-    floating = x.dtype == ml_dtypes.bfloat16 or np.issubdtype(x.dtype, np.floating)
-    return x.astype(np.float32) if floating else x
+    return widened(x)
 
 
-def _named(path: str, tensors: Any) -> dict[str, np.ndarray]:
-    """`tensors` without DataParallel's prefix, if that is what they are."""
-    others = [f"only one {type(tensors).__name__}"]
-    if isinstance(tensors, dict):
-        others = [
-            f"{name} ({type(x).__name__})"
-            for name, x in tensors.items()
-            if not (isinstance(name, str) and isinstance(x, np.ndarray))
-        ]
-    if others or not tensors:
-        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        raise InputError(
-            f"{path} holds no state dict: expected tensors by name, alone or under 'state_dict', "
-            f"found {', '.join(others[:5]) or 'nothing'}{more}; save model.state_dict()"
+def _unwrapped(path: str, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    if not tensors:
+        raise InputError(f"{path} holds no tensors; save model.state_dict()")
+    found, others = wrappers.unwrapped(path, tensors)
+    if others:
+        _say(
+            f"{path}: averaged weights under {', '.join(map(repr, others))} are left aside; to "
+            "take them, save that module's state_dict() alone"
         )
-    if all(name.startswith(_DATA_PARALLEL) for name in tensors):
-        return {name.removeprefix(_DATA_PARALLEL): x for name, x in tensors.items()}
-    return tensors
+    return found
 
 
-def _is_optimizer_state(x: Any) -> bool:
-    return (
-        isinstance(x, dict)
-        and isinstance(x.get("state"), dict)
-        and isinstance(x.get("param_groups"), list)
-    )
+def _say(text: str) -> None:
+    if jax.process_index() == 0:
+        print(text, file=sys.stderr)

@@ -44,8 +44,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "init.backbone",
         "pretrained/resnet18.safetensors",
-        "ImageNet weights: torchvision's or timm's resnet18 (.safetensors; .pth with torch "
-        'installed). "": random weights, with batch-norm statistics measured on the first batch.',
+        "ImageNet weights: torchvision's or timm's resnet18 (.safetensors or .pth). "
+        '"": random weights, with batch-norm statistics measured on the first batch.',
         free=True,
     ),
     # Loss: lambda_2 lambda_1 etc. of Eq. 2 and 8, combined

@@ -251,7 +251,7 @@ def test_what_was_not_read_back_does_not_stay(folder, tmp_path, monkeypatch, end
 @pytest.mark.parametrize(
     ("to", "missing", "message"),
     [
-        ("pytorch", "torch", r"^/.*/htt.pth: a .pth file needs torch; pip install -e '.\[torch\]'"),
+        ("pytorch", "torch", r"^/.*/htt.pth: writing a .pth .* torch; pip install -e '.\[torch\]'"),
         ("onnx", "onnxscript", r"^/.*/htt.onnx: writing an ONNX file needs .* -e '.\[onnx\]'"),
     ],
 )

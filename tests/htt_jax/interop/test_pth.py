@@ -1,15 +1,13 @@
 import os
 import pathlib
 import pickle
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
 import pytest
 import torch
 
-from htt_jax.interop import pth
+from htt_jax.interop import inert, pth
 from htt_jax.support.errors import InputError
 
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
@@ -62,7 +60,8 @@ def refusal(path):
 def test_a_checkpoint_written_by_torch_1_10_is_read(kind):
     path = pathlib.Path(__file__).parent / "torch_1_10" / f"{kind}.pth"
     found = pth.read(str(path))
-    assert (found["epoch"], found["network"], found["scheduler"]) == (2, "HTT", None)
+    assert (found["epoch"], found["network"]) == (2, "HTT")
+    assert inert.type_name(found["scheduler"]) == "torch.optim.lr_scheduler.StepLR"
     # Adam's first steps under a constant gradient are its learning rate against the sign.
     tensors = found["state_dict"]
     assert list(tensors) == ["module.weight", "module.bias"]
@@ -88,7 +87,7 @@ def test_a_checkpoint_written_by_the_installed_torch_is_read(tmp_path, zipped):
     for i, moments in optimizer.state_dict()["state"].items():
         for name, x in moments.items():
             np.testing.assert_array_equal(found["optimizer"]["state"][i][name], x.numpy())
-    assert found["scheduler"] is None
+    assert inert.type_name(found["scheduler"]) == "torch.optim.lr_scheduler.StepLR"
 
 
 @pytest.mark.parametrize("schedule", ["CosineAnnealingLR", "ReduceLROnPlateau"])
@@ -148,12 +147,8 @@ def payload(kind, victim):
 
 @FORMATS
 @pytest.mark.parametrize("hidden", [False, True], ids=["plain", "in the schedule"])
-@pytest.mark.parametrize("kind", ["posix.system", "exec"])
-def test_a_harmful_file_is_refused_and_executes_nothing(
-    tmp_path, monkeypatch, kind, hidden, zipped
-):
-    # Asked to, torch lets this variable turn careful loads into careless ones.
-    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+@pytest.mark.parametrize("kind", ["posix.system", "builtins.exec"])
+def test_a_harmful_file_is_refused_and_executes_nothing(tmp_path, kind, hidden, zipped):
     victim = tmp_path / "victim"
     model, optimizer, scheduler = training()
     content = checkpoint(model, optimizer, scheduler)
@@ -165,7 +160,7 @@ def test_a_harmful_file_is_refused_and_executes_nothing(
     line = refusal(path)
     assert not victim.exists()
     assert "was refused and nothing of it was executed" in line
-    assert f"{kind}', which is neither" in line  # some versions write builtins.exec
+    assert f"{kind}', which has no place beside weights" in line
     assert "save its tensors alone with torch.save(model.state_dict(), FILE)" in line
     torch.load(path, weights_only=False)
     assert victim.exists(), "the payload is a real one"
@@ -179,18 +174,58 @@ def test_a_harmful_pickle_that_torch_did_not_write_executes_nothing(tmp_path, pr
     assert not victim.exists()
 
 
-def test_a_pickled_module_is_refused_by_name(tmp_path):
-    path = save(torch.nn.Linear(2, 1), tmp_path / "a.pth", True)
-    assert "the Python object 'torch.nn.modules.linear.Linear'" in refusal(path)
+@pytest.mark.filterwarnings("ignore:.*quantized tensor creation:UserWarning")
+def test_what_is_no_whole_tensor_of_plain_numbers_comes_out_unread_by_name(tmp_path):
+    content = {
+        "module": torch.nn.Linear(2, 1),
+        "sparse tensor": torch.eye(2).to_sparse(),
+        "quantized tensor": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
+        "tensor without numbers, of the meta device": torch.ones(2, device="meta"),
+        "tensor of other numbers": torch.ones(2).to(torch.float8_e4m3fn),
+        "conjugated or negated view of a tensor": torch.ones(2, dtype=torch.complex64).conj(),
+    }
+    for zipped in (True, False):
+        found = pth.read(save(content, tmp_path / "a.pth", zipped))
+        module, *names = map(inert.type_name, found.values())
+        assert module == "torch.nn.modules.linear.Linear"
+        assert names == list(content)[1:]
 
 
-def test_what_was_let_through_for_one_file_is_forbidden_again(tmp_path):
-    content = checkpoint(*training())
-    pth.read(save(content, tmp_path / "a.pth", True))
-    allowed = torch.serialization.get_safe_globals()
-    assert not [x for x in allowed if isinstance(x, tuple)], "no class under another's name"
-    with pytest.raises(pickle.UnpicklingError):
-        torch.load(tmp_path / "a.pth", weights_only=True)
+@FORMATS
+def test_tensors_of_any_layout_are_read_as_torch_has_them(tmp_path, zipped):
+    table = torch.arange(12.0).reshape(3, 4)
+    content = {
+        "whole": table,
+        "turned": table.T,
+        "part": table[1:, ::2],
+        "scalar": table[2, 3],
+        "expanded": table[:, :1].expand(3, 5),
+        "empty": table[:, :0],
+        "parameter": torch.nn.Parameter(table[0]),
+        "buffer": torch.nn.Buffer(table[1]),
+        "unsigned": torch.tensor([1, 65535], dtype=torch.uint16),
+        "complex": torch.tensor([1 + 2j]),
+    }
+    content["parameter"].note = "of its own"
+    found = pth.read(save(content, tmp_path / "a.pth", zipped))
+    for name, x in content.items():
+        np.testing.assert_array_equal(found[name], x.detach().numpy(), err_msg=name)
+    found["whole"][:] = 0
+    assert found["turned"].any(), "each has its own memory"
+
+
+def test_numbers_outside_a_storage_are_no_tensor(tmp_path):
+    path = tmp_path / "a.pth"
+    tensor = torch.ones(4)
+    save({"a": tensor}, path, True)
+    with zipfile.ZipFile(path) as archive:
+        parts = {x.filename: archive.read(x) for x in archive.infolist()}
+    assert parts["a/data.pkl"].count(b"K\x04\x85") == 1  # its shape, (4,)
+    parts["a/data.pkl"] = parts["a/data.pkl"].replace(b"K\x04\x85", b"K\x05\x85")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    assert "strides is incompatible with shape" in refusal(path)
 
 
 @FORMATS
@@ -210,17 +245,28 @@ def test_a_zip_archive_of_something_else_is_named(tmp_path):
     assert "is not a whole .pth file of tensors" in refusal(path)
 
 
-def test_a_sparse_tensor_is_refused(tmp_path):
-    path = save({"a": torch.eye(2).to_sparse()}, tmp_path / "a.pth", True)
-    assert "Sparse" in refusal(path)
+def test_a_torchscript_program_is_named(tmp_path):
+    path = tmp_path / "a.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("data.pkl", "constants.pkl", "code/__torch__.py"):
+            archive.writestr(f"a/{name}", b"")
+    assert "(a TorchScript program)" in refusal(path)
+
+
+def test_a_changed_byte_is_noticed(tmp_path):
+    path = tmp_path / "a.pth"
+    save({"a": torch.full((64,), 1.25)}, path, True)
+    data = path.read_bytes()
+    at = data.index(b"\x00\x00\xa0\x3f" * 8)
+    path.write_bytes(data[:at] + b"\x01" + data[at + 1 :])
+    assert "Bad CRC-32" in refusal(path)
 
 
 def test_torch_goes_on_from_a_written_checkpoint_as_if_never_interrupted(tmp_path):
-    model, optimizer, scheduler = training()
+    model, optimizer, _ = training()
     path = str(tmp_path / "b.pth")
-    pth.write(
-        path, pth.read(save(checkpoint(model, optimizer, scheduler), tmp_path / "a.pth", True))
-    )
+    content = checkpoint(model, optimizer, None)
+    pth.write(path, pth.read(save(content, tmp_path / "a.pth", True)))
     found = torch.load(path, weights_only=True)
 
     again, adam, _ = training()
@@ -261,15 +307,3 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         pth.write(str(path), {"a": np.ones(3), "b": lambda: None})
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_torch_whose_careful_loading_had_a_hole_is_refused(tmp_path):
-    (tmp_path / "torch").mkdir()
-    (tmp_path / "torch" / "__init__.py").write_text("__version__ = '2.5.1+cu124'\n")
-    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + (
-        "from htt_jax.interop import pth\ntry: pth.read('a.pth')\nexcept ValueError as e: print(e)"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert said.stdout.startswith("a.pth: a .pth file needs torch 2.6 or newer, found 2.5.1+cu124;")

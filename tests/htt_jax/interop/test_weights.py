@@ -1,3 +1,5 @@
+import argparse
+import pathlib
 import subprocess
 import sys
 
@@ -7,9 +9,12 @@ import pytest
 import torch
 from safetensors.numpy import save, save_file
 from safetensors.torch import save_file as save_torch_file
+from torch.optim.swa_utils import AveragedModel
 
 from htt_jax.interop import weights
+from htt_jax.interop.names import backbone_entries
 from htt_jax.support.errors import InputError
+from tests import torch_files
 
 TENSORS = {
     "a.weight": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
@@ -27,12 +32,14 @@ OPTIMIZER = {
 
 def assert_same(found, expected):
     """Bit for bit, and of the same types."""
-    assert type(found) is type(expected)
     if isinstance(expected, np.ndarray):
+        assert isinstance(found, np.ndarray)
         assert found.dtype == expected.dtype
         assert found.shape == expected.shape
         assert found.tobytes() == expected.tobytes()
-    elif isinstance(expected, dict):
+        return
+    assert type(found) is type(expected)
+    if isinstance(expected, dict):
         assert list(found) == list(expected)
         for name in expected:
             assert_same(found[name], expected[name])
@@ -138,23 +145,70 @@ def test_a_bare_state_dict_of_parameters_in_the_legacy_format_is_read(tmp_path):
     assert (found.epoch, found.optimizer, found.description) == (None, None, None)
 
 
-@pytest.mark.parametrize("kind", ["bare", "checkpoint", "safetensors"])
-def test_the_prefix_of_data_parallel_is_taken_off(tmp_path, kind):
+@pytest.mark.parametrize("kind", ["bare", "checkpoint", "legacy", "safetensors"])
+def test_wrappers_are_taken_off_whatever_the_file(tmp_path, kind):
     path = tmp_path / "a"
-    model = torch.nn.DataParallel(torch.nn.Sequential(torch.nn.Linear(2, 1)))
+    model = torch_files.make()
+    wrapped = torch.nn.ModuleDict({"model": AveragedModel(torch.nn.DataParallel(model))})
+    tensors = wrapped.state_dict()
+    assert next(iter(tensors)) == "model.n_averaged"
     if kind == "safetensors":
-        save_torch_file(model.state_dict(), path)
+        save_torch_file(tensors, path)
     else:
-        torch.save(
-            {"state_dict": model.state_dict()} if kind == "checkpoint" else model.state_dict(), path
-        )
-    assert weights.read(str(path)).tensors.keys() == {"0.weight", "0.bias"}
+        content = {"state_dict": tensors} if kind == "checkpoint" else tensors
+        torch.save(content, path, _use_new_zipfile_serialization=kind != "legacy")
+    found = weights.read(str(path)).tensors
+    assert found.keys() == model.state_dict().keys()
+    for name, x in model.state_dict().items():
+        np.testing.assert_array_equal(found[name], x.numpy(), err_msg=name)
 
 
-def test_a_module_that_is_called_module_keeps_its_name(tmp_path):
+def test_averaged_weights_beside_others_are_left_aside_and_named(tmp_path, capsys):
+    path = tmp_path / "a.pth"
+    model, average = ({"a.weight": torch.full((1,), x)} for x in (1.0, 2.0))
+    torch.save({"model_ema": average, "model": model, "epoch": 3}, path)
+    assert weights.read(str(path)).tensors == {"a.weight": 1}
+    assert capsys.readouterr().err == (
+        f"{path}: the weights in ['model'] are taken, not those in ['model_ema']; to take others, "
+        f"save them alone: torch.save(torch.load('{path}')['model_ema'], FILE)\n"
+    )
+    torch.save(torch.load(path)["model_ema"], path)
+    assert weights.read(str(path)).tensors == {"a.weight": 2}
+    assert capsys.readouterr().err == ""
+
+
+def test_averaged_modules_beside_others_are_left_aside_and_named(tmp_path, capsys):
     path = tmp_path / "a.safetensors"
-    save_file({"module.weight": np.ones(1), "scale": np.ones(1)}, path)
-    assert weights.read(str(path)).tensors.keys() == {"module.weight", "scale"}
+    names = [x.name for x in backbone_entries()]
+    save_file(
+        {f"{p}.{name}": np.full(1, i) for i, p in enumerate(("net", "ema")) for name in names}, path
+    )
+    found = weights.read(str(path)).tensors
+    assert found.keys() == set(names)
+    assert not any(x.any() for x in found.values())
+    assert capsys.readouterr().err == (
+        f"{path}: averaged weights under 'ema.' are left aside; to take them, save that module's "
+        "state_dict() alone\n"
+    )
+
+
+def test_numpys_and_other_objects_beside_the_weights_do_no_harm(tmp_path):
+    path = tmp_path / "a.pth"
+    content = {
+        "args": argparse.Namespace(out=tmp_path, lr=np.float64(0.1)),
+        "epoch": np.int64(7),
+        "scores": np.arange(3),
+        "rng": {"numpy": np.random.get_state(), "torch": torch.get_rng_state()},
+        "model_state_dict": {"a.weight": torch.ones(1)},
+        "optimizer_state_dict": {
+            "state": {},
+            "param_groups": [{"lr": np.float64(0.5), "params": [0]}],
+        },
+    }
+    torch.save(content, path)
+    found = weights.read(str(path))
+    assert (found.tensors, found.epoch) == ({"a.weight": 1}, 7)
+    assert found.optimizer["param_groups"] == [{"lr": 0.5, "params": [0]}]
 
 
 def test_what_is_no_optimizer_state_counts_as_none(tmp_path):
@@ -166,22 +220,16 @@ def test_what_is_no_optimizer_state_counts_as_none(tmp_path):
     assert (found.optimizer, found.epoch) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("content", "found"),
-    [
-        ({"model": {"a": torch.ones(1)}, "lr": 0.1}, "found model (dict), lr (float)"),
-        ({"state_dict": [1, 2]}, "found only one list"),
-        (torch.ones(2), "found only one ndarray"),
-        ({"state_dict": {}}, "found nothing"),
-        ([1], "found only one list"),
-        (dict.fromkeys("abcdefg", 0), "d (int), e (int) and 2 more"),
-    ],
-)
-def test_a_file_without_a_state_dict_says_what_it_holds(tmp_path, content, found):
-    torch.save(content, tmp_path / "a.pth")
-    line = refusal(tmp_path / "a.pth")
-    assert "expected tensors by name, alone or under 'state_dict', found " in line
-    assert found in line
+@pytest.mark.parametrize("kind", ["pth", "safetensors"])
+def test_a_file_without_tensors_is_refused(tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    if kind == "pth":
+        torch.save({"state_dict": [1, 2], "model": torch.nn.ReLU()}, path)
+        found = "found state_dict (list), model (torch.nn.modules.activation.ReLU)"
+        assert found in refusal(path)
+    else:
+        save_file({}, path)
+        assert "holds no tensors" in refusal(path)
 
 
 @pytest.mark.parametrize("left", [9, 40, 100])
@@ -217,6 +265,14 @@ def test_a_file_of_another_kind_is_named(tmp_path, data, found):
     assert found in line
 
 
+def test_the_index_of_several_files_is_named(tmp_path):
+    path = tmp_path / "model.safetensors.index.json"
+    path.write_text('{"metadata": {}, "weight_map": {"a": "model-00001-of-00002.safetensors"}}')
+    assert "is the index of a model in several files; load them together" in refusal(path)
+    path.write_text('{"weights": 1}')
+    assert "is neither a .pth nor" in refusal(path)
+
+
 def test_a_folder_and_a_missing_file_are_named(tmp_path):
     assert "is a folder; give a .pth or .safetensors file" in refusal(tmp_path)
     assert "No such file or directory" in refusal(tmp_path / "missing.pth")
@@ -228,42 +284,32 @@ def in_new_interpreter(program, *arguments):
     ).stdout.splitlines()
 
 
-def test_without_torch_safetensors_work_and_pth_says_what_to_install(tmp_path):
-    weights.write_pth(str(tmp_path / "a.pth"), TENSORS, epoch=1, optimizer=None, description="{}")
-    weights.write_safetensors(str(tmp_path / "a.safetensors"), TENSORS, "{}")
+def test_without_torch_files_are_read_and_writing_a_pth_says_what_to_install(tmp_path):
+    paths = [str(tmp_path / name) for name in ("a.pth", "legacy.pth", "a.safetensors")]
+    weights.write_pth(paths[0], TENSORS, epoch=1, optimizer=OPTIMIZER, description="{}")
+    legacy = {name: torch.from_numpy(x) for name, x in TENSORS.items()}
+    torch.save(legacy, paths[1], _use_new_zipfile_serialization=False)
+    weights.write_safetensors(paths[2], TENSORS, "{}")
     program = """
 import sys
 sys.modules["torch"] = None
 from htt_jax.support.errors import InputError
 from htt_jax.interop import weights
-found = weights.read(sys.argv[2])
-print(*sorted(found.tensors))
-weights.write_safetensors(sys.argv[2], found.tensors, found.description)
-write = lambda path: weights.write_pth(path, {}, epoch=0, optimizer=None, description="")
-for act in weights.read, write:
-    try:
-        act(sys.argv[1])
-    except InputError as error:
-        print(error)
+found = [weights.read(path) for path in sys.argv[1:]]
+assert len({x.tensors["a.weight"].tobytes() for x in found}) == 1
+for x in found:
+    print(*sorted(x.tensors))
+weights.write_safetensors(sys.argv[3], found[2].tensors, found[2].description)
+try:
+    weights.write_pth(sys.argv[1], {}, epoch=0, optimizer=None, description="")
+except InputError as error:
+    print(error)
 """
-    before = (tmp_path / "a.safetensors").read_bytes(), (tmp_path / "a.pth").read_bytes()
-    path = str(tmp_path / "a.pth")
-    names, *lines = in_new_interpreter(program, path, str(tmp_path / "a.safetensors"))
-    assert names == "a.bias a.weight b.num_batches_tracked"
-    assert lines == 2 * [
-        f"{path}: a .pth file needs torch; pip install -e '.[torch]', or use a .safetensors file"
-    ]
-    after = (tmp_path / "a.safetensors").read_bytes(), (tmp_path / "a.pth").read_bytes()
-    assert after == before
-
-
-def test_torch_is_imported_only_for_a_pth(tmp_path):
-    path = str(tmp_path / "a.safetensors")
-    weights.write_safetensors(path, TENSORS, "{}")
-    program = """
-import sys
-from htt_jax.interop import weights
-weights.read(sys.argv[1])
-print("torch" in sys.modules)
-"""
-    assert in_new_interpreter(program, path) == ["False"]
+    before = [pathlib.Path(path).read_bytes() for path in paths]
+    *names, line = in_new_interpreter(program, *paths)
+    assert names == 3 * ["a.bias a.weight b.num_batches_tracked"]
+    assert line == (
+        f"{paths[0]}: writing a .pth file needs torch; pip install -e '.[torch]', or write a "
+        ".safetensors file"
+    )
+    assert [pathlib.Path(path).read_bytes() for path in paths] == before
