@@ -73,6 +73,12 @@ def find(path: str, content: Any) -> Contents:
     )
 
 
+def to_save_alone(path: str, key: str) -> str:
+    """The command that saves what a file has under `key` as a file of its own."""
+    call = f"pth.write('NEW.pth', pth.read({path!r}){key})"
+    return f'python -c "from htt_jax.interop import pth; {call}"'
+
+
 def is_averaged(name: str) -> bool:
     """Whether a name says that weights are a running average of others."""
     return _AVERAGED.search(name.lower()) is not None
@@ -93,14 +99,15 @@ def _search(
 
 
 def _is_state_dict(value: Any, at: _Keys) -> bool:
-    """Whether it has tensors by the names of modules; or nothing but tensors, in such a field."""
+    """Whether it is tensors by the names of modules, mostly; or nothing else, in such a field."""
     if not isinstance(value, dict):
         return False
     tensors = [name for name, x in value.items() if isinstance(x, np.ndarray)]
     if not tensors or not all(isinstance(name, str) for name in tensors):
         return False
     in_place = not at or at[-1] in _FIRST_CHOICES or is_averaged(str(at[-1]))
-    return any("." in name for name in tensors) or (in_place and len(tensors) == len(value))
+    named = any("." in name for name in tensors) and len(tensors) >= len(value) / 2
+    return named or (in_place and len(tensors) == len(value))
 
 
 def _is_optimizer_state(value: Any, at: _Keys) -> bool:
@@ -121,7 +128,7 @@ def _choice(path: str, places: list[_Keys]) -> _Keys:
     keys = ", ".join(map(_as_python, plain))
     raise InputError(
         f"{path} holds several state dicts, in {keys}; save the right one alone: "
-        f"torch.save(torch.load({path!r}){_as_python(plain[0])}, FILE)"
+        f"{to_save_alone(path, _as_python(plain[0]))}"
     )
 
 

@@ -184,7 +184,7 @@ def _epoch_options(config: ConfigDict) -> tuple[ClipSpec, int]:
 
 def _moments(file: WeightFile) -> tuple[adam.Moments | None, str]:
     if file.optimizer is None:
-        return None, "the file has no optimizer's state"
+        return None, "the file has no optimizer's state, or several"
     try:
         return adam.from_torch(file.optimizer, file.tensors), ""
     except InputError as error:

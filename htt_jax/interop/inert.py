@@ -21,18 +21,8 @@ import numpy as np
 _DATA_MODULES = {
     *("argparse", "array", "collections", "copyreg", "dataclasses", "datetime", "decimal", "enum"),
     *("fractions", "functools", "ipaddress", "itertools", "logging", "numbers", "operator"),
-    *(
-        "pathlib",
-        "random",
-        "re",
-        "string",
-        "time",
-        "types",
-        "typing",
-        "uuid",
-        "weakref",
-        "zoneinfo",
-    ),
+    *("pathlib", "random", "re", "string", "time", "types", "typing", "uuid", "weakref"),
+    "zoneinfo",
 }
 _HARMFUL_BUILTINS = {"__import__", "breakpoint", "compile", "eval", "exec", "input", "open"}
 

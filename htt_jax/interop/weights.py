@@ -66,7 +66,7 @@ def read(path: str) -> WeightFile:
         others = ", ".join(found.others)
         _say(
             f"{path}: the weights in {found.key} are taken, not those in {others}; to take others, "
-            f"save them alone: torch.save(torch.load({path!r}){found.others[0]}, FILE)"
+            f"save them alone: {contents.to_save_alone(path, found.others[0])}"
         )
     fields = content if isinstance(content, dict) else {}
     epoch, description = fields.get("epoch"), fields.get(_DESCRIPTION)
@@ -112,6 +112,12 @@ def write_pth(
 
 def _kind(path: str) -> str:
     if pathlib.Path(path).is_dir():
+        if (pathlib.Path(path) / ".metadata").exists():
+            raise InputError(
+                f"{path} is a checkpoint of torch.distributed in several files; make one of them "
+                f"with `python -m torch.distributed.checkpoint.format_utils dcp_to_torch {path} "
+                "FILE`"
+            )
         raise InputError(f"{path} is a folder; give a .pth or .safetensors file")
     try:
         with open(path, "rb") as file:

@@ -53,7 +53,7 @@ def unwrapped(path: str, tensors: Mapping[str, T]) -> tuple[dict[str, T], tuple[
     prefixes = _prefixes(short, _HTT)
     if not prefixes:
         prefixes = _prefixes(short, _RESNET)
-        if not all(name.startswith(tuple(prefixes)) for name in short):
+        if not prefixes or not all(name.startswith(tuple(prefixes)) for name in short):
             return dict(tensors), ()  # the ResNet is a part of another model
     prefix = _choice(path, prefixes)
     others = tuple(x for x in prefixes if x != prefix)

@@ -185,7 +185,8 @@ def test_what_was_read_is_said(folder, capsys):
     save_file(torch_files.make().state_dict(), folder / "bare.safetensors")
     command(folder / "bare.safetensors", folder / "bare")
     assert capsys.readouterr().out.splitlines()[2:4] == [
-        "training would begin at step 0 with fresh moments: the file has no optimizer's state",
+        "training would begin at step 0 with fresh moments: "
+        "the file has no optimizer's state, or several",
         "to train in this folder, import it again and name the dataset with --data",
     ]
 

@@ -39,7 +39,7 @@ def test_a_state_dict_alone_is_found_under_any_key(key):
 
 
 def test_a_bare_state_dict_is_found_with_what_people_put_beside_it():
-    content = weights() | {"epoch": 3, "name": "HTT", "bn1._extra_state": None, "args": None}
+    content = weights() | {"epoch": 3, "bn1._extra_state": None}
     found = contents.find("a.pth", content)
     assert list(found.tensors) == list(weights())
     assert (found.key, found.others) == ("", ())
@@ -68,6 +68,11 @@ def test_the_usual_key_is_taken_of_several():
     assert found.others == ("['discriminator']", "['model']")
 
 
+def test_a_measure_beside_the_state_dict_is_none():
+    content = {"val.loss": np.ones(()), "epoch": 3, "hyper": {}, "net": weights()}
+    assert contents.find("a.pth", content).key == "['net']"
+
+
 def test_fields_within_fields_are_found():
     content = {"model": {"config": {"lr": 1}, "state_dict": weights(1), "ema": weights(2)}}
     found = contents.find("a.pth", content)
@@ -91,7 +96,7 @@ def test_between_equals_nothing_is_guessed(content):
     first, second = ("['left']", "['right']") if isinstance(content, dict) else ("[0]", "[1]")
     assert str(refused.value) == (
         f"a.pth holds several state dicts, in {first}, {second}; save the right one alone: "
-        f"torch.save(torch.load('a.pth'){first}, FILE)"
+        f"{contents.to_save_alone('a.pth', first)}"
     )
 
 

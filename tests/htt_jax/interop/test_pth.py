@@ -174,46 +174,6 @@ def test_a_harmful_pickle_that_torch_did_not_write_executes_nothing(tmp_path, pr
     assert not victim.exists()
 
 
-@pytest.mark.filterwarnings("ignore:.*quantized tensor creation:UserWarning")
-def test_what_is_no_whole_tensor_of_plain_numbers_comes_out_unread_by_name(tmp_path):
-    content = {
-        "module": torch.nn.Linear(2, 1),
-        "sparse tensor": torch.eye(2).to_sparse(),
-        "quantized tensor": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
-        "tensor without numbers, of the meta device": torch.ones(2, device="meta"),
-        "tensor of other numbers": torch.ones(2).to(torch.float8_e4m3fn),
-        "conjugated or negated view of a tensor": torch.ones(2, dtype=torch.complex64).conj(),
-    }
-    for zipped in (True, False):
-        found = pth.read(save(content, tmp_path / "a.pth", zipped))
-        module, *names = map(inert.type_name, found.values())
-        assert module == "torch.nn.modules.linear.Linear"
-        assert names == list(content)[1:]
-
-
-@FORMATS
-def test_tensors_of_any_layout_are_read_as_torch_has_them(tmp_path, zipped):
-    table = torch.arange(12.0).reshape(3, 4)
-    content = {
-        "whole": table,
-        "turned": table.T,
-        "part": table[1:, ::2],
-        "scalar": table[2, 3],
-        "expanded": table[:, :1].expand(3, 5),
-        "empty": table[:, :0],
-        "parameter": torch.nn.Parameter(table[0]),
-        "buffer": torch.nn.Buffer(table[1]),
-        "unsigned": torch.tensor([1, 65535], dtype=torch.uint16),
-        "complex": torch.tensor([1 + 2j]),
-    }
-    content["parameter"].note = "of its own"
-    found = pth.read(save(content, tmp_path / "a.pth", zipped))
-    for name, x in content.items():
-        np.testing.assert_array_equal(found[name], x.detach().numpy(), err_msg=name)
-    found["whole"][:] = 0
-    assert found["turned"].any(), "each has its own memory"
-
-
 def test_numbers_outside_a_storage_are_no_tensor(tmp_path):
     path = tmp_path / "a.pth"
     tensor = torch.ones(4)

@@ -1,4 +1,3 @@
-import argparse
 import pathlib
 import subprocess
 import sys
@@ -9,12 +8,9 @@ import pytest
 import torch
 from safetensors.numpy import save, save_file
 from safetensors.torch import save_file as save_torch_file
-from torch.optim.swa_utils import AveragedModel
 
 from htt_jax.interop import weights
-from htt_jax.interop.names import backbone_entries
 from htt_jax.support.errors import InputError
-from tests import torch_files
 
 TENSORS = {
     "a.weight": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
@@ -145,72 +141,6 @@ def test_a_bare_state_dict_of_parameters_in_the_legacy_format_is_read(tmp_path):
     assert (found.epoch, found.optimizer, found.description) == (None, None, None)
 
 
-@pytest.mark.parametrize("kind", ["bare", "checkpoint", "legacy", "safetensors"])
-def test_wrappers_are_taken_off_whatever_the_file(tmp_path, kind):
-    path = tmp_path / "a"
-    model = torch_files.make()
-    wrapped = torch.nn.ModuleDict({"model": AveragedModel(torch.nn.DataParallel(model))})
-    tensors = wrapped.state_dict()
-    assert next(iter(tensors)) == "model.n_averaged"
-    if kind == "safetensors":
-        save_torch_file(tensors, path)
-    else:
-        content = {"state_dict": tensors} if kind == "checkpoint" else tensors
-        torch.save(content, path, _use_new_zipfile_serialization=kind != "legacy")
-    found = weights.read(str(path)).tensors
-    assert found.keys() == model.state_dict().keys()
-    for name, x in model.state_dict().items():
-        np.testing.assert_array_equal(found[name], x.numpy(), err_msg=name)
-
-
-def test_averaged_weights_beside_others_are_left_aside_and_named(tmp_path, capsys):
-    path = tmp_path / "a.pth"
-    model, average = ({"a.weight": torch.full((1,), x)} for x in (1.0, 2.0))
-    torch.save({"model_ema": average, "model": model, "epoch": 3}, path)
-    assert weights.read(str(path)).tensors == {"a.weight": 1}
-    assert capsys.readouterr().err == (
-        f"{path}: the weights in ['model'] are taken, not those in ['model_ema']; to take others, "
-        f"save them alone: torch.save(torch.load('{path}')['model_ema'], FILE)\n"
-    )
-    torch.save(torch.load(path)["model_ema"], path)
-    assert weights.read(str(path)).tensors == {"a.weight": 2}
-    assert capsys.readouterr().err == ""
-
-
-def test_averaged_modules_beside_others_are_left_aside_and_named(tmp_path, capsys):
-    path = tmp_path / "a.safetensors"
-    names = [x.name for x in backbone_entries()]
-    save_file(
-        {f"{p}.{name}": np.full(1, i) for i, p in enumerate(("net", "ema")) for name in names}, path
-    )
-    found = weights.read(str(path)).tensors
-    assert found.keys() == set(names)
-    assert not any(x.any() for x in found.values())
-    assert capsys.readouterr().err == (
-        f"{path}: averaged weights under 'ema.' are left aside; to take them, save that module's "
-        "state_dict() alone\n"
-    )
-
-
-def test_numpys_and_other_objects_beside_the_weights_do_no_harm(tmp_path):
-    path = tmp_path / "a.pth"
-    content = {
-        "args": argparse.Namespace(out=tmp_path, lr=np.float64(0.1)),
-        "epoch": np.int64(7),
-        "scores": np.arange(3),
-        "rng": {"numpy": np.random.get_state(), "torch": torch.get_rng_state()},
-        "model_state_dict": {"a.weight": torch.ones(1)},
-        "optimizer_state_dict": {
-            "state": {},
-            "param_groups": [{"lr": np.float64(0.5), "params": [0]}],
-        },
-    }
-    torch.save(content, path)
-    found = weights.read(str(path))
-    assert (found.tensors, found.epoch) == ({"a.weight": 1}, 7)
-    assert found.optimizer["param_groups"] == [{"lr": 0.5, "params": [0]}]
-
-
 def test_what_is_no_optimizer_state_counts_as_none(tmp_path):
     path = tmp_path / "a.pth"
     model = torch.nn.Linear(2, 1)
@@ -276,6 +206,8 @@ def test_the_index_of_several_files_is_named(tmp_path):
 def test_a_folder_and_a_missing_file_are_named(tmp_path):
     assert "is a folder; give a .pth or .safetensors file" in refusal(tmp_path)
     assert "No such file or directory" in refusal(tmp_path / "missing.pth")
+    (tmp_path / ".metadata").touch()
+    assert f"checkpoint.format_utils dcp_to_torch {tmp_path} FILE" in refusal(tmp_path)
 
 
 def in_new_interpreter(program, *arguments):
@@ -294,7 +226,7 @@ def test_without_torch_files_are_read_and_writing_a_pth_says_what_to_install(tmp
 import sys
 sys.modules["torch"] = None
 from htt_jax.support.errors import InputError
-from htt_jax.interop import weights
+from htt_jax.interop import contents, weights
 found = [weights.read(path) for path in sys.argv[1:]]
 assert len({x.tensors["a.weight"].tobytes() for x in found}) == 1
 for x in found:

@@ -93,6 +93,7 @@ def test_of_two_models_none_is_guessed():
 @pytest.mark.parametrize(
     "tensors",
     [
+        ["n_averaged"],
         ["module.weight", "scale"],
         ["module.0.weight", "module.0.bias"],
         ["module.a.weight", "a.weight"],
