@@ -22,6 +22,7 @@ from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
 _DESCRIPTION = "htt_jax"  # the field of our own exports that other programs pass over
+_LIGHTNING = "pytorch-lightning_version"  # its epochs count from 0, and may be half done
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _MAX_HEADER = 100_000_000  # bytes, of a .safetensors file
 
@@ -33,7 +34,7 @@ class WeightFile:
     Attributes:
         path: of the file.
         tensors: by the model's own names, wrappers' taken off; floats as float32.
-        epoch: as the file says.
+        epoch: epochs done, as the file says; None if it does not say.
         optimizer: torch's `optimizer.state_dict()` with NumPy arrays for tensors,
             {"state": {i: {...}}, "param_groups": [...]}; None if the file has none in this form.
         description: JSON text that this project's own exports carry.
@@ -73,7 +74,7 @@ def read(path: str) -> WeightFile:
     return WeightFile(
         path,
         _unwrapped(path, found.tensors),
-        epoch if isinstance(epoch, int) else None,
+        epoch if isinstance(epoch, int) and _LIGHTNING not in fields else None,
         found.optimizer,
         description if isinstance(description, str) else None,
     )

@@ -106,7 +106,8 @@ def test_a_lightning_checkpoint_is_the_same_model_with_the_same_moments(tmp_path
         for name, x in published["state_dict"].items()
     }
     content = {
-        "epoch": 30,
+        "epoch": 1,
+        "pytorch-lightning_version": "2.5.0",
         "global_step": torch_files.STEPS,
         "state_dict": {"criterion.weight": torch.ones(3)} | tensors,
         "optimizer_states": [published["optimizer"]],
@@ -115,7 +116,7 @@ def test_a_lightning_checkpoint_is_the_same_model_with_the_same_moments(tmp_path
     }
     torch.save(content, tmp_path / "last.ckpt")
     again = imported.read(str(tmp_path / "last.ckpt"))
-    assert (again.file.epoch, again.sizes, again.note) == (30, found.sizes, "")
+    assert (again.file.epoch, again.sizes, again.note) == (None, found.sizes, "")
     jax.tree.map(np.testing.assert_array_equal, again.variables, found.variables)
     assert again.moments.steps == torch_files.STEPS
     for part in ("mean", "square"):
