@@ -5,6 +5,7 @@ data, and the masked CRC-32C of the data. Beside each shard lies `<shard>.index.
 where its records are; it can be rebuilt from the shard.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -83,10 +84,14 @@ class ShardWriter:
         error: BaseException | None,
         traceback: types.TracebackType | None,
     ) -> None:
-        if kind is None:  # first the index: a shard under its final name always has one
+        if kind is not None:
+            self._temporary.__exit__(kind, error, traceback)
+            return
+        with contextlib.ExitStack() as stack:
+            stack.push(self._temporary)  # which ends with what goes wrong here
+            # First the index: a shard under its final name always has one.
             with atomic_write(index_path(self.path), "w") as file:
                 json.dump(dataclasses.asdict(self.index), file)
-        self._temporary.__exit__(kind, error, traceback)
 
 
 def index_path(shard: str | os.PathLike[str]) -> pathlib.Path:

@@ -59,14 +59,18 @@ def remove_earlier(folder: str | os.PathLike[str], patterns: Iterable[str]) -> N
 
 
 @contextlib.contextmanager
-def explained_writes(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns the system's refusal to write an --out into an `InputError`."""
+def explained_writes(path: str | os.PathLike[str], *, continues: bool = False) -> Iterator[None]:
+    """Turns the system's refusal to write an --out into an `InputError`.
+
+    `continues`: whether the command, run again, goes on where it stopped.
+    """
     try:
         yield
     except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; make room, or give another --out"
-        ) from error
+        advice = "make room, or give another --out"
+        if continues:
+            advice = "make room, and run the same command again: it continues"
+        raise InputError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import io
 import json
-import resource
 import sys
 from fractions import Fraction
 
@@ -29,6 +28,7 @@ from htt_jax.runs.opening import open_run
 from htt_jax.support.errors import InputError
 from htt_jax.visual.video import VideoWriter
 from tests import online_runs, prepared, runs, videos
+from tests.full_disk import full_disk
 
 FRAMES = 19  # two blocks of four frames twice, and three frames more
 STORED = (64, 36)
@@ -248,13 +248,9 @@ def test_a_recording_that_finds_no_room_is_said(folder, predicted, tmp_path):
     frames = open_frames(folder / "frames")
     found, origin = predict.predict(frames, name="frames", workdir=str(folder / "run"))
     (tmp_path / "room").mkdir()
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    try:
-        with pytest.raises(InputError, match=r"prediction\.rrd: File too large; choose a folder"):
-            record(tmp_path / "room", frames, found, origin)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    message = r"prediction\.rrd: File too large; choose a folder"
+    with full_disk(4096), pytest.raises(InputError, match=message):
+        record(tmp_path / "room", frames, found, origin)
     assert not list((tmp_path / "room").iterdir())
 
 

@@ -1,3 +1,4 @@
+import gc
 import struct
 
 import google_crc32c
@@ -5,6 +6,7 @@ import pytest
 
 from htt_jax.data import tfrecord
 from htt_jax.support.errors import InputError
+from tests.full_disk import full_disk
 
 RECORDS = [b"first", b"", b"third" * 1000]
 
@@ -101,3 +103,15 @@ def test_a_cut_shard_is_found(path, missing, message):
         list(tfrecord.read_all(path))
     with open(path, "rb") as file, pytest.raises(InputError, match=where + "ends inside"):
         tfrecord.read_one(file.fileno(), path, index, 2)
+
+
+def test_without_room_for_the_index_there_is_neither_and_one_error(path):
+    shard = tfrecord.ShardWriter(path)
+    shard.__enter__()
+    shard.write(b"buffered" * 100, 1, "video")
+    with full_disk(free=100), pytest.raises(OSError, match="File too large"):
+        shard.__exit__(None, None, None)
+    assert not list(path.parent.iterdir())
+    with full_disk(free=100):
+        del shard
+        gc.collect()  # what was left open would fail once more
