@@ -6,24 +6,22 @@ The First-Person Hand Action benchmark: 1175 videos of 45 actions with 26 object
 import argparse
 import dataclasses
 import pathlib
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from data_prep import command, images
-from data_prep.images import FrameEncoder
-from data_prep.raw import (
-    EncodeFrame,
-    Note,
-    RawDataset,
-    as_found,
-    first_directory,
-    integer,
-    numbered_files,
-    read_lines,
+from data_prep import command, folders, images
+from data_prep.folders import numbered_files, read_lines
+from data_prep.fpha_lists import (
+    ACTION_FILE,
+    SPLIT_FILE,
+    read_actions,
+    read_lengths,
+    read_split,
 )
+from data_prep.images import FrameEncoder
+from data_prep.raw import EncodeFrame, Note, RawDataset, as_found
 from htt_jax import camera
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import FPHA
@@ -53,10 +51,9 @@ IGNORED = frozenset(
 )
 """Videos whose annotation is known to be wrong."""
 
-_SPLIT_FILE = "data_split_action_recognition.txt"
-_ACTION_FILE = "action_object_info.txt"
-_SPLIT_NAMES = {"training": "train", "train": "train", "test": "test"}
-_IMAGE_NAME = re.compile(r"color_(\d+)\.(?:jpe?g|png)")
+_FRAMES = ("Video_files", "Video_files_480")
+_POSES = ("Hand_pose_annotation_v1_1", "Hand_pose_annotation_v1")
+_IMAGES = ("color_", (".jpeg", ".jpg", ".png"))  # how images are called, the original kind first
 _SKELETON_COLUMNS = 1 + 3 * 21
 
 
@@ -76,7 +73,12 @@ class FphaVideo:
         """As Subjects_info says, else as many as there are files."""
         if self.listed_frames is not None:
             return self.listed_frames
-        return sum(1 for _ in self.color.iterdir())
+        return len(numbered_files(self.color, *_IMAGES)[0])
+
+    @property
+    def poses(self) -> pathlib.Path:
+        """The file with its hand poses."""
+        return self.skeleton
 
     def read(self, encode_frame: EncodeFrame) -> tuple[Video | None, list[Note]]:
         """Reads poses and images; a frame needs both.
@@ -85,8 +87,8 @@ class FphaVideo:
             InputError: a bad row in skeleton.txt or a bad image.
         """
         poses = read_skeleton(self.skeleton)
-        paths = numbered_files(self.color, _IMAGE_NAME)
-        notes = self._mismatches(paths, poses)
+        paths, notes = numbered_files(self.color, *_IMAGES)
+        notes += self._mismatches(paths, poses)
         numbers = sorted(paths.keys() & poses.keys())
         if self.listed_frames is not None:
             numbers = numbers[: self.listed_frames]
@@ -134,110 +136,46 @@ def find(root: pathlib.Path) -> RawDataset:
     Raises:
         InputError: a folder or list is missing, or a list has a bad row.
     """
-    color = first_directory(root, ("Video_files", "Video_files_480"))
-    poses = first_directory(root, ("Hand_pose_annotation_v1_1", "Hand_pose_annotation_v1"))
-    notes = [Note("choice", str(color), "frames"), Note("choice", str(poses), "hand poses")]
-    objects, object_names, action_notes = read_actions(root / _ACTION_FILE)
+    root = folders.dataset_root(root, _FRAMES)
+    colors, poses = folders.directories(root, _FRAMES), folders.directories(root, _POSES)
+    objects, object_names, notes = read_actions(folders.text_file(root, ACTION_FILE))
     actions = list(objects)
-    splits, split_notes = read_split(root / _SPLIT_FILE, actions)
+    splits, split_notes = read_split(folders.text_file(root, SPLIT_FILE), actions)
     subjects = sorted({row.split("/")[0] for rows in splits.values() for row in rows})
-    lengths, length_notes = _read_lengths(root / "Subjects_info", subjects)
-    notes += [*action_notes, *split_notes, *length_notes]
+    lengths, length_notes = read_lengths(root / "Subjects_info", subjects)
+    notes += [*split_notes, *length_notes]
+    color_places, pose_places = (_places(tops, subjects) for tops in (colors, poses))
     videos: dict[str, list[FphaVideo]] = {}
     for split, rows in splits.items():
         videos[split] = []
         for video_id, action in rows.items():
+            color, images_there = _fullest_color(color_places, video_id)
             video = FphaVideo(
                 video_id=video_id,
                 action=action,
                 object=object_names.index(objects[actions[action]]),
-                color=color / video_id / "color",
-                skeleton=poses / video_id / "skeleton.txt",
+                color=color,
+                skeleton=_filled_skeleton(pose_places, video_id),
                 listed_frames=lengths.get(video_id),
             )
-            reason = _unusable(video)
+            reason = _unusable(video, images_there)
             if reason:
                 notes.append(reason)
             else:
                 videos[split].append(video)
+    notes = [*_choices(videos), *notes]
     return RawDataset(as_found(FPHA, root), root, actions, object_names, videos, notes)
-
-
-def read_actions(path: pathlib.Path) -> tuple[dict[str, str], list[str], list[Note]]:
-    """The object of each action in the order of the actions' ids, and the objects' order.
-
-    Objects are numbered by their first appearance in the file.
-
-    Raises:
-        InputError: a row has too few columns, or an id is repeated or left out.
-    """
-    if not path.is_file():
-        what = "the built-in list of 45 actions and 26 objects is used"
-        note = Note("missing", str(path), what)
-        return dict(FPHA.object_of_action), list(FPHA.object_names), [note]
-    rows: dict[int, tuple[str, str]] = {}
-    for line, words in read_lines(path)[1:]:
-        if len(words) < 3:
-            raise InputError(
-                f"{path}, line {line}: {len(words)} columns, expected `id name object object_pose "
-                "scenario`"
-            )
-        number = integer(words[0], path, line, "the action's id, from 1")
-        if number in rows or words[1] in {name for name, _ in rows.values()}:
-            raise InputError(f"{path}, line {line}: id or name repeated; expected each once")
-        rows[number] = (words[1], words[2])
-    if sorted(rows) != list(range(1, len(rows) + 1)) or not rows:
-        raise InputError(f"{path}: the ids are {sorted(rows)}, expected 1 to the number of actions")
-    object_names = list(dict.fromkeys(name for _, name in rows.values()))
-    return dict(action for _, action in sorted(rows.items())), object_names, []
-
-
-def read_split(
-    path: pathlib.Path, actions: Sequence[str]
-) -> tuple[dict[str, dict[str, int]], list[Note]]:
-    """The videos of each split with their action's class, in the file's order.
-
-    Raises:
-        InputError: the file is missing or has a bad row or an unknown action.
-    """
-    splits: dict[str, dict[str, int]] = {}
-    announced: dict[str, int] = {}
-    split = ""
-    for line, words in read_lines(path):
-        if len(words) != 2:
-            raise InputError(
-                f"{path}, line {line}: {len(words)} columns, expected `Subject_1/<action>/<n> "
-                "<label>` or `Training <count>` or `Test <count>`"
-            )
-        if words[0].lower() in _SPLIT_NAMES:
-            split = _SPLIT_NAMES[words[0].lower()]
-            announced[split] = integer(words[1], path, line, "the number of videos")
-            splits[split] = {}
-            continue
-        if not split:
-            raise InputError(f"{path}, line {line}: expected `Training <count>` before any video")
-        if words[0] in splits[split]:
-            raise InputError(f"{path}, line {line}: {words[0]} again; expected each video once")
-        splits[split][words[0]] = _checked_label(words, path, line, actions)
-    if not splits:
-        raise InputError(f"{path} is empty; expected `Training <count>` and its videos")
-    notes = [
-        Note(
-            "mismatch", str(path), f"{announced[name]} {name} videos announced, {len(rows)} listed"
-        )
-        for name, rows in splits.items()
-        if announced[name] != len(rows)
-    ]
-    return splits, notes
 
 
 def read_skeleton(path: pathlib.Path) -> dict[int, Float[np.ndarray, "21 3"]]:
     """Poses by frame number: millimetres, world space, the file's joint order.
 
+    Where tracking was lost they may be not finite.
+
     Raises:
-        InputError: a row does not have 64 finite numbers.
+        InputError: a row does not have 64 numbers, or two rows are of the same frame.
     """
-    poses = {}
+    poses: dict[int, np.ndarray] = {}
     for line, words in read_lines(path):
         if len(words) != _SKELETON_COLUMNS:
             raise InputError(
@@ -248,65 +186,72 @@ def read_skeleton(path: pathlib.Path) -> dict[int, Float[np.ndarray, "21 3"]]:
             values = np.array(words, np.float64)
         except ValueError as error:
             raise InputError(f"{path}, line {line}: {error}; expected numbers only") from error
-        if not np.isfinite(values).all():
-            raise InputError(f"{path}, line {line}: a value is not finite; expected millimetres")
-        poses[int(values[0])] = values[1:].reshape(21, 3)
+        if not values[0].is_integer() or values[0] < 0:
+            raise InputError(
+                f"{path}, line {line}: {words[0]!r} is no frame's number; expected 0, 1, ..."
+            )
+        number, pose = int(values[0]), values[1:].reshape(21, 3)
+        if not np.array_equal(poses.setdefault(number, pose), pose, equal_nan=True):
+            raise InputError(
+                f"{path}, line {line}: frame {number} again, with another pose; expected each "
+                "frame once; put it right, or leave its video out with --skip-bad"
+            )
     return poses
 
 
 def to_camera_space(pose: Float[np.ndarray, "21 3"]) -> Float[np.ndarray, "21 3"]:
     """A pose of skeleton.txt in metres, camera space and our joint order, float32."""
-    in_camera = pose[list(JOINT_ORDER)] @ WORLD_TO_CAMERA[:, :3].T + WORLD_TO_CAMERA[:, 3]
-    return (in_camera / 1000).astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # lost poses may be infinite
+        in_camera = pose[list(JOINT_ORDER)] @ WORLD_TO_CAMERA[:, :3].T + WORLD_TO_CAMERA[:, 3]
+        return (in_camera / 1000).astype(np.float32)
 
 
-def _checked_label(
-    words: Sequence[str], path: pathlib.Path, line: int, actions: Sequence[str]
-) -> int:
-    label = integer(words[1], path, line, "the action's label, from 0")
-    parts = words[0].split("/")
-    if len(parts) != 3:
-        raise InputError(f"{path}, line {line}: {words[0]!r}, expected `Subject_1/<action>/<n>`")
-    if parts[1] not in actions:
-        raise InputError(
-            f"{path}, line {line}: unknown action {parts[1]!r}, expected one of the {len(actions)} "
-            f"in {_ACTION_FILE}"
-        )
-    if actions.index(parts[1]) != label:
-        raise InputError(
-            f"{path}, line {line}: {parts[1]!r} has label {label}, expected "
-            f"{actions.index(parts[1])} (its id in {_ACTION_FILE} less 1)"
-        )
-    return label
+Places = Mapping[str, Sequence[pathlib.Path]]
+"""By the id of a subject or video, where it may lie: the first place counts most."""
 
 
-def _read_lengths(
-    folder: pathlib.Path, subjects: Sequence[str]
-) -> tuple[dict[str, int], list[Note]]:
-    """Frames of each video according to Subjects_info."""
-    lengths, notes = {}, []
-    for subject in subjects:
-        path = folder / f"{subject}_info.txt"
-        if not path.is_file():
-            notes.append(Note("missing", str(path), "frames are counted without it"))
-            continue
-        for line, words in read_lines(path)[3:]:
-            if len(words) != 3:
-                raise InputError(
-                    f"{path}, line {line}: {len(words)} columns, expected `name_action "
-                    "num_instance num_frames`"
-                )
-            frames = integer(words[2], path, line, "a number of frames")
-            lengths[f"{subject}/{words[0]}/{words[1]}"] = frames
-    return lengths, notes
+def _places(tops: Sequence[pathlib.Path], subjects: Sequence[str]) -> Places:
+    return {
+        subject: [
+            *(place for top in tops for place in folders.unpacked(top / subject)),
+            tops[0] / subject,  # named where it is missing
+        ]
+        for subject in subjects
+    }
 
 
-def _unusable(video: FphaVideo) -> Note | None:
+def _of_video(places: Places, video_id: str) -> list[pathlib.Path]:
+    subject, action_and_number = video_id.split("/", 1)
+    return [place / action_and_number for place in places[subject]]
+
+
+def _fullest_color(places: Places, video_id: str) -> tuple[pathlib.Path, int]:
+    """The folder with the images of a video, and how many there are."""
+    return folders.fullest([place / "color" for place in _of_video(places, video_id)], *_IMAGES)
+
+
+def _filled_skeleton(places: Places, video_id: str) -> pathlib.Path:
+    """The file with the poses of a video; not an empty one, if there is another."""
+    paths = [folders.text_file(place, "skeleton.txt") for place in _of_video(places, video_id)]
+    there = [path for path in paths if path.is_file()]
+    return next((path for path in there if path.stat().st_size), [*there, *paths][0])
+
+
+def _choices(videos: Mapping[str, Sequence[FphaVideo]]) -> list[Note]:
+    """The folders that are read: of the two sizes of frames, of the versions of the poses."""
+    every = [video for of_split in videos.values() for video in of_split]
+    frames = [Note("choice", str(video.color.parents[3]), "frames") for video in every]
+    poses = [Note("choice", str(video.skeleton.parents[3]), "hand poses") for video in every]
+    return list(dict.fromkeys([*frames, *poses]))
+
+
+def _unusable(video: FphaVideo, images_there: int) -> Note | None:
     """Why a video is left out, as far as can be told without reading it."""
     if video.video_id in IGNORED:
         return Note("ignored", video.video_id, "its annotation is known to be wrong")
-    if not video.color.is_dir():
-        return Note("missing", str(video.color), "video left out")
+    if not images_there:
+        kind = "empty" if video.color.is_dir() else "missing"
+        return Note(kind, str(video.color), "video left out")
     if not video.skeleton.is_file():
         return Note("missing", str(video.skeleton), "video left out")
     if not video.skeleton.stat().st_size:

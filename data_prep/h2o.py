@@ -6,25 +6,17 @@ camera; one record per action segment.
 
 import argparse
 import dataclasses
+import functools
 import pathlib
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_prep import command, images
+from data_prep import command, folders, images
+from data_prep.folders import integer, numbered_files, read_lines
 from data_prep.images import FrameEncoder
-from data_prep.raw import (
-    EncodeFrame,
-    Note,
-    RawDataset,
-    as_found,
-    first_directory,
-    integer,
-    numbered_files,
-    read_lines,
-)
+from data_prep.raw import EncodeFrame, Note, RawDataset, as_found
 from htt_jax import camera
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import H2O
@@ -45,8 +37,10 @@ OBJECTS = H2O.object_names
 _CAMERA = "cam4"  # the head-mounted one
 _SPLITS = ("train", "val", "test")
 _COLUMNS = ("id", "path", "start_act", "end_act")
-_IMAGE_NAME = re.compile(r"(\d+)\.(?:png|jpe?g)")
-_POSE_NAME = re.compile(r"(\d+)\.txt")
+_LABELS = ("action_labels", "label_split")
+_FRAMES = ("rgb", "rgb480_270")
+_IMAGES = ("", (".png", ".jpg", ".jpeg"))  # how images are called, the original kind first
+_POSES = ("", (".txt",))
 _POSE_COLUMNS = 2 * (1 + 3 * 21)
 
 
@@ -71,17 +65,22 @@ class H2oSegment:
         """As the label file says."""
         return self.end - self.start + 1
 
+    @property
+    def poses(self) -> pathlib.Path:
+        """The folder of the recording's hand poses."""
+        return self.color.parent / "hand_pose"
+
     def read(self, encode_frame: EncodeFrame) -> tuple[Video | None, list[Note]]:
         """Reads images and poses; a frame without pose stays, its hands marked as not annotated.
 
         Raises:
             InputError: a bad pose, intrinsics or image file.
         """
-        paths = numbered_files(self.color, _IMAGE_NAME)
-        pose_folder = self.color.parent / "hand_pose"
-        poses = numbered_files(pose_folder, _POSE_NAME)
+        paths, notes = numbered_files(self.color, *_IMAGES)
+        poses, pose_notes = numbered_files(self.poses, *_POSES)
         wanted = range(self.start, self.end + 1)
-        notes = [
+        notes += pose_notes
+        notes += [
             Note("missing", str(self.color / f"{n:06d}.png"), "frame left out")
             for n in wanted
             if n not in paths
@@ -97,9 +96,11 @@ class H2oSegment:
                 joints[i], annotated[i] = pose
             else:
                 kind = "empty" if number in poses else "missing"
-                path = str(pose_folder / f"{number:06d}.txt")
+                path = str(self.poses / f"{number:06d}.txt")
                 notes.append(Note(kind, path, "frame kept, hands marked as not annotated"))
-        intrinsics, camera_notes = read_intrinsics(self.color.parent / "cam_intrinsics.txt")
+        intrinsics, camera_notes = read_intrinsics(
+            folders.text_file(self.color.parent, "cam_intrinsics.txt")
+        )
         last_word = ACTIONS[self.action].split()[-1] if self.action >= 0 else ""
         video = Video(
             video_id=self.video_id,
@@ -124,23 +125,30 @@ def find(root: pathlib.Path) -> RawDataset:
     """
     if not root.is_dir():
         raise InputError(f"no directory {root}; --raw must be the folder that holds subject1, ...")
-    labels = first_directory(root, ("action_labels", "label_split"))
-    notes = [Note("choice", str(labels), "action labels")]
+    root = folders.dataset_root(root, _LABELS)
+    label_folders = folders.directories(root, _LABELS)
+    notes, read_folders = [], []
     splits: dict[str, list[H2oSegment]] = {}
     for split in _SPLITS:
-        path = labels / f"action_{split}.txt"
+        name = f"action_{split}.txt"
+        paths = [folders.text_file(folder, name) for folder in label_folders]
+        path = next((path for path in paths if path.is_file()), paths[0])
         if not path.is_file():
             notes.append(Note("missing", str(path), f"no split {split!r} is made"))
             continue
+        read_folders.append(path.parent)
         splits[split], split_notes = _usable(read_labels(path, root))
         notes += split_notes
         if splits[split] and all(segment.action < 0 for segment in splits[split]):
             notes.append(Note("hidden", str(path), "no action labels: actions and objects are -1"))
     if not splits:
-        raise InputError(f"{labels} has none of action_train.txt, action_val.txt, action_test.txt")
-    folders = {segment.color.name for segments in splits.values() for segment in segments}
-    notes += [Note("choice", f"{_CAMERA}/{name}", "frames") for name in sorted(folders)]
-    return RawDataset(as_found(H2O, root), root, ACTIONS, OBJECTS, splits, notes)
+        raise InputError(
+            f"{label_folders[0]} has none of action_train.txt, action_val.txt, action_test.txt"
+        )
+    frames = {segment.color.name for segments in splits.values() for segment in segments}
+    notes += [Note("choice", f"{_CAMERA}/{name}", "frames") for name in sorted(frames)]
+    choices = [Note("choice", str(f), "action labels") for f in dict.fromkeys(read_folders)]
+    return RawDataset(as_found(H2O, root), root, ACTIONS, OBJECTS, splits, choices + notes)
 
 
 def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
@@ -160,6 +168,7 @@ def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
             "`id path action_label start_act end_act start_frame end_frame`"
         )
     segments: dict[str, H2oSegment] = {}
+    color_folder = functools.cache(lambda recording: _color_folder(root, recording))
     for line, words in lines[1:]:
         if len(words) != len(header):
             raise InputError(
@@ -173,9 +182,9 @@ def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
         if not 0 <= start <= end:
             raise InputError(f"{path}, line {line}: frames {start} to {end}, expected start <= end")
         action = _class(row["action_label"], path, line) if "action_label" in row else -1
-        folder = root / row["path"].strip("/") / _CAMERA
-        color = folder / ("rgb" if (folder / "rgb").is_dir() else "rgb480_270")
-        segment = H2oSegment(number, row["path"].strip("/"), start, end, action, color)
+        recording = row["path"].strip("/")
+        color = color_folder(recording)
+        segment = H2oSegment(number, recording, start, end, action, color)
         if segment.video_id in segments:
             raise InputError(
                 f"{path}, line {line}: {segment.video_id} again; expected each segment once"
@@ -184,19 +193,40 @@ def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
     return list(segments.values())
 
 
+def _color_folder(root: pathlib.Path, recording: str) -> pathlib.Path:
+    """The folder with the images of a recording such as 'subject1/h1/0'.
+
+    The archive of what the head-mounted camera saw calls the subject's folder subject1_ego.
+    """
+    subject, *place = recording.split("/")
+    names = (subject, f"{subject}_ego")
+    tops = [
+        *(top for name in names for top in folders.unpacked(root / name)),
+        *(root / f"{name}_v1_1" / name for name in names),
+        root / subject,
+    ]
+    cameras = [top.joinpath(*place, _CAMERA) for top in tops]
+    return folders.fullest([camera / name for camera in cameras for name in _FRAMES], *_IMAGES)[0]
+
+
 def read_pose(
     path: pathlib.Path,
 ) -> tuple[Float[np.ndarray, "42 3"], Bool[np.ndarray, "2"]] | None:
     """Joints of the left and the right hand, metres, and which is annotated; None: empty file.
 
+    Where tracking was lost they may be not finite.
+
     Raises:
-        InputError: it is not one line of 128 finite numbers.
+        InputError: it is not one line of 128 numbers, or a flag is not finite.
     """
     values = _read_numbers(path, _POSE_COLUMNS, "a flag and 21 joints for each hand")
     if values is None:
         return None
     hands = values.reshape(2, -1)
-    return hands[:, 1:].reshape(42, 3).astype(np.float32), hands[:, 0] > 0.5
+    if not np.isfinite(hands[:, 0]).all():
+        raise InputError(f"{path}, line 1: the flags are {hands[:, 0]}, expected 0 or 1")
+    with np.errstate(over="ignore"):  # lost poses may be infinite
+        return hands[:, 1:].reshape(42, 3).astype(np.float32), hands[:, 0] > 0.5
 
 
 def read_intrinsics(path: pathlib.Path) -> tuple[Float[np.ndarray, "3 3"], list[Note]]:
@@ -214,7 +244,7 @@ def read_intrinsics(path: pathlib.Path) -> tuple[Float[np.ndarray, "3 3"], list[
         notes.append(Note(kind, str(path), f"used instead: {DEFAULT_INTRINSICS}"))
         values = np.array(DEFAULT_INTRINSICS)
     fx, fy, cx, cy, width, height = values
-    if not (fx > 0 and fy > 0 and width > 0 and height > 0):
+    if not (fx > 0 and fy > 0 and width > 0 and height > 0 and np.isfinite(values).all()):
         raise InputError(
             f"{path}, line 1: {values.tolist()}, expected focal lengths and a size > 0"
         )
@@ -234,8 +264,6 @@ def _read_numbers(path: pathlib.Path, count: int, meaning: str) -> np.ndarray | 
         values = np.array(words, np.float64)
     except ValueError as error:
         raise InputError(f"{path}, line {line}: {error}; expected {count} numbers") from error
-    if not np.isfinite(values).all():
-        raise InputError(f"{path}, line {line}: a value is not finite; expected {meaning}")
     return values
 
 
@@ -261,13 +289,14 @@ def _usable(segments: Sequence[H2oSegment]) -> tuple[list[H2oSegment], list[Note
     """The segments that can be read, as far as can be told without doing so, and why others not."""
     notes, usable = [], []
     present: Mapping[pathlib.Path, bool] = {
-        folder: folder.is_dir() for folder in {segment.color for segment in segments}
+        folder: bool(numbered_files(folder, *_IMAGES)[0])
+        for folder in {segment.color for segment in segments}
     }
     for segment in segments:
         if segment.action == _BACKGROUND:
             notes.append(Note("ignored", segment.video_id, "labelled as background"))
         elif not present[segment.color]:
-            what = f"no rgb or rgb480_270 there: {segment.video_id} left out"
+            what = f"no image in {' or '.join(_FRAMES)}: {segment.video_id} left out"
             notes.append(Note("missing", str(segment.color.parent), what))
         else:
             usable.append(segment)

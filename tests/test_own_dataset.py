@@ -53,6 +53,10 @@ class OwnVideo:
 
     expected_frames = FRAMES
 
+    @property
+    def poses(self) -> pathlib.Path:
+        return self.folder
+
     def read(self, encode_frame: EncodeFrame):
         rng = np.random.default_rng(self.action)
         joints = rng.normal(0, 0.05, (FRAMES, SPEC.num_joints, 3)) + np.array([0.0, 0.0, 0.5])

@@ -25,7 +25,7 @@ def picture(number: int, size: tuple[int, int]) -> np.ndarray:
 
 @functools.cache
 def encoded(number: int, size: tuple[int, int], suffix: str) -> bytes:
-    return cv2.imencode(suffix, picture(number, size))[1].tobytes()
+    return cv2.imencode(suffix.lower(), picture(number, size))[1].tobytes()
 
 
 def write_pictures(folder: pathlib.Path, names: Sequence[str], size: tuple[int, int]) -> None:
@@ -80,8 +80,8 @@ def write_fpha(
 
 
 def hand_pose_text(number: int, left: int = 1, right: int = 1) -> str:
-    """A line as in hand_pose/: coordinate c of joint j is (number + 3 j + c) / 100 + 0.3 m."""
-    values = (number + np.arange(126)) / 100 + 0.3
+    """A line as in hand_pose/: coordinate c of joint j is (number + 3 j + c) / 500 + 0.3 m."""
+    values = (number + np.arange(126)) / 500 + 0.3
     hands = [[left, *values[:63]], [right, *values[63:]]]
     return " ".join(f"{value:.5f}" for hand in hands for value in hand)
 

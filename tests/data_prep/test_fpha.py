@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep import fpha
+from data_prep import fpha, fpha_lists
 from htt_jax.data.records import RecordSource
 from htt_jax.support.errors import InputError
 from tests.data_prep import raw_folders
@@ -178,7 +178,7 @@ def test_object_ids_follow_the_rows_and_action_ids_the_id_column(tmp_path):
     path.write_text(
         "id name object object_pose scenario\n2 b milk 0 x\n1 a salt 0 x\n3 c milk 0 x\n"
     )
-    objects, object_names, _ = fpha.read_actions(path)
+    objects, object_names, _ = fpha_lists.read_actions(path)
     assert objects == {"a": "salt", "b": "milk", "c": "milk"}
     assert list(objects) == ["a", "b", "c"]
     assert object_names == ["milk", "salt"]
@@ -204,8 +204,12 @@ def test_object_ids_follow_the_rows_and_action_ids_the_id_column(tmp_path):
          r"skeleton.txt, line 1: 63 columns, expected 64"),
         ("Hand_pose_annotation_v1/Subject_1/put_salt/2/skeleton.txt", "401.0000", "x",
          r"skeleton.txt, line 1: .* expected numbers"),
-        ("Hand_pose_annotation_v1/Subject_1/put_salt/2/skeleton.txt", "401.0000", "nan",
-         r"skeleton.txt, line 1: a value is not finite"),
+        ("Hand_pose_annotation_v1/Subject_1/put_salt/2/skeleton.txt", "\n2 ", "\n1 ",
+         r"skeleton.txt, line 3: frame 1 again, with another pose"),
+        ("Hand_pose_annotation_v1/Subject_1/put_salt/2/skeleton.txt", "\n1 ", "\n1.5 ",
+         r"skeleton.txt, line 2: '1.5' is no frame's number"),
+        ("Hand_pose_annotation_v1/Subject_1/put_salt/2/skeleton.txt", "\n1 ", "\nnan ",
+         r"skeleton.txt, line 2: 'nan' is no frame's number"),
     ],
 )  # fmt: skip
 def test_a_bad_row_stops_with_file_and_line(raw, tmp_path, file, old, new, message):

@@ -60,8 +60,8 @@ def test_poses_flags_and_intrinsics_come_from_the_files(raw, tmp_path):
     prepare(raw, tmp_path / "out")
     video = RecordSource(tmp_path / "out", "train")[0]
     assert video.joints_3d.shape == (2, 42, 3)
-    np.testing.assert_allclose(video.joints_3d[1, 0], [0.31, 0.32, 0.33], rtol=1e-6)
-    np.testing.assert_allclose(video.joints_3d[1, 21], [0.94, 0.95, 0.96], rtol=1e-6)
+    np.testing.assert_allclose(video.joints_3d[1, 0], [0.302, 0.304, 0.306], rtol=1e-6)
+    np.testing.assert_allclose(video.joints_3d[1, 21], [0.428, 0.43, 0.432], rtol=1e-6)
     assert video.hand_annotated.tolist() == [[True, True], [False, True]]
     expected = [[240.0, 0, 236.25], [0, 240.75, 137.25], [0, 0, 1]]
     np.testing.assert_allclose(video.intrinsics, expected, rtol=1e-6)
@@ -96,7 +96,7 @@ def test_variants_missing_files_and_background_are_handled_and_reported(tmp_path
     missing = "\n".join(notes(report, "missing"))
     for part in (
         "action_val.txt: no split 'val'", "cam_intrinsics.txt: used instead: (636.6593",
-        "subject1/h2/0/cam4: no rgb or rgb480_270", "000001.txt: frame kept",
+        "subject1/h2/0/cam4: no image in rgb or rgb480_270", "000001.txt: frame kept",
         "rgb480_270/000005.png: frame left out",
     ):  # fmt: skip
         assert part in missing
