@@ -58,10 +58,12 @@ def make(
 
 
 def all_notes(raw: RawDataset, shards: Mapping[str, Sequence[ShardIndex]]) -> list[Note]:
-    """Notes on the dataset as a whole, then on each video; each once."""
+    """Notes on the dataset as a whole, then on each video and on empty splits; each once."""
     indexes = itertools.chain.from_iterable(shards.values())
     notes = [*raw.notes, *(Note(**note) for index in indexes for note in index.notes)]
-    return list(dict.fromkeys(notes))
+    empty = [split for split, found in shards.items() if not any(map(len, found))]
+    what = "no video of it can be used"
+    return list(dict.fromkeys([*notes, *(Note("empty split", split, what) for split in empty)]))
 
 
 def as_text(report: Report) -> str:

@@ -14,14 +14,15 @@ import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from data_prep import parallel, report
+from data_prep import parallel, poses, report
+from data_prep.folders import is_left_by_system
 from data_prep.images import DEFAULT_QUALITY, SIZE, FrameEncoder
-from data_prep.raw import Note, RawDataset, RawVideo
+from data_prep.raw import EncodeFrame, Note, RawDataset, RawVideo
 from htt_jax.data import records, tfrecord
-from htt_jax.data.records import ShardIndex, ShardWriter
+from htt_jax.data.records import ShardIndex, ShardWriter, Video
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import atomic_write
+from htt_jax.support.files import atomic_write, explained_writes
 
 VIDEOS_PER_SHARD = 8  # some 30 MB: enough shards for many cores, and little to redo when resuming
 
@@ -68,13 +69,15 @@ def prepare(
         by_split: dict[str, list[ShardIndex]] = {split: [] for split in tasks}
         for split, split_tasks in tasks.items():
             by_split[split] = [indexes[task.path] for task in split_tasks]
-        filled = {split: found for split, found in by_split.items() if sum(map(len, found))}
-        if not filled:
+        if not any(len(index) for found in by_split.values() for index in found):
             raise InputError(f"no video of {raw.root} can be used; {_first_reasons(raw, by_split)}")
-        records.write_metadata(out, raw.spec, raw.action_names, raw.object_names, filled)
         made = report.make(raw, by_split, _image_options(encoder))
-        with atomic_write(out / report.FILE, "w") as file:
-            json.dump(made, file, indent=1)
+        with explained_writes(out, continues=True):
+            # A split without a shard does not exist; one with empty shards is an empty one.
+            begun = {split: found for split, found in by_split.items() if found}
+            records.write_metadata(out, raw.spec, raw.action_names, raw.object_names, begun)
+            with atomic_write(out / report.FILE, "w") as file:
+                json.dump(made, file, indent=1)
     return made
 
 
@@ -90,10 +93,10 @@ def write_shard(task: ShardTask) -> ShardIndex:
         parallel.advance(1)
         return task.encoder(path)
 
-    with ShardWriter(task.path) as shard:
+    with explained_writes(task.path, continues=True), ShardWriter(task.path) as shard:
         for raw_video in task.videos:
             try:
-                video, notes = raw_video.read(encode_frame)
+                video, notes = _read(raw_video, task.spec, encode_frame)
             except InputError as error:
                 if not task.skip_bad:
                     raise
@@ -103,6 +106,20 @@ def write_shard(task: ShardTask) -> ShardIndex:
                 data = records.encode(video, features)
                 shard.write(data, len(video.frames), video.video_id)
     return shard.index
+
+
+def _read(
+    raw_video: RawVideo, spec: DatasetSpec, encode_frame: EncodeFrame
+) -> tuple[Video | None, list[Note]]:
+    """As `RawVideo.read`, with poses that cannot be marked as not annotated."""
+    try:
+        video, notes = raw_video.read(encode_frame)
+    except OSError as error:
+        raise InputError(f"cannot read {raw_video.video_id}: {error}") from error
+    if video is None:
+        return None, notes
+    video, pose_notes = poses.checked(video, spec, str(raw_video.poses))
+    return video, [*notes, *pose_notes]
 
 
 def _tasks(
@@ -195,9 +212,9 @@ def _match_options(
                 f"{out} was begun with {name} = {before.get(name)}, this run has {value}; "
                 "use the same options and data, or another --out"
             )
-    elif any(out.iterdir()):
+    elif not all(is_left_by_system(other.name) for other in out.iterdir()):
         raise InputError(f"--out {out} holds other files; use a new folder")
-    with atomic_write(path, "w") as file:
+    with explained_writes(path, continues=True), atomic_write(path, "w") as file:
         json.dump(options, file, indent=1)
 
 

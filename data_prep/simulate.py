@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 
+from data_prep.folders import is_left_by_system
 from data_prep.parallel import end_with_parent
 from data_prep.raw import SIMULATION_MARK
 from data_prep.simulation import layouts, preview, render, take
@@ -24,7 +25,7 @@ from data_prep.simulation.actions import ACTIONS, DEFAULT_ACTIONS, Action
 from htt_jax.devices import host_memory
 from htt_jax.support import cli, progress
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import atomic_write
+from htt_jax.support.files import atomic_write, explained_writes
 from htt_jax.support.machine import usable_cores
 
 _ENCODING = {
@@ -39,13 +40,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     plan = _plan(options)
     root = pathlib.Path(options.out)
     all_jobs = layouts.jobs(plan)
-    _claim(root, plan)
-    _render(root, plan, all_jobs, options.workers)
-    layouts.write_index(root, plan, all_jobs)
+    with explained_writes(root, continues=True):
+        _claim(root, plan)
+        _render(root, plan, all_jobs, options.workers)
+        layouts.write_index(root, plan, all_jobs)
     frames = sum(job.script.frames for job in all_jobs)
     print(f"{len(all_jobs)} videos, {frames} frames of {plan.size[0]}x{plan.size[1]} in {root}")
     if options.preview:
-        preview.draw(root, plan, all_jobs, pathlib.Path(options.preview))
+        with explained_writes(options.preview, continues=True):
+            preview.draw(root, plan, all_jobs, pathlib.Path(options.preview))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -150,7 +153,7 @@ def _claim(root: pathlib.Path, plan: layouts.Plan) -> None:
         if mark.read_text() != recipe:
             raise InputError(f"--out {root}: holds a dataset simulated with other options "
                              f"(see {mark}); give another folder or delete it")  # fmt: skip
-    elif root.exists() and any(root.iterdir()):
+    elif root.exists() and not all(is_left_by_system(path.name) for path in root.iterdir()):
         raise InputError(f"--out {root}: is not empty; give a new folder")
     root.mkdir(parents=True, exist_ok=True)
     with atomic_write(mark, "w") as file:

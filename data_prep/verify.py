@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from data_prep import images, parallel
+from data_prep import images, parallel, poses
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import Metadata, ShardIndex, Video
 from htt_jax.support.errors import InputError
@@ -121,8 +121,13 @@ def _problems(video: Video, metadata: Metadata) -> Iterator[str]:
     ):
         if not -1 <= value < len(known):
             yield f"{name} is {value}, expected -1 to {len(known) - 1}"
-    if not np.isfinite(video.joints_3d).all():
-        yield "a joint is not finite"
+    for fault in poses.faults(video, metadata.spec):
+        yield (
+            f"{fault.text(video)}; prepared again into a new folder, it is marked as not annotated"
+        )
+    left = ~video.hand_annotated.repeat(len(metadata.spec.skeleton.joints), axis=1)
+    if not np.isfinite(video.joints_3d[left]).all():
+        yield "a joint of a hand that is not annotated is not finite"
     if not (np.isfinite(video.intrinsics).all() and video.intrinsics[0, 0] > 0):
         yield "the intrinsics are no camera's"
     for number, data in zip(video.frame_numbers, video.frames, strict=True):

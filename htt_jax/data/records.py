@@ -239,7 +239,10 @@ class RecordSource:
         self._indexes = [self._index(shard) for shard in self._shards]
         self._records = [(s, r) for s, index in enumerate(self._indexes) for r in range(len(index))]
         if not self._records:
-            raise InputError(f"split {split!r} of {self.directory} is empty; choose another split")
+            raise InputError(
+                f"split {split!r} of {self.directory} is empty, its report.json says why; choose "
+                "another split"
+            )
         self.video_ids = [video for index in self._indexes for video in index.video_ids]
         self.frame_counts = np.array([n for index in self._indexes for n in index.frames], np.int64)
         self.fingerprint = self._fingerprint()

@@ -18,6 +18,7 @@ from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
 from htt_jax.support.errors import InputError
 from tests.data_prep import raw_folders
+from tests.full_disk import full_disk
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 VIDEOS = {
@@ -149,6 +150,57 @@ def test_changed_lists_are_refused(tmp_path):
         prepare(raw, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("free", "where"),
+    [
+        (200, "preparation.json"),
+        (60_000, "fpha-train.tfrecord-00000-of-00003"),
+    ],
+)
+def test_a_full_disk_is_one_line_and_running_again_continues(raw, tmp_path, free, where):
+    message = rf"^cannot write .*{where}: File too large; make room, and .*: it continues$"
+    with full_disk(free), pytest.raises(InputError, match=message):
+        prepare(raw, tmp_path)
+    assert not list(tmp_path.glob(".*.tmp"))
+    prepare(raw, tmp_path)
+    assert len(RecordSource(tmp_path, "train")) == 20
+
+
+def test_a_disk_that_fills_with_the_index_or_the_metadata_leaves_whole_shards(tmp_path):
+    videos = {"train": VIDEOS["train"][:1], "test": VIDEOS["test"][:1]}
+    raw = raw_folders.write_fpha(tmp_path / "raw", videos, frames=1, size=(480, 270))
+    out = tmp_path / "out"
+    prepare(raw, out)
+    shards, whole = shard_hashes(out), (out / "report.json").read_text()
+    shard = "fpha-test.tfrecord-00000-of-00001"
+    for name in (shard, f"{shard}.index.json", "report.json", "dataset_info.json"):
+        (out / name).unlink()
+        out.joinpath(name).mkdir()  # cannot be replaced by a file
+        with pytest.raises(InputError, match=r"^cannot write .*: Is a directory; make room"):
+            prepare(raw, out)
+        assert not list(out.glob(".*.tmp"))
+        out.joinpath(name).rmdir()
+        prepare(raw, out)
+        assert (shard_hashes(out), (out / "report.json").read_text()) == (shards, whole)
+
+
+def test_a_split_of_which_nothing_can_be_used_is_empty_and_reported(tmp_path, capsys):
+    videos = {"train": VIDEOS["train"][:1], "test": VIDEOS["test"]}
+    raw = raw_folders.write_fpha(tmp_path / "raw", videos, frames=1, size=(480, 270))
+    for video in videos["test"]:
+        (raw / "Video_files" / video / "color" / "color_0000.jpeg").write_bytes(b"broken")
+    out = tmp_path / "out"
+    prepare(raw, out, "--skip-bad")
+    printed = capsys.readouterr().out
+    assert "test           0        0" in printed
+    assert "empty split (1)\n  test: no video of it can be used" in printed
+    assert len(RecordSource(out, "train")) == 1
+    with pytest.raises(InputError, match=r"'test' of .* is empty, its report.json says why"):
+        RecordSource(out, "test")
+    assert tfds.builder_from_directory(out).info.splits["train"].num_examples == 1
+    fpha.main(["--verify", str(out), "--workers", "1"])
+
+
 def test_a_folder_with_other_files_is_refused(raw, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="holds other files"):
@@ -202,16 +254,19 @@ def test_verify_checks_what_is_inside_the_records(raw, tmp_path, capsys):
     video = RecordSource(tmp_path, "test")[0]
     video.frames[1] = video.frames[1][:-20]
     video.joints_3d[0, 0, 0] = np.nan
+    video.joints_3d[1] = 0.0
     path = tmp_path / "fpha-test.tfrecord-00000-of-00001"
     names = (raw_folders.FPHA_ACTIONS, ["juice_bottle", "salt", "milk"])
     with records.ShardWriter(path) as shard:
         data = records.encode(video, records.features(FPHA, *names))
         shard.write(data, 2, video.video_id)
         shard.write(b"\x0a\x00", 2, "not a record")
-    with pytest.raises(InputError, match=r"^4 problem"):
+    with pytest.raises(InputError, match=r"^5 problem"):
         fpha.main(["--verify", str(tmp_path), "--workers", "1"])
     lines = capsys.readouterr().err.splitlines()
-    assert "record 0 (Subject_2/put_salt/0): a joint is not finite" in lines[0]
-    assert "record 0 (Subject_2/put_salt/0): frame 1: the file is cut short" in lines[1]
-    assert "record 1: not a record of this dataset's schema" in lines[2]
-    assert "2 records, expected 3 (dataset_info.json)" in lines[3]
+    found = "record 0 (Subject_2/put_salt/0): "
+    assert found + "right hand, frame 0: a joint is not finite; prepared again" in lines[0]
+    assert found + "right hand, frame 1: all joints are in one place; prepared again" in lines[1]
+    assert found + "frame 1: the file is cut short" in lines[2]
+    assert "record 1: not a record of this dataset's schema" in lines[3]
+    assert "2 records, expected 3 (dataset_info.json)" in lines[4]
