@@ -1,0 +1,49 @@
+"""The whole way in one process and little time: does everything run with what is installed?"""
+
+import pathlib
+import sys
+
+import cv2
+import numpy as np
+
+from data_prep import fpha, simulate
+from htt_jax import compare, evaluate, export, from_pytorch, predict, train
+from htt_jax.devices import process
+from htt_jax.prediction.frames import open_frames
+from htt_jax.support import cli
+from tests import train_runs
+
+
+def main() -> None:
+    """Goes it in the folder that the command line names."""
+    folder = pathlib.Path(sys.argv[1])
+    raw, data, run = folder / "raw", folder / "data", folder / "run"
+    size = ("--repeats=2", "--subjects=1", "--frames=8,9", "--actions=open_juice_bottle,pour_milk")
+    simulate.main(["--layout=fpha", f"--out={raw}", "--workers=1", *size])
+    fpha.main([f"--raw={raw}", f"--out={data}", "--workers=1"])
+    fpha.main([f"--verify={data}", "--workers=1"])
+
+    config = train_runs.tiny_config(data, data__workers=1, data__image_size=(64, 36))
+    results = train.train(config, str(run))
+    assert np.isfinite(results["pose"]["right"]["camera_space"]["mepe"])
+    evaluate.main([f"--workdir={run}"])
+    compare.main([str(run), f"--out={folder / 'compared'}"])
+
+    frames = next(raw.glob("Video_files*/*/*/*/color"))
+    predict.main([str(frames), f"--workdir={run}", f"--out={folder / 'of_frames'}"])
+    video = folder / "of_frames/prediction.mp4"
+    predict.main([str(video), f"--workdir={run}", f"--out={folder / 'of_video'}", "--rerun"])
+
+    ours = next(open_frames(str(video)).read()).image.astype(int)
+    _, theirs = cv2.VideoCapture(str(video)).read()  # by another copy of FFmpeg
+    assert np.abs(ours - theirs[..., ::-1]).mean() < 1
+
+    for to in ("safetensors", "stablehlo"):
+        export.main([f"--workdir={run}", f"--to={to}", f"--out={folder / 'htt'}.{to}"])
+    weights = str(folder / "htt.safetensors")
+    from_pytorch.main([weights, f"--out={folder / 'imported'}", f"--data={data}"])
+    evaluate.main([f"--workdir={folder / 'imported'}"])
+
+
+if __name__ == "__main__":
+    cli.run(main, process.prepare)
