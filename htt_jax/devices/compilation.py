@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
@@ -9,6 +10,8 @@ from typing import Any, Generic, TypeVar
 import jax
 
 from htt_jax.support.closing import Closing
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import check_writable
 
 CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 
@@ -18,14 +21,26 @@ Key = TypeVar("Key")
 def keep_programs() -> None:
     """Keeps what XLA compiles in `~/.cache/htt_jax` for later processes.
 
-    `JAX_COMPILATION_CACHE_DIR` names another folder; empty, nothing is kept.
+    `JAX_COMPILATION_CACHE_DIR` names another folder; empty, nothing is kept. Nor is it where there
+    is no home, as for users of containers who have a number only, or none that can be written to.
     """
-    if CACHE_VARIABLE not in os.environ:
-        home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-        jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(home) / "htt_jax"))
+    if CACHE_VARIABLE not in os.environ and (folder := _cache_folder()):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+    # Nothing is lost but time, and it would be said of every program.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         # JAX's own is a second; a start compiles dozens of programs that take less.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def _cache_folder() -> pathlib.Path | None:
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+        folder = pathlib.Path(home) / "htt_jax"
+        check_writable(folder)
+    except (RuntimeError, InputError):  # there is no home; it cannot be written to
+        return None
+    return folder
 
 
 def options() -> dict[str, Any]:

@@ -3,12 +3,15 @@
 The batch is split over all devices; the state is split over `fsdp` and repeated over `data`.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
+
+from htt_jax.support.errors import InputError
 
 SMALLEST_SHARDED = 2**14
 """Elements; a smaller array costs more to gather than it takes to keep whole."""
@@ -28,10 +31,27 @@ class DeviceBatch(NamedTuple):
     start: np.ndarray
 
 
+def all_devices() -> list[jax.Device]:
+    """The devices of all processes; what asks for devices first asks here.
+
+    Raises:
+        InputError: JAX finds none, or not those that JAX_PLATFORMS names.
+    """
+    try:
+        return jax.devices()
+    except (RuntimeError, AssertionError) as error:  # it has no words where CUDA's package lacks
+        reason = (str(error) or "they are not there").splitlines()[0].split(". (set JAX")[0]
+        named = os.environ.get("JAX_PLATFORMS", "")
+        raise InputError(
+            f"JAX cannot use the devices of JAX_PLATFORMS={named!r}: {reason}; install what they "
+            "need, such as jax[cuda12], or unset it for those that are there"
+        ) from error
+
+
 def make_mesh(fsdp: int) -> Mesh:
     """All devices of all processes, `fsdp` of them sharing one copy of the state."""
     return jax.make_mesh(
-        (jax.device_count() // fsdp, fsdp),
+        (len(all_devices()) // fsdp, fsdp),
         ("data", "fsdp"),
         # Explicit axes, the default, would ask every module for the sharding of its results.
         axis_types=(AxisType.Auto, AxisType.Auto),
@@ -40,6 +60,7 @@ def make_mesh(fsdp: int) -> Mesh:
 
 def single_device_mesh(device: jax.Device | None = None) -> Mesh:
     """One device of this process (None: the first), for work that is not worth splitting."""
+    all_devices()
     return jax.make_mesh(
         (1, 1),
         ("data", "fsdp"),

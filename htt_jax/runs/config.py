@@ -1,5 +1,6 @@
 """From a config to the objects it describes, with every mistake named."""
 
+import math
 from typing import Any
 
 import jax
@@ -7,10 +8,12 @@ from ml_collections import ConfigDict
 
 from htt_jax import measures, systems
 from htt_jax.data.clips import ClipSpec
+from htt_jax.devices import sharding
 from htt_jax.runs.options import former_options_of, options_of
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.support.options import Option
+from htt_jax.support.paths import expanded
 
 
 def check(config: ConfigDict) -> None:
@@ -22,7 +25,7 @@ def check(config: ConfigDict) -> None:
     if not config.data.directory:
         raise InputError("no dataset: --config.data.directory is empty; name a prepared dataset")
     check_options(config)
-    check_devices(config, jax.device_count())
+    check_devices(config, len(sharding.all_devices()))
 
 
 def check_options(config: ConfigDict) -> None:
@@ -57,10 +60,14 @@ def _check_names(config: ConfigDict) -> None:
 def _check_value(option: Option, value: Any) -> None:
     """Checks the bounds and choices that the table of options has."""
     where = f"config.{option.name}={value!r}"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{where} must be a finite number")
     if option.least is not None and value < option.least:
         raise InputError(f"{where} must be at least {option.least}")
     if option.above is not None and not value > option.above:
         raise InputError(f"{where} must be above {option.above}")
+    if option.most is not None and value > option.most:
+        raise InputError(f"{where} must be at most {option.most}")
     if option.kind == tuple[str, ...]:
         if not value or not set(value) <= set(option.choices):
             raise InputError(
@@ -90,6 +97,18 @@ def _check_clips(config: ConfigDict) -> None:
         raise InputError(
             f"config.data.image_size={tuple(size)} must be (width, height), both above 0"
         )
+
+
+def expand_paths(config: ConfigDict) -> None:
+    """Puts the home folder in the place of `~` in every option that names a file or folder.
+
+    Raises:
+        InputError: there is no such home.
+    """
+    for option in options_of(config.system):
+        value = _lookup(config, option.name) if option.path else None
+        if value:
+            config.update_from_flattened_dict({option.name: expanded(value)})
 
 
 def check_devices(config: ConfigDict, devices: int) -> None:

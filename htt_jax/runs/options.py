@@ -22,11 +22,18 @@ from htt_jax.support.options import Option, way
 
 COMMON: tuple[Option, ...] = (
     Option("system", "htt", "what is trained: a module of htt_jax.systems"),
-    Option("seed", 0, "of initial weights, data order and augmentation", compared=False),
+    Option(
+        "seed",
+        0,
+        "of initial weights, data order and augmentation",
+        least=0,
+        most=2**32 - 1,
+        compared=False,
+    ),
     Option("epochs", 45, "passes over all training clips", least=1, free=True),
     Option("batch_size", 2, "clips a step, over all devices", least=1),
     # Data
-    way("data.directory", None, "what data_prep wrote", str),
+    way("data.directory", None, "what data_prep wrote", str, path=True),
     Option("data.frames", 128, "T, frames of a clip", least=1),
     Option("data.spacing", 2, "raw frames from one frame of a clip to the next", least=1),
     Option("data.image_size", None, "(width, height); None: as stored", tuple[int, int]),
@@ -71,12 +78,13 @@ COMMON: tuple[Option, ...] = (
         "A whole trained model to fine-tune, instead: a run's folder or a file of weights (its "
         'best checkpoint; parts of other joints or classes start random). "": none.',
         free=True,
+        path=True,
     ),
     # Loss and metrics
     Option("mask_unannotated_hands", True, "in loss and metrics; False: as the published code"),
     # Optimizer
     Option("optimizer.learning_rate", 3e-5, "of Adam, after the warm-up", above=0),
-    Option("optimizer.warmup_steps", 0, "linear; random weights need some"),
+    Option("optimizer.warmup_steps", 0, "linear; random weights need some", least=0),
     Option("optimizer.decay_factor", 0.5, "of the learning rate", above=0),
     Option("optimizer.decay_epochs", 15, "between two decays", least=1),
     # How the run is made

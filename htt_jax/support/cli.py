@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import pathlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,6 +12,8 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from htt_jax.support.errors import InputError
+from htt_jax.support.files import explained_full_disk
+from htt_jax.support.paths import expanded
 
 _BROKEN_PIPE = 141  # exit status of what SIGPIPE ends
 _OPTIONS = "htt_jax/runs/options.py and htt_jax/systems"
@@ -33,6 +36,19 @@ class ArgumentParser(argparse.ArgumentParser):
         super().__init__(formatter_class=HelpFormatter, allow_abbrev=False, **options)
 
 
+def place(text: str) -> str:
+    """Type of the options that name something on disk or in a bucket; `~` is the home folder."""
+    try:
+        return expanded(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def path(text: str) -> pathlib.Path:
+    """Type of the options that name something on disk."""
+    return pathlib.Path(place(text))
+
+
 def run(main: Callable[[], object], prepare: Callable[[], object] | None = None) -> None:
     """Runs `main`; bad input becomes one line on stderr and exit status 2, Ctrl-C status 130.
 
@@ -44,11 +60,12 @@ def run(main: Callable[[], object], prepare: Callable[[], object] | None = None)
     """
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # Grain reads absl flags in its worker processes
-    if prepare is not None:
-        prepare()
     try:
-        main()
-        sys.stdout.flush()
+        with explained_full_disk():
+            if prepare is not None:
+                prepare()
+            main()
+            sys.stdout.flush()
     except BrokenPipeError:
         # Python flushes once more at its end, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,7 +84,7 @@ def parse_config(arguments: Sequence[str], default: Callable[[], ConfigDict]) ->
         InputError: there are other arguments, an option is unknown or its value wrong, or the
             file cannot be loaded.
     """
-    argv = ["", *arguments]
+    argv = ["", *expanded_config(arguments)]
     options: Any = {"flag_values": flags.FlagValues(), "sys_argv": argv}
     with explained_flags():
         if any(argument.split("=")[0] == "--config" for argument in arguments):
@@ -79,6 +96,19 @@ def parse_config(arguments: Sequence[str], default: Callable[[], ConfigDict]) ->
             raise InputError(f"unexpected argument {rest[0]!r}; see --help")
         config.value.lock()  # a file that could not be loaded says so only when it is used
     return config.value
+
+
+def expanded_config(arguments: Sequence[str]) -> list[str]:
+    """`arguments` with the home folder in the place of `~` in --config=FILE.
+
+    Raises:
+        InputError: there is no such home.
+    """
+    parts = [argument.partition("=") for argument in arguments]
+    return [
+        f"{name}={expanded(value)}" if name in ("--config", "-config") else name + equals + value
+        for name, equals, value in parts
+    ]
 
 
 @contextlib.contextmanager

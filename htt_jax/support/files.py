@@ -1,14 +1,18 @@
 """Files that appear under their final name only when they are whole; checksums."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import pathlib
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from htt_jax.support.errors import InputError
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 @contextlib.contextmanager
@@ -26,8 +30,31 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, final)
+    except OSError as error:
+        error.filename = error.filename or os.fspath(final)  # a write's own names no file
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: str | os.PathLike[str], option: str = "--out") -> None:
+    """Checks, before the work, that the folder of an option can be made or written to.
+
+    Nothing is left: what fails later leaves no empty folder either.
+
+    Raises:
+        InputError: it can not, or is in a bucket.
+    """
+    _check_local(folder)
+    path = pathlib.Path(folder).absolute()
+    try:
+        there = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        doing = "write to" if os.path.isdir(path) else "make"
+        raise InputError(
+            f"cannot {doing} the folder {folder}: {error.strerror}; give another {option}"
+        ) from error
 
 
 def make_folder(folder: str | os.PathLike[str]) -> None:
@@ -36,14 +63,18 @@ def make_folder(folder: str | os.PathLike[str]) -> None:
     Raises:
         InputError: it cannot be made, or is in a bucket.
     """
-    if re.match(r"\w+:/", str(folder)):
-        raise InputError(f"{folder} is not a local folder; write to one, and copy it from there")
+    _check_local(folder)
     try:
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"cannot make the folder {folder}: {error.strerror}; give another --out"
         ) from error
+
+
+def _check_local(folder: str | os.PathLike[str]) -> None:
+    if re.match(r"\w+:/", str(folder)):
+        raise InputError(f"{folder} is not a local folder; write to one, and copy it from there")
 
 
 def remove_earlier(folder: str | os.PathLike[str], patterns: Iterable[str]) -> None:
@@ -56,6 +87,24 @@ def remove_earlier(folder: str | os.PathLike[str], patterns: Iterable[str]) -> N
     for pattern in patterns:
         for path in pathlib.Path(folder).glob(pattern):
             path.unlink()
+
+
+@contextlib.contextmanager
+def explained_full_disk(what: object = None) -> Iterator[None]:
+    """Turns a disk without room, or with none for this user, into an `InputError`.
+
+    Args:
+        what: is written; None for the file that the system's error names, if it names one.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        written = what or error.filename or "a file"
+        raise InputError(
+            f"cannot write {written}: {error.strerror}; make room, and give the same command again"
+        ) from error
 
 
 @contextlib.contextmanager

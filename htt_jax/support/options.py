@@ -14,9 +14,11 @@ class Option:
         default: its value before anybody sets it; None if there is none.
         help: what it is, with its unit.
         type: of its values; needed only where the default does not tell it.
-        least: the smallest number it may be; None: any.
+        least: the smallest number it may be; None: any. None may be infinite, or not a number.
         above: the number it must be above; None: any.
+        most: the largest number it may be; None: any.
         choices: what it, or each of its names, may be; empty: anything.
+        path: whether it names a file or folder, in which `~` is the home folder.
         free: whether it may change from one start of a run to the next, as what it changes is not
             what is computed.
         compared: whether runs that differ in it are different experiments, not the same one made
@@ -31,7 +33,9 @@ class Option:
     _: dataclasses.KW_ONLY
     least: float | None = None
     above: float | None = None
+    most: float | None = None
     choices: Collection[str] = ()
+    path: bool = False
     free: bool = False
     compared: bool = True
     former: bool = False

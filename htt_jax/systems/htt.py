@@ -47,12 +47,13 @@ OPTIONS: tuple[Option, ...] = (
         "ImageNet weights: torchvision's or timm's resnet18 (.safetensors or .pth). "
         '"": random weights, with batch-norm statistics measured on the first batch.',
         free=True,
+        path=True,
     ),
     # Loss: lambda_2 lambda_1 etc. of Eq. 2 and 8, combined
-    Option("loss.joints_2d", 1.0, "per pixel"),
-    Option("loss.depth", 100.0, "per metre"),
-    Option("loss.object", 1.0, "factor of the objects' cross-entropy"),
-    Option("loss.action", 1.0, "factor of the action's cross-entropy"),
+    Option("loss.joints_2d", 1.0, "per pixel", least=0),
+    Option("loss.depth", 100.0, "per metre", least=0),
+    Option("loss.object", 1.0, "factor of the objects' cross-entropy", least=0),
+    Option("loss.action", 1.0, "factor of the action's cross-entropy", least=0),
     # Augmentation
     Option("augment.enabled", True, "False: none"),
     Option("augment.brightness", 0.5, "factor in 1 +- this"),

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 
@@ -6,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from htt_jax.devices import compilation
 from htt_jax.devices.compilation import CompiledAhead
 
 COMMAND = """
@@ -41,6 +43,49 @@ def test_commands_keep_what_they_compiled_and_take_it_the_next_time(tmp_path):
 
 def test_an_empty_variable_keeps_nothing(tmp_path):
     assert programs_kept(tmp_path, JAX_COMPILATION_CACHE_DIR="") == []
+
+
+# As in a container of which a user has but a number. Files stay root's to read, where it is root.
+WITHOUT_A_HOME = """
+import os, pwd
+if os.getuid():
+    pwd.getpwuid = lambda number: {}[number]
+else:
+    os.setresuid(54321, 0, 0)
+import jax
+from htt_jax.devices import process, sharding
+from htt_jax.support import cli
+from htt_jax import train, evaluate, predict, export, compare, submit, from_pytorch
+from data_prep import fpha, h2o, simulate
+
+def main():
+    assert jax.config.jax_compilation_cache_dir is None
+    print(sharding.all_devices())
+
+cli.run(main, process.prepare)
+"""
+
+
+def test_without_a_home_nothing_is_kept_and_missing_devices_are_one_line():
+    gone = ("HOME", "USER", "LOGNAME", "XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR")
+    environment = {k: v for k, v in os.environ.items() if k not in gone}
+    environment |= {"JAX_PLATFORMS": "cpu,nowhere"}
+    command = [sys.executable, "-c", WITHOUT_A_HOME]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert found.returncode == 2
+    assert re.match(
+        r"error: JAX cannot use the devices of JAX_PLATFORMS='cpu,nowhere': .*'nowhere'.*; install",
+        found.stderr.splitlines()[-1],
+    )
+    assert "Traceback" not in found.stderr
+
+
+def test_a_home_that_cannot_be_written_to_keeps_nothing(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert compilation._cache_folder() is None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert compilation._cache_folder() == tmp_path / "htt_jax"
 
 
 def test_programs_of_all_shapes_are_there_in_whatever_order_they_are_asked_for():

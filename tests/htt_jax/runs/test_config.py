@@ -1,3 +1,5 @@
+import math
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,8 +18,10 @@ from htt_jax.runs.config import (
     check,
     check_devices,
     clip_spec,
+    expand_paths,
     load_options,
 )
+from htt_jax.runs.options import options_of
 from htt_jax.support.errors import InputError
 from htt_jax.systems.htt import HTTSystem
 from tests import train_runs
@@ -83,6 +87,13 @@ def test_options_reach_the_model():
         ("data.image_size", (120, 0), r"image_size=\(120, 0\) must be \(width, height\), both ab"),
         ("optimizer.learning_rate", 0.0, "config.optimizer.learning_rate=0.0 must be above 0"),
         ("optimizer.decay_factor", -0.5, "config.optimizer.decay_factor=-0.5 must be above 0"),
+        ("optimizer.learning_rate", math.inf, "learning_rate=inf must be a finite number"),
+        ("optimizer.decay_factor", math.nan, "decay_factor=nan must be a finite number"),
+        ("optimizer.warmup_steps", -1, "warmup_steps=-1 must be at least 0"),
+        ("loss.action", -1.0, "config.loss.action=-1.0 must be at least 0"),
+        ("loss.joints_2d", math.nan, "config.loss.joints_2d=nan must be a finite number"),
+        ("seed", -1, "config.seed=-1 must be at least 0"),
+        ("seed", 2**32, "config.seed=4294967296 must be at most 4294967295"),
         ("data.cache", "disk", "config.data.cache='disk' must be one of none, host, device"),
         ("data.workers", -1, "config.data.workers=-1 must be at least 0"),
         ("epochs", 0, "config.epochs=0 must be at least 1"),
@@ -107,6 +118,29 @@ def test_each_mistake_is_named_with_its_option(name, value, message):
     with pytest.raises(InputError, match=message) as refused:
         check(config)
     assert "\n" not in str(refused.value)
+
+
+def test_every_number_has_a_bound():
+    unbounded = {
+        option.name
+        for option in options_of("htt")
+        if option.kind in (int, float) and option.least is None and option.above is None
+    }
+    # Checked where they are used: by the number of devices, and by what the operations can do.
+    assert unbounded == {"mesh.fsdp"} | {f"augment.{name}" for name in vars(AugmentOptions())}
+
+
+def test_home_is_put_into_every_option_that_names_a_path(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/anna")
+    names = ("data.directory", "init.checkpoint", "init.backbone")
+    config = train_runs.tiny_config("data", **dict.fromkeys(names, "~/x"))
+    config.lock()
+    expand_paths(config)
+    assert (config.data.directory, config.init.checkpoint) == ("/home/anna/x", "/home/anna/x")
+    assert config.init.backbone == "/home/anna/x"
+    config.init.checkpoint = ""
+    expand_paths(config)
+    assert config.init.checkpoint == ""
 
 
 @pytest.mark.parametrize(

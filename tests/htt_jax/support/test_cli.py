@@ -1,3 +1,5 @@
+import errno
+import os
 import pathlib
 import subprocess
 import sys
@@ -31,6 +33,15 @@ def test_options_are_written_in_full(capsys):
     with pytest.raises(SystemExit):
         parser.parse_args(["--work=x"])
     assert "unrecognized arguments: --work=x" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line_and_status_2(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.run(raises(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results.json")))
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: cannot write results.json: No space left on device; make room")
+    assert said.count("\n") == 1
 
 
 def test_ctrl_c_is_one_word_and_status_130(capsys):
