@@ -15,6 +15,7 @@ from htt_jax.devices import process
 from htt_jax.evaluation import results as evaluation
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import expanded
 from htt_jax.training.loop import train
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The run's config file.")
@@ -33,7 +34,7 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
         InputError: a flag is unknown, missing or wrong, or the config file cannot be loaded.
     """
     with cli.explained_flags():
-        rest = flags.FLAGS(argv)
+        rest = flags.FLAGS(cli.expanded_config(argv))
         _CONFIG.value.lock()  # a file that could not be loaded says so only when it is used
     return rest
 
@@ -44,16 +45,29 @@ def main(argv: Sequence[str]) -> None:
         raise InputError(f"unexpected argument {argv[1]!r}; options are --config.NAME=VALUE")
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax reports every file it writes
-    if _COORDINATOR.value == "auto":
-        jax.distributed.initialize()
-    elif _COORDINATOR.value:
-        if None in (_NUM_PROCESSES.value, _PROCESS_ID.value):
-            raise InputError("--coordinator_address also needs --num_processes and --process_id")
-        jax.distributed.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
-    results = train(_CONFIG.value, _WORKDIR.value)
+    if _COORDINATOR.value:
+        _join(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+    assert _WORKDIR.value is not None, "the flag is required"
+    results = train(_CONFIG.value, expanded(_WORKDIR.value))
     if jax.process_index() == 0:
         for name, value in evaluation.headline(results).items():
             print(f"{name:>16} {value:.4f}")
+
+
+def _join(coordinator: str, processes: int | None, process_id: int | None) -> None:
+    """Makes this process one of several."""
+    if coordinator != "auto" and None in (processes, process_id):
+        raise InputError("--coordinator_address also needs --num_processes and --process_id")
+    try:
+        if coordinator == "auto":
+            jax.distributed.initialize()
+        else:
+            jax.distributed.initialize(coordinator, processes, process_id)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"cannot join other processes by --coordinator_address={coordinator}, "
+            f"--num_processes={processes}, --process_id={process_id}: {str(error).splitlines()[0]}"
+        ) from error
 
 
 if __name__ == "__main__":

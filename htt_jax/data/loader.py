@@ -30,6 +30,8 @@ With several processes, slots and clips are counted over all of them, process af
 import dataclasses
 import gc
 import itertools
+import re
+import signal
 from collections.abc import Generator, Iterator, Sequence
 from typing import TypeAlias
 
@@ -250,11 +252,28 @@ def _closing(batches: grain.IterDataset[Batch]) -> Generator[Batch, None, None]:
         yield from iterator
     except InputError as error:
         failure = str(error)
+    except RuntimeError as error:  # Grain's, of a worker that is no more
+        found = re.search(r"Worker process was terminated .*exit code (-?\d+)", str(error))
+        if not found:
+            raise
+        failure = _worker_failure(int(found[1]))
     finally:
         iterator.close()
     if failure:
         gc.collect()  # the first error, in a cycle with its traceback, holds shared memory
         raise InputError(failure)
+
+
+def _worker_failure(status: int) -> str:
+    if -status == signal.SIGBUS:
+        return (
+            "/dev/shm has no room for the frames that loader processes hand over; give it more "
+            "(docker run --shm-size), or take fewer workers: with 0, threads, it is not used"
+        )
+    return (
+        f"a loader process ended with status {status}, perhaps for lack of memory; take fewer "
+        "workers, or 0 for threads"
+    )
 
 
 def _checked_clip_table(

@@ -6,6 +6,8 @@ batch_stats) and `training` (step and Adam's moments).
 
 import contextlib
 import math
+import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -21,9 +23,16 @@ from htt_jax.runs.state import TrainState
 from htt_jax.support import trees
 from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
+from htt_jax.support.files import NO_ROOM
+from htt_jax.support.paths import place
 
 _READ, _UNREADABLE, _ANOTHER_MODEL = range(3)  # what came of it, the worse the larger
 _NO_STEP = 2**31 - 1
+# Of a single process nothing needs to be merged: its part is the whole.
+_MERGE = (
+    'for own in */*/ocdbt.process_0; do [ -e "$own/../manifest.ocdbt" ] || '
+    'mv "$own"/* "${own%/*}"; done'
+)
 _Result = TypeVar("_Result")
 
 
@@ -45,21 +54,27 @@ class Checkpoints(Closing):
         Raises:
             InputError: `read_only`, and there is no such directory.
         """
-        if read_only and not epath.Path(directory).exists():
+        if read_only and not place(directory).exists():
             raise InputError(f"no checkpoints: {directory} is missing; train first")
         policies = ocp.training.preservation_policies
         self._checkpointer = ocp.training.Checkpointer(
-            epath.Path(directory).resolve(),
+            place(directory).resolve(),
             preservation_policy=policies.AnyPreservationPolicy(
                 [policies.LatestN(keep), _best(best_metric)]
             ),
             cleanup_tmp_directories=not read_only,
         )
+        logging.get_absl_logger().addFilter(_raised_too)
         self._best_metric = best_metric
 
     def close(self) -> None:
-        """Waits until everything is on disk."""
-        self._checkpointer.close()
+        """Waits until everything is on disk.
+
+        Raises:
+            InputError: it could not be written.
+        """
+        with self._explained_writes():
+            self._checkpointer.close()
 
     @property
     def steps(self) -> list[int]:
@@ -81,18 +96,23 @@ class Checkpoints(Closing):
     def save(
         self, step: int, state: TrainState, metrics: Mapping[str, float] | None = None
     ) -> None:
-        """Saves in the background; a later save, or leaving the context, waits for it."""
-        self._checkpointer.save_checkpointables_async(
-            step,
-            {
-                "model": state.variables,
-                "training": {"step": state.step, "opt_state": state.opt_state},
-            },
-            # The caller decides when; a damaged checkpoint of this step may be in the way.
-            force=True,
-            overwrite=True,
-            metrics=dict(metrics) if metrics else None,
-        )
+        """Saves in the background; a later save, or leaving the context, waits for it.
+
+        Raises:
+            InputError: this state, or the one before, could not be written.
+        """
+        with self._explained_writes():
+            self._checkpointer.save_checkpointables_async(
+                step,
+                {
+                    "model": state.variables,
+                    "training": {"step": state.step, "opt_state": state.opt_state},
+                },
+                # The caller decides when; a damaged checkpoint of this step may be in the way.
+                force=True,
+                overwrite=True,
+                metrics=dict(metrics) if metrics else None,
+            )
 
     def restore_newest(self, abstract_state: TrainState) -> TrainState | None:
         """The newest state that can be read, on the devices that `abstract_state` names.
@@ -177,6 +197,18 @@ class Checkpoints(Closing):
         return wanted
 
     @contextlib.contextmanager
+    def _explained_writes(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # TensorStore has kinds of its own for a full disk.
+            said = [os.strerror(number) for number in NO_ROOM if os.strerror(number) in str(error)]
+            reason = said[0] if said else _one_line(error)
+            raise InputError(
+                f"cannot write a checkpoint to {self._checkpointer.directory}: {reason}; "
+                "the earlier ones are whole: make room, and the same command continues"
+            ) from error
+
+    @contextlib.contextmanager
     def _explained(self, step: int) -> Iterator[None]:
         try:
             yield
@@ -196,8 +228,10 @@ class Checkpoints(Closing):
         }
         (path,) = (c.path for c in self._checkpointer.checkpoints if c.step == step)
         process = jax.process_index()
-        alone = ocp.options.MultiprocessingOptions(primary_host=process, active_processes={process})
-        with ocp.Context(multiprocessing_options=alone):
+        alone = ocp.Context()
+        alone.multiprocessing.primary_host = process
+        alone.multiprocessing.active_processes = {process}
+        with alone:
             loaded = ocp.load_checkpointables(path, abstract)
         return TrainState(**loaded["model"], **loaded["training"])
 
@@ -206,6 +240,7 @@ class Checkpoints(Closing):
 
     def _check_shapes(self, step: int, part: str, abstract: Any) -> None:
         """Orbax would report another model's checkpoint as an unreadable one."""
+        self._check_merged(step, part)
         metadata = self._checkpointer.checkpointables_metadata(step).metadata[part]
         found = {name: x.shape for name, x in trees.flatten(metadata).items()}
         if not found:  # Orbax passes over metadata that is cut off
@@ -217,6 +252,17 @@ class Checkpoints(Closing):
                     f"checkpoint {step} in {self._checkpointer.directory} is of another model: "
                     f"{name} has shape {found.get(name)} there, expected {wanted.get(name)}"
                 )
+
+    def _check_merged(self, step: int, part: str) -> None:
+        """Versions that took `[` in a path for a pattern did not find what they were to merge."""
+        folder = self._checkpointer.directory / str(step) / part
+        if (folder / "manifest.ocdbt").exists() or not (folder / "ocdbt.process_0").exists():
+            return
+        raise InputError(
+            f"checkpoint {step} in {self._checkpointer.directory} was left unmerged, as it was in "
+            f"folders with *, ? or [ in their path; nothing is lost, this command repairs the "
+            f"run: cd {shlex.quote(str(self._checkpointer.directory))} && {_MERGE}"
+        )
 
 
 def _attempt(work: Callable[..., _Result], *arguments: Any) -> tuple[_Result | None, Any]:
@@ -247,6 +293,11 @@ def _best(metric: str) -> Any:
         n=1,
         keep_checkpoints_without_metrics=False,
     )
+
+
+def _raised_too(record: Any) -> bool:
+    """Keeps out of the log what Orbax's threads fail with, which is raised to their caller, too."""
+    return not (record.exc_info and "orbax" in record.pathname)
 
 
 def _one_line(error: Exception) -> str:

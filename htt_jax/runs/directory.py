@@ -3,12 +3,16 @@
 `run.json` (config and dataset facts), `checkpoints/`, `metrics.jsonl`, `tensorboard/`.
 """
 
+import contextlib
 import dataclasses
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 from etils import epath
+from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from htt_jax.data.records import RecordSource
@@ -18,6 +22,9 @@ from htt_jax.runs.options import get_config, options_of, without_derived
 from htt_jax.runs.schema import check
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.support.files import check_writable
+from htt_jax.support.locking import locked
+from htt_jax.support.paths import is_bucket, place
 
 CHECKPOINTS = "checkpoints"
 _RUN_FILE = "run.json"
@@ -68,7 +75,7 @@ def dataset_facts(source: RecordSource, image_size: tuple[int, int] | None) -> D
 
 def exists(workdir: epath.PathLike) -> bool:
     """Whether there is a run in `workdir`, which a start that came to no checkpoint leaves none."""
-    path = epath.Path(workdir)
+    path = place(workdir)
     return (path / _RUN_FILE).exists() and _has_checkpoint(path / CHECKPOINTS)
 
 
@@ -83,7 +90,7 @@ def read(workdir: epath.PathLike) -> Run:
     Raises:
         InputError: there is none, or its file cannot be read.
     """
-    path = epath.Path(workdir) / _RUN_FILE
+    path = place(workdir) / _RUN_FILE
     if not path.exists():
         raise InputError(
             f"no run in {workdir}: {path} is missing; give a --workdir of htt_jax.train or "
@@ -152,6 +159,38 @@ def to_json(run: Run) -> str:
     return json.dumps(content, indent=2)
 
 
+def check_workdir(workdir: epath.PathLike) -> None:
+    """Checks, before the work, that a run can be written to `workdir`; makes nothing.
+
+    Raises:
+        InputError: it can not, or the bucket it is in cannot be reached.
+    """
+    place(workdir)
+    if not is_bucket(workdir):
+        check_writable(workdir, "--workdir")
+
+
+@contextlib.contextmanager
+def claimed(workdir: epath.PathLike) -> Iterator[None]:
+    """Keeps other starts of training away from `workdir`, unless it is in a bucket.
+
+    Process 0 does, for all processes of this start.
+
+    Raises:
+        InputError: another start has it.
+    """
+    with contextlib.ExitStack() as stack:
+        refusal = None
+        if jax.process_index() == 0 and not is_bucket(workdir):
+            try:
+                stack.enter_context(locked(workdir))
+            except InputError as error:
+                refusal = error
+        if multihost_utils.process_allgather(np.bool_(refusal is not None)).any():
+            raise refusal or InputError(f"process 0 cannot have {workdir} for itself")
+        yield
+
+
 def start(workdir: epath.PathLike, run: Run) -> None:
     """Checks that a run already there is the same, and writes `run.json` (process 0).
 
@@ -161,7 +200,7 @@ def start(workdir: epath.PathLike, run: Run) -> None:
     Raises:
         InputError: it is another run; names the first difference.
     """
-    path = epath.Path(workdir) / _RUN_FILE
+    path = place(workdir) / _RUN_FILE
     if exists(workdir):
         there = read(workdir)
         run = dataclasses.replace(run, imported_from=there.imported_from)

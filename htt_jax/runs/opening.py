@@ -19,6 +19,7 @@ from htt_jax.runs.directory import (
 )
 from htt_jax.runs.state import abstract_state
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
 from htt_jax.systems import Applicable, System
 
 
@@ -88,7 +89,7 @@ def metrics(run: TrainedRun) -> dict[str, float]:
 def open_checkpoints(workdir: epath.PathLike, run: Run) -> Checkpoints:
     """The checkpoints of a run, which may still be going on, to read only."""
     return Checkpoints(
-        epath.Path(workdir) / CHECKPOINTS,
+        place(workdir) / CHECKPOINTS,
         keep=run.config.checkpoint.keep,
         best_metric=run.config.checkpoint.best_metric,
         read_only=True,

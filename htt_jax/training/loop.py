@@ -27,11 +27,14 @@ from htt_jax.runs import checkpoint, version
 from htt_jax.runs.config import (
     check,
     clip_spec,
+    expand_paths,
     load_options,
 )
 from htt_jax.runs.directory import (
     CHECKPOINTS,
     Run,
+    check_workdir,
+    claimed,
     dataset_facts,
     exists,
     read,
@@ -41,6 +44,8 @@ from htt_jax.runs.options import former_options_of
 from htt_jax.runs.state import TrainState, abstract_state, random_state
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.support.files import explained_full_disk
+from htt_jax.support.paths import place
 from htt_jax.systems import Batch, System
 from htt_jax.training import initialise, overview, warm_start
 from htt_jax.training import step as train_step
@@ -60,11 +65,14 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         The results of the evaluation after the last step.
 
     Raises:
-        InputError: config, dataset or checkpoint do not fit, or a loss is not finite.
+        InputError: config, dataset or checkpoint do not fit, a loss is not finite, another process
+            trains in `workdir`, or it cannot be written to.
         SystemExit: a signal asked to stop; the state is saved.
     """
     # Input
+    expand_paths(config)
     check(config)
+    check_workdir(workdir)
     _settle(config, workdir)
     source = RecordSource(config.data.directory, "train")
     steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
@@ -83,9 +91,11 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     evaluate = _make_evaluate(config, system, mesh, dataset)
 
     described = Run(config, dataset, steps_per_epoch, trained_by=version.describe())
-    start(workdir, described)
     with contextlib.ExitStack() as stack:
         # Restore, or start
+        stack.enter_context(explained_full_disk(workdir))
+        stack.enter_context(claimed(workdir))
+        start(workdir, described)
         checkpoints = stack.enter_context(_open_checkpoints(config, workdir))
         state = checkpoints.restore_newest(abstract)
         first_step = 0 if state is None else int(state.step)
@@ -245,7 +255,7 @@ def _pretrained(config: ConfigDict, system: System, abstract: TrainState) -> dic
 
 def _open_checkpoints(config: ConfigDict, workdir: epath.PathLike) -> checkpoint.Checkpoints:
     return checkpoint.Checkpoints(
-        epath.Path(workdir) / CHECKPOINTS,
+        place(workdir) / CHECKPOINTS,
         keep=config.checkpoint.keep,
         best_metric=config.checkpoint.best_metric,
     )

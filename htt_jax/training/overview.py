@@ -9,6 +9,7 @@ import jax
 from etils import epath
 
 from htt_jax.support import trees
+from htt_jax.support.paths import place
 
 FILE = "parameters.txt"
 
@@ -25,7 +26,7 @@ def announce(workdir: epath.PathLike, variables: Mapping[str, Any]) -> None:
     """
     if jax.process_index() > 0:
         return
-    (epath.Path(workdir) / FILE).write_text(arrays_table(variables) + "\n")
+    (place(workdir) / FILE).write_text(arrays_table(variables) + "\n")
     print(parts_table(variables["params"]), file=sys.stderr)
     fixed = _count(trees.flatten({**variables, "params": {}}))
     print(f"and {fixed:,} frozen statistics; every array: {FILE}", file=sys.stderr)

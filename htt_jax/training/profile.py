@@ -7,6 +7,7 @@ import jax
 from etils import epath
 
 from htt_jax.support.closing import Closing
+from htt_jax.support.paths import place
 
 FOLDER = "profile"
 
@@ -25,7 +26,7 @@ class Profile(Closing):
             first_step: of those traced, counted from 1; 0 for none.
             steps: how many.
         """
-        self._folder = epath.Path(workdir) / FOLDER
+        self._folder = place(workdir) / FOLDER
         self._wait = wait
         self._traced = range(first_step, first_step + steps) if first_step > 0 else range(0)
         self._running = False

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-from etils import epath
 from jax.sharding import Mesh
 
 from htt_jax.interop.opening import open_any
 from htt_jax.models.htt import HTT
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
 from htt_jax.systems import System
 
 # The parts whose sizes depend on the joints or classes.
@@ -47,7 +47,7 @@ def pretrained_model(
             f"config.init.checkpoint={path} is a program that cannot be trained; name a run or a "
             "file of weights"
         )
-    if epath.Path(path).is_dir() and source.model.heads != model.heads:  # a file tells no heads
+    if place(path).is_dir() and source.model.heads != model.heads:  # a file tells no heads
         raise InputError(
             f"config.init.checkpoint={path} has config.model.heads={source.model.heads}, here it "
             f"is {model.heads}; set config.model as it was trained"

@@ -15,6 +15,7 @@ from htt_jax.runs import checkpoint, version
 from htt_jax.runs.directory import CHECKPOINTS, read
 from htt_jax.runs.state import TrainState, abstract_state
 from htt_jax.support.errors import InputError
+from htt_jax.support.locking import locked
 from tests import prepared, train_runs
 
 OPTIONS = [f"--config.{name}={value}" for name, value in train_runs.FULL_CLIPS.items()]
@@ -89,6 +90,19 @@ def test_a_start_that_fails_leaves_the_folder_free_for_other_options(dataset, tm
     with pytest.raises(InputError, match="no ImageNet weights"):
         train.train(changed, str(workdir))
     assert read(workdir).config.optimizer.learning_rate == 0.5
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(dataset, tmp_path):
+    config = train_runs.tiny_config(dataset)
+    with locked(tmp_path / "run"), pytest.raises(InputError, match="another process is writing"):
+        train.train(config, str(tmp_path / "run"))
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_at_the_start(dataset, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot make the folder .*run: .*another --workdir"):
+        train.train(train_runs.tiny_config(dataset), str(tmp_path / "file/run"))
 
 
 def test_a_run_with_a_checkpoint_is_not_continued_with_another_config(dataset, tmp_path):

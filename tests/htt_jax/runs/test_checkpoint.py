@@ -3,6 +3,7 @@ import logging
 import pathlib
 import shutil
 import socket
+import subprocess
 import sys
 
 import jax
@@ -10,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from etils import epath
+from orbax.checkpoint import v1 as ocp
 
 from htt_jax.devices import sharding
 from htt_jax.optimizer import adam
@@ -146,7 +149,7 @@ def test_processes_agree_on_the_newest_checkpoint_that_all_of_them_can_read(tmp_
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
     child = [sys.executable, "-c", ONE_OF_TWO, address]
-    folders = [["common", *(f"{i}/{number}" for number in range(len(damages)))] for i in range(2)]
+    folders = [["common[2]", *(f"{i}/{number}" for number in range(len(damages)))] for i in range(2)]
     processes = [
         train_runs.start([*child, str(i), *(str(tmp_path / name) for name in folders[i])])
         for i in range(2)
@@ -155,7 +158,7 @@ def test_processes_agree_on_the_newest_checkpoint_that_all_of_them_can_read(tmp_
     assert [text.count("restored 3") for text in said] == [len(damages)] * 2, said
     passed_over = "checkpoint 7 cannot be read and is passed over: another process"
     assert said[0].count(passed_over) == len(damages)
-    with Checkpoints(tmp_path / "common", keep=2, best_metric="mepe") as checkpoints:
+    with Checkpoints(tmp_path / "common[2]", keep=2, best_metric="mepe") as checkpoints:
         assert checkpoints.restore_newest(ABSTRACT).step == 3
 
 
@@ -223,6 +226,54 @@ def test_a_step_that_was_not_saved_is_refused_with_those_that_were(opened):
         pytest.raises(InputError, match=r"no checkpoint of step 5 in .*; there are: 3, 7"),
     ):
         checkpoints.restore_variables(ABSTRACT.variables, 5)
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    options = {"keep": 2, "best_metric": "mepe"}
+    folder = tmp_path / "a[v2]*b?{x} %20"
+    with Checkpoints(folder, **options) as checkpoints:
+        save(checkpoints, {3: {"mepe": 1.0}, 7: None})
+    with Checkpoints(folder, **options, read_only=True) as checkpoints:
+        assert checkpoints.restore_newest(ABSTRACT).step == 7
+        assert checkpoints.restore_variables(ABSTRACT.variables)[0] == 3
+
+
+def test_what_was_left_unmerged_is_repaired_by_the_command_that_is_named(tmp_path):
+    folder = tmp_path / "a's [v2]"
+    state = state_of(7)
+    with ocp.training.Checkpointer(epath.Path(folder)) as checkpointer:
+        parts = {"step": state.step, "opt_state": state.opt_state}
+        checkpointer.save_checkpointables(7, {"model": state.variables, "training": parts})
+    options = {"keep": 2, "best_metric": "mepe"}
+    with Checkpoints(folder, **options) as checkpoints:
+        with pytest.raises(InputError, match=r"checkpoint 7 in .* unmerged") as refused:
+            checkpoints.restore_newest(ABSTRACT)
+        with pytest.raises(InputError, match="unmerged"):
+            checkpoints.restore_variables(ABSTRACT.variables)
+        save(checkpoints, {8: None})
+    repair = str(refused.value).split("repairs the run: ")[1]
+    for _ in range(2):  # the second time there is nothing to do
+        subprocess.run(["sh", "-c", repair], check=True)
+    with Checkpoints(folder, **options) as checkpoints:
+        for step in (7, 8):
+            assert checkpoints.restore_state(ABSTRACT, step).step == step
+
+
+def test_a_full_disk_is_one_line_and_the_earlier_checkpoint_is_read(opened, caplog, small_files):
+    with opened() as checkpoints:
+        save(checkpoints, {3: None})
+    message = (
+        r"cannot write a checkpoint to .*: File too large; the earlier ones are whole: make ro"
+    )
+    with small_files(100), pytest.raises(InputError, match=message), opened() as checkpoints:
+        save(checkpoints, {7: None})
+    assert "Traceback" not in caplog.text
+    with opened() as checkpoints:
+        assert checkpoints.steps == [3]
+        assert checkpoints.restore_newest(ABSTRACT).step == 3
+        save(checkpoints, {7: None})
+    with opened() as checkpoints:
+        assert checkpoints.restore_newest(ABSTRACT).step == 7
 
 
 def test_reading_creates_nothing(tmp_path):

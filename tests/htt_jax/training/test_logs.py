@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from htt_jax.training import logs
 
 
@@ -29,3 +31,17 @@ def test_a_continued_log_drops_what_is_done_again_and_a_line_cut_off(tmp_path):
 
 def test_there_is_nothing_to_read_before_anything_is_logged(tmp_path):
     assert logs.read(tmp_path) == []
+
+
+def test_a_disk_that_is_full_is_told_at_once(tmp_path, small_files):
+    def write():
+        with logs.MetricLog(tmp_path, 0) as log:
+            for step in range(1, 100):
+                log.write(step, {"loss": 2.5})
+
+    with small_files(2000), pytest.raises(OSError, match="File too large"):
+        write()
+    assert len(logs.read(tmp_path)) > 10
+    with logs.MetricLog(tmp_path, 5) as log:
+        log.write(6, {"loss": 2.5})
+    assert [line["step"] for line in logs.read(tmp_path)] == [1, 2, 3, 4, 5, 6]
