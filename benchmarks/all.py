@@ -82,7 +82,9 @@ _NAMES = sorted({planned.name for plan in _PLANS.values() for planned in plan})
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = cli.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", required=True, help="file that lines of JSON are added to")
+    parser.add_argument(
+        "--out", type=cli.place, required=True, help="file that lines of JSON are added to"
+    )
     parser.add_argument("--minutes", type=float, help="for all together")
     parser.add_argument("--only", nargs="+", choices=_NAMES, help="which to run")
     parser.add_argument("--device", choices=_PLANS, help="by default what JAX finds")

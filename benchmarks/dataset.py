@@ -36,7 +36,7 @@ _PIXELS_A_FRAME = 2  # that the scene moves
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = cli.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder to write")
+    parser.add_argument("--out", type=cli.path, required=True, help="folder to write")
     parser.add_argument("--videos", type=int, default=64, help="of the split train")
     parser.add_argument("--lengths", choices=lengths.LENGTHS, default="fpha", help="of the videos")
     parser.add_argument("--published", choices=(PIXELS, JPEG), help="write that, too")

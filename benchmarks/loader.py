@@ -30,7 +30,9 @@ from htt_jax.support.errors import InputError
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = cli.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True, help="directory of a prepared dataset")
+    parser.add_argument(
+        "--data", type=cli.place, required=True, help="directory of a prepared dataset"
+    )
     parser.add_argument("--split", default="train")
     parser.add_argument("--cache", choices=("none", "host"), default="none")
     parser.add_argument("--workers", type=int, nargs="+", default=[0], help="0: threads")

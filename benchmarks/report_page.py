@@ -198,9 +198,9 @@ def save_screenshots(browser: Browser, found: dict[str, Any], folder: pathlib.Pa
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = cli.ArgumentParser(description=__doc__)
-    parser.add_argument("page", type=pathlib.Path, help="an HTML file")
+    parser.add_argument("page", type=cli.path, help="an HTML file")
     parser.add_argument("--chromium", default="chromium", help="the program")
-    parser.add_argument("--screenshots", type=pathlib.Path, help="folder for pictures of the page")
+    parser.add_argument("--screenshots", type=cli.path, help="folder for pictures of the page")
     options = parser.parse_args(argv)
     program = find_browser(options.chromium)
     if not options.page.is_file():

@@ -23,11 +23,11 @@ def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentPa
         epilog=f"example:\n  python -m data_prep.{program} --raw {example_folder} "
         f"--out data/{program}\n  python -m data_prep.{program} --verify data/{program}",
     )
-    made.add_argument("--raw", type=pathlib.Path, help="folder of the raw dataset")
-    made.add_argument("--out", type=pathlib.Path, help="folder to write to")
+    made.add_argument("--raw", type=cli.path, help="folder of the raw dataset")
+    made.add_argument("--out", type=cli.path, help="folder to write to")
     made.add_argument(
         "--verify",
-        type=pathlib.Path,
+        type=cli.path,
         metavar="OUT",
         help="instead of preparing, read a prepared dataset through and list what is wrong",
     )

@@ -7,10 +7,8 @@ ends with the same bytes.
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
-import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -23,6 +21,7 @@ from htt_jax.data.records import ShardIndex, ShardWriter, Video
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write, explained_writes
+from htt_jax.support.locking import LOCK_FILE, locked
 
 VIDEOS_PER_SHARD = 8  # some 30 MB: enough shards for many cores, and little to redo when resuming
 
@@ -161,21 +160,10 @@ def _write_all(tasks: dict[str, list[ShardTask]], workers: int) -> dict[pathlib.
 @contextlib.contextmanager
 def _claimed(out: pathlib.Path) -> Iterator[None]:
     """Makes `out`, keeps other runs away from it and clears what a killed run left half-written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(out, os.O_RDONLY)
-    except OSError as error:
-        raise InputError(f"cannot use --out {out}: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"another run is writing to {out}; wait for it or stop it") from error
+    with locked(out):
         for leftover in out.glob(".*.tmp"):
             leftover.unlink(missing_ok=True)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _match_options(
@@ -212,7 +200,9 @@ def _match_options(
                 f"{out} was begun with {name} = {before.get(name)}, this run has {value}; "
                 "use the same options and data, or another --out"
             )
-    elif not all(is_left_by_system(other.name) for other in out.iterdir()):
+    elif not all(
+        is_left_by_system(other.name) or other.name == LOCK_FILE for other in out.iterdir()
+    ):
         raise InputError(f"--out {out} holds other files; use a new folder")
     with explained_writes(path, continues=True), atomic_write(path, "w") as file:
         json.dump(options, file, indent=1)

@@ -1,7 +1,6 @@
 """Compares evaluated runs: a row for those that differ only in the seed, the paper's tables."""
 
 import argparse
-import pathlib
 from collections.abc import Sequence
 
 from htt_jax.devices import process
@@ -12,7 +11,7 @@ from htt_jax.evaluation.studies.comparison import (
     write,
 )
 from htt_jax.support import cli
-from htt_jax.support.files import make_folder
+from htt_jax.support.files import check_writable
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -26,21 +25,26 @@ def _parser() -> argparse.ArgumentParser:
         "--out comparison",
     )
     parser.add_argument(
-        "runs", metavar="RUN", nargs="+", help="workdir of an evaluated run, or a results.json"
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        type=cli.place,
+        help="workdir of an evaluated run, or a results.json",
     )
     parser.add_argument(
         "--split", default="test", help="whose evaluation to take from the workdirs"
     )
-    parser.add_argument("--out", type=pathlib.Path, help="folder to write to")
+    parser.add_argument("--out", type=cli.path, help="folder to write to")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     options = _parser().parse_args(argv)
+    if options.out is not None:
+        check_writable(options.out)
     groups = compare(options.runs, split=options.split)
     if options.out is not None:
-        make_folder(options.out)
         write(options.out, groups)
     print(report(groups))
     if options.out is not None:

@@ -18,7 +18,7 @@ from htt_jax.evaluation.one_run import (
 from htt_jax.evaluation.report.writing import PAGE_FILE
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import make_folder
+from htt_jax.support.files import check_writable
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,11 +30,15 @@ def _parser() -> argparse.ArgumentParser:
         "per joint, confusion counts, per video), tables.md and estimates.npz (every frame).",
         epilog="example:\n  python -m htt_jax.evaluate --workdir runs/fpha --split test",
     )
-    parser.add_argument("--workdir", required=True, help="of htt_jax.train")
+    parser.add_argument("--workdir", required=True, type=cli.place, help="of htt_jax.train")
     parser.add_argument("--split", default="test", help="of the prepared dataset")
-    parser.add_argument("--data", help="prepared dataset; if not given, where the run was trained")
+    parser.add_argument(
+        "--data",
+        type=cli.place,
+        help="prepared dataset; if not given, where the run was trained",
+    )
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
-    parser.add_argument("--out", help="if not given, WORKDIR/evaluation/SPLIT")
+    parser.add_argument("--out", type=cli.path, help="if not given, WORKDIR/evaluation/SPLIT")
     parser.add_argument(
         "--batch_size",
         type=int,
@@ -55,8 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.out is None and "://" in options.workdir:
         raise InputError(f"{options.workdir} is not a local folder; name one with --out")
     out = pathlib.Path(options.out or pathlib.Path(options.workdir) / "evaluation" / options.split)
-    if options.out is not None:
-        make_folder(out)  # rather now than after the work
+    check_writable(out)
     evaluated = evaluate(
         options.workdir,
         split=options.split,

@@ -1,7 +1,6 @@
 """Writes a checkpoint in other formats; each is read back, run and compared before it counts."""
 
 import argparse
-import pathlib
 from collections.abc import Sequence
 
 from absl import logging
@@ -26,9 +25,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m htt_jax.export --workdir runs/fpha --to pytorch \\\n"
         "    --out export/htt.pth",
     )
-    parser.add_argument("--workdir", required=True, help="of htt_jax.train or from_pytorch")
+    parser.add_argument(
+        "--workdir", required=True, type=cli.place, help="of htt_jax.train or from_pytorch"
+    )
     parser.add_argument("--to", required=True, choices=FORMATS, help="see above")
-    parser.add_argument("--out", required=True, type=pathlib.Path, help="file to write")
+    parser.add_argument("--out", required=True, type=cli.path, help="file to write")
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
     return parser
 

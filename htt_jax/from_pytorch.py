@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from absl import logging
 
 from htt_jax.data.records import RecordSource
-from htt_jax.devices import process
+from htt_jax.devices import process, sharding
 from htt_jax.interop import imported
 from htt_jax.interop.imported import Imported
-from htt_jax.interop.imported_run import _check_new, write_run
+from htt_jax.interop.imported_run import check_new, write_run
 from htt_jax.optimizer import step_decay
 from htt_jax.runs.directory import Run
 from htt_jax.runs.opening import check_same_classes
@@ -64,12 +64,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m htt_jax.from_pytorch published.pth --out runs/published \\\n"
         "    --data data/fpha",
     )
-    parser.add_argument("file", metavar="FILE", help=".pth or .safetensors")
+    parser.add_argument("file", metavar="FILE", type=cli.place, help=".pth or .safetensors")
     parser.add_argument(
-        "--out", required=True, type=pathlib.Path, help="folder of the run, new or empty"
+        "--out", required=True, type=cli.path, help="folder of the run, new or empty"
     )
     parser.add_argument(
         "--data",
+        type=cli.place,
         help="prepared dataset the model was trained on: names its classes, and is needed to "
         "train on in the folder; if not given, the published classes are assumed",
     )
@@ -80,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     options, rest = _parser().parse_known_args(argv)
     logging.set_verbosity(logging.ERROR)
-    _check_new(options.out)  # rather now than after the work
+    check_new(options.out)
+    sharding.all_devices()
     source = RecordSource(options.data, "train") if options.data else None
     found = imported.read(options.file)
     before = found.exported_run

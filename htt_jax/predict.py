@@ -39,7 +39,7 @@ from htt_jax.prediction.video import Predictions
 from htt_jax.runs.opening import open_run
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import make_folder, remove_earlier
+from htt_jax.support.files import check_writable, make_folder, remove_earlier
 
 _FILES = (
     *(NPZ_FILE, JSON_FILE, ATTENTION_FILE),
@@ -92,17 +92,21 @@ def _parser() -> argparse.ArgumentParser:
         "  python -m htt_jax.predict --camera 0 --workdir runs/fpha",
     )
     parser.add_argument(
-        "input", nargs="?", metavar="INPUT", help="video file, or folder of .png or .jpg frames"
+        "input",
+        nargs="?",
+        metavar="INPUT",
+        type=cli.place,
+        help="video file, or folder of .png or .jpg frames",
     )
     parser.add_argument(
         "--camera",
         metavar="N",
         help="instead of INPUT: a webcam, live, 0 for the first; or a network camera's address",
     )
-    parser.add_argument("--workdir", required=True, help="of htt_jax.train")
+    parser.add_argument("--workdir", required=True, type=cli.place, help="of htt_jax.train")
     parser.add_argument(
         "--out",
-        type=pathlib.Path,
+        type=cli.path,
         help="folder to write to; of a camera only its video, and nothing if not given",
     )
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
@@ -122,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     camera.add_argument(
         "--intrinsics",
         metavar="fx,fy,cx,cy|FILE",
+        type=cli.place,
         help="in pixels of the input; or a text file 'fx fy cx cy [width height]', or a JSON of "
         "these names or with a 3x3 'camera_matrix'",
     )
@@ -187,6 +192,7 @@ def _predict_file(options: argparse.Namespace, camera: GivenCamera | None) -> No
     found, origin = predict(
         frames, name=options.input, workdir=options.workdir, camera=camera, step=options.step
     )
+    make_folder(options.out)
     remove_earlier(options.out, _FILES)
     names = write(options.out, found, origin)
     print(_summary(found, origin, time.perf_counter() - began), flush=True)
@@ -201,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.set_verbosity(logging.ERROR)
     camera = input_camera.from_options(options.intrinsics, options.intrinsics_size, options.hfov)
     if options.out is not None:
-        make_folder(options.out)
+        check_writable(options.out)
     (_predict_file if options.camera is None else _predict_live)(options, camera)
 
 

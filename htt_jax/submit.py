@@ -1,7 +1,6 @@
 """Writes the two files of the H2O challenge from a trained run, and checks them."""
 
 import argparse
-import pathlib
 from collections.abc import Sequence
 
 from absl import logging
@@ -16,7 +15,7 @@ from htt_jax.evaluation.h2o_submission import (
 )
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import make_folder
+from htt_jax.support.files import check_writable
 
 
 def _summary(counts: Counts, split: str) -> str:
@@ -48,9 +47,13 @@ def _parser() -> argparse.ArgumentParser:
         "  python -m htt_jax.submit --workdir runs/h2o --out submission\n"
         "  python -m htt_jax.submit --check submission --data data/h2o",
     )
-    parser.add_argument("--workdir", help="of htt_jax.train on H2O")
-    parser.add_argument("--out", type=pathlib.Path, help="folder to write to")
-    parser.add_argument("--data", help="prepared dataset; if not given, where the run was trained")
+    parser.add_argument("--workdir", type=cli.place, help="of htt_jax.train on H2O")
+    parser.add_argument("--out", type=cli.path, help="folder to write to")
+    parser.add_argument(
+        "--data",
+        type=cli.place,
+        help="prepared dataset; if not given, where the run was trained",
+    )
     parser.add_argument("--split", default=OFFICIAL_SPLIT, help="of the prepared dataset")
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
     parser.add_argument(
@@ -59,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         help="clips at a time, over all devices; if not given, the run's eval.batch_size",
     )
     parser.add_argument(
-        "--check", metavar="DIR", type=pathlib.Path, help="folder with both files; needs --data"
+        "--check", metavar="DIR", type=cli.path, help="folder with both files; needs --data"
     )
     return parser
 
@@ -92,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         expected = h2o_challenge.segments(RecordSource(options.data, options.split))
         print(_summary(h2o_challenge.check(options.check, expected), options.split))
         return
-    make_folder(options.out)
+    check_writable(options.out)
     counts = submit(
         options.workdir,
         options.out,

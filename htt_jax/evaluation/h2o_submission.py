@@ -17,6 +17,7 @@ from htt_jax.evaluation.h2o_challenge import Counts, Prediction, Segments
 from htt_jax.evaluation.split import SplitInference, open_split
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.directory import read
+from htt_jax.support.files import make_folder
 
 OFFICIAL_SPLIT = "test"
 
@@ -62,6 +63,7 @@ def submit(
 @contextlib.contextmanager
 def _checked_before_it_is_there(out: pathlib.Path) -> Iterator[pathlib.Path]:
     """A folder inside `out` whose two files take their places there if the block does not fail."""
+    make_folder(out)
     with tempfile.TemporaryDirectory(dir=out, prefix=".submission") as temporary:
         yield pathlib.Path(temporary)
         for name in (h2o_challenge.LABELS, h2o_challenge.POSES):

@@ -14,7 +14,7 @@ from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.formats import FORMATS, apply, network
 from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import explained_writes, make_folder
+from htt_jax.support.files import check_writable, explained_writes, make_folder
 
 
 def export(workdir: str, to: str, out: pathlib.Path, step: int | None = None) -> dict[str, float]:
@@ -45,6 +45,7 @@ def _export(workdir: str, to: str, out: pathlib.Path, step: int | None) -> dict[
         raise InputError(f"--out={out} must end in {form.suffix}, the suffix of {to}")
     if out.is_dir():
         raise InputError(f"--out={out} is a folder; name a file in it")
+    check_writable(out.parent)
     run = open_run(workdir, step, sharding.single_device_mesh(_processor()))
     if not form.keeps_dtype:
         run = _in_float32(run)
@@ -67,6 +68,7 @@ def _export(workdir: str, to: str, out: pathlib.Path, step: int | None) -> dict[
 
 
 def _processor() -> jax.Device:
+    sharding.all_devices()
     try:
         return jax.local_devices(backend="cpu")[0]
     except RuntimeError as error:

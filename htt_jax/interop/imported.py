@@ -14,7 +14,7 @@ from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import SPECS, STORED_SIZE, DatasetSpec
 from htt_jax.interop import adam, pytorch, weights
 from htt_jax.interop.weights import WeightFile
-from htt_jax.runs.config import check_options, clip_spec
+from htt_jax.runs.config import check_options, clip_spec, expand_paths
 from htt_jax.runs.directory import Run, dataset_facts, exported_facts, from_json
 from htt_jax.runs.options import former_options_of, get_config
 from htt_jax.support.errors import InputError
@@ -146,6 +146,7 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
         InputError: config or dataset do not fit the weights.
     """
     config = config.copy_and_resolve_references()
+    expand_paths(config)
     for name in _SIZES:
         config.model[name] = imported.sizes[name]
     if not imported.exported_run:  # the published code's scales are the same at every image size

@@ -14,7 +14,7 @@ from htt_jax.runs.checkpoint import Checkpoints
 from htt_jax.runs.directory import CHECKPOINTS, Run, start
 from htt_jax.runs.state import TrainState, create_state
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import explained_writes, make_folder
+from htt_jax.support.files import check_writable, explained_writes, make_folder
 
 
 def write_run(found: Imported, run: Run, workdir: pathlib.Path) -> int:
@@ -30,7 +30,7 @@ def write_run(found: Imported, run: Run, workdir: pathlib.Path) -> int:
     """
     make_folder(workdir.parent)
     workdir = workdir.resolve()
-    _check_new(workdir)
+    check_new(workdir)
     state = _state(found, run)
     step = int(state.step)
     with (
@@ -49,7 +49,13 @@ def write_run(found: Imported, run: Run, workdir: pathlib.Path) -> int:
     return step
 
 
-def _check_new(workdir: pathlib.Path) -> None:
+def check_new(workdir: pathlib.Path) -> None:
+    """Checks, before the work, that a run can be written to `workdir`.
+
+    Raises:
+        InputError: there is something in it, or it cannot be written.
+    """
+    check_writable(workdir.parent)
     if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
         raise InputError(
             f"{workdir} exists and is not an empty folder; name a new folder with --out"

@@ -15,6 +15,7 @@ from htt_jax.models import outputs
 from htt_jax.runs import version
 from htt_jax.runs.opening import TrainedRun, metrics
 from htt_jax.support.files import atomic_write, sha256
+from htt_jax.support.paths import place
 
 _RESUME = (
     "The published code's `--train_cont` looks for a pickled scheduler, which the file does not "
@@ -100,7 +101,7 @@ def _measured(run: TrainedRun) -> dict[str, Mapping[str, float]]:
     during = metrics(run)
     if during:
         columns[f"{run.config.eval.split}, in training"] = during
-    for path in sorted(epath.Path(run.workdir).glob("evaluation/*/results.json")):
+    for path in sorted(place(run.workdir).glob("evaluation/*/results.json")):
         try:
             report = json.loads(path.read_text())
             headline = {name: float(x) for name, x in report["headline"].items()}
@@ -124,7 +125,7 @@ def _pass_over(path: epath.Path, error: Exception) -> None:
 
 def _origin(run: TrainedRun) -> list[list[str]]:
     facts: dict[str, Any] = {
-        "run": epath.Path(run.workdir).name,
+        "run": place(run.workdir).name,
         "step": run.step,
         "imported from": run.description.imported_from,
         "dataset": _dataset(run),

@@ -16,6 +16,7 @@ from htt_jax.runs.directory import exported_facts, from_json
 from htt_jax.runs.opening import TrainedRun, open_checkpoints, open_run
 from htt_jax.runs.state import abstract_state
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
 
 
 def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
@@ -31,15 +32,15 @@ def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
     """
     if not str(path):  # which is the folder one is in, as a path
         raise InputError("no run is named; name a run's folder or a file of weights")
-    if epath.Path(path).is_dir():
+    if place(path).is_dir():
         return open_run(path, step, mesh)
-    if not epath.Path(path).exists():
+    if not place(path).exists():
         raise InputError(f"no such run or file: {path}; name a run's folder or a file of weights")
     if step is not None:
         raise InputError(f"{path} holds one checkpoint; leave step {step} away")
-    if epath.Path(path).suffix == stablehlo.SUFFIX:
+    if place(path).suffix == stablehlo.SUFFIX:
         return _open_program(pathlib.Path(path), mesh)
-    if epath.Path(path).suffix == ".onnx":
+    if place(path).suffix == ".onnx":
         raise InputError(f"{path} is for ONNX runtimes; name the run it was exported from")
     found = imported.read(str(path))
     run = imported.make_run(found, found.default_config(), None)

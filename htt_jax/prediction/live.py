@@ -31,6 +31,7 @@ from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
 from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
+from htt_jax.support.files import make_folder
 from htt_jax.training.preemption import StopRequest
 from htt_jax.visual.scene import FrameScene, Renderer
 from htt_jax.visual.timeline import History
@@ -58,7 +59,7 @@ def run(
         camera: its number, 0 for the first; or the address of a network camera.
         intrinsics: the camera's, given the (width, height) of its frames, which are only known
             once it is open.
-        out: existing folder to record `prediction.mp4` in; None to record nothing.
+        out: folder to record `prediction.mp4` in; None to record nothing.
 
     Raises:
         InputError: there is no such camera; there is no display and nothing is to be recorded;
@@ -257,6 +258,7 @@ def _show(
                 window.show(picture)
             if path is not None:
                 if video is None:
+                    make_folder(path.parent)
                     rate = Fraction(shown.rate).limit_denominator(1000)
                     video = stack.enter_context(VideoWriter(path, renderer.size, rate))
                 video.write(picture, shown.seconds)

@@ -290,7 +290,7 @@ def test_a_checkpoint_that_has_gone_astray_is_refused_and_nothing_written(folder
     message = "checkpoint of step 7 in .*run gives values that are not finite; choose another --ste"
     with pytest.raises(InputError, match=message):
         run_command(folder / "frames", folder, f"--workdir={tmp_path}/run", f"--out={tmp_path}/out")
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match=message):
         evaluate.main([f"--workdir={tmp_path}/run"])
     assert not (tmp_path / "run/evaluation").exists()
@@ -387,6 +387,7 @@ def test_missing_run_and_checkpoint_are_refused(folder, tmp_path):
     with pytest.raises(InputError, match="no run in"):
         predict.predict(open_frames(frames), name=frames, workdir=str(tmp_path))
     with pytest.raises(InputError, match=r"no checkpoint of step 3 in .*; there are: 7"):
-        run_command(frames, folder, "--step=3")
+        run_command(frames, folder, "--step=3", f"--out={tmp_path / 'out'}")
+    assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="cannot make the folder"):
         run_command(frames, folder, f"--out={frames}/color_0.jpeg")

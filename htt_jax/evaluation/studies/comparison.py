@@ -13,7 +13,7 @@ from htt_jax.evaluation import tables
 from htt_jax.evaluation.studies import ablation
 from htt_jax.evaluation.studies import runs as comparison
 from htt_jax.evaluation.studies.runs import EvaluatedRun, Group
-from htt_jax.support.files import atomic_write
+from htt_jax.support.files import atomic_write, make_folder
 
 FILES = ("compare.md", "compare.csv", "compare.json")
 
@@ -103,6 +103,7 @@ def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
 
 def write(out: pathlib.Path, groups: Sequence[Group]) -> None:
     """Writes the report, and the figures unrounded as a sheet (a line a row) and as JSON."""
+    make_folder(out)
     markdown_file, csv_file, json_file = (out / name for name in FILES)
     with atomic_write(markdown_file, "w") as file:
         file.write(report(groups) + "\n")
