@@ -186,6 +186,7 @@ class _SyntheticFrames:
     def __init__(self, count: int, size: tuple[int, int]):
         """So many random frames of (width, height)."""
         self.size, self.count, self.rate = size, count, Fraction(30)
+        self.notes: list[str] = []
 
     def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
         """See `Frames.read`."""

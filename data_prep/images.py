@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from htt_jax.data.decode import JPEG_START, check_whole
+from htt_jax.data import image_file
+from htt_jax.data.decode import JPEG_START
 from htt_jax.datasets.spec import STORED_SIZE as SIZE
 from htt_jax.support.errors import InputError
 
@@ -91,6 +92,7 @@ class FrameEncoder:
         return image if (image.shape[1], image.shape[0]) == SIZE else None
 
     def _encode(self, image: Pixels) -> bytes:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         if self.lossless:
             return cv2.imencode(".png", image)[1].tobytes()
         quality = DEFAULT_QUALITY if self.quality is None else self.quality
@@ -98,19 +100,12 @@ class FrameEncoder:
 
 
 def decode(data: bytes, *, quarter: bool = False) -> Pixels:
-    """The pixels of a JPEG or PNG file in OpenCV's channel order, of a quarter the size if asked.
+    """The pixels of an image file, RGB, of a quarter the size if asked.
 
     Raises:
         InputError: `data` is not a whole image.
     """
-    if not data:
-        raise InputError("the file is empty")
     try:
-        check_whole(data)
+        return image_file.decode(data, factor=4 if quarter else 1)
     except ValueError as error:
         raise InputError(str(error)) from None
-    flags = cv2.IMREAD_REDUCED_COLOR_4 if quarter else cv2.IMREAD_COLOR
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if image is None:
-        raise InputError("it cannot be decoded")
-    return image

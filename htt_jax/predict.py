@@ -32,9 +32,9 @@ from htt_jax.prediction.files import (
     top_actions,
     write,
 )
-from htt_jax.prediction.frames import open_frames
 from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.one_video import draw, predict
+from htt_jax.prediction.sources import open_frames
 from htt_jax.prediction.video import Predictions
 from htt_jax.runs.opening import open_run
 from htt_jax.support import cli
@@ -65,6 +65,7 @@ def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
             f"note: the model was trained on {model_width}x{model_height} frames; yours are of "
             "another shape, so it sees them distorted"
         )
+    lines += [f"note: {note}" for note in origin.notes]
     if origin.window == 1:
         lines.append("note: the model has no pose block (t = 1), so there is no attention_pose.png")
     lines.append("actions:")
@@ -96,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         metavar="INPUT",
         type=cli.place,
-        help="video file, or folder of .png or .jpg frames",
+        help="video file, or folder of .png, .jpg or .webp frames",
     )
     parser.add_argument(
         "--camera",
@@ -111,7 +112,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
     parser.add_argument(
-        "--fps", help="frames a second of a folder of frames, 30 if not given; a video says itself"
+        "--frames",
+        metavar="PATTERN",
+        help="which files of a folder are its frames, such as 'color_*', where it holds others too",
+    )
+    parser.add_argument(
+        "--fps",
+        help="frames a second of a folder of frames; if not given, what the times in their names "
+        "say, else 30; a video says itself",
     )
     parser.add_argument(
         "--rerun",
@@ -163,9 +171,15 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(f"{both} --camera given; give a video, a folder of frames or --camera=N")
     if options.input is not None and options.out is None:
         raise InputError("no --out given; name the folder to write to")
-    if options.camera is not None and (options.fps is not None or options.rerun):
-        other = "--rerun" if options.rerun else "--fps"
-        raise InputError(f"{other} is for videos and frames; leave it away with --camera")
+    if options.camera is None:
+        return
+    for name in ("fps", "frames", "rerun"):
+        if getattr(options, name):
+            raise InputError(f"--{name} is for videos and frames; leave it away with --camera")
+    if pathlib.Path(options.camera).is_file() or pathlib.Path(options.camera).is_dir():
+        raise InputError(
+            f"--camera={options.camera} is no camera; give what it is without --camera"
+        )
 
 
 def _check_not_overwritten(source: pathlib.Path, out: pathlib.Path) -> None:
@@ -186,7 +200,7 @@ def _predict_file(options: argparse.Namespace, camera: GivenCamera | None) -> No
     """What is in a file or folder."""
     if options.rerun:
         rerun_log.check_installed()
-    frames = open_frames(options.input, _rate(options.fps))
+    frames = open_frames(options.input, _rate(options.fps), options.frames)
     _check_not_overwritten(pathlib.Path(options.input), options.out)
     began = time.perf_counter()
     found, origin = predict(

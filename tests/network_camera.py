@@ -10,14 +10,15 @@ import cv2
 
 
 class NetworkCamera(http.server.ThreadingHTTPServer):
-    """Sends the same frames over and over, so many a second, until it is stopped."""
+    """Sends frames, so many a second: over and over until it is stopped, or once."""
 
     daemon_threads = True
 
-    def __init__(self, frames, rate):
+    def __init__(self, frames, rate, *, once=False):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.encoded = [cv2.imencode(".jpg", frame[..., ::-1])[1].tobytes() for frame in frames]
         self.rate = rate
+        self.once = once
         self.stopped = threading.Event()
         self.address = f"http://127.0.0.1:{self.server_port}/camera.mjpg"
 
@@ -38,7 +39,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         start = time.monotonic()
         with contextlib.suppress(OSError):  # the other side has seen enough
-            for number, image in enumerate(itertools.cycle(self.server.encoded), 1):
+            images = self.server.encoded
+            for number, image in enumerate(
+                images if self.server.once else itertools.cycle(images), 1
+            ):
                 head = (
                     f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(image)}\r\n\r\n"
                 )

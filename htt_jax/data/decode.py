@@ -19,19 +19,6 @@ REDUCED_FLAGS = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
 }
 JPEG_START = b"\xff\xd8"
-_END_OF_START = {JPEG_START: b"\xff\xd9", b"\x89PNG": b"IEND"}  # JPEG and PNG
-_TAIL_BYTES = 1024  # some cameras write a little after the end
-
-
-def check_whole(encoded: bytes) -> None:
-    """Checks that a JPEG or PNG file has its end; OpenCV returns what it can of one that has not.
-
-    Raises:
-        ValueError: it was cut short.
-    """
-    for start, end in _END_OF_START.items():
-        if encoded.startswith(start) and end not in encoded[-_TAIL_BYTES:]:
-            raise ValueError("the file is cut short")
 
 
 def decode_frames(
@@ -94,22 +81,36 @@ def decode_frame(
         ValueError: not a readable image, or of another size.
     """
     height, width = out.shape[:2]
-    factor = _reduction(encoded, stored_size, (width, height))
+    factor = reduction(encoded, stored_size, (width, height))
     flag = REDUCED_FLAGS.get(factor, cv2.IMREAD_COLOR)
     image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag) if encoded else None
     if image is None:
         raise ValueError("not a readable image")
+    cv2.cvtColor(fitted(image, factor, stored_size, (width, height)), cv2.COLOR_BGR2RGB, dst=out)
+
+
+def fitted(
+    image: UInt8[np.ndarray, "height width 3"],
+    factor: int,
+    stored_size: tuple[int, int],
+    wanted: tuple[int, int],
+) -> UInt8[np.ndarray, "height_out width_out 3"]:
+    """What a decoder has shrunk by `factor`, at the size wanted; see `decode_frame`.
+
+    Raises:
+        ValueError: it was of another size than `stored_size`.
+    """
     found = (image.shape[1] * factor, image.shape[0] * factor)
     if found != stored_size:
         raise ValueError(
             f"{found[0]}x{found[1]} pixels instead of {stored_size[0]}x{stored_size[1]}"
         )
-    if image.shape != out.shape:
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=out)
+    if image.shape[1::-1] == wanted:
+        return image
+    return cv2.resize(image, wanted, interpolation=cv2.INTER_AREA)
 
 
-def _reduction(encoded: bytes, stored_size: tuple[int, int], wanted: tuple[int, int]) -> int:
+def reduction(encoded: bytes, stored_size: tuple[int, int], wanted: tuple[int, int]) -> int:
     """By how much the JPEG decoder may shrink: at least the wanted size is left, no pixel split.
 
     It then keeps the low frequencies of each block, which is near to averaging areas, and faster.

@@ -46,6 +46,7 @@ class Origin:
         intrinsics: pixels, at that size.
         intrinsics_source: who says so.
         window: t of the run, frames the pose block sees together.
+        notes: what to know of the frames, a line each.
     """
 
     input: str
@@ -56,6 +57,7 @@ class Origin:
     intrinsics: Float[np.ndarray, "3 3"]
     intrinsics_source: str
     window: int
+    notes: tuple[str, ...] = ()
 
 
 def write(out: pathlib.Path, predictions: Predictions, origin: Origin) -> list[str]:
@@ -138,6 +140,7 @@ def _head(predictions: Predictions, origin: Origin) -> dict[str, Any]:
             "cy": float(matrix[1, 2]),
             "source": origin.intrinsics_source,
         },
+        "notes": list(origin.notes),
         "units": UNITS,
         "joint_names": list(origin.dataset.spec.skeleton.joints),
     }

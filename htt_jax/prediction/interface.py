@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from htt_jax.devices import sharding
 from htt_jax.interop.opening import open_any
 from htt_jax.prediction import input_camera
-from htt_jax.prediction.frames import FrameSource, open_frames
+from htt_jax.prediction.sources import FrameSource, open_frames
 from htt_jax.prediction.video import Predictions, predict_video
 from htt_jax.runs.opening import TrainedRun
 
@@ -28,13 +29,18 @@ class Predictor:
         self,
         source: FrameSource,
         intrinsics: Sequence[float] | np.ndarray | None = None,
+        pattern: str | None = None,
     ) -> Predictions:
         """Hand poses and the object of every frame, and the action, of one video of any length.
+
+        What is to be known of the frames, such as that the file is cut short, is a warning.
 
         Args:
             source: a video file, a folder of frames, or uint8 RGB (frames, height, width, 3).
             intrinsics: fx, fy, cx, cy or the 3x3 camera matrix, in pixels of the video; None for
                 the camera of the dataset the model was trained on, scaled to the video's size.
+            pattern: of the names of a folder's files that are its frames, such as 'color_*'; None
+                where all are of one series.
 
         Returns:
             Named arrays, see `htt_jax.prediction.video.Predictions`.
@@ -42,9 +48,12 @@ class Predictor:
         Raises:
             InputError: a frame cannot be read, or the intrinsics cannot be a camera's.
         """
-        frames = open_frames(source)
+        frames = open_frames(source, pattern=pattern)
         camera = input_camera.resolve(intrinsics, self.run.dataset.spec, frames.size)
-        return predict_video(self.run, frames, camera.matrix)
+        found = predict_video(self.run, frames, camera.matrix)
+        for note in frames.notes:
+            warnings.warn(note, stacklevel=2)
+        return found
 
 
 def load(path: str | os.PathLike[str], step: int | None = None) -> Predictor:

@@ -57,6 +57,7 @@ def predict(
         intrinsics=found_camera.matrix,
         intrinsics_source=found_camera.source,
         window=run.config.model.window,
+        notes=tuple(frames.notes),
     )
     return found, origin
 

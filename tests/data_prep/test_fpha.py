@@ -222,11 +222,14 @@ def test_a_bad_row_stops_with_file_and_line(raw, tmp_path, file, old, new, messa
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", "cut", "missing size"])
+@pytest.mark.parametrize("content", [b"", b"no image", "cut", "damaged", "missing size"])
 def test_a_bad_image_stops_or_is_skipped(raw, tmp_path, content):
     image = raw / "Video_files" / VIDEO / "color" / "color_0001.jpeg"
     if content == "cut":
         content = image.read_bytes()[:-300]
+    if content == "damaged":  # in its middle: OpenCV makes a picture of it
+        whole = image.read_bytes()
+        content = whole[: len(whole) // 2] + bytes(1000) + whole[len(whole) // 2 + 1000 :]
     if content == "missing size":
         content = cv2.imencode(".jpg", raw_folders.picture(0, (640, 480)))[1].tobytes()
     image.write_bytes(content)

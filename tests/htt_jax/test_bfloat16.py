@@ -8,8 +8,8 @@ import pytest
 from htt_jax import evaluate, export, train
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
-from htt_jax.prediction.frames import open_frames
 from htt_jax.prediction.online import OnlinePredictor
+from htt_jax.prediction.sources import open_frames
 from htt_jax.prediction.video import predict_video
 from htt_jax.runs.opening import open_run
 from tests import online_runs, prepared, runs, train_runs

@@ -23,12 +23,13 @@ from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.prediction import rerun_log
 from htt_jax.prediction.drawn import scenes
-from htt_jax.prediction.frames import open_frames
+from htt_jax.prediction.sources import open_frames
 from htt_jax.runs.opening import open_run
 from htt_jax.support.errors import InputError
 from htt_jax.visual.video import VideoWriter
 from tests import online_runs, prepared, runs, videos
 from tests.full_disk import full_disk
+from tests.network_camera import NetworkCamera
 
 FRAMES = 19  # two blocks of four frames twice, and three frames more
 STORED = (64, 36)
@@ -149,6 +150,24 @@ def test_video_file_gives_what_its_frames_give(folder, predicted, tmp_path):
     assert found.frame_names[-1] == f"frame {FRAMES - 1}"
     for name in ("joints_3d", "clip_action_probabilities", "action_over_time"):
         np.testing.assert_allclose(getattr(found, name), predicted[name], atol=1e-5)
+
+
+def test_what_to_know_of_the_frames_is_printed_written_and_a_warning(folder, tmp_path, capsys):
+    pictures = frames_as_arrays(folder / "frames", 3)
+    for number, picture in zip((1, 2, 4), pictures, strict=True):
+        cv2.imwrite(str(tmp_path / f"left_{number}.png"), picture[..., ::-1])
+        cv2.imwrite(str(tmp_path / f"right_{number}.png"), picture[..., ::-1])
+    with pytest.raises(InputError, match=r"several series of frames: left_\*\.png \(3\), right_"):
+        run_command(tmp_path, folder, f"--out={tmp_path / 'out'}")
+    run_command(tmp_path, folder, f"--out={tmp_path / 'out'}", "--frames=left_*")
+    note = "1 frame missing by the numbers in the names, the first behind left_2.png; the model "
+    assert f"note: {note}" in capsys.readouterr().out
+    found = json.loads((tmp_path / "out/predictions.json").read_text())
+    assert found["notes"][0].startswith(note)
+    assert [frame["name"] for frame in found["frames"]] == [f"left_{n}.png" for n in (1, 2, 4)]
+    assert [frame["seconds"] for frame in found["frames"]] == [0, 0.033333, 0.1]
+    with pytest.warns(UserWarning, match=note):
+        htt_jax.load(folder / "run").predict(tmp_path, pattern="left_*")
 
 
 def test_action_at_a_windows_end_is_that_of_the_video_cut_there(folder, predicted):
@@ -353,6 +372,8 @@ def test_wrong_rates_are_refused(folder, fps):
         (["video.mp4"], "no --out given; name the folder"),
         (["--camera=0", "--rerun"], "--rerun is for videos and frames"),
         (["--camera=0", "--fps=10"], "--fps is for videos and frames"),
+        (["--camera=0", "--frames=*"], "--frames is for videos and frames"),
+        ([f"--camera={__file__}"], "is no camera; give what it is without --camera"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(arguments, message):
@@ -362,9 +383,9 @@ def test_options_that_do_not_fit_are_refused(arguments, message):
 
 def test_a_camera_is_predicted_live(folder, tmp_path, capsys):
     frames = [cv2.resize(frame, (128, 72)) for frame in frames_as_arrays(folder / "frames")]
-    path = videos.write_lossless(tmp_path / "stream.mp4", frames)  # it opens like a camera
-    arguments = [f"--camera={path}", f"--workdir={folder / 'run'}", f"--out={tmp_path}"]
-    predict.main([*arguments, "--hfov=90"])
+    with NetworkCamera(frames, rate=100, once=True) as camera:
+        arguments = [f"--camera={camera.address}", f"--workdir={folder / 'run'}"]
+        predict.main([*arguments, f"--out={tmp_path}", "--hfov=90"])
     printed = capsys.readouterr().out
     assert "fx 64.00, fy 64.00, cx 64.00, cy 36.00 (of a horizontal field of view" in printed
     assert len(videos.read(tmp_path / "prediction.mp4")[1]) > 0

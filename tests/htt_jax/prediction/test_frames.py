@@ -1,7 +1,6 @@
 """Reading frames: order, size, rate, and what cannot be read."""
 
 import shutil
-import struct
 from fractions import Fraction
 
 import av
@@ -11,7 +10,8 @@ import pytest
 from PIL import Image
 
 from htt_jax.datasets.spec import FPHA, H2O
-from htt_jax.prediction.frames import Resizer, open_frames
+from htt_jax.prediction.frames import Resizer
+from htt_jax.prediction.sources import open_frames
 from htt_jax.support.errors import InputError
 from htt_jax.visual.video import VideoWriter
 from tests import videos
@@ -34,14 +34,14 @@ def folder(tmp_path_factory, pictures):
 
 
 def test_folders_are_read_in_natural_order_and_a_single_image_is_a_video(tmp_path):
-    image = np.zeros((4, 6, 3), np.uint8)
-    for name in ("b_1.png", "a_10.JPG", "a_9.Jpeg", "a_009b.png"):
-        (tmp_path / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    image = cv2.imencode(".jpg", np.zeros((4, 6, 3), np.uint8))[1].tobytes()
+    for name in ("a_10.JPG", "a_9.Jpeg", "A_100.jpg", "a_1.jpg"):
+        (tmp_path / name).write_bytes(image)
     (tmp_path / "notes.txt").write_text("not a frame")
     resizer = Resizer(FPHA, (6, 4), (6, 4))
     names = [frame.name for frame in open_frames(tmp_path).read(resizer)]
-    assert names == ["a_9.Jpeg", "a_009b.png", "a_10.JPG", "b_1.png"]
-    assert open_frames(tmp_path / "b_1.png").count == 1
+    assert names == ["a_1.jpg", "a_9.Jpeg", "a_10.JPG", "A_100.jpg"]
+    assert open_frames(tmp_path / "a_10.JPG").count == 1
 
 
 def test_frames_without_a_resizer_are_as_they_are_and_can_be_read_again(folder, pictures, tmp_path):
@@ -86,9 +86,7 @@ def test_a_video_whose_start_is_missing_is_said_to_be_cut_short(pictures, tmp_pa
     video = videos.write_lossless(tmp_path / "whole.mkv", pictures)
     data = video.read_bytes()
     (tmp_path / "odd.mkv").write_bytes(data.replace(b"V_MPEG4/ISO/AVC", b"V_UNKNOWN/OF/YA"))
-    with pytest.raises(
-        InputError, match=r"odd\.mkv is not .*: Decoder not found \(it is cut short"
-    ):
+    with pytest.raises(InputError, match=r"odd\.mkv is not .*: it is cut short, or of a codec"):
         open_frames(tmp_path / "odd.mkv")
 
 
@@ -102,24 +100,6 @@ def test_large_frames_pass_through_the_prepared_size_with_the_datasets_filter():
     np.testing.assert_array_equal(Resizer(H2O, (1280, 720), (120, 68))(image), small)
     assert Resizer(H2O, (1280, 720), (640, 360))(image).shape == (360, 640, 3)
     assert Resizer(FPHA, (32, 18), (480, 270))(image[:18, :32]).shape == (270, 480, 3)
-
-
-def test_pictures_of_a_turned_camera_are_turned_back(tmp_path):
-    image = np.zeros((32, 64, 3), np.uint8)
-    image[:, :32] = 255  # bright on the left
-    data = videos.write_lossless(tmp_path / "flat.mp4", [image]).read_bytes()
-    # The matrix of an MP4 track: nine big-endian numbers, of 16 and in the last column 30 bits.
-    one, last = 1 << 16, 1 << 30
-    upright = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, last)
-    clockwise = struct.pack(">9i", 0, one, 0, -one, 0, 0, 0, 0, last)
-    place = data.index(upright, data.index(b"tkhd"))
-    turned = data[:place] + clockwise + data[place + len(upright) :]
-    (tmp_path / "turned.mp4").write_bytes(turned)
-    frames = open_frames(tmp_path / "turned.mp4")
-    assert frames.size == (32, 64)
-    ((_, found, _),) = frames.read(Resizer(FPHA, frames.size, frames.size))
-    assert found[:28].min() > 200  # left has become top
-    assert found[36:].max() < 50
 
 
 @pytest.mark.parametrize("source", [None, 3, [np.zeros((2, 2, 3), np.uint8)], b"video.mp4"])
@@ -154,8 +134,8 @@ def test_sound_without_pictures_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda data: b"", "not a readable image"),
-        (lambda data: b"no image at all", "not a readable image"),
+        (lambda data: b"", "the file is empty"),
+        (lambda data: b"no image at all", "it is damaged, or no image of a kind known here"),
         (lambda data: data[: len(data) // 2], "the file is cut short"),
         (
             lambda data: cv2.imencode(".png", np.zeros((20, 30, 3), np.uint8))[1].tobytes(),

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from htt_jax.prediction import input_camera, live
-from htt_jax.prediction.frames import open_frames
 from htt_jax.prediction.online import OnlinePredictor
+from htt_jax.prediction.sources import open_frames
 from htt_jax.prediction.video import predict_video
 from htt_jax.prediction.webcam import Camera
 from htt_jax.support.errors import InputError

@@ -10,8 +10,9 @@ import pytest
 
 from htt_jax.data.clips import ClipSpec, clip_frames
 from htt_jax.interop import stablehlo
-from htt_jax.prediction.frames import Resizer, open_frames
+from htt_jax.prediction.frames import Resizer
 from htt_jax.prediction.online import OnlinePredictor
+from htt_jax.prediction.sources import open_frames
 from htt_jax.prediction.video import predict_video
 from htt_jax.support.errors import InputError
 from tests import online_runs

@@ -1,0 +1,71 @@
+"""Frames that are image files."""
+
+import functools
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from htt_jax.data import image_file
+from htt_jax.prediction.frames import Frame, Resizer, Size, in_threads
+from htt_jax.prediction.numbering import Ordered
+from htt_jax.support.errors import InputError
+
+_Result = TypeVar("_Result")
+
+
+class ImageFiles:
+    """Image files; see `frames.Frames`."""
+
+    def __init__(self, ordered: Ordered):
+        """Reads the first file for the size of all, and all of them where they have 16 bits."""
+        self._files = ordered.files
+        self._seconds = ordered.seconds
+        self.count = len(ordered.files)
+        self.rate = ordered.rate
+        self.notes = list(ordered.notes)
+        first = ordered.files[0]
+        self._depth = self._filled_depth() if _read(first, image_file.filled_depth) else None
+        height, width, _ = _read(
+            first, functools.partial(image_file.decode, depth=self._depth)
+        ).shape
+        self.size: Size = (width, height)
+
+    def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
+        """See `Frames.read`."""
+        if resizer:
+            decode = functools.partial(resizer.decode, depth=self._depth)
+        else:
+            decode = functools.partial(
+                image_file.decode_fitted, size=self.size, wanted=self.size, depth=self._depth
+            )
+        for number, image in enumerate(
+            in_threads(functools.partial(_read, file, decode) for file in self._files)
+        ):
+            yield Frame(self._files[number].name, image, self._seconds[number])
+
+    def _filled_depth(self) -> int:
+        """Bits that the values of the files fill: one scale for all, or they would flicker."""
+        depths = in_threads(
+            functools.partial(_read, file, image_file.filled_depth) for file in self._files
+        )
+        deepest = 0
+        for depth in depths:
+            deepest = max(deepest, depth or 0)
+            if deepest == image_file.FULL_DEPTH:
+                return deepest
+        self.notes.append(
+            f"the images have 16 bits a value, of which {deepest} are used: {2**deepest - 1} is "
+            "taken for white"
+        )
+        return deepest
+
+
+def _read(path: pathlib.Path, decode: Callable[[bytes], _Result]) -> _Result:
+    try:
+        return decode(path.read_bytes())
+    except (OSError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise InputError(
+            f"cannot read the frame {path}: {reason}; replace or remove it, all frames must be "
+            "whole images of one size"
+        ) from None

@@ -1,0 +1,173 @@
+"""Frames of a video file, as it is to be seen: upright, with square pixels, in ordinary colours."""
+
+import functools
+import pathlib
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+from jaxtyping import Int
+
+from htt_jax.prediction import high_dynamic_range
+from htt_jax.prediction.frames import (
+    DEFAULT_RATE,
+    Frame,
+    Pixels,
+    Resized,
+    Resizer,
+    Size,
+    in_threads,
+)
+from htt_jax.prediction.video_stream import Decoding, Stream, shortfall, videos
+from htt_jax.support.errors import InputError
+
+_JITTER = 0.002  # seconds, by which container formats round the times of even steps
+_SQUARE = 0.01  # from 1, that the aspect of pixels may be for the sake of even sizes
+
+
+class _Look(NamedTuple):
+    """How the frames of a stream become what is seen."""
+
+    aspect: Fraction | None  # of the pixels: width to height; None where it is not said
+    transfer: high_dynamic_range.Transfer | None
+
+
+class VideoFile:
+    """A video file, decoded by PyAV; see `frames.Frames`."""
+
+    def __init__(self, path: pathlib.Path):
+        """Decodes the first frame for the size of all."""
+        self._path = path
+        self.count = 0
+        self.rate = DEFAULT_RATE
+        self.notes: list[str] = []
+        first = next(self._decoded(), None)
+        if first is None:
+            raise InputError(f"no frame in the video {path}; it is empty or cut short")
+        self.size: Size = _pixels(first[0], self._look).shape[1::-1]
+
+    def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
+        """See `Frames.read`."""
+        load = functools.partial(self._load, resizer=resizer)
+        return in_threads(
+            functools.partial(load, number, frame, seconds)
+            for number, (frame, seconds) in enumerate(self._decoded())
+        )
+
+    def _load(
+        self, number: int, frame: av.VideoFrame, seconds: float, resizer: Resizer | None
+    ) -> Frame:
+        image = _pixels(frame, self._look)
+        size = image.shape[1::-1]
+        if size != self.size:
+            raise InputError(
+                f"frame {number} of {self._path} is {size[0]}x{size[1]} pixels, the first "
+                f"{self.size[0]}x{self.size[1]}; cut the video where its size changes"
+            )
+        return Frame(f"frame {number}", resizer(image) if resizer else image, seconds)
+
+    def _decoded(self) -> Iterator[tuple[av.VideoFrame, float]]:
+        """Frames as the codec has them, and seconds since the first frame."""
+        start = 0.0
+        try:
+            with av.open(str(self._path)) as container:
+                stream = self._open_stream(container)
+                decoding = Decoding(self._path, container, stream)
+                for number, frame in enumerate(decoding):
+                    seconds = even = number / float(self.rate)
+                    if frame.time is not None:
+                        start = start if number else frame.time
+                        away = frame.time - start - even
+                        seconds += away if abs(away) > _JITTER else 0.0
+                    yield frame, seconds
+                self.notes += shortfall(decoding, self._path, self.count)
+        except av.error.FFmpegError as error:
+            raise self._unreadable(error.strerror or type(error).__name__) from None
+
+    def _unreadable(self, reason: str) -> InputError:
+        return InputError(
+            f"{self._path} is not a video that can be read: {reason}; give a video file or a "
+            "folder of frames"
+        )
+
+    def _open_stream(self, container: Any) -> Stream:
+        streams = videos(container)
+        if not streams:
+            what = "a cover picture and no video" if container.streams.video else "no video"
+            raise InputError(f"{self._path} holds {what}; give a video file")
+        stream = streams[0]
+        if not stream.codec_context:
+            raise self._unreadable("it is cut short, or of a codec that is not known here")
+        self.count = _frame_count(container, stream)
+        rate = stream.average_rate or DEFAULT_RATE
+        self.rate = Fraction(rate.numerator, rate.denominator)
+        stored = (stream.width, stream.height)
+        transfer = high_dynamic_range.TRANSFERS.get(stream.codec_context.color_trc)
+        self._look = _Look(stream.sample_aspect_ratio, transfer)
+        width, height = _square(stored, self._look.aspect)
+        self.notes = []
+        if len(streams) > 1:
+            self.notes.append(
+                f"of the {len(streams)} videos in {self._path} the one of {stored[0]}x{stored[1]} "
+                "is read"
+            )
+        if (width, height) != stored:
+            self.notes.append(
+                f"the video's {stored[0]}x{stored[1]} pixels are not square: frames are stretched "
+                f"to {width}x{height}, as players show them, and in these pixels are the camera "
+                "and what is found"
+            )
+        if transfer:
+            self.notes.append(
+                f"the video is HDR ({transfer.title}): its colours are brought to those of "
+                "ordinary video"
+            )
+        return stream
+
+
+def _pixels(frame: av.VideoFrame, look: _Look) -> Pixels:
+    """Of a video's frame, RGB, as it is to be seen."""
+    width, height = _square((frame.width, frame.height), look.aspect)
+    image = frame.to_ndarray(format="rgb24", width=width, height=height)
+    if look.transfer:
+        image = high_dynamic_range.to_ordinary(image, look.transfer)
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+    return image if matrix is None else _turned(image, np.frombuffer(matrix, np.int32))
+
+
+def _turned(image: Pixels, matrix: Int[np.ndarray, "9"]) -> Resized:
+    """Turned and mirrored by the nearest of the eight ways; phones store them in this matrix.
+
+    Args:
+        image: as it is stored.
+        matrix: a, b, u, c, d, v, x, y, w: a point (x, y) is seen at (a x + c y, b x + d y).
+    """
+    a, b, _, c, d = (int(value) for value in matrix[:5])
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        image, to_right, down = image.transpose(1, 0, 2), c, b
+    else:
+        to_right, down = a, d
+    image = image[:: -1 if down < 0 else 1, :: -1 if to_right < 0 else 1]
+    return np.ascontiguousarray(image)
+
+
+def _square(stored: Size, aspect: Fraction | None) -> Size:
+    """The (width, height) with square pixels, of which none is lost."""
+    if not aspect or abs(aspect - 1) < _SQUARE:
+        return stored
+    width, height = stored
+    return (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+
+
+def _frame_count(container: Any, stream: Stream) -> int:
+    """What the file says, or what its duration and rate amount to, or 0."""
+    if stream.frames:
+        return stream.frames
+    if not stream.average_rate:
+        return 0
+    if stream.duration:
+        return round(stream.duration * stream.time_base * stream.average_rate)
+    return round((container.duration or 0) / av.time_base * stream.average_rate)
