@@ -3,6 +3,7 @@
 import collections
 import fnmatch
 import glob
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -26,13 +27,14 @@ def frame_files(folder: pathlib.Path, pattern: str | None) -> list[pathlib.Path]
         InputError: there is none; a frame is there twice; or, without a pattern, there are
             several series.
     """
-    files = [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in image_file.SUFFIXES
-        and not path.name.startswith(".")  # also what other systems leave beside a file: ._NAME
-        and not path.is_dir()
-    ]
+    with os.scandir(folder) as entries:  # which mostly know without a look at each file
+        files = [
+            folder / entry.name
+            for entry in entries
+            if entry.name.lower().endswith(image_file.SUFFIXES)
+            and not entry.name.startswith(".")  # also what some systems leave of a file: ._NAME
+            and not entry.is_dir()
+        ]
     if not files:
         raise InputError(
             f"no frame in {folder}: it holds no file ending in {', '.join(image_file.SUFFIXES)}"
@@ -54,7 +56,7 @@ def frame_files(folder: pathlib.Path, pattern: str | None) -> list[pathlib.Path]
 def _refuse_twins(files: Sequence[pathlib.Path]) -> None:
     seen: dict[str, pathlib.Path] = {}
     for path in sorted(files):
-        twin = seen.setdefault(str(numbering.natural_key(path.stem)), path)
+        twin = seen.setdefault(str(numbering.natural_key(path.stem.casefold())), path)
         if twin is not path:
             raise InputError(
                 f"{twin} and {path.name} are two images of one frame; remove one of the two kinds, "

@@ -5,13 +5,14 @@ import pathlib
 import re
 import statistics
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
 from htt_jax.prediction.frames import DEFAULT_RATE
 from htt_jax.support.words import counted
 
-Number: TypeAlias = int | Fraction
+Number: TypeAlias = int | Decimal  # which has all digits of a clock's, and is quick
 
 _DIGITS = re.compile(r"([0-9]+)")
 _ONE_NUMBER = re.compile(r"([^0-9]*[0-9]+)(\.[0-9]+)?")
@@ -83,14 +84,15 @@ def digits(stem: str) -> list[str]:
 def numbers(stems: Sequence[str]) -> list[tuple[Number, ...]]:
     """The numbers in each of `stems`, whose texts are the same; decimals are one number."""
     rows = [digits(stem)[1::2] for stem in stems]
-    between = digits(stems[0])[2:-1:2]
+    before, *between, after = digits(stems[0])[::2] if rows[0] else ("", "")
+    is_alone = before == after == ""
     for column, text in enumerate(between):
-        if text == "." and _are_decimals(rows, column):
+        if text == "." and _are_decimals(rows, column, is_alone):
             end = column + 2
             return [
                 (
                     *map(int, row[:column]),
-                    Fraction(".".join(row[column:end])),
+                    Decimal(".".join(row[column:end])),
                     *map(int, row[end:]),
                 )
                 for row in rows
@@ -98,28 +100,31 @@ def numbers(stems: Sequence[str]) -> list[tuple[Number, ...]]:
     return [tuple(map(int, row)) for row in rows]
 
 
-def _are_decimals(rows: Sequence[Sequence[str]], column: int) -> bool:
+def _are_decimals(rows: Sequence[Sequence[str]], column: int, is_alone: bool) -> bool:
     """Whether 'a.b' in two columns is a number, not two: 1.5 s after 1.25 s, or take 1 frame 9."""
     others = {(*row[:column], *row[column + 2 :]) for row in rows}
-    values = sorted(Fraction(f"{row[column]}.{row[column + 1]}") for row in rows)
+    values = sorted(Decimal(f"{row[column]}.{row[column + 1]}") for row in rows)
     if len(others) > 1 or len(set(values)) < len(rows):
         return False
     steps = _steps(values)
     if len({row[column] for row in rows}) > 1:
         # Takes of many frames each would come in jumps.
         is_repeated = len({row[column + 1] for row in rows}) <= len(rows) / 2
-        return not is_repeated or max(steps) <= _PAUSE * statistics.median(map(Fraction, steps))
+        return not is_repeated or max(steps) <= _PAUSE * sorted(steps)[len(steps) // 2]
     fractions = [row[column + 1] for row in rows]
     if len({len(fraction) for fraction in fractions}) > 1 and any(f[0] == "0" for f in fractions):
         return True  # 0.08 and 0.1: numbers of takes would not begin with zeros, or all would
-    whole = _steps(sorted(map(int, fractions)))
-    # Whichever makes the steps more even.
-    return not steps or not min(whole) or max(steps) / min(steps) <= max(whole) / min(whole)
+    whole = _steps(sorted(map(Decimal, fractions)))
+    if not steps or not min(whole):
+        return True
+    # Whichever makes the steps more even; of as many digits each, only what has no name.
+    unevenness, of_takes = max(steps) / min(steps), max(whole) / min(whole)
+    return unevenness < of_takes or (is_alone and unevenness == of_takes)
 
 
 def _seconds(values: Sequence[Number]) -> list[Fraction] | None:
     """The numbers as times, if they are: decimals are seconds, and clocks count from 1970."""
-    if isinstance(values[0], Fraction):
+    if isinstance(values[0], Decimal):
         unit = 1
     else:
         units = [unit for unit in _UNITS if int(values[0]) // unit in _EPOCH]
@@ -142,7 +147,7 @@ def _numbered(files: list[pathlib.Path], values: Sequence[Number], rate: Fractio
             f"...); they are taken for frames {float(1 / rate):.4g} s apart"
         )
         return _evenly(files, rate, note)
-    places = [(value - values[0]) / Fraction(step) for value in values]
+    places = [Fraction(value - values[0]) / Fraction(step) for value in values]
     missing = int(places[-1]) + 1 - len(files)
     notes = []
     if missing:

@@ -85,7 +85,10 @@ class VideoFile:
                     yield frame, seconds
                 self.notes += shortfall(decoding, self._path, self.count)
         except av.error.FFmpegError as error:
-            raise self._unreadable(error.strerror or type(error).__name__) from None
+            reason = error.strerror or type(error).__name__
+            if isinstance(error, av.error.InvalidDataError):
+                reason = "it is none, or damaged or cut short"
+            raise self._unreadable(reason) from None
 
     def _unreadable(self, reason: str) -> InputError:
         return InputError(

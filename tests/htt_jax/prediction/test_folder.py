@@ -67,7 +67,9 @@ def test_one_series_is_read_whatever_its_numbers(tmp_path, names):
     assert names_and_times(fill(tmp_path, names))[0] == names
 
 
-@pytest.mark.parametrize("twins", [("1.jpg", "1.png"), ("frame_1.png", "frame_001.png")])
+@pytest.mark.parametrize(
+    "twins", [("1.jpg", "1.png"), ("frame_1.png", "frame_001.png"), ("A1.jpg", "a1.jpg")]
+)
 def test_two_images_of_one_frame_are_refused(tmp_path, twins):
     fill(tmp_path, twins)
     match = f"({twins[0]} and {twins[1]}|{twins[1]} and {twins[0]}) are two images of one frame"
@@ -99,6 +101,7 @@ def test_hidden_files_and_folders_are_no_frames_and_broken_links_are_named(tmp_p
         (["1403636579763555584", "1403636579813555456"], [0, 0.049999872]),
         (["1700000000000", "1700000000040"], [0, 0.04]),
         (["0.04", "0.08", "0.1"], [0, 0.04, 0.06]),
+        (["0.033", "0.067", "0.100"], [0, 0.034, 0.067]),
     ],
 )
 def test_names_that_are_times_order_and_time_the_frames(tmp_path, names, seconds):
@@ -115,6 +118,10 @@ def test_takes_and_versions_are_not_decimals(tmp_path):
     for folder, first in (("early", 1), ("late", 9)):
         names = [f"shot1.{number}.png" for number in range(first, 13)]
         assert names_and_times(fill(tmp_path / folder, names))[0] == names
+    names = [f"shot1.{number:02}.png" for number in range(1, 13)]
+    found, times, frames = names_and_times(fill(tmp_path / "padded", names))
+    assert (found, frames.notes) == (names, [])
+    np.testing.assert_allclose(times, np.arange(12) / 30)
 
 
 def test_gaps_in_the_numbering_are_noted_and_count_in_time(tmp_path):
