@@ -99,9 +99,14 @@ def test_damaged_last_frames_are_left_out_and_said(whole, tmp_path, kind, conten
 
 
 def test_a_frame_that_the_decoder_conceals_is_refused_by_its_number(whole, tmp_path):
-    start, size = packets(whole["mp4"])[24]  # a key frame
-    damaged = changed(whole["mp4"], tmp_path / "video.mp4", start + size // 4, start + size // 2)
-    with pytest.raises(InputError, match=r"frame 24 of .*video\.mp4 cannot be decoded: it is dam"):
+    damaged = tmp_path / "video.mp4"
+    places = packets(whole["mp4"])
+    for source, number in ((whole["mp4"], 12), (damaged, 24), (damaged, 36)):  # key frames
+        start, size = places[number]
+        changed(source, damaged, start + size // 4, start + size // 2)
+    # Threads of the decoder may, very rarely, pass a frame on before it is known to be damaged.
+    message = r"frame (12|24|36) of .*video\.mp4 cannot be decoded: it is damaged"
+    with pytest.raises(InputError, match=message):
         read(damaged)
     start, size = packets(whole["mp4"])[0]
     changed(whole["mp4"], damaged, start, start + size, b"\0")
