@@ -5,7 +5,7 @@ import functools
 import itertools
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import jax
@@ -51,7 +51,7 @@ from htt_jax.training import initialise, overview, warm_start
 from htt_jax.training import step as train_step
 from htt_jax.training.input import train_batches, with_slots
 from htt_jax.training.logs import MetricLog
-from htt_jax.training.monitor import Monitor
+from htt_jax.training.monitor import Monitor, Span
 from htt_jax.training.preemption import StopRequest
 from htt_jax.training.profile import Profile
 
@@ -98,31 +98,44 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         start(workdir, described)
         checkpoints = stack.enter_context(_open_checkpoints(config, workdir))
         state = checkpoints.restore_newest(abstract)
-        first_step = 0 if state is None else int(state.step)
-        steps = last_step - first_step
-        if state is not None and steps <= 0:
+        span = Span(0 if state is None else int(state.step), last_step, steps_per_epoch)
+        if state is not None and span.first >= span.last:
             return evaluate(state)
         pretrained = _pretrained(config, system, abstract) if state is None else None
-        batches, slots = train_batches(config, source, mesh, first_step, steps, system.reader)
+        steps = span.last - span.first
+        batches, slots = train_batches(config, source, mesh, span.first, steps, system.reader)
         first = next(batches)
         shapes = {n: (abstract, with_slots(first.arrays, n)) for n in slots}
         programs = stack.enter_context(CompiledAhead(update, shapes))
         if state is None:
             state = _start(config, system, optimizer, abstract, pretrained, first)
 
-        # Loop
-        stop = stack.enter_context(StopRequest())
-        is_main = jax.process_index() == 0
-        log = stack.enter_context(MetricLog(workdir, first_step)) if is_main else None
-        monitor = stack.enter_context(
-            Monitor(log, source, first_step, last_step, steps_per_epoch, config.log.every_steps)
-        )
-        overview.announce(workdir, state.variables)
-        profile = stack.enter_context(Profile(workdir, monitor.drain, **config.profile))
         batches = itertools.chain([first], batches)
         del first  # it would otherwise stay on the devices to the end
-        results = None
-        for step in range(first_step + 1, last_step + 1):
+        is_main = jax.process_index() == 0
+        log = stack.enter_context(MetricLog(workdir, span.first)) if is_main else None
+        monitor = stack.enter_context(Monitor(log, source, span, config.log.every_steps))
+        overview.announce(workdir, state.variables)
+        return _loop(
+            config, workdir, span, state, batches, programs, monitor, evaluate, checkpoints
+        )
+
+
+def _loop(
+    config: ConfigDict,
+    workdir: epath.PathLike,
+    span: Span,
+    state: TrainState,
+    batches: Iterator[sharding.DeviceBatch],
+    programs: CompiledAhead[int],
+    monitor: Monitor,
+    evaluate: Callable[[TrainState], evaluation.Results],
+    checkpoints: checkpoint.Checkpoints,
+) -> evaluation.Results:
+    """Takes the steps of `span`; nothing in it waits for the devices unless it saves."""
+    results = None
+    with StopRequest() as stop, Profile(workdir, monitor.drain, **config.profile) as profile:
+        for step in range(span.first + 1, span.last + 1):
             with profile.step(step):
                 asked = time.perf_counter()
                 batch = next(batches)
@@ -130,7 +143,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
                 state, metrics = programs[len(batch.arrays["image"])](state, batch.arrays)
                 monitor.started(step, metrics, batch, waited)
 
-            evaluating = _is_due(step, config.eval.every_epochs * steps_per_epoch, last_step)
+            evaluating = _is_due(step, config.eval.every_epochs * span.per_epoch, span.last)
             stopping = stop.at(step)
             if evaluating or stopping or step % config.checkpoint.every_steps == 0:
                 monitor.drain()  # a state whose loss is not finite is never saved
@@ -143,8 +156,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
             if stopping:
                 logging.warning("stopped after step %d; the same command continues", step)
                 raise SystemExit(stop.exit_status)
-        assert results is not None  # the last step is evaluated
-        return results
+    assert results is not None  # the last step is evaluated
+    return results
 
 
 def _settle(config: ConfigDict, workdir: epath.PathLike) -> None:

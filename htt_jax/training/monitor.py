@@ -20,6 +20,20 @@ LAG = 2
 """Steps that may run on the devices while the metrics of an earlier one are read."""
 
 
+class Span(NamedTuple):
+    """What a start of training has before it.
+
+    Attributes:
+        first: steps done; the next one is `first` + 1.
+        last: the step with which training ends.
+        per_epoch: steps of an epoch.
+    """
+
+    first: int
+    last: int
+    per_epoch: int
+
+
 class _Pending(NamedTuple):
     step: int
     metrics: Mapping[str, jax.Array]
@@ -29,22 +43,14 @@ class _Pending(NamedTuple):
 class Monitor(Closing):
     """Reads each step's metrics a little after the step was started, so the devices never wait."""
 
-    def __init__(
-        self,
-        log: MetricLog | None,
-        source: RecordSource,
-        first_step: int,
-        last_step: int,
-        steps_per_epoch: int,
-        log_every: int,
-    ):
-        """Watches steps `first_step` + 1 to `last_step`; `log` is None on all hosts but one."""
+    def __init__(self, log: MetricLog | None, source: RecordSource, span: Span, log_every: int):
+        """Watches the steps of `span`; `log` is None on all hosts but one."""
         self._log = log
         self._source = source
-        self._steps_per_epoch = steps_per_epoch
+        self._steps_per_epoch = span.per_epoch
         self._log_every = log_every
         self._pending: collections.deque[_Pending] = collections.deque()
-        self._bar = progress.bar(total=last_step, initial=first_step, unit="step", label="training")
+        self._bar = progress.bar(total=span.last, initial=span.first, unit="step", label="training")
         self._since = time.perf_counter()
         self._steps = 0
         self._frames = 0.0

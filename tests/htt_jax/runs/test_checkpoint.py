@@ -149,7 +149,9 @@ def test_processes_agree_on_the_newest_checkpoint_that_all_of_them_can_read(tmp_
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
     child = [sys.executable, "-c", ONE_OF_TWO, address]
-    folders = [["common[2]", *(f"{i}/{number}" for number in range(len(damages)))] for i in range(2)]
+    folders = [
+        ["common[2]", *(f"{i}/{number}" for number in range(len(damages)))] for i in range(2)
+    ]
     processes = [
         train_runs.start([*child, str(i), *(str(tmp_path / name) for name in folders[i])])
         for i in range(2)

@@ -7,7 +7,7 @@ from htt_jax.datasets.spec import FPHA
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.support.errors import InputError
 from htt_jax.training import logs
-from htt_jax.training.monitor import LAG, Monitor
+from htt_jax.training.monitor import LAG, Monitor, Span
 from tests import prepared
 
 BATCH = DeviceBatch({}, video=np.array([1, 0]), start=np.array([16, 0]))
@@ -30,7 +30,7 @@ def monitor(tmp_path):
     )
     with (
         logs.MetricLog(tmp_path, 0) as log,
-        Monitor(log, source, 0, 10, steps_per_epoch=4, log_every=2) as monitor,
+        Monitor(log, source, Span(0, 10, per_epoch=4), log_every=2) as monitor,
     ):
         yield monitor
 
