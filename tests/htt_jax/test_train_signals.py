@@ -14,9 +14,10 @@ from tests import prepared, train_runs
 
 OPTIONS = (
     *(f"--config.{name}={value}" for name, value in train_runs.FULL_CLIPS.items()),
-    *("--config.epochs=14", "--config.checkpoint.every_steps=5", "--config.eval.every_epochs=8"),
+    *("--config.epochs=8", "--config.checkpoint.every_steps=3", "--config.eval.every_epochs=4"),
 )
-STEPS, STEPS_PER_EPOCH = 42, 3
+SIZE = (32, 18)
+STEPS, STEPS_PER_EPOCH = 24, 3
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def dataset(root):
-    return prepared.write_dataset(root / "data", FPHA, {"train": [24, 24], "test": [5, 18]})
+    return prepared.write_dataset(root / "data", FPHA, {"train": [24, 24], "test": [5, 18]}, SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +50,9 @@ def interrupted(root, dataset, compiled):
         said = train_runs.finish(process)
         ended.append((process.returncode, said))
 
-    run((workdir / "checkpoints" / "10").exists, signal.SIGKILL)
-    damage(workdir / "checkpoints" / "10")
-    run((workdir / "checkpoints" / "15").exists, signal.SIGTERM)
+    run((workdir / "checkpoints" / "6").exists, signal.SIGKILL)
+    damage(workdir / "checkpoints" / "6")
+    run((workdir / "checkpoints" / "9").exists, signal.SIGTERM)
     (workdir / "stopped.json").write_text(json.dumps(steps_of(workdir)))
     run()
     return workdir, ended
@@ -85,7 +86,7 @@ def test_a_killed_run_passes_over_a_truncated_checkpoint_for_the_one_before(inte
     assert killed == -signal.SIGKILL
     warnings = [line for line in said.splitlines() if "passed over" in line]
     assert len(warnings) == 1
-    assert "checkpoint 10 cannot be read and is passed over" in warnings[0]
+    assert "checkpoint 6 cannot be read and is passed over" in warnings[0]
 
 
 def test_sigterm_saves_the_step_it_stops_at(interrupted):
@@ -106,7 +107,7 @@ def test_losses_after_signals_are_bit_equal_to_an_uninterrupted_runs(interrupted
         [line for line in logs.read(workdir) if "eval_mepe" in line]
         for workdir in (interrupted[0], uninterrupted)
     ]
-    assert [line["step"] for line in evaluations[0]] == [8 * STEPS_PER_EPOCH, STEPS]
+    assert [line["step"] for line in evaluations[0]] == [4 * STEPS_PER_EPOCH, STEPS]
     assert evaluations[0] == evaluations[1]
 
 
@@ -121,7 +122,7 @@ def test_the_newest_checkpoints_and_the_best_are_kept(interrupted):
     saved = steps_of(interrupted[0])["saved"]
     evaluations = [line for line in logs.read(interrupted[0]) if "eval_action_accuracy" in line]
     best = max(evaluations, key=lambda line: (line["eval_action_accuracy"], line["step"]))
-    assert set(saved) == {35, 40, STEPS, best["step"]}
+    assert set(saved) == {18, 21, STEPS, best["step"]}
 
 
 def test_every_step_is_logged_with_its_terms_and_rates(interrupted):
@@ -133,6 +134,6 @@ def test_every_step_is_logged_with_its_terms_and_rates(interrupted):
         *("learning_rate", "gradient_norm", "real_frame_share", "data_wait_share"),
         *("frames_per_second", "steps_per_second"),
     }
-    assert line["epoch"] == 14
+    assert line["epoch"] == 8
     assert 0 < line["real_frame_share"] <= 1
     assert any((interrupted[0] / logs.TENSORBOARD).iterdir())

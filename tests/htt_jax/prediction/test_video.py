@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,9 +12,25 @@ from tests import online_runs
 from tests.online_runs import INTRINSICS, MODEL, SIZE
 
 
+@pytest.fixture(scope="module")
+def run():
+    return online_runs.make_run()
+
+
+@pytest.fixture(scope="module")
+def model_alone(run):
+    """What the model gives of a batch, and its attention."""
+
+    @jax.jit
+    def apply(variables, batch):
+        estimates = run.system.estimates(variables, batch)
+        return estimates, attention.weights(run.model, variables, batch)
+
+    return lambda batch: apply(run.variables, batch)
+
+
 @pytest.mark.parametrize("count", [3, 8, 19])  # a block has eight frames: two clips of four
-def test_every_clip_gives_what_the_model_gives_of_it_alone(count):
-    run = online_runs.make_run()
+def test_every_clip_gives_what_the_model_gives_of_it_alone(run, model_alone, count):
     frames = online_runs.make_frames(count)
     found = predict_video(run, FrameArray(frames), INTRINSICS)
     resized = np.stack([Resizer(run.dataset.spec, SIZE, MODEL)(frame) for frame in frames])
@@ -27,7 +44,7 @@ def test_every_clip_gives_what_the_model_gives_of_it_alone(count):
             "valid": jnp.asarray(valid)[None],
             "intrinsics": jnp.tile(jnp.eye(3), (1, 4, 1, 1)),
         }
-        alone = run.system.estimates(run.variables, batch)
+        alone, weights = model_alone(batch)
         places = indices[valid]
         np.testing.assert_array_equal(found.frame_clip[places], clip)
         np.testing.assert_allclose(
@@ -39,7 +56,6 @@ def test_every_clip_gives_what_the_model_gives_of_it_alone(count):
         np.testing.assert_allclose(
             found.clip_action_probabilities[clip], alone["action_probabilities"][0], rtol=1e-4
         )
-        weights = attention.weights(run.model, run.variables, batch)
         np.testing.assert_allclose(
             found.attention.action[clip, :real], weights["action_attention"][0, :real], rtol=1e-4
         )
