@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jax.experimental.compilation_cache import compilation_cache
 
-from htt_jax import systems, train
+from htt_jax import systems
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import sharding
 from htt_jax.runs.checkpoint import Checkpoints
@@ -72,11 +72,6 @@ def tiny_config(directory, image_size=None):
     config.batch_size = 2
     config.eval.batch_size = 4
     return config
-
-
-def train_run(workdir, directory):
-    """Trains on a prepared dataset; returns the results of the evaluation at the end."""
-    return train.train(tiny_config(directory), str(workdir))
 
 
 def random_variables(system, mesh, seed):

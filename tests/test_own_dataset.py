@@ -16,7 +16,7 @@ import pytest
 from data_prep import shards, verify
 from data_prep.images import FrameEncoder, resize_bilinear
 from data_prep.raw import EncodeFrame, RawDataset
-from htt_jax import compare, evaluate, export, from_pytorch, predict, submit
+from htt_jax import compare, evaluate, export, from_pytorch, predict, submit, train
 from htt_jax.data.records import RecordSource, Video
 from htt_jax.datasets.skeleton import hand_of
 from htt_jax.datasets.spec import DatasetSpec, Thresholds
@@ -95,7 +95,8 @@ def root(tmp_path_factory):
     shards.prepare(raw, root / "data", FrameEncoder(SIZE, resize_bilinear), workers=1)
     config = runs.tiny_config(root / "data", (64, 36))
     config.batch_size = 16  # all clips at once: one program
-    runs.train.train(config, str(root / "run"))
+    results = train.train(config, str(root / "run"))
+    (root / "trained.json").write_text(json.dumps(results))
     evaluate.main(["--workdir", str(root / "run")])
     return root
 
@@ -120,6 +121,18 @@ def test_the_prepared_dataset_and_the_run_say_what_they_are(root):
     assert source.spec == read(root / "run").dataset.spec == SPEC
     assert source[3].joints_3d.shape == (FRAMES, 78, 3)
     assert not verify.verify(root / "data", workers=1).problems
+
+
+def test_results_are_those_of_the_evaluation_in_training(root):
+    found = json.loads((root / "run/evaluation/test/results.json").read_text())["results"]
+    expected = json.loads((root / "trained.json").read_text())
+    for hand in SPEC.hands:
+        for space in ("camera_space", "root_aligned"):
+            ours, theirs = (results["pose"][hand][space] for results in (found, expected))
+            assert ours["mepe"] == pytest.approx(theirs["mepe"], rel=1e-6)
+            np.testing.assert_allclose(ours["pck"], theirs["pck"], atol=1e-6)
+    assert found["object"] == expected["object"]
+    assert found["action"]["confusion"] == expected["action"]["confusion"]
 
 
 def test_results_are_measured_hand_by_hand_without_published_rows(root):

@@ -26,22 +26,16 @@ def dataset(root):
 
 
 @pytest.fixture(scope="module")
-def run(root, dataset, compiled):
-    """Trains on so many devices; returns what each step computed."""
-
-    def finished_run(name, devices, *arguments):
-        command = train_runs.command(dataset, root / name, *OPTIONS, *arguments)
-        process = train_runs.start(command, devices, compiled)
-        said = train_runs.finish(process)
-        assert process.returncode == 0, said
-        return train_runs.steps(root / name)
-
-    return finished_run
-
-
-@pytest.fixture(scope="module")
-def one_device(run):
-    return run("one", 1)
+def one_device(root, dataset, compiled):
+    """What each step computed on one device."""
+    process = train_runs.start(
+        train_runs.command(dataset, root / "one", *OPTIONS), compiled=compiled
+    )
+    said = train_runs.finish(process)
+    assert process.returncode == 0, said
+    steps = train_runs.steps(root / "one")
+    assert len(steps) == STEPS
+    return steps
 
 
 def assert_same_losses(found, expected):
@@ -53,32 +47,19 @@ def assert_same_losses(found, expected):
         assert 0.5 < found[step]["real_frame_share"] <= 1
 
 
-def test_eight_devices_of_which_four_share_the_weights_give_the_losses_of_one(run, one_device):
-    found = run("eight", 8, "--config.mesh.fsdp=4", "--config.data.cache=device")
-    assert len(found) == STEPS
-    assert_same_losses(found, one_device)
-
-
-def test_two_processes_give_the_losses_of_one_and_stop_together(
-    root, dataset, compiled, one_device
+def test_two_processes_of_four_devices_give_the_losses_of_one_and_stop_together(
+    root, dataset, one_device
 ):
+    """The four devices of a process share the weights."""
     workdir = root / "two"
-    options = (*OPTIONS, "--config.epochs=1000", "--config.data.cache=device")
-    command = train_runs.command(dataset, workdir, *options)
+    options = (*OPTIONS, "--config.epochs=1000", "--config.mesh.fsdp=4")
+    command = train_runs.command(dataset, workdir, *options, "--config.data.cache=device")
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
+    hosts = (f"--coordinator_address={address}", "--num_processes=2")
     processes = [
-        train_runs.start(
-            [
-                *command,
-                f"--coordinator_address={address}",
-                "--num_processes=2",
-                f"--process_id={i}",
-            ],
-            compiled=compiled,
-        )
-        for i in range(2)
+        train_runs.start([*command, *hosts, f"--process_id={i}"], devices=4) for i in range(2)
     ]
     while len(logs.read(workdir)) < STEPS:
         for process in processes:

@@ -24,7 +24,7 @@ OPTIONS = [f"--config.{name}={value}" for name, value in train_runs.FULL_CLIPS.i
 @pytest.fixture
 def dataset(tmp_path):
     splits = {"train": [24, 24], "test": [5], "empty": []}
-    return prepared.write_dataset(tmp_path / "data", FPHA, splits)
+    return prepared.write_dataset(tmp_path / "data", FPHA, splits, (32, 18))
 
 
 def rewrite(dataset, split, change):
@@ -68,7 +68,7 @@ def test_mistakes_on_the_command_line_are_one_line_and_status_2(tmp_path):
         ({"eval__split": "val"}, "has no split 'val'; it has train, test, empty"),
         ({"eval__split": "empty"}, "split 'empty' of .* is empty"),
         ({"data__frames": 9}, "config.data.frames=9 is not a multiple of config.model.window=4"),
-        ({"data__image_size": (640, 360)}, "640x360 does not fit frames stored at 64x36"),
+        ({"data__image_size": (640, 360)}, "640x360 does not fit frames stored at 32x18"),
         (
             {"init__backbone": "no.safetensors", "model__backbone_width": 64},
             r"no ImageNet weights at config.init.backbone=no.safetensors: .*timm/resnet18",
