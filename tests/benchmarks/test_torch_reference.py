@@ -76,8 +76,11 @@ def outputs():
     return out, batch
 
 
-@SETTINGS
-@pytest.mark.parametrize("name", ["fpha_forward", "h2o_forward"])
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("fpha_forward", PUBLISHED), ("h2o_forward", PUBLISHED), ("fpha_forward", TRACED)],
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_inference_gives_the_published_poses_objects_and_actions(name, setting):
     model, batch, expected = load(name, setting)
     found = {key: x.numpy() for key, x in Inference(model, setting)(batch).items()}
