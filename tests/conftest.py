@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import contextlib
+import gc
 import os
 import resource
 
@@ -47,3 +48,10 @@ VERBOSITY = logging.get_verbosity()
 def _verbosity():
     """Commands silence logging for their own process; a test must not do so for the next one."""
     logging.set_verbosity(VERBOSITY)
+
+
+def pytest_collection_finish():
+    """What was imported stays: no need to look through it for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 10)  # tracing makes many objects, and little garbage
