@@ -9,7 +9,7 @@ import numpy as np
 from data_prep import fpha, simulate
 from htt_jax import compare, evaluate, export, from_pytorch, predict, train
 from htt_jax.devices import process
-from htt_jax.prediction.frames import open_frames
+from htt_jax.prediction.sources import open_frames
 from htt_jax.support import cli
 from tests import train_runs
 

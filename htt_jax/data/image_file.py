@@ -86,15 +86,20 @@ def _depth_of(largest: int) -> int:
 
 
 def _jpeg(encoded: bytes, factor: int) -> Pixels:
-    """By libjpeg-turbo, as OpenCV does it, but what it warns of is an error."""
-    if _JPEG_END not in encoded[-_TAIL_BYTES:]:
-        raise ValueError("the file is cut short")
-    height, width, kind, _ = simplejpeg.decode_jpeg_header(encoded)
-    if kind in ("CMYK", "YCCK"):
-        return _by_opencv(encoded, factor)
-    smaller = {"min_height": -(-height // factor), "min_width": -(-width // factor)}
-    image = simplejpeg.decode_jpeg(encoded, "RGB", **smaller, min_factor=1)
-    return image if _is_upright(encoded) else _by_opencv(encoded, factor)
+    """By libjpeg-turbo, as OpenCV does it, but what it warns of is an error.
+
+    Phones write more behind a picture's end: its gain map, or the seconds of video around it.
+    """
+    try:
+        height, width, kind, _ = simplejpeg.decode_jpeg_header(encoded)
+        colours = "CMYK" if kind in ("CMYK", "YCCK") else "RGB"
+        smaller = {"min_height": -(-height // factor), "min_width": -(-width // factor)}
+        image = simplejpeg.decode_jpeg(encoded, colours, **smaller, min_factor=1)
+    except ValueError as error:
+        is_cut = _JPEG_END not in encoded[-_TAIL_BYTES:]
+        raise ValueError("the file is cut short" if is_cut else str(error)) from None
+    is_seen_so = colours == "RGB" and _is_upright(encoded)
+    return image if is_seen_so else _by_opencv(encoded, factor)
 
 
 def _is_upright(encoded: bytes) -> bool:

@@ -91,10 +91,10 @@ def _search(
     if matches(content, at):
         yield at, content
     elif len(at) < _DEPTH and not _is_optimizer_state(content, at):
-        # Lightning lists its optimizers; other lists have no weights.
-        fields = dict(enumerate(content)) if isinstance(content, list) else content
+        # Lightning lists its optimizers, others save the weights and these as a pair.
+        fields = dict(enumerate(content)) if isinstance(content, list | tuple) else content
         for key, value in fields.items() if isinstance(fields, dict) else ():
-            if isinstance(value, dict | list):
+            if isinstance(value, dict | list | tuple):
                 yield from _search(value, matches, (*at, key))
 
 

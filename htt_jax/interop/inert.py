@@ -19,9 +19,10 @@ import numpy as np
 # What of Python's library honest objects are made of. Anything else of it has no place beside
 # weights; harmful files need some of it.
 _DATA_MODULES = {
-    *("argparse", "array", "collections", "copyreg", "dataclasses", "datetime", "decimal", "enum"),
-    *("fractions", "functools", "ipaddress", "itertools", "logging", "numbers", "operator"),
-    *("pathlib", "random", "re", "string", "time", "types", "typing", "uuid", "weakref"),
+    *("abc", "argparse", "array", "cmath", "collections", "configparser", "copyreg", "dataclasses"),
+    *("datetime", "decimal", "enum", "fractions", "functools", "inspect", "ipaddress", "itertools"),
+    *("json", "logging", "math", "numbers", "operator", "optparse", "pathlib", "platform"),
+    *("random", "re", "statistics", "string", "time", "types", "typing", "uuid", "weakref"),
     "zoneinfo",
 }
 _HARMFUL_BUILTINS = {"__import__", "breakpoint", "compile", "eval", "exec", "input", "open"}

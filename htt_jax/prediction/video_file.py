@@ -22,9 +22,9 @@ from htt_jax.prediction.frames import (
     in_threads,
 )
 from htt_jax.prediction.video_stream import Decoding, Stream, shortfall, videos
+from htt_jax.prediction.video_times import VideoTimes
 from htt_jax.support.errors import InputError
 
-_JITTER = 0.002  # seconds, by which container formats round the times of even steps
 _SQUARE = 0.01  # from 1, that the aspect of pixels may be for the sake of even sizes
 
 
@@ -71,19 +71,15 @@ class VideoFile:
 
     def _decoded(self) -> Iterator[tuple[av.VideoFrame, float]]:
         """Frames as the codec has them, and seconds since the first frame."""
-        start = 0.0
         try:
             with av.open(str(self._path)) as container:
                 stream = self._open_stream(container)
                 decoding = Decoding(self._path, container, stream)
-                for number, frame in enumerate(decoding):
-                    seconds = even = number / float(self.rate)
-                    if frame.time is not None:
-                        start = start if number else frame.time
-                        away = frame.time - start - even
-                        seconds += away if abs(away) > _JITTER else 0.0
-                    yield frame, seconds
-                self.notes += shortfall(decoding, self._path, self.count)
+                times = VideoTimes(self.rate)
+                for frame in decoding:
+                    yield frame, times(frame.time)
+                missing = shortfall(decoding, self._path, self.count)
+                self.notes += missing or times.notes(self._path)
         except av.error.FFmpegError as error:
             reason = error.strerror or type(error).__name__
             if isinstance(error, av.error.InvalidDataError):

@@ -1,5 +1,7 @@
 """Image files: decoded as training decodes them, refused where damaged."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -43,6 +45,22 @@ def test_a_jpeg_damaged_in_its_middle_is_refused_with_what_the_decoder_says(pict
     with pytest.raises(ValueError, match=r"Corrupt JPEG data: \d+ extraneous bytes"):
         image_file.decode(broken)
     assert capfd.readouterr().err == ""
+
+
+def test_what_phones_write_behind_a_jpeg_is_no_damage(picture):
+    data = encoded(picture, ".jpg")
+    video_behind = data + b"\0\0\0\x18ftypmp42" + bytes(5000)
+    np.testing.assert_array_equal(image_file.decode(video_behind), image_file.decode(data))
+
+
+def test_a_jpeg_in_four_colours_is_read_and_refused_if_damaged():
+    noisy = np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noisy).convert("CMYK").save(file, "JPEG", quality=95)
+    data = file.getvalue()
+    assert np.abs(image_file.decode(data).astype(int) - noisy).mean() < 3
+    with pytest.raises(ValueError, match="Corrupt JPEG data"):
+        image_file.decode(damaged(data, len(data) // 2))
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,12 @@ def test_a_state_dict_alone_is_found_under_any_key(key):
     assert list(found.tensors) == list(weights())
 
 
+def test_weights_and_optimizer_that_are_saved_as_a_pair_are_found():
+    found = contents.find("a.pth", (weights(), OPTIMIZER, 3))
+    assert list(found.tensors) == list(weights())
+    assert (found.key, found.optimizer) == ("[0]", OPTIMIZER)
+
+
 def test_a_bare_state_dict_is_found_with_what_people_put_beside_it():
     content = weights() | {"epoch": 3, "bn1._extra_state": None}
     found = contents.find("a.pth", content)

@@ -2,14 +2,19 @@
 
 import argparse
 import collections
+import configparser
 import contextlib
 import datetime
 import decimal
 import enum
 import functools
+import inspect
 import io
+import math
+import optparse
 import pathlib
 import pickle
+import platform
 import random
 import types
 import uuid
@@ -82,6 +87,11 @@ HARMLESS = {
     "ellipsis": ...,
     "decimal": decimal.Decimal("1.5"),
     "uuid": uuid.UUID(int=1),
+    "old options": optparse.Values({"lr": 0.1}),
+    "old config": configparser.ConfigParser(),
+    "machine": platform.uname(),
+    "parameter": inspect.signature(len).parameters["obj"],
+    "function": math.sqrt,
     "partial": functools.partial(pow, 2),
     "device": torch.device("cuda:0"),
     "type": torch.float16,

@@ -1,6 +1,7 @@
 """Video files as people have them: cut, damaged, mirrored, of odd pixels, with several streams."""
 
 import itertools
+import pathlib
 import struct
 from fractions import Fraction
 
@@ -11,6 +12,7 @@ import pytest
 from av.stream import Disposition
 
 from htt_jax.prediction.sources import open_frames
+from htt_jax.prediction.video_times import VideoTimes
 from htt_jax.support.errors import InputError
 from tests import videos
 
@@ -122,6 +124,41 @@ def test_frames_before_the_first_key_frame_are_counted_as_lost(whole, tmp_path):
     lost = len(packets(tmp_path / "late.ts")) - len(found)
     assert frames.notes[0].startswith(f"{lost} frames of ")
     assert frames.notes[0].endswith(f"cannot be decoded: {len(found)} frames could be read")
+
+
+def test_lost_packets_are_a_gap_in_time_and_noted(whole, tmp_path):
+    with av.open(str(whole["ts"])) as container:
+        places = [(packet.pos, packet.is_keyframe) for packet in container.demux(video=0)]
+    pairs = itertools.pairwise(places[15:])
+    start, end = next((a, b) for (a, _), (b, is_key) in pairs if is_key)  # no other needs it
+    data = whole["ts"].read_bytes()
+    holed = tmp_path / "holed.ts"
+    holed.write_bytes(data[:start] + data[end:])
+    found, frames = read(holed)
+    assert len(found) == COUNT - 1
+    assert found[-1].seconds == pytest.approx((COUNT - 1) / 30)
+    (note,) = frames.notes
+    assert note.startswith(f"1 gap in the times of {holed}, of 0.0667 s at most, behind frame 2")
+    assert "frames are lost or were not taken" in note
+
+
+def test_videos_put_together_go_on_in_time(whole, tmp_path):
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(whole["ts"].read_bytes() * 2)
+    found, frames = read(joined)
+    np.testing.assert_allclose([x.seconds for x in found], np.arange(2 * COUNT) / 30, atol=1e-6)
+    (note,) = frames.notes
+    assert f"go back at frame {COUNT}" in note
+
+
+def test_frames_that_stand_for_different_times_keep_them():
+    times = VideoTimes(Fraction(10))
+    assert [times(x) for x in (5.0, 5.1, 5.2, 6.0, None)] == pytest.approx([0, 0.1, 0.2, 1.0, 1.1])
+    (note,) = times.notes(pathlib.Path("a.mp4"))
+    assert note.startswith("1 gap in the times of a.mp4, of 0.8 s at most, behind frame 2: ")
+    still = VideoTimes(Fraction(30))
+    assert [still(0.0)] == [0.0]
+    assert still.notes(pathlib.Path("a.mp4")) == []
 
 
 def test_what_an_edit_list_leaves_out_is_not_missing(whole, tmp_path):
