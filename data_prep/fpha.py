@@ -249,9 +249,12 @@ def _unusable(video: FphaVideo, images_there: int) -> Note | None:
     """Why a video is left out, as far as can be told without reading it."""
     if video.video_id in IGNORED:
         return Note("ignored", video.video_id, "its annotation is known to be wrong")
+    if not video.color.is_dir():
+        return Note("missing", str(video.color), "video left out")
     if not images_there:
-        kind = "empty" if video.color.is_dir() else "missing"
-        return Note(kind, str(video.color), "video left out")
+        stem, suffixes = _IMAGES
+        what = f"no {stem}0000{' or '.join(suffixes)} or the like in it: video left out"
+        return Note("empty", str(video.color), what)
     if not video.skeleton.is_file():
         return Note("missing", str(video.skeleton), "video left out")
     if not video.skeleton.stat().st_size:

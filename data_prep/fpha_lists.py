@@ -62,8 +62,9 @@ def read_split(
             )
         if words[0].lower() in _SPLIT_NAMES:
             split = _SPLIT_NAMES[words[0].lower()]
-            announced[split] = integer(words[1], path, line, "the number of videos")
-            splits[split] = {}
+            count = integer(words[1], path, line, "the number of videos")
+            announced[split] = announced.get(split, 0) + count  # of lists put together, more parts
+            splits.setdefault(split, {})
             continue
         if not split:
             raise InputError(f"{path}, line {line}: expected `Training <count>` before any video")

@@ -200,10 +200,11 @@ def _color_folder(root: pathlib.Path, recording: str) -> pathlib.Path:
     """
     subject, *place = recording.split("/")
     names = (subject, f"{subject}_ego")
+    versions = [root / f"{name}_v1_1" / name for name in names]
     tops = [
         *(top for name in names for top in folders.unpacked(root / name)),
-        *(root / f"{name}_v1_1" / name for name in names),
-        root / subject,
+        *(top for top in versions if top.is_dir()),
+        root / subject,  # named where there is none
     ]
     cameras = [top.joinpath(*place, _CAMERA) for top in tops]
     return folders.fullest([camera / name for camera in cameras for name in _FRAMES], *_IMAGES)[0]

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from data_prep.raw import Note, RawDataset
 from htt_jax.data.records import ShardIndex
+from htt_jax.support.words import counted
 
 FILE = "report.json"
 
@@ -58,12 +59,24 @@ def make(
 
 
 def all_notes(raw: RawDataset, shards: Mapping[str, Sequence[ShardIndex]]) -> list[Note]:
-    """Notes on the dataset as a whole, then on each video and on empty splits; each once."""
+    """Notes on the dataset as a whole, then on each video and each split; each once."""
     indexes = itertools.chain.from_iterable(shards.values())
     notes = [*raw.notes, *(Note(**note) for index in indexes for note in index.notes)]
     empty = [split for split, found in shards.items() if not any(map(len, found))]
     what = "no video of it can be used"
-    return list(dict.fromkeys([*notes, *(Note("empty split", split, what) for split in empty)]))
+    notes += [Note("empty split", split, what) for split in empty]
+    return list(dict.fromkeys([*notes, *_in_both(raw)]))
+
+
+def _in_both(raw: RawDataset) -> list[Note]:
+    """What is learned and then evaluated on, if there is such a thing, shows too good figures."""
+    ids = {split: {video.video_id for video in videos} for split, videos in raw.splits.items()}
+    shared = {f"{a} and {b}": sorted(ids[a] & ids[b]) for a, b in itertools.combinations(ids, 2)}
+    return [
+        Note("in two splits", splits, f"{counted(len(videos), 'video')}, such as {videos[0]}")
+        for splits, videos in shared.items()
+        if videos
+    ]
 
 
 def as_text(report: Report) -> str:

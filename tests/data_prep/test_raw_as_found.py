@@ -147,6 +147,8 @@ def test_the_fuller_folder_of_a_video_is_read(raw_fpha, raw_h2o, tmp_path):
     found = h2o.find(raw)
     assert found.splits["train"] == []
     assert "no image in rgb or rgb480_270: subject1/h1/0/0000-0002 left out" in str(found.notes)
+    shutil.rmtree(raw / "subject1")
+    assert camera in [pathlib.Path(note.path) for note in h2o.find(raw).notes]
 
 
 def test_an_empty_folder_of_images_is_called_empty(raw_fpha, tmp_path):
@@ -159,6 +161,29 @@ def test_an_empty_folder_of_images_is_called_empty(raw_fpha, tmp_path):
         ("empty", str(color)),
         ("empty split", "test"),
     ]
+
+
+def test_images_of_other_names_are_not_called_an_empty_folder(raw_fpha, tmp_path):
+    raw = shutil.copytree(raw_fpha, tmp_path / "raw")
+    for path in sorted(raw.glob("Video_files/Subject_3/*/*/color/*")):
+        path.rename(path.with_name(path.name.removeprefix("color_")))
+    note, _ = prepare(fpha, raw, tmp_path / "out")
+    assert note["what"].startswith("no color_0000.jpeg or .jpg or .png or the like in it: ")
+
+
+def test_lists_that_were_put_together_lose_no_video(raw_fpha, tmp_path):
+    raw = shutil.copytree(raw_fpha, tmp_path / "raw")
+    path = raw / "data_split_action_recognition.txt"
+    path.write_text(path.read_text() + "Training 1\nSubject_3/close_milk/1 3\n")
+    found = fpha.find(raw)
+    ids = [video.video_id for video in found.splits["train"]]
+    assert ids == ["Subject_1/put_salt/1", "Subject_3/close_milk/1"]
+    [note] = prepare(fpha, raw, tmp_path / "out")
+    assert note == {
+        "kind": "in two splits",
+        "path": "train and test",
+        "what": "1 video, such as Subject_3/close_milk/1",
+    }
 
 
 def test_poses_that_cannot_be_are_kept_as_not_annotated_and_reported(raw_fpha, raw_h2o, tmp_path):
