@@ -6,6 +6,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -163,8 +164,10 @@ def check_workdir(workdir: epath.PathLike) -> None:
     """Checks, before the work, that a run can be written to `workdir`; makes nothing.
 
     Raises:
-        InputError: it can not, or the bucket it is in cannot be reached.
+        InputError: it is not named, or cannot be written to, or its bucket cannot be reached.
     """
+    if not os.fspath(workdir):  # which is the current folder, as a path
+        raise InputError("no folder for the run: --workdir is empty; name one")
     place(workdir)
     if not is_bucket(workdir):
         check_writable(workdir, "--workdir")

@@ -38,6 +38,8 @@ class ArgumentParser(argparse.ArgumentParser):
 
 def place(text: str) -> str:
     """Type of the options that name something on disk or in a bucket; `~` is the home folder."""
+    if not text:  # a shell's variable that is not set; as a path it would be the current folder
+        raise argparse.ArgumentTypeError("it is empty; name a file or folder")
     try:
         return expanded(text)
     except InputError as error:

@@ -5,6 +5,7 @@ import pathlib
 
 import pytest
 
+from htt_jax.runs.directory import check_workdir
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from htt_jax.support.paths import expanded, is_bucket, place
@@ -96,3 +97,10 @@ def test_a_folder_on_disk_is_not_taken_for_a_bucket(monkeypatch):
 def test_the_types_of_options_are_those_of_argparse():
     with pytest.raises(argparse.ArgumentTypeError, match="begins in a home folder"):
         cli.path("~nobody.here")
+
+
+def test_an_empty_path_is_not_the_current_folder():
+    with pytest.raises(argparse.ArgumentTypeError, match="it is empty; name a file or folder"):
+        cli.path("")
+    with pytest.raises(InputError, match="no folder for the run: --workdir is empty"):
+        check_workdir("")
