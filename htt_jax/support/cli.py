@@ -72,6 +72,9 @@ def run(main: Callable[[], object], prepare: Callable[[], object] | None = None)
         # Python flushes once more at its end, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
+    except PermissionError as error:  # of whatever is read: runs and datasets of other users
+        what = error.filename or "a file"
+        sys.exit(_report(InputError(f"no permission for {what}; ask its owner, or name another")))
     except InputError as error:
         sys.exit(_report(error))
     except KeyboardInterrupt:

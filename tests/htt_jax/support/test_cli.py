@@ -44,6 +44,14 @@ def test_a_full_disk_is_one_line_and_status_2(capsys):
     assert said.count("\n") == 1
 
 
+def test_what_another_user_keeps_to_himself_is_one_line_and_status_2(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.run(raises(PermissionError(errno.EACCES, os.strerror(errno.EACCES), "run.json")))
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said == "error: no permission for run.json; ask its owner, or name another\n"
+
+
 def test_ctrl_c_is_one_word_and_status_130(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.run(raises(KeyboardInterrupt()))
