@@ -19,6 +19,7 @@ from htt_jax.evaluation.report.writing import PAGE_FILE
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import check_writable
+from htt_jax.support.paths import is_bucket
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.set_verbosity(logging.ERROR)
     if options.workers < 0:
         raise InputError(f"--workers={options.workers} must be 0 or more")
-    if options.out is None and "://" in options.workdir:
+    if options.out is None and is_bucket(options.workdir):
         raise InputError(f"{options.workdir} is not a local folder; name one with --out")
     out = pathlib.Path(options.out or pathlib.Path(options.workdir) / "evaluation" / options.split)
     check_writable(out)

@@ -44,6 +44,8 @@ def in_order(files: Sequence[pathlib.Path], rate: Fraction | None) -> Ordered:
     table = dict(zip(files, numbers(stems), strict=True))
     ordered = sorted(files, key=lambda file: (table[file], file.name))
     varying = [column for column in zip(*(table[f] for f in ordered), strict=True) if _vary(column)]
+    if len(varying) > 1 and not rate:  # such as the frame's number and its time
+        varying = [column for column in varying if _rises(column) and _seconds(column)]
     if len(varying) != 1:
         return _evenly(ordered, rate)
     (values,) = varying
@@ -167,6 +169,10 @@ def _evenly(files: list[pathlib.Path], rate: Fraction | None, note: str | None =
 
 def _steps(values: Sequence[Number]) -> list[Number]:
     return [after - before for before, after in itertools.pairwise(values)]
+
+
+def _rises(column: Sequence[Number]) -> bool:
+    return all(step > 0 for step in _steps(column))
 
 
 def _vary(column: Sequence[Number]) -> bool:

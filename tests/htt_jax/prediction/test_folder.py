@@ -102,6 +102,7 @@ def test_hidden_files_and_folders_are_no_frames_and_broken_links_are_named(tmp_p
         (["1700000000000", "1700000000040"], [0, 0.04]),
         (["0.04", "0.08", "0.1"], [0, 0.04, 0.06]),
         (["0.033", "0.067", "0.100"], [0, 0.034, 0.067]),
+        (["8_1700000000000", "9_1700000000040", "11_1700000000120"], [0, 0.04, 0.12]),
     ],
 )
 def test_names_that_are_times_order_and_time_the_frames(tmp_path, names, seconds):
