@@ -254,9 +254,9 @@ def test_hdr_video_is_brought_to_ordinary_colours(tmp_path, name, number):
     picture = np.repeat(np.array(values)[None, :], 24, axis=1)
     picture = (np.broadcast_to(picture[..., None], (48, 72, 3)) * 65535).astype(np.uint16)
     path = videos.write(
-        tmp_path / "hdr.mp4",
+        tmp_path / "hdr.mkv",
         [picture] * 2,
-        codec="libx265",
+        codec="ffv1",  # without loss, and always the same
         pixels="yuv420p10le",
         color_trc=number,
         color_primaries=9,
@@ -267,7 +267,7 @@ def test_hdr_video_is_brought_to_ordinary_colours(tmp_path, name, number):
         f"the video is HDR ({name}): its colours are brought to those of ordinary video"
     ]
     shown = found[1].image[24, 12::24].astype(int)
-    np.testing.assert_allclose(shown[0], 255, atol=6)
+    np.testing.assert_allclose(shown[0], 255, atol=10)  # 8 bits of PQ: 4 a step
     np.testing.assert_allclose(shown[1], 255 * 0.25 ** (1 / 2.4), atol=8)
     np.testing.assert_allclose(shown[2], 0, atol=6)
 
@@ -277,7 +277,7 @@ def test_light_beyond_white_and_colours_beyond_ordinary_ones_stay_in_range(tmp_p
     picture = np.repeat(values[None], 24, axis=1).reshape(1, 72, 3)
     picture = (np.broadcast_to(picture, (48, 72, 3)) * 65535).astype(np.uint16)
     path = videos.write(
-        tmp_path / "hdr.mp4", [picture], codec="libx265", pixels="yuv444p10le",
+        tmp_path / "hdr.mkv", [picture], codec="ffv1", pixels="yuv444p10le",
         color_trc=16, color_primaries=9, colorspace=9,
     )  # fmt: skip
     shown = read(path)[0][0].image[24]
