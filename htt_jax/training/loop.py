@@ -90,6 +90,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     update = make_update(system, optimizer, schedule, config.seed, abstract)
     evaluate = _make_evaluate(config, system, mesh, dataset)
 
+    # Before anything is written: this is the file that is missing where people begin.
+    pretrained = None if exists(workdir) else _pretrained(config, system, abstract)
     described = Run(config, dataset, steps_per_epoch, trained_by=version.describe())
     with contextlib.ExitStack() as stack:
         # Restore, or start
@@ -101,7 +103,6 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         span = Span(0 if state is None else int(state.step), last_step, steps_per_epoch)
         if state is not None and span.first >= span.last:
             return evaluate(state)
-        pretrained = _pretrained(config, system, abstract) if state is None else None
         steps = span.last - span.first
         batches, slots = train_batches(config, source, mesh, span.first, steps, system.reader)
         first = next(batches)

@@ -12,7 +12,7 @@ from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.optimizer import adam
 from htt_jax.runs import checkpoint, version
-from htt_jax.runs.directory import CHECKPOINTS, read
+from htt_jax.runs.directory import CHECKPOINTS, Run, dataset_facts, read, start
 from htt_jax.runs.state import TrainState, abstract_state
 from htt_jax.support.errors import InputError
 from htt_jax.support.locking import locked
@@ -80,16 +80,11 @@ def test_options_that_do_not_fit_are_refused_before_training(dataset, tmp_path, 
         train.train(train_runs.tiny_config(dataset, **options), str(tmp_path / "run"))
 
 
-def test_a_start_that_fails_leaves_the_folder_free_for_other_options(dataset, tmp_path):
-    workdir = tmp_path / "run"
-    missing = {"init__backbone": "no.safetensors"}
-    with pytest.raises(InputError, match="no ImageNet weights"):
-        train.train(train_runs.tiny_config(dataset, **missing), str(workdir))
-    rewrite(dataset, "train", lambda video: video.joints_3d.fill(1.0))
-    changed = train_runs.tiny_config(dataset, **missing, optimizer__learning_rate=0.5)
-    with pytest.raises(InputError, match="no ImageNet weights"):
-        train.train(changed, str(workdir))
-    assert read(workdir).config.optimizer.learning_rate == 0.5
+def test_a_start_without_its_weights_makes_no_folder(dataset, tmp_path):
+    for missing in ({"init__backbone": "no.safetensors"}, {"init__checkpoint": "no.pth"}):
+        with pytest.raises(InputError, match=r"no ImageNet weights|no such run or file: no\.pth"):
+            train.train(train_runs.tiny_config(dataset, **missing), str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_in_which_another_process_trains_is_refused(dataset, tmp_path):
@@ -107,16 +102,15 @@ def test_a_folder_that_cannot_be_made_is_refused_at_the_start(dataset, tmp_path)
 
 def test_a_run_with_a_checkpoint_is_not_continued_with_another_config(dataset, tmp_path):
     workdir = tmp_path / "run"
-    missing = {"init__backbone": "no.safetensors"}  # ends each start early
-    with pytest.raises(InputError, match="no ImageNet weights"):
-        train.train(train_runs.tiny_config(dataset, **missing), str(workdir))
-    (workdir / CHECKPOINTS / "3").mkdir()
-    changed = train_runs.tiny_config(dataset, **missing, optimizer__learning_rate=0.5)
+    config = train_runs.tiny_config(dataset, model__dtype="float32")
+    start(workdir, Run(config, dataset_facts(RecordSource(dataset, "train"), None), 3))
+    (workdir / CHECKPOINTS / "3").mkdir(parents=True)
+    changed = train_runs.tiny_config(dataset, optimizer__learning_rate=0.5)
     with pytest.raises(InputError, match=r"learning_rate is 0.001 there and 0.5 here"):
         train.train(changed, str(workdir))
     rewrite(dataset, "train", lambda video: video.joints_3d.fill(1.0))
     with pytest.raises(InputError, match=r"dataset.fingerprint is '\w+' there and '\w+' here"):
-        train.train(train_runs.tiny_config(dataset, **missing), str(workdir))
+        train.train(train_runs.tiny_config(dataset), str(workdir))
 
 
 def test_the_best_action_accuracy_needs_a_split_with_known_actions(dataset, tmp_path):
