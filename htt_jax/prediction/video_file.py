@@ -101,11 +101,10 @@ class VideoFile:
         if not stream.codec_context:
             raise self._unreadable("it is cut short, or of a codec that is not known here")
         self.count = _frame_count(container, stream)
-        rate = stream.average_rate or DEFAULT_RATE
-        self.rate = Fraction(rate.numerator, rate.denominator)
+        self.rate = _fraction(stream.average_rate) or DEFAULT_RATE
         stored = (stream.width, stream.height)
         transfer = high_dynamic_range.TRANSFERS.get(stream.codec_context.color_trc)
-        self._look = _Look(stream.sample_aspect_ratio, transfer)
+        self._look = _Look(_fraction(stream.sample_aspect_ratio), transfer)
         width, height = _square(stored, self._look.aspect)
         self.notes = []
         if len(streams) > 1:
@@ -161,12 +160,18 @@ def _square(stored: Size, aspect: Fraction | None) -> Size:
     return (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
 
 
+def _fraction(rational: Any) -> Fraction | None:
+    """Of FFmpeg's rational numbers, which are fractions in some versions of PyAV; None of 0."""
+    return Fraction(rational.numerator, rational.denominator) if rational else None
+
+
 def _frame_count(container: Any, stream: Stream) -> int:
     """What the file says, or what its duration and rate amount to, or 0."""
     if stream.frames:
         return stream.frames
-    if not stream.average_rate:
+    rate = _fraction(stream.average_rate)
+    if not rate:
         return 0
     if stream.duration:
-        return round(stream.duration * stream.time_base * stream.average_rate)
-    return round((container.duration or 0) / av.time_base * stream.average_rate)
+        return round(stream.duration * stream.time_base * rate)
+    return round((container.duration or 0) / av.time_base * rate)
