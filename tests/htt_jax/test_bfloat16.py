@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.profiler import ProfileData
 
 from htt_jax import evaluate, export, train
 from htt_jax.datasets.spec import FPHA
@@ -18,6 +17,7 @@ from htt_jax.prediction.video import predict_video
 from htt_jax.runs.opening import open_run
 from htt_jax.training import overview
 from tests import online_runs, prepared, runs, train_runs
+from tests.traces import trace_of, traced_steps
 
 INTRINSICS = online_runs.INTRINSICS
 
@@ -81,17 +81,9 @@ def test_the_device_cache_and_rematerialisation_take_the_same_step(trained, data
 
 def test_steps_asked_for_are_traced_and_the_parameters_listed(trained):
     workdir, _, _ = trained
-    (path,) = (workdir / "profile").rglob("*.xplane.pb")
-    traced = [
-        dict(event.stats)["step_num"]
-        for plane in ProfileData.from_file(str(path)).planes
-        for line in plane.lines
-        for event in line.events
-        if event.name == "train"
-    ]
-    assert traced == [2, 3]
+    assert traced_steps(workdir) == [2, 3]
     for part in (b"/augment/", b"jvp(loss)", b"/optimizer/"):
-        assert part in path.read_bytes()  # of the names of the operations
+        assert part in trace_of(workdir).read_bytes()  # of the names of the operations
     assert "params/action_token" in (workdir / overview.FILE).read_text()
 
 

@@ -1,21 +1,9 @@
 import jax
 import jax.numpy as jnp
 import pytest
-from jax.profiler import ProfileData
 
 from htt_jax.training.profile import Profile
-
-
-def traced(workdir):
-    """The numbers of the steps in the one trace of a run."""
-    (path,) = (workdir / "profile").rglob("*.xplane.pb")
-    return [
-        dict(event.stats)["step_num"]
-        for plane in ProfileData.from_file(str(path)).planes
-        for line in plane.lines
-        for event in line.events
-        if event.name == "train"
-    ]
+from tests.traces import traced_steps
 
 
 @pytest.mark.parametrize(
@@ -32,7 +20,7 @@ def test_the_chosen_steps_are_traced_by_number(tmp_path, first_step, run, expect
         for number in run:
             with profile.step(number):
                 jnp.ones(3).block_until_ready()
-    assert traced(tmp_path) == expected
+    assert traced_steps(tmp_path) == expected
     assert len(waited) == (2 if 4 in run else 1)  # before the first, after the last
 
 
@@ -52,6 +40,6 @@ def test_a_step_that_fails_leaves_the_trace_readable(tmp_path):
         profile.step(1),
     ):
         raise ValueError("bad batch")
-    assert traced(tmp_path) == [1]
+    assert traced_steps(tmp_path) == [1]
     jax.profiler.start_trace(str(tmp_path / "next"))  # the last one has ended
     jax.profiler.stop_trace()
