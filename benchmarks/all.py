@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--out", type=cli.place, required=True, help="file that lines of JSON are added to"
+        "--out", type=cli.location, required=True, help="file that lines of JSON are added to"
     )
     parser.add_argument("--minutes", type=float, help="for all together")
     parser.add_argument("--only", nargs="+", choices=_NAMES, help="which to run")

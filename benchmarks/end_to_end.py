@@ -47,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--data", type=cli.place, help="what `benchmarks.dataset --published` wrote; else temporary"
+        "--data",
+        type=cli.location,
+        help="of `benchmarks.dataset --published`; else temporary",
     )
     parser.add_argument("--videos", type=int, default=32, help="of a temporary dataset")
     parser.add_argument("--clips", type=int, default=2, help="of a batch")

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--data", type=cli.place, required=True, help="directory of a prepared dataset"
+        "--data", type=cli.location, required=True, help="directory of a prepared dataset"
     )
     parser.add_argument("--split", default="train")
     parser.add_argument("--cache", choices=("none", "host"), default="none")

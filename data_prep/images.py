@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from htt_jax.data import image_file
+from htt_jax.data import image_decoding
 from htt_jax.data.decode import JPEG_START
 from htt_jax.datasets.spec import STORED_SIZE as SIZE
 from htt_jax.support.errors import InputError
@@ -106,6 +106,6 @@ def decode(data: bytes, *, quarter: bool = False) -> Pixels:
         InputError: `data` is not a whole image.
     """
     try:
-        return image_file.decode(data, factor=4 if quarter else 1)
+        return image_decoding.decode(data, factor=4 if quarter else 1)
     except ValueError as error:
         raise InputError(str(error)) from None

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--layout", required=True, choices=sorted(ACTIONS), help="whose folders to imitate")
-    add("--out", required=True, type=cli.place, help="folder to write")
+    add("--out", required=True, type=cli.location, help="folder to write")
     add("--actions", default="default",
         help="'default' (eight), 'all', or names separated by commas")  # fmt: skip
     add("--subjects", type=int, help="people (default: FPHA 6, H2O 4; H2O's splits need all 4)")
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "default: 480x270")  # fmt: skip
     add("--seed", type=int, default=0, help="the same seed gives the same bytes")
     add("--workers", type=int, default=usable_cores(), help="processes")
-    add("--preview", metavar="FILE", type=cli.place,
+    add("--preview", metavar="FILE", type=cli.location,
         help="also draw a contact sheet with the labels (png)")  # fmt: skip
     return parser
 

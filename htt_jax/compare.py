@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
         "runs",
         metavar="RUN",
         nargs="+",
-        type=cli.place,
+        type=cli.location,
         help="workdir of an evaluated run, or a results.json",
     )
     parser.add_argument(

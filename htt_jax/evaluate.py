@@ -31,11 +31,11 @@ def _parser() -> argparse.ArgumentParser:
         "per joint, confusion counts, per video), tables.md and estimates.npz (every frame).",
         epilog="example:\n  python -m htt_jax.evaluate --workdir runs/fpha --split test",
     )
-    parser.add_argument("--workdir", required=True, type=cli.place, help="of htt_jax.train")
+    parser.add_argument("--workdir", required=True, type=cli.location, help="of htt_jax.train")
     parser.add_argument("--split", default="test", help="of the prepared dataset")
     parser.add_argument(
         "--data",
-        type=cli.place,
+        type=cli.location,
         help="prepared dataset; if not given, where the run was trained",
     )
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")

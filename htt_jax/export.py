@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
         "    --out export/htt.pth",
     )
     parser.add_argument(
-        "--workdir", required=True, type=cli.place, help="of htt_jax.train or from_pytorch"
+        "--workdir", required=True, type=cli.location, help="of htt_jax.train or from_pytorch"
     )
     parser.add_argument("--to", required=True, choices=FORMATS, help="see above")
     parser.add_argument("--out", required=True, type=cli.path, help="file to write")

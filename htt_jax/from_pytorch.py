@@ -64,13 +64,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m htt_jax.from_pytorch published.pth --out runs/published \\\n"
         "    --data data/fpha",
     )
-    parser.add_argument("file", metavar="FILE", type=cli.place, help=".pth or .safetensors")
+    parser.add_argument("file", metavar="FILE", type=cli.location, help=".pth or .safetensors")
     parser.add_argument(
         "--out", required=True, type=cli.path, help="folder of the run, new or empty"
     )
     parser.add_argument(
         "--data",
-        type=cli.place,
+        type=cli.location,
         help="prepared dataset the model was trained on: names its classes, and is needed to "
         "train on in the folder; if not given, the published classes are assumed",
     )

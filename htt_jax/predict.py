@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "input",
         nargs="?",
         metavar="INPUT",
-        type=cli.place,
+        type=cli.location,
         help="video file, or folder of .png, .jpg or .webp frames",
     )
     parser.add_argument(
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="instead of INPUT: a webcam, live, 0 for the first; or a network camera's address",
     )
-    parser.add_argument("--workdir", required=True, type=cli.place, help="of htt_jax.train")
+    parser.add_argument("--workdir", required=True, type=cli.location, help="of htt_jax.train")
     parser.add_argument(
         "--out",
         type=cli.path,
@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     camera.add_argument(
         "--intrinsics",
         metavar="fx,fy,cx,cy|FILE",
-        type=cli.place,
+        type=cli.location,
         help="in pixels of the input; or a text file 'fx fy cx cy [width height]', or a JSON of "
         "these names or with a 3x3 'camera_matrix'",
     )

@@ -47,11 +47,11 @@ def _parser() -> argparse.ArgumentParser:
         "  python -m htt_jax.submit --workdir runs/h2o --out submission\n"
         "  python -m htt_jax.submit --check submission --data data/h2o",
     )
-    parser.add_argument("--workdir", type=cli.place, help="of htt_jax.train on H2O")
+    parser.add_argument("--workdir", type=cli.location, help="of htt_jax.train on H2O")
     parser.add_argument("--out", type=cli.path, help="folder to write to")
     parser.add_argument(
         "--data",
-        type=cli.place,
+        type=cli.location,
         help="prepared dataset; if not given, where the run was trained",
     )
     parser.add_argument("--split", default=OFFICIAL_SPLIT, help="of the prepared dataset")

@@ -1,9 +1,7 @@
 """What all tests share."""
 
-import contextlib
 import gc
 import os
-import resource
 
 # Tests are many small programs on few cores: one device and no compilation cache left behind.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -23,22 +21,6 @@ from tests import annotations
 annotations.install()
 
 flags.FLAGS.mark_as_parsed()  # Grain reads absl flags in its worker processes
-
-
-@pytest.fixture
-def small_files():
-    """Within `small_files(size)`, no file can grow beyond so many bytes: as if a disk was full."""
-
-    @contextlib.contextmanager
-    def limited(size):
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-    return limited
 
 
 VERBOSITY = logging.get_verbosity()

@@ -31,7 +31,7 @@ TINY = {
     "log.every_steps": 1,
 }
 
-FULL_CLIPS = {"data.spacing": 1}
+FULL_CLIPS = "--config.data.spacing=1"
 """Of videos of 24 frames: nearly all of their clips are full, so that one program serves them."""
 
 # XLA spends nearly all of a tiny run on optimising code; without, a run takes a third of the time.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from htt_jax.interop.inert import Unread, type_name
+from htt_jax.interop.plain_pickle import Unread, type_name
 from htt_jax.support.errors import InputError
 
 _FIRST_CHOICES = (

@@ -1,7 +1,8 @@
 """PyTorch's own files, in and out; torch is imported when one is written.
 
 No code in a file is ever executed. torch's own careful loading refuses a whole checkpoint for one
-object beside the weights; here such objects are read past, as no object is ever made: see `inert`.
+object beside the weights; here such objects are read past, as no object is ever made
+(see `plain_pickle`).
 """
 
 import collections
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from htt_jax.interop import pth_tensors
-from htt_jax.interop.inert import HarmfulError
+from htt_jax.interop.plain_pickle import HarmfulError
 from htt_jax.interop.pth_tensors import StorageId
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
@@ -31,7 +32,7 @@ def read(path: str) -> Any:
 
     Returns:
         Plain values; NumPy arrays for tensors, floating-point ones of any width as float32;
-        `inert.Unread` for any other object.
+        `plain_pickle.Unread` for any other object.
 
     Raises:
         InputError: the file is damaged or of another kind; it asks for a function that runs

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy as np
 
-from htt_jax.interop.inert import Maker, Unpickler, Unread, stand_in
+from htt_jax.interop.plain_pickle import Maker, Unpickler, Unread, stand_in
 
 _KINDS = {
     "Float": np.float32,

@@ -7,7 +7,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from htt_jax.data import image_file
+from htt_jax.data import image_decoding
 from htt_jax.prediction import numbering
 from htt_jax.support.errors import InputError
 
@@ -31,13 +31,13 @@ def frame_files(folder: pathlib.Path, pattern: str | None) -> list[pathlib.Path]
         files = [
             folder / entry.name
             for entry in entries
-            if entry.name.lower().endswith(image_file.SUFFIXES)
+            if entry.name.lower().endswith(image_decoding.SUFFIXES)
             and not entry.name.startswith(".")  # also what some systems leave of a file: ._NAME
             and not entry.is_dir()
         ]
     if not files:
         raise InputError(
-            f"no frame in {folder}: it holds no file ending in {', '.join(image_file.SUFFIXES)}"
+            f"no frame in {folder}: it holds no file ending in {', '.join(image_decoding.SUFFIXES)}"
         )
     if pattern is not None:
         found = [path for path in files if fnmatch.fnmatchcase(path.name, pattern)]

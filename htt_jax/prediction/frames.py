@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from htt_jax.data import image_file
+from htt_jax.data import image_decoding
 from htt_jax.datasets.spec import STORED_SIZE, DatasetSpec
 from htt_jax.support.errors import InputError
 from htt_jax.support.machine import usable_cores
@@ -69,15 +69,15 @@ class Resizer:
 
         Args:
             encoded: the file's content.
-            depth: bits that its values fill, see `image_file.decode`.
+            depth: bits that its values fill, see `image_decoding.decode`.
 
         Raises:
             ValueError: it is not a whole image, or of another size than `from_size`.
         """
         # A file as it is stored in a prepared dataset is decoded exactly as it is from there.
         if _fits(self.to_size, self.from_size) and _fits(self.from_size, STORED_SIZE):
-            return image_file.decode_fitted(encoded, self.from_size, self.to_size, depth)
-        return self(image_file.decode_fitted(encoded, self.from_size, self.from_size, depth))
+            return image_decoding.decode_fitted(encoded, self.from_size, self.to_size, depth)
+        return self(image_decoding.decode_fitted(encoded, self.from_size, self.from_size, depth))
 
     def _dataset_filter(self, image: Pixels, size: Size) -> Resized:
         if self.spec.antialiased:

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from htt_jax.data import image_file
+from htt_jax.data import image_decoding
 from htt_jax.prediction.frames import Frame, Resizer, Size, in_threads
 from htt_jax.prediction.numbering import Ordered
 from htt_jax.support.errors import InputError
@@ -24,9 +24,9 @@ class ImageFiles:
         self.rate = ordered.rate
         self.notes = list(ordered.notes)
         first = ordered.files[0]
-        self._depth = self._filled_depth() if _read(first, image_file.filled_depth) else None
+        self._depth = self._filled_depth() if _read(first, image_decoding.filled_depth) else None
         height, width, _ = _read(
-            first, functools.partial(image_file.decode, depth=self._depth)
+            first, functools.partial(image_decoding.decode, depth=self._depth)
         ).shape
         self.size: Size = (width, height)
 
@@ -36,7 +36,7 @@ class ImageFiles:
             decode = functools.partial(resizer.decode, depth=self._depth)
         else:
             decode = functools.partial(
-                image_file.decode_fitted, size=self.size, wanted=self.size, depth=self._depth
+                image_decoding.decode_fitted, size=self.size, wanted=self.size, depth=self._depth
             )
         for number, image in enumerate(
             in_threads(functools.partial(_read, file, decode) for file in self._files)
@@ -46,12 +46,12 @@ class ImageFiles:
     def _filled_depth(self) -> int:
         """Bits that the values of the files fill: one scale for all, or they would flicker."""
         depths = in_threads(
-            functools.partial(_read, file, image_file.filled_depth) for file in self._files
+            functools.partial(_read, file, image_decoding.filled_depth) for file in self._files
         )
         deepest = 0
         for depth in depths:
             deepest = max(deepest, depth or 0)
-            if deepest == image_file.FULL_DEPTH:
+            if deepest == image_decoding.FULL_DEPTH:
                 return deepest
         self.notes.append(
             f"the images have 16 bits a value, of which {deepest} are used: {2**deepest - 1} is "

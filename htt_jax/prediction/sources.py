@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from htt_jax.data import image_file
+from htt_jax.data import image_decoding
 from htt_jax.prediction.folder import frame_files
 from htt_jax.prediction.frames import FrameArray, Frames
 from htt_jax.prediction.image_files import ImageFiles
@@ -49,7 +49,7 @@ def open_frames(
         raise InputError(f"no such file or folder: {path}; give a folder of frames or a video file")
     if pattern is not None:
         raise InputError(f"--frames={pattern} is for folders and {path} is none; leave it away")
-    if path.suffix.lower() in image_file.SUFFIXES:
+    if path.suffix.lower() in image_decoding.SUFFIXES:
         return ImageFiles(in_order([path], rate))
     video = VideoFile(path)
     if rate is not None:

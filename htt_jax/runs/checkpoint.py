@@ -23,7 +23,7 @@ from htt_jax.runs.state import TrainState
 from htt_jax.support import trees
 from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import NO_ROOM
+from htt_jax.support.files import NO_ROOM, remedy
 from htt_jax.support.paths import place
 
 _READ, _UNREADABLE, _ANOTHER_MODEL = range(3)  # what came of it, the worse the larger
@@ -201,11 +201,12 @@ class Checkpoints(Closing):
         try:
             yield
         except Exception as error:  # TensorStore has kinds of its own for a full disk.
-            said = [os.strerror(number) for number in NO_ROOM if os.strerror(number) in str(error)]
-            reason = said[0] if said else _one_line(error)
+            said = (number for number in NO_ROOM if os.strerror(number) in str(error))
+            number = next(said, None)
+            reason = _one_line(error) if number is None else os.strerror(number)
             raise InputError(
                 f"cannot write a checkpoint to {self._checkpointer.directory}: {reason}; "
-                "the earlier ones are whole: make room, and the same command continues"
+                f"the earlier ones are whole: {remedy(number)}, and the same command continues"
             ) from error
 
     @contextlib.contextmanager

@@ -36,7 +36,7 @@ class ArgumentParser(argparse.ArgumentParser):
         super().__init__(formatter_class=HelpFormatter, allow_abbrev=False, **options)
 
 
-def place(text: str) -> str:
+def location(text: str) -> str:
     """Type of the options that name something on disk or in a bucket; `~` is the home folder."""
     if not text:  # a shell's variable that is not set; as a path it would be the current folder
         raise argparse.ArgumentTypeError("it is empty; name a file or folder")
@@ -48,7 +48,7 @@ def place(text: str) -> str:
 
 def path(text: str) -> pathlib.Path:
     """Type of the options that name something on disk."""
-    return pathlib.Path(place(text))
+    return pathlib.Path(location(text))
 
 
 def run(main: Callable[[], object], prepare: Callable[[], object] | None = None) -> None:

@@ -12,7 +12,9 @@ from typing import IO, Any
 
 from htt_jax.support.errors import InputError
 
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ROOM = {*_FULL, errno.EROFS}
+"""Errors of a disk that takes no more, whatever is written."""
 
 
 @contextlib.contextmanager
@@ -89,6 +91,11 @@ def remove_earlier(folder: str | os.PathLike[str], patterns: Iterable[str]) -> N
             path.unlink()
 
 
+def remedy(number: int | None) -> str:
+    """What to do about an error of writing, by its number; None: it has none."""
+    return "make room" if number in _FULL else "put that right"
+
+
 @contextlib.contextmanager
 def explained_full_disk(what: object = None) -> Iterator[None]:
     """Turns a disk without room, or with none for this user, into an `InputError`.
@@ -103,7 +110,8 @@ def explained_full_disk(what: object = None) -> Iterator[None]:
             raise
         written = what or error.filename or "a file"
         raise InputError(
-            f"cannot write {written}: {error.strerror}; make room, and give the same command again"
+            f"cannot write {written}: {error.strerror}; {remedy(error.errno)}, and give the same "
+            "command again"
         ) from error
 
 
@@ -116,10 +124,12 @@ def explained_writes(path: str | os.PathLike[str], *, continues: bool = False) -
     try:
         yield
     except OSError as error:
-        advice = "make room, or give another --out"
+        then = "or give another --out"
         if continues:
-            advice = "make room, and run the same command again: it continues"
-        raise InputError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
+            then = "and run the same command again: it continues"
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; {remedy(error.errno)}, {then}"
+        ) from error
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

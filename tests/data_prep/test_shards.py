@@ -176,7 +176,7 @@ def test_a_disk_that_fills_with_the_index_or_the_metadata_leaves_whole_shards(tm
     for name in (shard, f"{shard}.index.json", "report.json", "dataset_info.json"):
         (out / name).unlink()
         out.joinpath(name).mkdir()  # cannot be replaced by a file
-        with pytest.raises(InputError, match=r"^cannot write .*: Is a directory; make room"):
+        with pytest.raises(InputError, match=r"^cannot write .*: Is a directory; put that right"):
             prepare(raw, out)
         assert not list(out.glob(".*.tmp"))
         out.joinpath(name).rmdir()

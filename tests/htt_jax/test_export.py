@@ -184,7 +184,7 @@ def test_the_command_replaces_what_is_there_and_prints_the_differences(folder, t
 
 def test_a_folder_that_cannot_be_written_is_one_line(folder, tmp_path):
     out = tmp_path / f"{'long' * 60}.safetensors"  # a name the system takes, the folder's not
-    with pytest.raises(InputError, match=r"cannot write .*: File name too long; make room, or"):
+    with pytest.raises(InputError, match=r"File name too long; put that right, or"):
         export.export(str(folder / "run"), "safetensors", out)
     assert list(tmp_path.iterdir()) == []
 

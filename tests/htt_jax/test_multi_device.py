@@ -11,7 +11,7 @@ from htt_jax.training import logs
 from tests import prepared, train_runs
 
 STEPS = 3  # of the runs that come to their end: one epoch
-OPTIONS = ("--config.seed=1", "--config.data.spacing=1")
+OPTIONS = ("--config.seed=1", train_runs.FULL_CLIPS)
 LOSS_TOLERANCE = 1e-6
 
 

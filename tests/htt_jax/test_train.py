@@ -18,8 +18,6 @@ from htt_jax.support.errors import InputError
 from htt_jax.support.locking import locked
 from tests import prepared, train_runs
 
-OPTIONS = [f"--config.{name}={value}" for name, value in train_runs.FULL_CLIPS.items()]
-
 
 @pytest.fixture
 def dataset(tmp_path):
@@ -133,7 +131,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
 
     rewrite(dataset, "train", poison)
     workdir = tmp_path / "run"
-    command = train_runs.command(dataset, workdir, *OPTIONS, "--config.checkpoint.every_steps=1")
+    options = (train_runs.FULL_CLIPS, "--config.checkpoint.every_steps=1")
+    command = train_runs.command(dataset, workdir, *options)
     process = train_runs.start(command, compiled=compiled)
     said = train_runs.finish(process)
     assert process.returncode == 2
@@ -172,7 +171,7 @@ def test_a_damaged_shard_stops_the_run_with_its_place(dataset, tmp_path, compile
     shard.write_bytes(content)
     offset = tfrecord.stored_index(shard).offsets[1]
     process = train_runs.start(
-        train_runs.command(dataset, tmp_path / "run", *OPTIONS), compiled=compiled
+        train_runs.command(dataset, tmp_path / "run", train_runs.FULL_CLIPS), compiled=compiled
     )
     said = train_runs.finish(process)
     assert process.returncode == 2

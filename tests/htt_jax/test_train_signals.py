@@ -13,7 +13,7 @@ from htt_jax.training import logs
 from tests import prepared, train_runs
 
 OPTIONS = (
-    *(f"--config.{name}={value}" for name, value in train_runs.FULL_CLIPS.items()),
+    train_runs.FULL_CLIPS,
     *("--config.epochs=8", "--config.checkpoint.every_steps=3", "--config.eval.every_epochs=4"),
 )
 SIZE = (32, 18)

@@ -17,18 +17,6 @@ from htt_jax.support.errors import InputError
 from tests import torch_files
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    path = tmp_path_factory.mktemp("published") / "published.pth"
-    torch_files.save_trained(path, epoch=30)
-    return path
-
-
-@pytest.fixture(scope="module")
-def found(path):
-    return imported.read(str(path))
-
-
 @pytest.mark.parametrize("kind", ["bare", "checkpoint", "legacy", "safetensors"])
 def test_wrappers_are_taken_off_whatever_the_file(tmp_path, kind):
     path = tmp_path / "a"

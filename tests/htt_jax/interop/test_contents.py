@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from htt_jax.interop import contents, inert
+from htt_jax.interop import contents, plain_pickle
 from htt_jax.support.errors import InputError
 
 OPTIMIZER = {"state": {0: {"step": 1}}, "param_groups": [{"params": [0]}]}
@@ -128,8 +128,8 @@ def test_of_several_optimizers_none_is_taken():
     ("content", "found"),
     [
         ({"rng": RNG, "lr": 0.1}, "found rng (dict), lr (float)"),
-        ({"model": inert.stand_in("meshreg.HTT")()}, "found model (meshreg.HTT)"),
-        (inert.stand_in("meshreg.HTT")(), "found only one meshreg.HTT"),
+        ({"model": plain_pickle.stand_in("meshreg.HTT")()}, "found model (meshreg.HTT)"),
+        (plain_pickle.stand_in("meshreg.HTT")(), "found only one meshreg.HTT"),
         ({"state_dict": [1, 2]}, "found state_dict (list)"),
         (np.ones(2), "found only one ndarray"),
         ({}, "found nothing"),
@@ -148,7 +148,7 @@ def test_without_a_state_dict_it_is_said_what_is_there(content, found):
 
 
 def test_tensors_that_cannot_be_read_are_named():
-    sparse = inert.stand_in("sparse tensor")()
+    sparse = plain_pickle.stand_in("sparse tensor")()
     content = {"state_dict": weights() | {"a.weight": sparse, "a._extra_state": sparse}}
     with pytest.raises(InputError, match=r"a.pth holds what is no plain tensor: a.weight \(sparse"):
         contents.find("a.pth", content)

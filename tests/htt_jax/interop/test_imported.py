@@ -28,18 +28,6 @@ from tests import prepared, runs, torch_files
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    path = tmp_path_factory.mktemp("imported") / "published.pth"
-    torch_files.save_trained(path, epoch=30)
-    return path
-
-
-@pytest.fixture(scope="module")
-def found(path):
-    return imported.read(str(path))
-
-
-@pytest.fixture(scope="module")
 def source(tmp_path_factory):
     directory = tmp_path_factory.mktemp("data")
     return RecordSource(prepared.write_dataset(directory, FPHA, {"train": [8, 6]}), "train")

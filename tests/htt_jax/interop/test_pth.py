@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from htt_jax.interop import inert, pth
+from htt_jax.interop import plain_pickle, pth
 from htt_jax.support.errors import InputError
 
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
@@ -61,7 +61,7 @@ def test_a_checkpoint_written_by_torch_1_10_is_read(kind):
     path = pathlib.Path(__file__).parent / "torch_1_10" / f"{kind}.pth"
     found = pth.read(str(path))
     assert (found["epoch"], found["network"]) == (2, "HTT")
-    assert inert.type_name(found["scheduler"]) == "torch.optim.lr_scheduler.StepLR"
+    assert plain_pickle.type_name(found["scheduler"]) == "torch.optim.lr_scheduler.StepLR"
     # Adam's first steps under a constant gradient are its learning rate against the sign.
     tensors = found["state_dict"]
     assert list(tensors) == ["module.weight", "module.bias"]
@@ -87,7 +87,7 @@ def test_a_checkpoint_written_by_the_installed_torch_is_read(tmp_path, zipped):
     for i, moments in optimizer.state_dict()["state"].items():
         for name, x in moments.items():
             np.testing.assert_array_equal(found["optimizer"]["state"][i][name], x.numpy())
-    assert inert.type_name(found["scheduler"]) == "torch.optim.lr_scheduler.StepLR"
+    assert plain_pickle.type_name(found["scheduler"]) == "torch.optim.lr_scheduler.StepLR"
 
 
 @pytest.mark.parametrize("schedule", ["CosineAnnealingLR", "ReduceLROnPlateau"])

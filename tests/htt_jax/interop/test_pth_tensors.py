@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from htt_jax.interop import inert, pth, pth_tensors
+from htt_jax.interop import plain_pickle, pth, pth_tensors
 
 
 class View(NamedTuple):
@@ -56,7 +56,7 @@ def test_parts_of_storages_are_read_from_where_they_begin():
 
 def test_tensors_of_unknown_numbers_come_out_unread():
     (found,) = load([Tensor(View(0, 0))], lambda storage: None)
-    assert inert.type_name(found) == "tensor of other numbers"
+    assert plain_pickle.type_name(found) == "tensor of other numbers"
 
 
 def saved(content, folder, zipped):
@@ -76,7 +76,7 @@ def test_what_is_no_whole_tensor_of_plain_numbers_comes_out_unread_by_name(tmp_p
     }
     for zipped in (True, False):
         found = pth.read(saved(content, tmp_path, zipped))
-        module, *names = map(inert.type_name, found.values())
+        module, *names = map(plain_pickle.type_name, found.values())
         assert module == "torch.nn.modules.linear.Linear"
         assert names == list(content)[1:]
 

@@ -20,6 +20,7 @@ from htt_jax.runs.checkpoint import Checkpoints
 from htt_jax.runs.state import TrainState, create_state
 from htt_jax.support.errors import InputError
 from tests import train_runs
+from tests.full_disk import full_disk
 
 OPTIMIZER = adam(lambda step: 1e-3)
 
@@ -261,13 +262,13 @@ def test_what_was_left_unmerged_is_repaired_by_the_command_that_is_named(tmp_pat
             assert checkpoints.restore_state(ABSTRACT, step).step == step
 
 
-def test_a_full_disk_is_one_line_and_the_earlier_checkpoint_is_read(opened, caplog, small_files):
+def test_a_full_disk_is_one_line_and_the_earlier_checkpoint_is_read(opened, caplog):
     with opened() as checkpoints:
         save(checkpoints, {3: None})
     message = (
         r"cannot write a checkpoint to .*: File too large; the earlier ones are whole: make ro"
     )
-    with small_files(100), pytest.raises(InputError, match=message), opened() as checkpoints:
+    with full_disk(100), pytest.raises(InputError, match=message), opened() as checkpoints:
         save(checkpoints, {7: None})
     assert "Traceback" not in caplog.text
     with opened() as checkpoints:

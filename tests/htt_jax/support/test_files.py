@@ -11,6 +11,7 @@ from htt_jax.support.files import (
     explained_full_disk,
     explained_writes,
 )
+from tests.full_disk import full_disk
 
 
 def test_the_file_appears_whole_when_the_block_ends(tmp_path):
@@ -41,7 +42,9 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_a_refusal_of_the_system_is_one_line(tmp_path):
     with (
-        pytest.raises(InputError, match=r"cannot write out: No such file or directory; make room"),
+        pytest.raises(
+            InputError, match=r"cannot write out: No such file or directory; put that right"
+        ),
         explained_writes("out"),
     ):
         (tmp_path / "gone" / "file").write_text("")
@@ -102,9 +105,9 @@ def test_a_full_disk_is_one_line_and_other_errors_stay():
         pathlib.Path("/no/such/file").read_text()
 
 
-def test_a_file_that_finds_no_room_is_named_and_does_not_stay(tmp_path, small_files):
+def test_a_file_that_finds_no_room_is_named_and_does_not_stay(tmp_path):
     with (
-        small_files(10),
+        full_disk(10),
         pytest.raises(InputError, match=r"cannot write .*/results: File too large"),
         explained_full_disk(),
         atomic_write(tmp_path / "results") as file,

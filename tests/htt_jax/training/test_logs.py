@@ -3,6 +3,7 @@ import json
 import pytest
 
 from htt_jax.training import logs
+from tests.full_disk import full_disk
 
 
 def test_scalars_are_on_disk_as_soon_as_they_are_logged(tmp_path):
@@ -33,13 +34,13 @@ def test_there_is_nothing_to_read_before_anything_is_logged(tmp_path):
     assert logs.read(tmp_path) == []
 
 
-def test_a_disk_that_is_full_is_told_at_once(tmp_path, small_files):
+def test_a_disk_that_is_full_is_told_at_once(tmp_path):
     def write():
         with logs.MetricLog(tmp_path, 0) as log:
             for step in range(1, 100):
                 log.write(step, {"loss": 2.5})
 
-    with small_files(2000), pytest.raises(OSError, match="File too large"):
+    with full_disk(2000), pytest.raises(OSError, match="File too large"):
         write()
     assert len(logs.read(tmp_path)) > 10
     with logs.MetricLog(tmp_path, 5) as log:

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import torch
 
-from htt_jax.interop import inert
+from htt_jax.interop import plain_pickle
 
 
 class Mode(enum.Enum):
@@ -57,7 +57,7 @@ def load(data):
     def no_storage(written):
         raise AssertionError(f"no storage: {written}")
 
-    return inert.Unpickler(io.BytesIO(data), {}, no_storage).load()
+    return plain_pickle.Unpickler(io.BytesIO(data), {}, no_storage).load()
 
 
 def slots():
@@ -180,7 +180,7 @@ def named(name, argument="x", protocol=2):
     ],
 )
 def test_functions_that_run_programs_or_code_are_refused(written, name, protocol):
-    with pytest.raises(inert.HarmfulError) as refused:
+    with pytest.raises(plain_pickle.HarmfulError) as refused:
         load(named(written, protocol=protocol))
     assert str(refused.value) == name
 
@@ -198,7 +198,7 @@ def test_functions_that_run_programs_or_code_are_refused(written, name, protocol
 )
 def test_other_functions_are_neither_imported_nor_called(name, protocol, monkeypatch):
     monkeypatch.setattr("builtins.__import__", None)
-    assert inert.type_name(load(named(name, protocol=protocol))) == name
+    assert plain_pickle.type_name(load(named(name, protocol=protocol))) == name
 
 
 @pytest.mark.parametrize("name", ["_codecs.encode", "collections.defaultdict", "numpy.dtype"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from htt_jax.data import image_file
+from htt_jax.data import image_decoding
 from htt_jax.data.decode import decode_frame
 
 SIZE = (96, 64)
@@ -33,7 +33,7 @@ def test_files_give_the_pixels_that_training_sees(picture, suffix, wanted):
     data = encoded(picture, suffix)
     expected = np.empty((wanted[1], wanted[0], 3), np.uint8)
     decode_frame(data, SIZE, expected)
-    np.testing.assert_array_equal(image_file.decode_fitted(data, SIZE, wanted), expected)
+    np.testing.assert_array_equal(image_decoding.decode_fitted(data, SIZE, wanted), expected)
 
 
 def test_a_jpeg_damaged_in_its_middle_is_refused_with_what_the_decoder_says(picture, capfd):
@@ -43,14 +43,14 @@ def test_a_jpeg_damaged_in_its_middle_is_refused_with_what_the_decoder_says(pict
     assert cv2.imdecode(np.frombuffer(broken, np.uint8), cv2.IMREAD_COLOR) is not None
     assert "Corrupt JPEG data" in capfd.readouterr().err  # OpenCV says so and goes on
     with pytest.raises(ValueError, match=r"Corrupt JPEG data: \d+ extraneous bytes"):
-        image_file.decode(broken)
+        image_decoding.decode(broken)
     assert capfd.readouterr().err == ""
 
 
 def test_what_phones_write_behind_a_jpeg_is_no_damage(picture):
     data = encoded(picture, ".jpg")
     video_behind = data + b"\0\0\0\x18ftypmp42" + bytes(5000)
-    np.testing.assert_array_equal(image_file.decode(video_behind), image_file.decode(data))
+    np.testing.assert_array_equal(image_decoding.decode(video_behind), image_decoding.decode(data))
 
 
 def test_a_jpeg_in_four_colours_is_read_and_refused_if_damaged():
@@ -58,9 +58,9 @@ def test_a_jpeg_in_four_colours_is_read_and_refused_if_damaged():
     file = io.BytesIO()
     Image.fromarray(noisy).convert("CMYK").save(file, "JPEG", quality=95)
     data = file.getvalue()
-    assert np.abs(image_file.decode(data).astype(int) - noisy).mean() < 3
+    assert np.abs(image_decoding.decode(data).astype(int) - noisy).mean() < 3
     with pytest.raises(ValueError, match="Corrupt JPEG data"):
-        image_file.decode(damaged(data, len(data) // 2))
+        image_decoding.decode(damaged(data, len(data) // 2))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_jpeg_in_four_colours_is_read_and_refused_if_damaged():
 )
 def test_what_is_cut_short_damaged_or_no_image_is_refused(picture, capfd, suffix, damage, message):
     with pytest.raises(ValueError, match=message):
-        image_file.decode(damage(encoded(picture, suffix)))
+        image_decoding.decode(damage(encoded(picture, suffix)))
     assert capfd.readouterr().err == ""
 
 
@@ -86,7 +86,7 @@ def test_a_jpeg_is_turned_as_its_exif_data_says(picture, tmp_path, turn):
     exif[0x0112] = turn
     Image.fromarray(picture).save(tmp_path / "image.jpg", quality=95, exif=exif)
     data = (tmp_path / "image.jpg").read_bytes()
-    found = image_file.decode(data)
+    found = image_decoding.decode(data)
     assert found.shape == ((64, 96, 3) if turn == 1 else (96, 64, 3))
     upright = cv2.imread(str(tmp_path / "image.jpg"), cv2.IMREAD_COLOR)[..., ::-1]
     np.testing.assert_array_equal(found, upright)
@@ -94,7 +94,7 @@ def test_a_jpeg_is_turned_as_its_exif_data_says(picture, tmp_path, turn):
 
 def test_a_print_jpeg_is_read(picture, tmp_path):
     Image.fromarray(picture).convert("CMYK").save(tmp_path / "image.jpg", quality=95)
-    found = image_file.decode((tmp_path / "image.jpg").read_bytes())
+    found = image_decoding.decode((tmp_path / "image.jpg").read_bytes())
     assert np.abs(found.astype(int) - picture).mean() < 4
 
 
@@ -103,19 +103,19 @@ def test_values_of_fewer_than_16_bits_are_brought_to_8(picture, depth):
     values = picture.astype(np.uint16) << (depth - 8)
     values[0, 0] = (1 << depth) - 1
     data = encoded(values, ".png")
-    assert image_file.filled_depth(data) == depth
-    found = image_file.decode(data, depth=depth)
+    assert image_decoding.filled_depth(data) == depth
+    found = image_decoding.decode(data, depth=depth)
     np.testing.assert_array_equal(found.reshape(-1, 3)[1:], picture.reshape(-1, 3)[1:])
     with pytest.raises(ValueError, match=rf"16 bits a value, of which {depth} are used"):
-        image_file.decode(data)
+        image_decoding.decode(data)
 
 
 def test_full_16_bit_values_keep_their_upper_half(picture):
     values = picture.astype(np.uint16) * 257
     values[0, 0] = 65535
     data = encoded(values, ".png")
-    assert image_file.filled_depth(data) == 16
-    assert image_file.filled_depth(encoded(picture, ".png")) is None
+    assert image_decoding.filled_depth(data) == 16
+    assert image_decoding.filled_depth(encoded(picture, ".png")) is None
     np.testing.assert_array_equal(
-        image_file.decode(data).reshape(-1, 3)[1:], picture.reshape(-1, 3)[1:]
+        image_decoding.decode(data).reshape(-1, 3)[1:], picture.reshape(-1, 3)[1:]
     )
