@@ -27,6 +27,7 @@ from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
 __all__ = [
+    "Depth",
     "Metadata",
     "RecordSource",
     "ShardIndex",
@@ -45,6 +46,18 @@ _SPEC_FILE = "spec.json"  # what the dataset is
 
 
 @dataclasses.dataclass
+class Depth:
+    """What the depth camera saw of a video.
+
+    A point X of the colour camera's space is `from_color` X, homogeneous, in the depth camera's.
+    """
+
+    frames: list[bytes]  # one-channel 16-bit PNG, millimetres along z, 0 = unknown; b"" = no map
+    intrinsics: Float[np.ndarray, "3 3"]  # pixels, for the size of `frames`
+    from_color: Float[np.ndarray, "4 4"]  # metres
+
+
+@dataclasses.dataclass
 class Video:
     """One record: an FPHA sequence or an H2O action segment."""
 
@@ -58,6 +71,7 @@ class Video:
     joints_3d: Float[np.ndarray, "frames joints 3"]  # metres, camera space
     hand_annotated: Bool[np.ndarray, "frames hands"]
     intrinsics: Float[np.ndarray, "3 3"]  # pixels, for the size of `frames`
+    depth: Depth | None = None  # as many maps as frames; None where the dataset's spec has none
 
 
 def features(
@@ -65,6 +79,11 @@ def features(
 ) -> tfds.features.FeaturesDict:
     """The schema of a record of `spec`."""
     feature = tfds.features
+    depth = {
+        "depth_frames": feature.Tensor(shape=(None,), dtype=np.object_),
+        "depth_intrinsics": feature.Tensor(shape=(3, 3), dtype=np.float32),
+        "depth_from_color": feature.Tensor(shape=(4, 4), dtype=np.float32),
+    }
     return feature.FeaturesDict(
         {
             "video_id": feature.Text(),
@@ -79,13 +98,29 @@ def features(
             "hand_annotated": feature.Tensor(shape=(None, len(spec.hands)), dtype=np.bool_),
             "intrinsics": feature.Tensor(shape=(3, 3), dtype=np.float32),
         }
+        | (depth if spec.depth else {})
     )
 
 
 def encode(video: Video, features: tfds.features.FeaturesDict) -> bytes:
-    """The record of `video`; the same video gives the same bytes in every process."""
+    """The record of `video`; the same video gives the same bytes in every process.
+
+    Raises:
+        InputError: it has depth maps and the schema has none, or the other way round.
+    """
     values = {field.name: getattr(video, field.name) for field in dataclasses.fields(Video)}
     values["frames"] = np.array(video.frames, np.object_)
+    depth = values.pop("depth")
+    if (depth is not None) != ("depth_frames" in features):
+        has = "no depth maps" if depth is None else "depth maps"
+        raise InputError(
+            f"video {video.video_id!r} has {has}, unlike its dataset's spec; `depth` of the "
+            "DatasetSpec must say whether records have them"
+        )
+    if depth is not None:
+        values["depth_frames"] = np.array(depth.frames, np.object_)
+        values["depth_intrinsics"] = depth.intrinsics
+        values["depth_from_color"] = depth.from_color
     example = tf_example_pb2.Example.FromString(features.serialize_example(values))
     # An example is a protobuf map, whose order would otherwise differ from process to process.
     return example.SerializeToString(deterministic=True)
@@ -102,6 +137,12 @@ def decode(data: bytes, features: tfds.features.FeaturesDict) -> Video:
         values["video_id"] = values["video_id"].decode()
         values["subject"] = values["subject"].decode()
         values["frames"] = values["frames"].tolist()
+        if "depth_frames" in values:
+            values["depth"] = Depth(
+                frames=values.pop("depth_frames").tolist(),
+                intrinsics=values.pop("depth_intrinsics"),
+                from_color=values.pop("depth_from_color"),
+            )
         video = Video(**values)
     except Exception as error:  # TFDS and protobuf raise many kinds, all meaning the same
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
@@ -117,6 +158,11 @@ def decode(data: bytes, features: tfds.features.FeaturesDict) -> Video:
             f"video {video.video_id!r} has {len(video.frames)} frames, "
             f"{len(video.frame_numbers)} frame numbers, {len(video.joints_3d)} poses and "
             f"{len(video.hand_annotated)} hand flags; expected as many of each, at least one"
+        )
+    if video.depth is not None and len(video.depth.frames) != len(video.frames):
+        raise InputError(
+            f"video {video.video_id!r} has {len(video.frames)} frames and "
+            f"{len(video.depth.frames)} depth maps; expected as many of each"
         )
     return video
 
@@ -145,7 +191,7 @@ def write_metadata(
         splits: for each split the indexes of its shards, in order.
     """
     with atomic_write(pathlib.Path(directory) / _SPEC_FILE, "w") as file:
-        json.dump(dataclasses.asdict(spec), file, indent=1)
+        json.dump(datasets.description(spec), file, indent=1)
     template = tfds.core.ShardedFileTemplate(
         data_dir=pathlib.Path(directory), dataset_name=spec.name, filetype_suffix="tfrecord"
     )
@@ -267,6 +313,20 @@ class RecordSource:
             where = f"{path}: record {number} at byte {index.offsets[number]}"
             raise InputError(f"{where}: {error}") from error
 
+    @functools.cached_property
+    def depth_size(self) -> tuple[int, int] | None:
+        """(width, height) of the stored depth maps; None where there are none.
+
+        Reads records up to the first that has one.
+
+        Raises:
+            InputError: a record is damaged, or that map.
+        """
+        if not self.spec.depth:
+            return None
+        videos = (self[record_key] for record_key in range(len(self)))
+        return next(filter(None, map(_depth_size, videos)), None)
+
     def __repr__(self) -> str:
         return f"RecordSource({str(self.directory)!r}, {self.split!r})"
 
@@ -371,3 +431,14 @@ def _image_size(video: Video) -> tuple[int, int]:
     if image is None:
         raise InputError(f"video {video.video_id!r}: its first frame cannot be decoded")
     return image.shape[1], image.shape[0]
+
+
+def _depth_size(video: Video) -> tuple[int, int] | None:
+    maps = video.depth.frames if video.depth is not None else []
+    encoded = next(filter(None, maps), None)
+    if encoded is None:
+        return None
+    values = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None:
+        raise InputError(f"video {video.video_id!r}: its first depth map cannot be decoded")
+    return values.shape[1], values.shape[0]

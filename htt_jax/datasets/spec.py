@@ -39,6 +39,7 @@ class DatasetSpec:
     antialiased: bool  # whether the published figures' resize averages over the source pixels
     object_of_action: Mapping[str, str]  # of the published classes, in the order of their ids
     simulated: bool = False  # rendered, not filmed
+    depth: bool = False  # whether its records hold depth maps too
 
     def __post_init__(self) -> None:
         """Checks what a description from outside may have wrong.
@@ -55,6 +56,9 @@ class DatasetSpec:
             raise ValueError(f"native_size must be (width, height), found {self.native_size!r}")
         if len(self.camera) != 4 or not all(x > 0 for x in self.camera[:2]):
             raise ValueError(f"camera must be fx, fy, cx, cy, found {self.camera!r}")
+        for field in ("simulated", "depth"):
+            if not isinstance(getattr(self, field), bool):
+                raise ValueError(f"{field} must be true or false, found {getattr(self, field)!r}")
 
     @property
     def num_joints(self) -> int:
@@ -113,8 +117,16 @@ H2O = DatasetSpec(
 )
 
 
+def description(spec: DatasetSpec) -> dict[str, Any]:
+    """What `described` reads; one without depth maps is described as before there were any."""
+    content = dataclasses.asdict(spec)
+    if not spec.depth:
+        del content["depth"]
+    return content
+
+
 def described(content: Any) -> DatasetSpec:
-    """The dataset that `dataclasses.asdict` described, through JSON or not.
+    """The dataset that `description` or `dataclasses.asdict` described, through JSON or not.
 
     Raises:
         ValueError: it did not; says what is wrong.

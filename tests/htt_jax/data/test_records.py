@@ -1,4 +1,7 @@
 import concurrent.futures
+import dataclasses
+import hashlib
+import json
 import os
 import pickle
 import subprocess
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 
 from htt_jax.data import records, tfrecord
-from htt_jax.data.records import RecordSource, Video
+from htt_jax.data.records import Depth, RecordSource, Video
 from htt_jax.datasets.spec import H2O
 from htt_jax.support.errors import InputError
 
@@ -34,29 +37,44 @@ def make_video(name="a/1", frames=3, spec=H2O) -> Video:
     )
 
 
-def assert_same(one: Video, other: Video) -> None:
+def with_depth(video: Video, maps: list[bytes]) -> Video:
+    camera = np.array([[20, 0, 12], [0, 21, 8], [0, 0, 1]], np.float32)
+    turn = np.random.default_rng(1).random((4, 4), np.float32)
+    return dataclasses.replace(video, depth=Depth(maps, camera, turn))
+
+
+def depth_map(number: int) -> bytes:
+    values = np.arange(number, number + 16 * 24, dtype=np.uint16).reshape(16, 24)
+    return cv2.imencode(".png", values)[1].tobytes()
+
+
+def assert_same(one, other) -> None:
     for name, value in vars(one).items():
+        if isinstance(value, Depth):
+            assert_same(value, getattr(other, name))
+            continue
         np.testing.assert_array_equal(getattr(other, name), value)
         assert type(getattr(other, name)) is type(value)
         assert getattr(getattr(other, name), "dtype", None) == getattr(value, "dtype", None)
 
 
-def write(directory, splits):
+def write(directory, splits, spec=H2O):
     """Splits give the videos of each shard."""
-    schema = records.features(H2O, ACTIONS, OBJECTS)
+    schema = records.features(spec, ACTIONS, OBJECTS)
     indexes = {}
     for split, shards in splits.items():
         indexes[split] = []
         for number, videos in enumerate(shards):
-            path = records.shard_path(directory, H2O, split, number, len(shards))
+            path = records.shard_path(directory, spec, split, number, len(shards))
             with records.ShardWriter(path) as shard:
                 for video in videos:
                     data = records.encode(video, schema)
                     shard.write(data, len(video.frames), video.video_id)
             indexes[split].append(shard.index)
-    records.write_metadata(directory, H2O, ACTIONS, OBJECTS, indexes)
+    records.write_metadata(directory, spec, ACTIONS, OBJECTS, indexes)
 
 
+H2O_DEPTH = dataclasses.replace(H2O, depth=True)
 VIDEOS = [make_video(f"a/{n}", n) for n in (1, 2, 3)]
 
 
@@ -218,4 +236,43 @@ def test_what_is_no_prepared_dataset_is_named(directory, tmp_path_factory):
         RecordSource(directory, "train")
     info.write_text(text[:50])
     with pytest.raises(InputError, match=r"cannot read .*dataset_info.json"):
+        RecordSource(directory, "train")
+
+
+def test_depth_maps_are_kept_and_where_there_is_none(tmp_path):
+    without = with_depth(make_video("a/1", 2), [b"", b""])
+    videos = [without, with_depth(make_video("a/2"), [b"", depth_map(900), b""])]
+    write(tmp_path, {"train": [videos], "val": [[without]]}, H2O_DEPTH)
+    source = pickle.loads(pickle.dumps(RecordSource(tmp_path, "train")))
+    assert source.spec == H2O_DEPTH
+    for number, video in enumerate(videos):
+        assert_same(video, source[number])
+    assert (source.image_size, source.depth_size) == ((32, 18), (24, 16))
+    assert RecordSource(tmp_path, "val").depth_size is None
+
+
+def test_a_dataset_without_depth_is_byte_for_byte_what_it_was(directory):
+    video = dataclasses.replace(make_video(), frames=[b"some", b"bytes", b""])
+    record = records.encode(video, records.features(H2O, ACTIONS, OBJECTS))
+    before_there_was_depth = "61e527b4a968edaf"
+    assert hashlib.sha256(record).hexdigest().startswith(before_there_was_depth)
+    assert not [p.name for p in directory.glob("*.json") if b"depth" in p.read_bytes()]
+    assert RecordSource(directory, "train").depth_size is None
+
+
+def test_depth_in_the_record_and_in_the_spec_must_agree():
+    schema, deep = (records.features(spec, ACTIONS, OBJECTS) for spec in (H2O, H2O_DEPTH))
+    with pytest.raises(InputError, match="'a/1' has no depth maps, unlike its dataset's spec"):
+        records.encode(make_video(), deep)
+    video = with_depth(make_video(), [b""] * 3)
+    with pytest.raises(InputError, match="'a/1' has depth maps, unlike its dataset's spec"):
+        records.encode(video, schema)
+    with pytest.raises(InputError, match="'a/1' has 3 frames and 2 depth maps"):
+        records.decode(records.encode(with_depth(video, [b""] * 2), deep), deep)
+
+
+def test_a_spec_that_does_not_say_whether_there_is_depth_is_refused(directory):
+    path = directory / "spec.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"depth": "no"}))
+    with pytest.raises(InputError, match=r"(?s)cannot read .*spec.json: .*depth.*'no'"):
         RecordSource(directory, "train")
