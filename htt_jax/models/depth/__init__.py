@@ -1,0 +1,1 @@
+"""The networks of the depth systems: poses of cropped hands, actions of poses, both joined."""
