@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 
-from htt_jax.data.decode import RGB, FrameReader
+from htt_jax.data.decode import RGB, FrameReader, Pixels
 from htt_jax.data.records import RecordSource, Video
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
@@ -99,8 +99,8 @@ class HostCache:
         """
         rows = FrameRows.read(source)
         shape = (rows.count, *reader.shape(image_size))
-        check_fits("host", source, shape, available_memory())
-        pixels = SharedPixels(shape)
+        check_fits("host", source, shape, reader.dtype, available_memory())
+        pixels = SharedPixels(shape, reader.dtype)
         fill(rows, source, reader, 0, rows.count, lambda start, stop: pixels.array[start:stop])
         return HostCache(rows, pixels)
 
@@ -120,33 +120,39 @@ class SharedPixels:
     It has no name in any file system, so that nothing is left of it, however the process ends.
 
     Attributes:
-        array: uint8.
+        array: of the pixels.
     """
 
-    def __init__(self, shape: tuple[int, ...]):
+    def __init__(self, shape: tuple[int, ...], dtype: type[np.generic] = np.uint8):
         """Of zeros, which take no memory before they are written."""
         descriptor = os.memfd_create("htt_jax frames")
-        os.ftruncate(descriptor, int(np.prod(shape, dtype=np.int64)))
-        self._attach(f"/proc/{os.getpid()}/fd/{descriptor}", descriptor, shape)
+        os.ftruncate(descriptor, _bytes(shape, dtype))
+        self._attach(f"/proc/{os.getpid()}/fd/{descriptor}", descriptor, shape, dtype)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self._path, "shape": self.array.shape}
+        return {"path": self._path, "shape": self.array.shape, "dtype": self.array.dtype.type}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._attach(state["path"], os.open(state["path"], os.O_RDWR), state["shape"])
+        descriptor = os.open(state["path"], os.O_RDWR)
+        self._attach(state["path"], descriptor, state["shape"], state["dtype"])
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if "_descriptor" in self.__dict__:
             close(self._descriptor)
 
-    def _attach(self, path: str, descriptor: int, shape: tuple[int, ...]) -> None:
+    def _attach(
+        self, path: str, descriptor: int, shape: tuple[int, ...], dtype: type[np.generic]
+    ) -> None:
         self._path, self._descriptor = path, descriptor
-        size = int(np.prod(shape, dtype=np.int64))
-        memory = mmap.mmap(descriptor, size)
+        memory = mmap.mmap(descriptor, _bytes(shape, dtype))
         if hasattr(mmap, "MADV_HUGEPAGE"):
             memory.madvise(mmap.MADV_HUGEPAGE)
-        self.array: UInt8[np.ndarray, "rows height width channels"]
-        self.array = np.frombuffer(memory, np.uint8).reshape(shape)
+        self.array: Pixels
+        self.array = np.frombuffer(memory, dtype).reshape(shape)
+
+
+def _bytes(shape: tuple[int, ...], dtype: type[np.generic]) -> int:
+    return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
 
 
 def fill(
@@ -155,7 +161,7 @@ def fill(
     reader: FrameReader,
     start: int,
     stop: int,
-    place: Callable[[int, int], UInt8[np.ndarray, "rows height width channels"]],
+    place: Callable[[int, int], Pixels],
 ) -> None:
     """Decodes the rows from `start` to `stop`, a chunk at a time, with a progress bar.
 
@@ -189,13 +195,19 @@ def fill(
             bar.update(end - begin)
 
 
-def check_fits(cache: str, source: RecordSource, shape: tuple[int, ...], available: int) -> None:
+def check_fits(
+    cache: str,
+    source: RecordSource,
+    shape: tuple[int, ...],
+    dtype: type[np.generic],
+    available: int,
+) -> None:
     """Checks that pixels of `shape` fit in `available` bytes of the memory that `cache` names.
 
     Raises:
         InputError: they do not.
     """
-    needed = int(np.prod(shape, dtype=np.int64))
+    needed = _bytes(shape, dtype)
     if needed > available:
         raise InputError(
             f"config.data.cache={cache} needs {needed / 1e9:.1f} GB for the {shape[0]} frames of "

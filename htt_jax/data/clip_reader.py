@@ -59,7 +59,7 @@ class ClipReader:
                 index, frames
             )
         video = self.source[index]
-        image = np.empty((len(frames), *self.reader.shape(self.image_size)), np.uint8)
+        image = np.empty((len(frames), *self.reader.shape(self.image_size)), self.reader.dtype)
         self.reader.read(self.source, video, frames, image)
         return self._labels(index, video, frames) | {"image": image}
 
@@ -67,7 +67,7 @@ class ClipReader:
         intrinsics = camera.scale_intrinsics(
             video.intrinsics, self.source.image_size, self.image_size
         )
-        return {
+        labels = {
             "intrinsics": np.broadcast_to(intrinsics, (len(frames), 3, 3)),
             "joints_3d": video.joints_3d[frames],
             "hand_annotated": video.hand_annotated[frames],
@@ -75,3 +75,4 @@ class ClipReader:
             "object": np.array(video.object, np.int32),
             "video": np.array(index, np.int32),
         }
+        return labels | dict(self.reader.labels(self.source, video, frames))

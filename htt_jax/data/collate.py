@@ -6,7 +6,6 @@ import numpy as np
 
 from htt_jax.data.clip_reader import Clip
 
-_FRAME_ARRAYS = ("intrinsics", "joints_3d", "hand_annotated")
 _PIXELS = ("image", "row")  # one of them
 
 
@@ -21,12 +20,13 @@ def collate(
         frames: of a clip.
         process_index: how many processes' slots and clips come before.
     """
-    batch = {
-        name: np.stack([clip[name] for clip in clips])
-        for name in clips[0].keys() - {*_FRAME_ARRAYS, *_PIXELS}
-    }
-    for name in _FRAME_ARRAYS:
-        first = clips[0][name]
+    batch = {}
+    for name, first in clips[0].items():
+        if name in _PIXELS:
+            continue
+        if not first.ndim:  # of the clip
+            batch[name] = np.stack([clip[name] for clip in clips])
+            continue
         batch[name] = np.empty((len(clips), frames, *first.shape[1:]), first.dtype)
         for padded, clip in zip(batch[name], clips, strict=True):
             padded[: len(clip[name])] = clip[name]

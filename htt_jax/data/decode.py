@@ -1,17 +1,20 @@
 """Encoded frames to pixels, at the stored size or smaller."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, Shaped, UInt8
 
 from htt_jax.data.records import RecordSource, Video
 from htt_jax.support.errors import InputError
 
 # Frames are decoded in parallel already; OpenCV's own threads would only contend with them.
 cv2.setNumThreads(1)
+
+Pixels: TypeAlias = Shaped[np.ndarray, "frames height width channels"]
 
 REDUCED_FLAGS = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -43,24 +46,39 @@ def decode_frames(
             ) from None
 
 
+def _no_labels(
+    source: RecordSource, video: Video, frames: Int[np.ndarray, " frames"]
+) -> dict[str, np.ndarray]:
+    return {}
+
+
 @dataclasses.dataclass(frozen=True)
 class FrameReader:
     """How the frames of a record become arrays: the part of it that a system looks at.
 
+    It runs in worker processes, so it is NumPy only.
+
     Attributes:
         channels: of a frame's array.
-        read: fills an array uint8 (frames, height, width, channels) with frames of a video of a
-            source, given as `decode_frames` is; runs in worker processes, so it is NumPy only.
+        read: fills an array (frames, height, width, channels) with frames of a video of a source,
+            given as `decode_frames` is.
+        dtype: of that array.
+        size: (width, height) of a frame's array; None: that of the images.
+        labels: what else of each frame the system takes, by name: arrays whose first axis is the
+            frames, from a source, a video, whose encoded frames may be gone, and frames of it.
     """
 
     channels: int
-    read: Callable[
-        [RecordSource, Video, Int[np.ndarray, " frames"], UInt8[np.ndarray, "..."]], None
-    ]
+    read: Callable[[RecordSource, Video, Int[np.ndarray, " frames"], Pixels], None]
+    dtype: type[np.generic] = np.uint8
+    size: tuple[int, int] | None = None
+    labels: Callable[
+        [RecordSource, Video, Int[np.ndarray, " frames"]], Mapping[str, np.ndarray]
+    ] = _no_labels
 
     def shape(self, image_size: tuple[int, int]) -> tuple[int, int, int]:
         """Of the array of a frame at `image_size`, (width, height)."""
-        width, height = image_size
+        width, height = self.size or image_size
         return height, width, self.channels
 
 

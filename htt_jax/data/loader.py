@@ -8,7 +8,7 @@ A batch is a dict of NumPy arrays, for C clips, T frames, J joints, H hands. Its
 S slots hold the real frames, clip after clip, and after them the last one repeated; S is one of a
 few numbers (see `packing`).
 
-    image          uint8   (S, height, width, 3)  RGB
+    image          uint8   (S, height, width, 3)  RGB, or what the system's reader makes
     slot_clip      int32   (S,)          the clip whose frame it is
     slot_frame     int32   (S,)          that frame's place in the clip
     slot           int32   (C, T)        where in `image` the frame lies; padding: the last real one
@@ -20,6 +20,8 @@ few numbers (see `packing`).
     object         int32   (C,)          -1: unknown
     video          int32   (C,)          index in the split; -1: a padding clip, never valid
     start          int32   (C,)          first raw frame
+
+and the labels of the system's reader, (C, T, ...).
 
 Of a split whose frames lie on the devices, `row` int32 (S,) stands in place of `image`: which of
 those frames it is.

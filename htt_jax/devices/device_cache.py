@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec, SingleDeviceSharding
-from jaxtyping import Array, Int, UInt8
+from jaxtyping import Array, Int, Shaped
 
 from htt_jax.data import cache
 from htt_jax.data.cache import FrameRows
-from htt_jax.data.decode import RGB, FrameReader
+from htt_jax.data.decode import RGB, FrameReader, Pixels
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
@@ -48,7 +48,7 @@ class DeviceCache:
         self._mesh = mesh
         share = -(-self.rows.count // mesh.size)  # of a device
         shape = (share * mesh.size, *reader.shape(image_size))
-        cache.check_fits("device", source, shape, _available(mesh))
+        cache.check_fits("device", source, shape, reader.dtype, _available(mesh))
         placed = sharding.batch_sharding(mesh)
         parts = [
             _fill(self.rows, source, reader, place * share, (share, *shape[1:]), device)
@@ -68,17 +68,17 @@ class DeviceCache:
 @functools.partial(jax.jit, static_argnums=0)
 def _pick(
     mesh: Mesh,
-    pixels: UInt8[Array, "rows height width channels"],
+    pixels: Shaped[Array, "rows height width channels"],
     row: Int[Array, " slots"],
-) -> UInt8[Array, "slots height width channels"]:
+) -> Shaped[Array, "slots height width channels"]:
     """Each device looks for the frames of all slots among its own, and they are added up."""
     if mesh.size == 1:
         return pixels[row]
     axes = tuple(mesh.axis_names)
 
     def own(
-        pixels: UInt8[Array, "own_rows height width channels"], row: Int[Array, " own_slots"]
-    ) -> UInt8[Array, "own_slots height width channels"]:
+        pixels: Shaped[Array, "own_rows height width channels"], row: Int[Array, " own_slots"]
+    ) -> Shaped[Array, "own_slots height width channels"]:
         place = lax.all_gather(row, axes, tiled=True) - lax.axis_index(axes) * len(pixels)
         here = (place >= 0) & (place < len(pixels))
         found = jnp.where(here[:, None, None, None], pixels[jnp.where(here, place, 0)], 0)
@@ -90,10 +90,10 @@ def _pick(
 
 @functools.partial(jax.jit, donate_argnums=0)
 def _write(
-    pixels: UInt8[Array, "rows height width channels"],
-    chunk: UInt8[Array, "chunk height width channels"],
+    pixels: Shaped[Array, "rows height width channels"],
+    chunk: Shaped[Array, "chunk height width channels"],
     start: Int[Array, ""],
-) -> UInt8[Array, "rows height width channels"]:
+) -> Shaped[Array, "rows height width channels"]:
     return lax.dynamic_update_slice_in_dim(pixels, chunk, start, axis=0)
 
 
@@ -104,10 +104,10 @@ def _fill(
     start: int,
     shape: tuple[int, ...],
     device: jax.Device,
-) -> UInt8[Array, "own_rows height width channels"]:
+) -> Shaped[Array, "own_rows height width channels"]:
     """A device's own rows, from `start`, sent to it chunk by chunk."""
     placed = SingleDeviceSharding(device)
-    pixels = jax.jit(lambda: jnp.zeros(shape, jnp.uint8), out_shardings=placed)()
+    pixels = jax.jit(lambda: jnp.zeros(shape, reader.dtype), out_shardings=placed)()
     pending: list[tuple[int, np.ndarray]] = []
 
     def send() -> None:
@@ -116,10 +116,10 @@ def _fill(
             pixels = _write(pixels, *jax.device_put((chunk, np.int32(begin - start)), device))
         pending.clear()
 
-    def place(begin: int, end: int) -> UInt8[np.ndarray, "rows height width channels"]:
+    def place(begin: int, end: int) -> Pixels:
         send()
         # A new array each time, since the device may still read from the last one.
-        pending.append((begin, np.empty((end - begin, *shape[1:]), np.uint8)))
+        pending.append((begin, np.empty((end - begin, *shape[1:]), reader.dtype)))
         return pending[-1][1]
 
     stop = max(start, min(start + shape[0], rows.count))

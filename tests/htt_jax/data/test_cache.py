@@ -77,7 +77,7 @@ def test_what_does_not_fit_in_memory_is_refused_with_what_it_needs(source):
         "free; take --config.data.cache=none"
     )
     with pytest.raises(InputError, match=message):
-        cache.check_fits("host", source, (27, 1000, 1800, 3), 10**6)
+        cache.check_fits("host", source, (27, 1000, 1800, 3), np.uint8, 10**6)
 
 
 def test_a_frame_that_cannot_be_decoded_is_named(dataset_of, video_of):
