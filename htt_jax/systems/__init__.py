@@ -8,13 +8,15 @@ Another system is one more module here, one config and one test.
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
+import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 from ml_collections import ConfigDict
 
 from htt_jax.data.decode import FrameReader
+from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.models.outputs import Output
 from htt_jax.support.errors import InputError
@@ -24,8 +26,20 @@ Batch: TypeAlias = Mapping[str, jax.Array]
 Variables: TypeAlias = Mapping[str, Any]
 """`params`, which are trained, and `batch_stats`, which are not."""
 Estimates: TypeAlias = dict[str, jax.Array]
-Losses: TypeAlias = tuple[Float[Array, ""], dict[str, Float[Array, ""]]]
-"""What is minimised, and its terms before weighting, by name."""
+
+
+class Losses(NamedTuple):
+    """What a training step has of one batch.
+
+    Attributes:
+        total: what is minimised.
+        terms: before weighting, by name.
+        batch_stats: the next step's; those given unless they are measured in training.
+    """
+
+    total: Float[Array, ""]
+    terms: dict[str, Float[Array, ""]]
+    batch_stats: Mapping[str, Any]
 
 
 @runtime_checkable
@@ -63,8 +77,14 @@ class System(Protocol):
     def random_variables(self, key: PRNGKeyArray) -> dict[str, Any]:
         """Where training starts if nothing is pretrained."""
 
+    def measured(self, source: RecordSource) -> dict[str, Any]:
+        """The variables that do not start random but follow from the training split's labels."""
+
     def fitted(self, variables: Variables, batch: Batch) -> dict[str, Any]:
         """`variables` that start random, after a look at the first batch."""
+
+    def optimizer(self, schedule: optax.Schedule) -> optax.GradientTransformation:
+        """What makes steps of gradients, at the learning rate that `schedule` has for each."""
 
     def inputs(self, batch: Batch) -> Batch:
         """What the network and the loss take of a batch."""

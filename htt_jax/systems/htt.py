@@ -5,18 +5,21 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import PRNGKeyArray
 from ml_collections import ConfigDict
 
 from htt_jax import augment
 from htt_jax.augment import AugmentOptions
 from htt_jax.data.decode import RGB, FrameReader
+from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import dtypes
 from htt_jax.losses import LossWeights, htt_loss
 from htt_jax.models.htt import ACTION_INPUTS, HTT, pose_scales
 from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.models.resnet import ResNet18
+from htt_jax.optimizer import adam
 from htt_jax.support.errors import InputError
 from htt_jax.support.options import Option
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Variables
@@ -145,6 +148,10 @@ class HTTSystem:
         )
         return dict(variables)
 
+    def measured(self, source: RecordSource) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
     def fitted(self, variables: Variables, batch: Batch) -> dict[str, Any]:
         """With batch-norm statistics measured, layer after layer, on the batch.
 
@@ -158,6 +165,10 @@ class HTTSystem:
         of_backbone = {name: tree["backbone"] for name, tree in variables.items()}
         _, measured = backbone.apply(of_backbone, frames, mutable=["batch_stats"])
         return {"params": variables["params"], "batch_stats": {"backbone": measured["batch_stats"]}}
+
+    def optimizer(self, schedule: optax.Schedule) -> optax.GradientTransformation:
+        """See `htt_jax.optimizer.adam`."""
+        return adam(schedule)
 
     def inputs(self, batch: Batch) -> Batch:
         """See `augment.to_inputs`."""
@@ -174,7 +185,9 @@ class HTTSystem:
     def loss(self, variables: Variables, inputs: Batch) -> Losses:
         """See `losses.htt_loss`."""
         arrays = (inputs[name] for name in ("image", "valid", "intrinsics", "slot"))
-        return htt_loss(self._network.apply(variables, *arrays), inputs, self.loss_weights)  # type: ignore[arg-type]
+        out = self._network.apply(variables, *arrays)
+        total, terms = htt_loss(out, inputs, self.loss_weights)  # type: ignore[arg-type]
+        return Losses(total, terms, variables["batch_stats"])
 
     def estimates(self, variables: Variables, inputs: Batch) -> Estimates:
         """See `systems.System`.

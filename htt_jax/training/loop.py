@@ -22,7 +22,7 @@ from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import compilation, dtypes, sharding
 from htt_jax.devices.compilation import CompiledAhead
 from htt_jax.evaluation import results as evaluation
-from htt_jax.optimizer import adam, step_decay
+from htt_jax.optimizer import step_decay
 from htt_jax.runs import checkpoint, version
 from htt_jax.runs.config import (
     check,
@@ -82,7 +82,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     dataset = dataset_facts(source, config.data.image_size)
     system = systems.make(config, dataset)
     schedule = step_decay(steps_per_epoch=steps_per_epoch, **config.optimizer)
-    optimizer = adam(schedule)
+    optimizer = system.optimizer(schedule)
 
     # Devices
     mesh = sharding.make_mesh(config.mesh.fsdp)

@@ -12,15 +12,16 @@ from htt_jax.systems import Batch, Losses, System
 Metrics: TypeAlias = dict[str, Real[Array, ""]]
 
 
-def loss_and_gradients(system: System, state: TrainState, inputs: Batch) -> tuple[Metrics, Any]:
-    """The loss and its terms before weighting, and the loss's gradient for every parameter."""
+def _loss_and_gradients(system: System, state: TrainState, inputs: Batch) -> tuple[Losses, Any]:
+    """The loss, see `System.loss`, and its gradient for every parameter."""
 
-    def loss_of(params: Any) -> Losses:
+    def loss_of(params: Any) -> tuple[jax.Array, Losses]:
         with jax.named_scope("loss"):
-            return system.loss({"params": params, "batch_stats": state.batch_stats}, inputs)
+            losses = system.loss({"params": params, "batch_stats": state.batch_stats}, inputs)
+        return losses.total, losses
 
-    (loss, terms), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-    return {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}, gradients
+    (_, losses), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    return losses, gradients
 
 
 def update(
@@ -31,10 +32,11 @@ def update(
     Returns:
         The next state; the loss, its terms before weighting, the gradient's norm.
     """
-    metrics, gradients = loss_and_gradients(system, state, inputs)
+    losses, gradients = _loss_and_gradients(system, state, inputs)
     with jax.named_scope("optimizer"):
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         norm = optax.tree.norm(gradients)
-    next_state = TrainState(state.step + 1, params, state.batch_stats, opt_state)
-    return next_state, metrics | {"gradient_norm": norm}
+    next_state = TrainState(state.step + 1, params, losses.batch_stats, opt_state)
+    terms = {f"loss_{name}": term for name, term in losses.terms.items()}
+    return next_state, {"loss": losses.total, **terms, "gradient_norm": norm}

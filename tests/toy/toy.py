@@ -7,12 +7,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from htt_jax import camera
 from htt_jax.data.decode import FrameReader, decode_frames
 from htt_jax.models.outputs import Output
 from htt_jax.support.errors import InputError
 from htt_jax.support.options import Option
+from htt_jax.systems import Losses
 
 OPTIONS = (Option("model.grid", 4, "rows and columns that a picture is shrunk to", least=1),)
 
@@ -78,6 +80,12 @@ class Toy:
         shapes = jnp.zeros((1, 1, 8, 8, 1)), jnp.ones((1, 1), bool), jnp.ones((1, 1, 3, 3))
         return self.model.init(key, *shapes)
 
+    def measured(self, source):
+        return {}
+
+    def optimizer(self, schedule):
+        return optax.adamw(schedule)
+
     def fitted(self, variables, batch):
         return variables
 
@@ -92,7 +100,7 @@ class Toy:
         valid = inputs["valid"]
         squared = jnp.square(out["joints_3d"] - inputs["joints_3d"]).sum(axis=(2, 3))
         terms = {"squared": (squared * valid).sum() / jnp.maximum(valid.sum(), 1)}
-        return terms["squared"], terms
+        return Losses(terms["squared"], terms, variables["batch_stats"])
 
     def estimates(self, variables, inputs):
         out = self._apply(variables, inputs)
