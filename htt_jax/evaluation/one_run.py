@@ -21,6 +21,7 @@ from htt_jax.runs import version
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.files import atomic_write, make_folder
+from htt_jax.systems import told
 
 RESULTS_FILE = "results.json"
 TABLES_FILE = "tables.md"
@@ -127,6 +128,7 @@ def _report(
         "run": {
             "workdir": run.workdir,
             "step": run.step,
+            "told": list(told(run.system.outputs)),
             "training_fingerprint": run.dataset.fingerprint,
             "config": run.config.to_dict(),
         },

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from htt_jax import measures
+from htt_jax import measures, systems
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
@@ -25,11 +26,13 @@ _LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
 def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -> EvaluationStep:
     """A jitted function of (variables, uint8 batch): estimates and labels, whole on every host.
 
+    Where the system says nothing of poses, objects or actions, their truth counts as not known.
     With `details`, which metrics have no use for, also what `estimates.Collector` takes.
     """
 
     def step(variables: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         out = system.estimates(variables, system.inputs(batch))
+        batch = _of_what_is_told(system, batch)
         found = {
             "estimated_joints_3d": out["joints_3d"],
             "estimated_object": out["object_probabilities"].argmax(axis=-1),
@@ -45,6 +48,17 @@ def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -
         return found | {name: batch[name] for name in _LABELS}
 
     return jax.jit(step, out_shardings=sharding.replicated(mesh))
+
+
+def _of_what_is_told(system: System, batch: Mapping[str, jax.Array]) -> Mapping[str, jax.Array]:
+    """The batch with labels that count as not known where the system says nothing of them."""
+    told = systems.told(system.outputs)
+    labels = dict(batch)
+    if "pose" not in told:
+        labels["hand_annotated"] = jnp.zeros_like(batch["hand_annotated"])
+    for kind in {"object", "action"} - set(told):
+        labels[kind] = jnp.full_like(batch[kind], -1)
+    return labels
 
 
 def outputs(

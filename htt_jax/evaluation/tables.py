@@ -14,6 +14,10 @@ from htt_jax.support.words import counted
 _MISSING = ""
 HIDDEN = "hidden"
 """Accuracy of actions that are not known."""
+GROUPS = ("action", "object")
+"""What is recognised."""
+_ALL = ("pose", *GROUPS)
+"""What a system says something about; the only one of earlier versions did about all."""
 
 
 class TextTable(NamedTuple):
@@ -35,7 +39,10 @@ def headline_tables(report: Mapping[str, Any]) -> list[TextTable]:
     results, baselines = report["results"], report["baselines"]
     this_run = f"this run, step {report['run']['step']}"
     poses = [pose_table(spec, hand, results, baselines, this_run) for hand in results["pose"]]
-    return [*poses, recognition_table(spec, results, baselines, this_run)]
+    recognised = [kind for kind in GROUPS if kind in report["run"].get("told", _ALL)]
+    if not recognised:
+        return poses
+    return [*poses, recognition_table(spec, results, baselines, this_run, recognised)]
 
 
 def pose_table(
@@ -70,11 +77,15 @@ def pose_table(
 
 
 def recognition_table(
-    spec: DatasetSpec, results: Results, baselines: Results, this_run: str
+    spec: DatasetSpec,
+    results: Results,
+    baselines: Results,
+    this_run: str,
+    groups: Sequence[str] = GROUPS,
 ) -> TextTable:
     """How well actions and objects are recognised, with the published accuracies of actions."""
     action, objects = results["action"], results["object"]
-    columns = [*measures.in_group("action"), *measures.in_group("object")]
+    columns = [measure for group in groups for measure in measures.in_group(group)]
     hidden = len(action["per_video"]) - action["videos"]
     videos = f"{counted(action['videos'], 'video')}" if action["videos"] or not hidden else HIDDEN
     rows = [
@@ -136,11 +147,14 @@ def notes(report: Mapping[str, Any]) -> list[str]:
             f"Published: from the papers, on the test split of the real {title}; for context, "
             "not measured here."
         )
+    told = report["run"].get("told", _ALL)
+    found += [f"The system says nothing of {kind}s." for kind in _ALL if kind not in told]
     hidden = sum(entry["action"] < 0 for entry in report["results"]["action"]["per_video"])
-    if hidden:
+    if hidden and "action" in told:
         found.append(f"The actions of {counted(hidden, 'video')} are hidden and not scored.")
-    unannotated = [hand for hand in spec.hands if hand not in report["results"]["pose"]]
-    found += [f"The {hand} hand is annotated in no frame." for hand in unannotated]
+    if "pose" in told:
+        unannotated = [hand for hand in spec.hands if hand not in report["results"]["pose"]]
+        found += [f"The {hand} hand is annotated in no frame." for hand in unannotated]
     return found
 
 

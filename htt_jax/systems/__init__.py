@@ -7,7 +7,7 @@ Another system is one more module here, one config and one test.
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
@@ -26,6 +26,8 @@ Batch: TypeAlias = Mapping[str, jax.Array]
 Variables: TypeAlias = Mapping[str, Any]
 """`params`, which are trained, and `batch_stats`, which are not."""
 Estimates: TypeAlias = dict[str, jax.Array]
+
+_TOLD_BY = {"pose": "joints_3d", "object": "object_logits", "action": "action_logits"}
 
 
 class Losses(NamedTuple):
@@ -102,8 +104,15 @@ class System(Protocol):
             joints_2d (clips, frames, joints, 2), pixels; depth (clips, frames, joints), metres;
             joints_3d (clips, frames, joints, 3), metres, camera space; object_probabilities
             (clips, frames, objects); action_probabilities (clips, actions); action_over_time
-            (clips, windows, actions), the action's as they stand after each window.
+            (clips, windows, actions), the action's as they stand after each window. Of poses,
+            objects and actions, what the system says nothing about (see `told`) is never looked at.
         """
+
+
+def told(outputs: Collection[Output]) -> tuple[str, ...]:
+    """What is said by a network that returns `outputs`: of 'pose', 'object' and 'action'."""
+    names = {output.name for output in outputs}
+    return tuple(kind for kind, name in _TOLD_BY.items() if name in names)
 
 
 def make(config: ConfigDict, dataset: DatasetFacts) -> System:

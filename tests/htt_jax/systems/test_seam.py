@@ -9,6 +9,7 @@ import pytest
 from htt_jax import compare, export, systems
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
+from htt_jax.evaluation import tables
 from htt_jax.evaluation.one_run import evaluate
 from htt_jax.prediction.frames import FrameArray
 from htt_jax.prediction.video import predict_video
@@ -66,6 +67,10 @@ def test_it_is_evaluated_and_compared_beside_others(runs, capsys):
     for name in ("resumed", "whole"):
         report = evaluate(str(runs / name), split="test").report
         assert report["results"]["pose"]["right"]["frames"] == 12
+        assert report["results"]["object"]["frames"] == 0
+        text = tables.evaluation_tables(report)
+        assert "The system says nothing of objects." in text
+        assert "object %" not in text
         (runs / f"{name}.json").write_text(json.dumps(report))
     compare.main([str(runs / f"{name}.json") for name in ("resumed", "whole")])
     said = capsys.readouterr().out
