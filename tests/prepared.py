@@ -1,12 +1,22 @@
-"""Small prepared datasets: real shards, made of random frames and joints."""
+"""Small prepared datasets: real shards, made of random frames and joints.
+
+A dataset of a spec with depth has maps on which each joint is a small square at its depth.
+"""
 
 import cv2
 import numpy as np
 
+from htt_jax import camera
 from htt_jax.data import records
 
 ACTIONS = ["open_milk", "close_milk", "put_salt"]
 OBJECTS = ["milk", "salt"]
+DEPTH_SIZE = (64, 48)
+DEPTH_INTRINSICS = np.array([[60, 0, 32], [0, 60, 24], [0, 0, 1]], np.float32)
+FROM_COLOR = np.array(
+    [[1, 0, 0, 0.02], [0, 0.8, -0.6, 0.03], [0, 0.6, 0.8, 0.01], [0, 0, 0, 1]], np.float32
+)
+WALL = 900  # millimetres
 
 
 def make_video(spec, rng, number, frames, size, action):
@@ -28,7 +38,21 @@ def make_video(spec, rng, number, frames, size, action):
         joints_3d=joints.astype(np.float32),
         hand_annotated=np.ones((frames, len(spec.hands)), bool),
         intrinsics=np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]], np.float32),
+        depth=make_depth(joints) if spec.depth else None,
     )
+
+
+def make_depth(joints):
+    """Maps of joints in the colour camera's space, by a depth camera beside it."""
+    width, height = DEPTH_SIZE
+    frames = []
+    for of_frame in joints @ FROM_COLOR[:3, :3].T + FROM_COLOR[:3, 3]:
+        depth = np.full((height, width), WALL, np.uint16)
+        pixels, metres = camera.project(of_frame, DEPTH_INTRINSICS)
+        for (u, v), z in zip(pixels.astype(int), metres, strict=True):
+            depth[max(v - 2, 0) : v + 3, max(u - 2, 0) : u + 3] = 1000 * z
+        frames.append(cv2.imencode(".png", depth)[1].tobytes())
+    return records.Depth(frames, DEPTH_INTRINSICS, FROM_COLOR)
 
 
 def write_dataset(directory, spec, splits, size=(64, 36), seed=0):

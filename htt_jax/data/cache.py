@@ -217,4 +217,5 @@ def check_fits(
 
 
 def _labels(video: Video) -> Video:
-    return dataclasses.replace(video, frames=[])
+    depth = video.depth and dataclasses.replace(video.depth, frames=[])
+    return dataclasses.replace(video, frames=[], depth=depth)

@@ -293,10 +293,15 @@ class RecordSource:
         self.frame_counts = np.array([n for index in self._indexes for n in index.frames], np.int64)
         self.fingerprint = self._fingerprint()
         self._reset()
-        self.image_size = _image_size(self[0])
+        self.image_size = self._size()
 
     def __len__(self) -> int:
         return len(self._records)
+
+    @property
+    def camera(self) -> str:
+        """Whose frames its videos have: 'color', or 'depth' in a view of them."""
+        return "color"
 
     def __getitem__(self, record_key: int) -> Video:
         """The video at `record_key`.
@@ -304,6 +309,9 @@ class RecordSource:
         Raises:
             InputError: the record is damaged; names shard, record and offset.
         """
+        return self._stored(record_key)
+
+    def _stored(self, record_key: int) -> Video:
         shard, number = self._records[record_key]
         path, index = self._shards[shard], self._indexes[shard]
         data = tfrecord.read_one(self._descriptor(shard), path, index, number)
@@ -324,7 +332,7 @@ class RecordSource:
         """
         if not self.spec.depth:
             return None
-        videos = (self[record_key] for record_key in range(len(self)))
+        videos = map(self._stored, range(len(self)))
         return next(filter(None, map(_depth_size, videos)), None)
 
     def __repr__(self) -> str:
@@ -348,6 +356,9 @@ class RecordSource:
     @functools.cached_property
     def _features(self) -> tfds.features.FeaturesDict:
         return features(self.spec, self.action_names, self.object_names)
+
+    def _size(self) -> tuple[int, int]:
+        return _image_size(self._stored(0))
 
     def _reset(self) -> None:
         self._descriptors: dict[int, int] = {}

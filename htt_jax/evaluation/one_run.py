@@ -18,7 +18,7 @@ from htt_jax.evaluation.finite import check_finite
 from htt_jax.evaluation.results import Results, headline, results_of
 from htt_jax.evaluation.split import SplitInference, open_split
 from htt_jax.runs import version
-from htt_jax.runs.config import clip_spec
+from htt_jax.runs.config import clip_spec, open_source
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.files import atomic_write, make_folder
 from htt_jax.systems import told
@@ -80,7 +80,7 @@ def evaluate(
         label="evaluating",
     )
     run, source = opened.run, opened.source
-    training = RecordSource(source.directory, "train")
+    training = open_source(run.config, "train", str(source.directory))
     constant = baselines.fit_baselines(training)
     collector = Collector(source.frame_counts, clip_spec(run.config), run.dataset.image_size)
     results = results_of(

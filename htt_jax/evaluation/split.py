@@ -13,7 +13,7 @@ from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.evaluation import results as evaluation
 from htt_jax.evaluation.results import EvaluationStep
-from htt_jax.runs.config import load_options
+from htt_jax.runs.config import load_options, open_source
 from htt_jax.runs.opening import TrainedRun, check_same_classes, open_run
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
@@ -78,7 +78,7 @@ def open_split(
         raise InputError(
             f"{said} {directory}, which is not there now; name the prepared dataset with --data"
         )
-    source = RecordSource(directory, split)
+    source = open_source(run.config, split, directory)
     check_same_classes(run.dataset, source)
     batches = loader.eval_batches(
         source,

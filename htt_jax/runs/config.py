@@ -8,6 +8,8 @@ from ml_collections import ConfigDict
 
 from htt_jax import measures, systems
 from htt_jax.data.clips import ClipSpec
+from htt_jax.data.records import RecordSource
+from htt_jax.data.views import View, open_view
 from htt_jax.devices import sharding
 from htt_jax.runs.options import former_options_of, options_of
 from htt_jax.support import trees
@@ -62,6 +64,8 @@ def _check_value(option: Option, value: Any) -> None:
     where = f"config.{option.name}={value!r}"
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{where} must be a finite number")
+    if value is None:
+        return
     if option.least is not None and value < option.least:
         raise InputError(f"{where} must be at least {option.least}")
     if option.above is not None and not value > option.above:
@@ -132,6 +136,16 @@ def check_devices(config: ConfigDict, devices: int) -> None:
 def clip_spec(config: ConfigDict) -> ClipSpec:
     """How videos are cut into clips."""
     return ClipSpec(config.model.window, config.data.frames, config.data.spacing)
+
+
+def open_source(config: ConfigDict, split: str, directory: str | None = None) -> RecordSource:
+    """A split as a run looks at it, of its own dataset unless another is named.
+
+    Raises:
+        InputError: as `htt_jax.data.views.open_view`.
+    """
+    view = View(config.data.camera, config.data.first_frames, config.data.held_out)
+    return open_view(directory or config.data.directory, split, view)
 
 
 def load_options(config: ConfigDict) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from htt_jax import systems
+from htt_jax.data.views import CAMERAS
 from htt_jax.devices.dtypes import AUTO, DTYPES
 from htt_jax.models.htt import pose_scales
 from htt_jax.support import trees
@@ -30,12 +31,22 @@ COMMON: tuple[Option, ...] = (
         most=2**32 - 1,
         compared=False,
     ),
-    Option("epochs", 45, "passes over all training clips", least=1, free=True),
+    Option(
+        "epochs", 45, "passes over all training clips; 0: it is evaluated only", least=0, free=True
+    ),
     Option("batch_size", 2, "clips a step, over all devices", least=1),
     # Data
     way("data.directory", None, "what data_prep wrote", str, path=True),
     Option("data.frames", 128, "T, frames of a clip", least=1),
     Option("data.spacing", 2, "raw frames from one frame of a clip to the next", least=1),
+    Option("data.camera", "color", "whose frames, in whose space the joints are", choices=CAMERAS),
+    Option("data.first_frames", None, "of each video; None: all", int, least=1),
+    Option(
+        "data.held_out",
+        0,
+        'training videos that are not trained on, but are --config.eval.split="held_out"',
+        least=0,
+    ),
     Option("data.image_size", None, "(width, height); None: as stored", tuple[int, int]),
     way(
         "data.cache",

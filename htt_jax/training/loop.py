@@ -29,6 +29,7 @@ from htt_jax.runs.config import (
     clip_spec,
     expand_paths,
     load_options,
+    open_source,
 )
 from htt_jax.runs.directory import (
     CHECKPOINTS,
@@ -52,6 +53,7 @@ from htt_jax.training import step as train_step
 from htt_jax.training.input import train_batches, with_slots
 from htt_jax.training.logs import MetricLog
 from htt_jax.training.monitor import Monitor, Span
+from htt_jax.training.parts import trained_parts
 from htt_jax.training.preemption import StopRequest
 from htt_jax.training.profile import Profile
 
@@ -74,7 +76,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     check(config)
     check_workdir(workdir)
     _settle(config, workdir)
-    source = RecordSource(config.data.directory, "train")
+    source = open_source(config, "train")
     steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
     last_step = config.epochs * steps_per_epoch
 
@@ -91,7 +93,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     evaluate = _make_evaluate(config, system, mesh, dataset)
 
     # Before anything is written: this is the file that is missing where people begin.
-    pretrained = None if exists(workdir) else _pretrained(config, system, abstract)
+    pretrained = None if exists(workdir) else _pretrained(config, system, dataset, abstract)
     described = Run(config, dataset, steps_per_epoch, trained_by=version.describe())
     with contextlib.ExitStack() as stack:
         # Restore, or start
@@ -109,7 +111,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         shapes = {n: (abstract, with_slots(first.arrays, n)) for n in slots}
         programs = stack.enter_context(CompiledAhead(update, shapes))
         if state is None:
-            state = _start(config, system, optimizer, abstract, pretrained, first)
+            state = _start(config, system, optimizer, abstract, pretrained, source, first)
 
         batches = itertools.chain([first], batches)
         del first  # it would otherwise stay on the devices to the end
@@ -135,6 +137,9 @@ def _loop(
 ) -> evaluation.Results:
     """Takes the steps of `span`; nothing in it waits for the devices unless it saves."""
     results = None
+    if not span.last:  # a run of no steps
+        results = monitor.evaluation(0, functools.partial(evaluate, state))
+        checkpoints.save(0, state, evaluation.headline(results))
     with StopRequest() as stop, Profile(workdir, monitor.drain, **config.profile) as profile:
         for step in range(span.first + 1, span.last + 1):
             with profile.step(step):
@@ -207,7 +212,7 @@ def make_update(
 def _make_evaluate(
     config: ConfigDict, system: System, mesh: Mesh, dataset: DatasetFacts
 ) -> Callable[[TrainState], evaluation.Results]:
-    source = RecordSource(config.data.directory, config.eval.split)
+    source = open_source(config, config.eval.split)
     if config.checkpoint.best_metric == "action_accuracy":
         _check_actions_known(source)
     step = evaluation.make_evaluation_step(system, mesh)
@@ -245,26 +250,30 @@ def _start(
     optimizer: optax.GradientTransformation,
     abstract: TrainState,
     pretrained: dict[str, Any] | None,
+    source: RecordSource,
     first: sharding.DeviceBatch,
 ) -> TrainState:
     """The state before the first step, born sharded."""
     state = random_state(system, optimizer, config.seed, abstract)
     if pretrained:
         return initialise.with_variables(state, pretrained)
+    state = initialise.with_variables(state, system.measured(source))
     print("random weights, fitted to the first batch", file=sys.stderr)
     return initialise.fitted(system, state, first.arrays)
 
 
-def _pretrained(config: ConfigDict, system: System, abstract: TrainState) -> dict[str, Any] | None:
-    """The variables that do not start random: of the whole model, of its backbone, or none."""
+def _pretrained(
+    config: ConfigDict, system: System, dataset: DatasetFacts, abstract: TrainState
+) -> dict[str, Any] | None:
+    """The variables that do not start random: of the whole model, of parts of it, or none."""
+    mesh = jax.tree.leaves(abstract)[0].sharding.mesh
     if config.init.checkpoint:
-        mesh = jax.tree.leaves(abstract)[0].sharding.mesh
         path = config.init.checkpoint
         return warm_start.pretrained_model(path, system, abstract.variables, mesh)
     if config.init.get("backbone"):  # an option of systems that have one
         backbone = initialise.pretrained_backbone(config.init.backbone, system)
         return {name: {"backbone": tree} for name, tree in backbone.items()}
-    return None
+    return trained_parts(config, system, dataset, abstract.variables, mesh) or None
 
 
 def _open_checkpoints(config: ConfigDict, workdir: epath.PathLike) -> checkpoint.Checkpoints:

@@ -13,14 +13,13 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 
 from htt_jax import camera
-from htt_jax.data.decode import decode_frame
+from htt_jax.data.pictures import picture_of
 from htt_jax.data.records import RecordSource, Video
 from htt_jax.evaluation import analysis
 from htt_jax.evaluation.analysis import JointErrors, Row, VideoScore
 from htt_jax.evaluation.estimates import Estimates
 from htt_jax.evaluation.report import plotting
 from htt_jax.evaluation.report.plotting import Panel
-from htt_jax.support.errors import InputError
 from htt_jax.visual import truth_and_estimate
 from htt_jax.visual.drawing import Canvas
 from htt_jax.visual.panels import readable
@@ -172,14 +171,7 @@ def _tile(
     errors: Mapping[str, JointErrors],
     source: RecordSource,
 ) -> Tile:
-    width, height = source.image_size
-    image = np.empty((height, width, 3), np.uint8)
-    try:
-        decode_frame(video.frames[frame], source.image_size, out=image)
-    except ValueError as error:
-        raise InputError(
-            f"{video.video_id}, frame {frame}: {error}; prepare the dataset again"
-        ) from error
+    image = picture_of(source, video, frame)
     joints = np.stack([estimates.target_3d[first + frame], estimates.joints_3d[first + frame]])
     pixels, depth = camera.project(joints.astype(np.float64), video.intrinsics)
     pixels[depth <= 0] = np.nan

@@ -1,0 +1,122 @@
+"""A split as a run looks at it: one of its cameras, some of its videos, their first frames."""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from htt_jax.data.records import RecordSource, Video, read_metadata
+from htt_jax.support.errors import InputError
+
+CAMERAS = ("color", "depth")
+HELD_OUT = "held_out"
+"""The split of the training videos that a view keeps from training."""
+
+_SEED = 0  # of the choice of those videos: the same ones in every run
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What of a prepared dataset is looked at.
+
+    Attributes:
+        camera: 'color' or 'depth': whose frames, in whose space the joints are.
+        first_frames: of each video; None: all.
+        held_out: training videos that are no part of the split 'train' but of 'held_out'.
+    """
+
+    camera: str = "color"
+    first_frames: int | None = None
+    held_out: int = 0
+
+
+def open_view(directory: str | os.PathLike[str], split: str, view: View) -> RecordSource:
+    """A split of the prepared dataset in `directory`, as `view` has it.
+
+    Raises:
+        InputError: as `RecordSource`; the dataset has no depth maps; there are not as many training
+            videos to hold out.
+    """
+    return (
+        RecordSource(directory, split) if view == View() else ViewedSource(directory, split, view)
+    )
+
+
+class ViewedSource(RecordSource):
+    """A `RecordSource` of what a view shows: with all attributes and videos as that has them."""
+
+    @property
+    def camera(self) -> str:
+        """See `View`."""
+        return self.view.camera
+
+    def __init__(self, directory: str | os.PathLike[str], split: str, view: View) -> None:
+        """See `open_view`."""
+        if view.camera == "depth" and not read_metadata(directory).spec.depth:
+            raise InputError(
+                f"{directory} has no depth maps; prepare the dataset again with --depth, or take "
+                "--config.data.camera=color"
+            )
+        self.view = view
+        is_held_out = split == HELD_OUT and view.held_out > 0
+        super().__init__(directory, "train" if is_held_out else split)
+        if view.held_out and self.split == "train":
+            self._divide(is_held_out)
+        if view.first_frames:
+            self.frame_counts = np.minimum(self.frame_counts, view.first_frames)
+
+    def __getitem__(self, record_key: int) -> Video:
+        """See `RecordSource`."""
+        video = self._stored(record_key)
+        if self.view.camera == "depth":
+            video = seen_by_depth_camera(video)
+        return _shortened(video, self.view.first_frames)
+
+    def _size(self) -> tuple[int, int]:
+        if self.view.camera == "color":
+            return super()._size()
+        if self.depth_size is None:
+            raise InputError(
+                f"no video in split {self.split!r} of {self.directory} has a depth map"
+            )
+        return self.depth_size
+
+    def _divide(self, is_held_out: bool) -> None:
+        """Keeps the training videos that are held out, or the others."""
+        count, wanted = len(self), self.view.held_out
+        if wanted >= count:
+            raise InputError(
+                f"config.data.held_out={wanted} leaves none of the {count} training videos of "
+                f"{self.directory} to train on; take fewer"
+            )
+        chosen = np.random.Generator(np.random.PCG64(_SEED)).permutation(count)[:wanted]
+        kept = np.flatnonzero(np.isin(np.arange(count), chosen) == is_held_out)
+        self._records = [self._records[video] for video in kept]
+        self.video_ids = [self.video_ids[video] for video in kept]
+        self.frame_counts = self.frame_counts[kept]
+        if is_held_out:
+            self.split = HELD_OUT
+
+
+def seen_by_depth_camera(video: Video) -> Video:
+    """A video whose frames are its depth maps, joints and intrinsics those of the depth camera.
+
+    Its `depth` keeps the transform between the cameras.
+    """
+    depth = video.depth
+    assert depth is not None, "the dataset's spec says that there is"
+    rotation, shift = depth.from_color[:3, :3], depth.from_color[:3, 3]
+    return dataclasses.replace(
+        video,
+        frames=depth.frames,
+        joints_3d=video.joints_3d @ rotation.T + shift,
+        intrinsics=depth.intrinsics,
+        depth=dataclasses.replace(depth, frames=[]),
+    )
+
+
+def _shortened(video: Video, count: int | None) -> Video:
+    if count is None or len(video.frames) <= count:
+        return video
+    of_frames = ("frames", "frame_numbers", "joints_3d", "hand_annotated")
+    return dataclasses.replace(video, **{name: getattr(video, name)[:count] for name in of_frames})
