@@ -1,7 +1,9 @@
-"""Adam under a step decay (Sec. 3.4)."""
+"""Adam under a step decay (Sec. 3.4), and the depth systems' AMSGrad."""
 
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
@@ -33,6 +35,55 @@ def step_decay(
 def adam(schedule: optax.Schedule) -> optax.GradientTransformation:
     """Adam with PyTorch's defaults (0.9, 0.999, 1e-8) and no weight decay."""
     return optax.adam(schedule, b1=0.9, b2=0.999, eps=1e-8)
+
+
+def amsgrad(schedule: optax.Schedule, l2: float = 0.0) -> optax.GradientTransformation:
+    """AMSGrad with PyTorch's defaults (0.9, 0.999, 1e-8), `l2` times the parameters in gradients.
+
+    As in PyTorch, the second moment whose maximum is kept is corrected for its start from zero
+    afterwards, by how many steps there were; optax corrects it before.
+    """
+    return optax.chain(
+        optax.add_decayed_weights(l2),
+        _scale_by_amsgrad(b1=0.9, b2=0.999, eps=1e-8),
+        optax.scale_by_learning_rate(schedule),
+    )
+
+
+def _scale_by_amsgrad(b1: float, b2: float, eps: float) -> optax.GradientTransformation:
+    def init(params: Any) -> optax.ScaleByAmsgradState:
+        zeros = [optax.tree.zeros_like(params) for _ in range(3)]
+        return optax.ScaleByAmsgradState(jnp.zeros((), jnp.int32), *zeros)
+
+    def update(
+        gradients: Any, state: optax.ScaleByAmsgradState, params: Any = None
+    ) -> tuple[Any, optax.ScaleByAmsgradState]:
+        count = optax.safe_increment(state.count)
+        mu = optax.tree.update_moment(gradients, state.mu, b1, 1)
+        nu = optax.tree.update_moment(gradients, state.nu, b2, 2)
+        nu_max = jax.tree.map(jnp.maximum, state.nu_max, nu)
+        updates = jax.tree.map(
+            lambda mean, square: mean / (jnp.sqrt(square) + eps),
+            optax.tree.bias_correction(mu, b1, count),
+            optax.tree.bias_correction(nu_max, b2, count),
+        )
+        return updates, optax.ScaleByAmsgradState(count, mu, nu, nu_max)
+
+    return optax.GradientTransformation(init, update)
+
+
+def freezing(
+    optimizer: optax.GradientTransformation, is_frozen: Callable[[str], bool]
+) -> optax.GradientTransformation:
+    """`optimizer` for all parameters but those whose name, such as 'pose/norm/scale', is frozen."""
+
+    def labels(params: Any) -> Any:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, _: is_frozen(jax.tree_util.keystr(path, simple=True, separator="/")),
+            params,
+        )
+
+    return optax.partition({False: optimizer, True: optax.set_to_zero()}, labels)
 
 
 def moments(opt_state: Any) -> optax.ScaleByAdamState:

@@ -21,7 +21,7 @@ class Chain(nn.Module):
 
     def __call__(
         self,
-        crops: Float[Array, "slots height width 1"],
+        crops: Float[Array, "slots height width hands"],
         slot: Int[Array, "clips frames"],
         valid: Bool[Array, "clips frames"],
         *,

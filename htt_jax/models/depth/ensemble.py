@@ -15,7 +15,8 @@ class Ensemble(nn.Module):
 
     Attributes:
         pose: told no action; nothing of it is trained.
-        pose_film: told the action of each clip, with as many `num_actions` as `action`.
+        pose_film: told the action of each clip, with as many `num_actions` as `action`; or none,
+            to see what the second network is worth without.
         action: of the same joints; on the poses of both. Its attention, if there is any, looks at
             the first ones.
         pose_share: of the second network in the poses (eta).
@@ -30,7 +31,7 @@ class Ensemble(nn.Module):
 
     def __call__(
         self,
-        crops: Float[Array, "slots height width 1"],
+        crops: Float[Array, "slots height width hands"],
         slot: Int[Array, "clips frames"],
         valid: Bool[Array, "clips frames"],
         replaced: Bool[Array, ""] | Bool[Array, " clips"],
@@ -54,9 +55,10 @@ class Ensemble(nn.Module):
         first = unpack(jax.lax.stop_gradient(self.pose(crops)).joints, slot, valid)
         first_action = self.action(coordinates(first), valid, ends_with_clip=True)
         by_clip = told(first_action.log_probabilities, jnp.atleast_1d(replaced))
+        told_frames = by_clip[clip_of_slots(len(crops), slot, valid)]
         second = self.pose_film(
             crops,
-            by_clip[clip_of_slots(len(crops), slot, valid)],
+            told_frames if self.pose_film.num_actions is not None else None,
             batch_statistics=batch_statistics,
             dropout=dropout,
         )

@@ -33,7 +33,7 @@ class Feedback(nn.Module):
 
     def __call__(
         self,
-        crops: Float[Array, "slots height width 1"],
+        crops: Float[Array, "slots height width hands"],
         slot: Int[Array, "clips frames"],
         valid: Bool[Array, "clips frames"],
         replaced: Bool[Array, "frames"] | Bool[Array, "clips frames"],
@@ -89,7 +89,7 @@ class Feedback(nn.Module):
     def step(
         self,
         state: FeedbackState,
-        crops: Float[Array, "clips height width 1"],
+        crops: Float[Array, "clips height width hands"],
         replaced: Bool[Array, "#clips"],
     ) -> tuple[FeedbackState, Float[Array, "clips joints 3"]]:
         """Takes one more frame of each clip.
@@ -109,7 +109,7 @@ class Feedback(nn.Module):
     def _step(
         self,
         state: FeedbackState,
-        crops: Float[Array, "clips height width 1"],
+        crops: Float[Array, "clips height width hands"],
         replaced: Bool[Array, "#clips"],
         **options: bool,
     ) -> tuple[FeedbackState, Float[Array, "clips joints 3"]]:

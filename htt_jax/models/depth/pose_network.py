@@ -22,8 +22,8 @@ _PRECISE = {"dtype": jnp.float32, "precision": jax.lax.Precision.HIGHEST}
 class PoseEstimate(NamedTuple):
     """What is said of each crop, in units of 100 mm relative to its centre."""
 
-    codes: Float[Array, "frames components"]  # along the principal components
-    joints: Float[Array, "frames joints 3"]
+    codes: Float[Array, "frames components"]  # along the principal components, hand after hand
+    joints: Float[Array, "frames joints 3"]  # of all hands
 
 
 class Stem(nn.Module):
@@ -86,7 +86,7 @@ class PoseNetwork(nn.Module):
     @nn.compact
     def __call__(
         self,
-        crops: Float[Array, "frames height width 1"],
+        crops: Float[Array, "frames height width hands"],
         action: Float[Array, "frames actions"] | None = None,
         *,
         batch_statistics: bool = False,
@@ -95,7 +95,7 @@ class PoseNetwork(nn.Module):
         """Estimates the pose in each crop.
 
         Args:
-            crops: normalised depth.
+            crops: normalised depth; each hand, a channel, is seen by itself.
             action: probabilities, for each frame its own; only of a network with `num_actions`.
             batch_statistics: normalise by the statistics of these crops, and let the stored ones
                 follow; apply with `mutable=["batch_stats"]`.
@@ -106,6 +106,10 @@ class PoseNetwork(nn.Module):
                 classes.
         """
         self._check(action)
+        frames, height, width, hands = crops.shape
+        crops = crops.transpose(0, 3, 1, 2).reshape(-1, height, width, 1)
+        if action is not None:
+            action = jnp.repeat(action, hands, axis=0)
 
         def modulation(channels: int, name: str) -> film.Modulation | None:
             if action is None:
@@ -134,7 +138,7 @@ class PoseNetwork(nn.Module):
                 x = found(x)
         codes = linear(self.hidden, self.components, **_PRECISE, name="codes")(x)
         joints = PrincipalComponents(3 * self.joints, name="principal_components")(codes)
-        return PoseEstimate(codes, joints.reshape(-1, self.joints, 3))
+        return PoseEstimate(codes.reshape(frames, -1), joints.reshape(frames, -1, 3))
 
     def _check(self, action: Float[Array, "frames actions"] | None) -> None:
         classes = None if action is None else action.shape[-1]
