@@ -60,6 +60,8 @@ class System(Protocol):
         model: the network; an exported program cannot be trained.
         reader: makes arrays of the frames in a record, on the host.
         outputs: what the network returns.
+        parts: what of the network starts from runs of its own, which the options `init.NAME` name:
+            for each name its place in `params`.
     """
 
     def __hash__(self) -> int: ...
@@ -72,6 +74,9 @@ class System(Protocol):
 
     @property
     def outputs(self) -> tuple[Output, ...]: ...  # noqa: D102
+
+    @property
+    def parts(self) -> Mapping[str, str]: ...  # noqa: D102
 
     def with_model(self, model: Applicable) -> "System":
         """The same with another form of its network."""

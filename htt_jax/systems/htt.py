@@ -1,6 +1,7 @@
 """HTT (CVPR 2023): RGB frames, poses over windows, the action over the clip."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import jax
@@ -131,6 +132,11 @@ class HTTSystem:
     def outputs(self) -> tuple[Output, ...]:
         """See `models.outputs`."""
         return OUTPUTS
+
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """None: it is trained as a whole."""
+        return {}
 
     def with_model(self, model: Applicable) -> "HTTSystem":
         """See `systems.System`."""

@@ -70,6 +70,10 @@ class Toy:
     outputs = OUTPUTS
 
     @property
+    def parts(self):
+        return {}
+
+    @property
     def reader(self):
         return FrameReader(1, read_grey)
 

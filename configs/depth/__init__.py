@@ -1,0 +1,1 @@
+"""The stages of the depth systems, one file each."""

@@ -1,0 +1,22 @@
+"""Method 3: a second pose network is told the action of the first one's poses.
+
+    python -m htt_jax.train --config=configs/depth/ensemble.py --workdir=runs/depth/ensemble
+
+The settings are the published ones for FPHA; docs/depth.md has all stages in their order.
+"""
+
+from ml_collections import ConfigDict
+
+from htt_jax.runs import options
+from htt_jax.systems.depth.stages import STAGES
+
+
+def get_config() -> ConfigDict:
+    """The published settings on FPHA."""
+    config = options.get_config("depth")
+    config.update_from_flattened_dict(STAGES["ensemble"])
+    config.data.directory = "data/fpha_depth"
+    config.init.pose = "runs/depth/pose"
+    config.init.pose_film = "runs/depth/pose_film"
+    config.init.action = "runs/depth/action"
+    return config

@@ -1,0 +1,19 @@
+"""The pose network alone.
+
+    python -m htt_jax.train --config=configs/depth/pose.py --workdir=runs/depth/pose
+
+The settings are the published ones for FPHA; docs/depth.md has all stages in their order.
+"""
+
+from ml_collections import ConfigDict
+
+from htt_jax.runs import options
+from htt_jax.systems.depth.stages import STAGES
+
+
+def get_config() -> ConfigDict:
+    """The published settings on FPHA."""
+    config = options.get_config("depth")
+    config.update_from_flattened_dict(STAGES["pose"])
+    config.data.directory = "data/fpha_depth"
+    return config

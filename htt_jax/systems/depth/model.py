@@ -1,0 +1,109 @@
+"""The whole program of a depth system, from crops in millimetres to joints in metres."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Shaped
+
+from htt_jax.models.outputs import OF_NAME, Output
+from htt_jax.systems.depth import poses
+from htt_jax.systems.depth.networks import Clips, Found, Networks
+
+_JOINTS, _ACTION = OF_NAME["joints_3d"], OF_NAME["action_logits"]
+_OVER_TIME = Output(
+    "action_over_time",
+    ("clips", "frames", "actions"),
+    None,
+    "the action's as they stand after each frame; softmax makes probabilities of them",
+)
+
+
+def outputs_of(form: str) -> tuple[Output, ...]:
+    """What is said by the networks of a form."""
+    if form == "pose":
+        return (_JOINTS,)
+    return (_ACTION, _OVER_TIME) if form == "action" else (_JOINTS, _ACTION, _OVER_TIME)
+
+
+@dataclasses.dataclass(frozen=True)
+class DepthModel:
+    """The networks, with what stands before and after them.
+
+    Attributes:
+        networks: of the form.
+        protocol: of the crops.
+        signs: -1 for each hand that is mirrored, 1 for the others.
+        window: 1, since frames are seen one by one.
+    """
+
+    networks: Networks
+    protocol: str
+    signs: tuple[int, ...]
+    window: int = 1
+
+    def apply(
+        self,
+        variables: Mapping[str, Any],
+        image: Shaped[Array, "clips frames height width hands"],
+        valid: Bool[Array, "clips frames"],
+        centre: Float[Array, "clips frames hands 3"],
+    ) -> dict[str, jax.Array]:
+        """The outputs for whole clips, the pose network told what the action network says.
+
+        Args:
+            variables: of the networks.
+            image: crops, millimetres, 0 where nothing is; mirrored where the hand is.
+            valid: whether a frame is real; real ones come first.
+            centre: of the crops, metres, camera space; zeros where there is none.
+        """
+        slots = valid.size
+        crops = self.normalised(
+            image.reshape(slots, *image.shape[2:]), centre.reshape(slots, -1, 3)
+        )
+        clips = Clips(crops, jnp.arange(slots).reshape(valid.shape), valid)
+        replaced = self.networks.nothing_replaced(valid.shape[1])
+        found = self.networks.apply(variables, clips, replaced)
+        out = self.told(found, centre)
+        return {output.name: out[output.name] for output in outputs_of(self.networks.form)}
+
+    def normalised(
+        self,
+        crops: Shaped[Array, "slots height width hands"],
+        centre: Float[Array, "slots hands 3"],
+    ) -> Float[Array, "slots height width hands"]:
+        """Crops in millimetres as the networks see them."""
+        by_hand = [
+            poses.normalised(
+                crops[..., hand].astype(jnp.float32), centre[:, hand, 2], self.protocol
+            )
+            for hand in range(len(self.signs))
+        ]
+        return jnp.stack(by_hand, axis=-1)
+
+    def relative(
+        self,
+        joints: Float[Array, "clips frames joints 3"],
+        centre: Float[Array, "clips frames hands 3"],
+    ) -> Float[Array, "clips frames joints 3"]:
+        """Joints in metres, camera space, as the networks say them."""
+        by_hand = joints.reshape(*centre.shape[:3], -1, 3)
+        return (poses.relative(by_hand, centre) * self._signs).reshape(joints.shape)
+
+    def told(
+        self, found: Found, centre: Float[Array, "clips frames hands 3"]
+    ) -> dict[str, jax.Array]:
+        """What the networks say, by the names of outputs."""
+        by_hand = found.joints.reshape(*centre.shape[:3], -1, 3) * self._signs
+        joints = poses.absolute(by_hand, centre).reshape(found.joints.shape)
+        return {
+            "joints_3d": joints,
+            "action_logits": found.log_probabilities,
+            "action_over_time": found.over_time,
+        }
+
+    @property
+    def _signs(self) -> Float[Array, "hands 1 3"]:
+        return jnp.array([[[sign, 1.0, 1.0]] for sign in self.signs])

@@ -1,0 +1,68 @@
+"""Poses as the depth networks say them: in units of 100 mm, relative to the centre of the crop."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from htt_jax.data.depth_crops import CUBE_MM
+from htt_jax.data.records import RecordSource
+from htt_jax.models.depth import principal_components
+from htt_jax.models.depth.principal_components import PrincipalComponents
+
+UNIT = 0.1
+"""Metres."""
+BACKGROUND_MM = 100
+"""Published: how far behind the centre what has no reading is taken to be."""
+
+_DRAWN = 200_000
+
+
+def relative(
+    joints: Float[Array, "*batch joints 3"], centre: Float[Array, "*batch 3"]
+) -> Float[Array, "*batch joints 3"]:
+    """Joints in metres, camera space, as the networks say them."""
+    return (joints - centre[..., None, :]) / UNIT
+
+
+def absolute(
+    joints: Float[Array, "*batch joints 3"], centre: Float[Array, "*batch 3"]
+) -> Float[Array, "*batch joints 3"]:
+    """What the networks say, in metres, camera space."""
+    return centre[..., None, :] + UNIT * joints
+
+
+def normalised(
+    crops: Float[Array, "slots height width"], depth: Float[Array, " slots"], protocol: str
+) -> Float[Array, "slots height width"]:
+    """Crops in millimetres, 0 where nothing is, as the networks see them.
+
+    Args:
+        crops: millimetres.
+        depth: of each one's centre, metres; 0 where there is none.
+        protocol: 'published': relative to half of the centre's depth; 'honest': to half a cube's
+            edge, and within it.
+    """
+    middle = jnp.where(depth > 0, 1000 * depth, 1)[:, None, None]
+    if protocol == "honest":
+        inside = jnp.clip((crops - middle) / (CUBE_MM / 2), -1, 1)
+        return jnp.where(crops > 0, inside, 1)
+    return (jnp.where(crops > 0, crops, middle + BACKGROUND_MM) - middle) / (middle / 2)
+
+
+def fit_components(source: RecordSource, components: int, seed: int) -> PrincipalComponents:
+    """Principal components of poses drawn, with replacement, from all annotated ones of a split.
+
+    Raises:
+        ValueError: they are more than a pose has numbers.
+    """
+    hands, palm = source.spec.hands, source.spec.skeleton.palm
+    found = []
+    for index in range(len(source)):
+        video = source[index]
+        joints = video.joints_3d.reshape(len(video.joints_3d), len(hands), -1, 3)
+        joints = joints[video.hand_annotated]
+        found.append((joints - joints[:, palm, None]) / UNIT)
+    poses = np.concatenate(found).reshape(-1, 3 * len(source.spec.skeleton.joints))
+    random = np.random.Generator(np.random.PCG64(seed))
+    drawn: Int[np.ndarray, " drawn"] = random.integers(len(poses), size=_DRAWN)
+    return principal_components.fit(poses[drawn], components)
