@@ -39,6 +39,7 @@ def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentPa
         "480x270 JPEG files already are stored as they are",
     )
     made.add_argument("--lossless", action="store_true", help="store PNG instead of JPEG")
+    made.add_argument("--depth", action="store_true", help="store the depth maps too, as they are")
     made.add_argument(
         "--skip-bad",
         action="store_true",
@@ -50,6 +51,7 @@ def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentPa
 def run(
     options: argparse.Namespace,
     find: Callable[[pathlib.Path], RawDataset],
+    add_depth: Callable[[RawDataset], RawDataset],
     encoder: Callable[[argparse.Namespace], FrameEncoder],
 ) -> None:
     """Prepares or verifies, as `options` say, and prints the outcome.
@@ -70,8 +72,9 @@ def run(
         raise InputError("--quality has no meaning with --lossless; give one of them")
     if not options.raw.is_dir():
         raise InputError(f"no directory {options.raw}; --raw must be the raw dataset's folder")
+    raw = find(options.raw.resolve())
     made = shards.prepare(
-        find(options.raw.resolve()),
+        add_depth(raw) if options.depth else raw,
         options.out,
         encoder(options),
         workers=options.workers,

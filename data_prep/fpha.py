@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from data_prep import command, folders, images
+from data_prep import command, folders, fpha_places, images
+from data_prep.depth import DepthCamera, Names, with_depth
 from data_prep.folders import numbered_files, read_lines
 from data_prep.fpha_lists import (
     ACTION_FILE,
@@ -43,6 +44,17 @@ WORLD_TO_CAMERA = np.array(
 )
 """From the annotations' space to the colour camera's, millimetres."""
 
+DEPTH_CAMERA = DepthCamera(
+    sizes=((640, 480),),
+    intrinsics=np.array(
+        [[475.065948, 0, 315.944855], [0, 475.065857, 245.287079], [0, 0, 1]],
+    ),
+    from_color=np.linalg.inv(
+        np.vstack([WORLD_TO_CAMERA * [1, 1, 1, 0.001], [0, 0, 0, 1]])  # its shift in metres
+    ),
+)
+"""The annotations' space is this camera's."""
+
 JOINT_ORDER = (0, 1, 6, 7, 8, 2, 9, 10, 11, 3, 12, 13, 14, 4, 15, 16, 17, 5, 18, 19, 20)
 """Where in a row of skeleton.txt each of our joints stands."""
 
@@ -54,6 +66,7 @@ IGNORED = frozenset(
 _FRAMES = ("Video_files", "Video_files_480")
 _POSES = ("Hand_pose_annotation_v1_1", "Hand_pose_annotation_v1")
 _IMAGES = ("color_", (".jpeg", ".jpg", ".png"))  # how images are called, the original kind first
+_DEPTH = Names("depth_", (".png",), "depth_0000.png")
 _SKELETON_COLUMNS = 1 + 3 * 21
 
 
@@ -144,18 +157,18 @@ def find(root: pathlib.Path) -> RawDataset:
     subjects = sorted({row.split("/")[0] for rows in splits.values() for row in rows})
     lengths, length_notes = read_lengths(root / "Subjects_info", subjects)
     notes += [*split_notes, *length_notes]
-    color_places, pose_places = (_places(tops, subjects) for tops in (colors, poses))
+    color_places, pose_places = (fpha_places.by_subject(tops, subjects) for tops in (colors, poses))
     videos: dict[str, list[FphaVideo]] = {}
     for split, rows in splits.items():
         videos[split] = []
         for video_id, action in rows.items():
-            color, images_there = _fullest_color(color_places, video_id)
+            color, images_there = fpha_places.fullest(color_places, video_id, "color", *_IMAGES)
             video = FphaVideo(
                 video_id=video_id,
                 action=action,
                 object=object_names.index(objects[actions[action]]),
                 color=color,
-                skeleton=_filled_skeleton(pose_places, video_id),
+                skeleton=fpha_places.filled_skeleton(pose_places, video_id),
                 listed_frames=lengths.get(video_id),
             )
             reason = _unusable(video, images_there)
@@ -165,6 +178,21 @@ def find(root: pathlib.Path) -> RawDataset:
                 videos[split].append(video)
     notes = [*_choices(videos), *notes]
     return RawDataset(as_found(FPHA, root), root, actions, object_names, videos, notes)
+
+
+def add_depth(raw: RawDataset) -> RawDataset:
+    """What `find` found, with depth maps, without the videos that have none.
+
+    Raises:
+        InputError: no video has a map.
+    """
+    subjects = {video.video_id.split("/")[0] for found in raw.splits.values() for video in found}
+    places = fpha_places.by_subject(folders.directories(raw.root, _FRAMES), sorted(subjects))
+
+    def place(video: FphaVideo) -> tuple[pathlib.Path, None]:
+        return fpha_places.fullest(places, video.video_id, "depth", *_DEPTH[:2])[0], None
+
+    return with_depth(raw, DEPTH_CAMERA, _DEPTH, place)
 
 
 def read_skeleton(path: pathlib.Path) -> dict[int, Float[np.ndarray, "21 3"]]:
@@ -206,37 +234,6 @@ def to_camera_space(pose: Float[np.ndarray, "21 3"]) -> Float[np.ndarray, "21 3"
         return (in_camera / 1000).astype(np.float32)
 
 
-Places = Mapping[str, Sequence[pathlib.Path]]
-"""By the id of a subject or video, where it may lie: the first place counts most."""
-
-
-def _places(tops: Sequence[pathlib.Path], subjects: Sequence[str]) -> Places:
-    return {
-        subject: [
-            *(place for top in tops for place in folders.unpacked(top / subject)),
-            tops[0] / subject,  # named where it is missing
-        ]
-        for subject in subjects
-    }
-
-
-def _of_video(places: Places, video_id: str) -> list[pathlib.Path]:
-    subject, action_and_number = video_id.split("/", 1)
-    return [place / action_and_number for place in places[subject]]
-
-
-def _fullest_color(places: Places, video_id: str) -> tuple[pathlib.Path, int]:
-    """The folder with the images of a video, and how many there are."""
-    return folders.fullest([place / "color" for place in _of_video(places, video_id)], *_IMAGES)
-
-
-def _filled_skeleton(places: Places, video_id: str) -> pathlib.Path:
-    """The file with the poses of a video; not an empty one, if there is another."""
-    paths = [folders.text_file(place, "skeleton.txt") for place in _of_video(places, video_id)]
-    there = [path for path in paths if path.is_file()]
-    return next((path for path in there if path.stat().st_size), [*there, *paths][0])
-
-
 def _choices(videos: Mapping[str, Sequence[FphaVideo]]) -> list[Note]:
     """The folders that are read: of the two sizes of frames, of the versions of the poses."""
     every = [video for of_split in videos.values() for video in of_split]
@@ -271,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="let the JPEG decoder make the quarter-size image: three times as fast, pixels differ "
         "slightly from those the published figures were made with",
     )
-    command.run(parser.parse_args(argv), find, _encoder)
+    command.run(parser.parse_args(argv), find, add_depth, _encoder)
 
 
 def _encoder(options: argparse.Namespace) -> FrameEncoder:

@@ -11,13 +11,13 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from data_prep import command, folders, images
+from data_prep.depth import DepthCamera, Names, with_depth
 from data_prep.folders import integer, numbered_files, read_lines
+from data_prep.h2o_files import read_intrinsics, read_pose
 from data_prep.images import FrameEncoder
 from data_prep.raw import EncodeFrame, Note, RawDataset, as_found
-from htt_jax import camera
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import H2O
 from htt_jax.devices import host_memory
@@ -26,8 +26,8 @@ from htt_jax.support.errors import InputError
 
 NATIVE_SIZE = H2O.native_size
 
-DEFAULT_INTRINSICS = (*H2O.camera, *map(float, NATIVE_SIZE))
-"""fx fy cx cy width height, used where cam_intrinsics.txt is missing."""
+DEPTH_CAMERA = DepthCamera(sizes=(NATIVE_SIZE, images.SIZE), from_color=np.eye(4))
+"""Maps lie on the pixels of the colour frames, resized or not."""
 
 ACTIONS = H2O.action_names
 """In the order of their labels, the first of which is 1; label 0 is the background."""
@@ -40,8 +40,8 @@ _COLUMNS = ("id", "path", "start_act", "end_act")
 _LABELS = ("action_labels", "label_split")
 _FRAMES = ("rgb", "rgb480_270")
 _IMAGES = ("", (".png", ".jpg", ".jpeg"))  # how images are called, the original kind first
+_DEPTH = Names("", (".png",), "000000.png")
 _POSES = ("", (".txt",))
-_POSE_COLUMNS = 2 * (1 + 3 * 21)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +151,24 @@ def find(root: pathlib.Path) -> RawDataset:
     return RawDataset(as_found(H2O, root), root, ACTIONS, OBJECTS, splits, choices + notes)
 
 
+def add_depth(raw: RawDataset) -> RawDataset:
+    """What `find` found, with depth maps, without the segments whose recordings have none.
+
+    Raises:
+        InputError: no recording has a map.
+    """
+
+    @functools.cache
+    def folder(recording: str) -> pathlib.Path:
+        maps = [camera / "depth" for camera in _cameras(raw.root, recording)]
+        return folders.fullest(maps, *_DEPTH[:2])[0]
+
+    def place(segment: H2oSegment) -> tuple[pathlib.Path, range]:
+        return folder(segment.path), range(segment.start, segment.end + 1)
+
+    return with_depth(raw, DEPTH_CAMERA, _DEPTH, place)
+
+
 def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
     """The segments of a label file, in its order; its columns are found by their header.
 
@@ -194,7 +212,13 @@ def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
 
 
 def _color_folder(root: pathlib.Path, recording: str) -> pathlib.Path:
-    """The folder with the images of a recording such as 'subject1/h1/0'.
+    """The folder with the images of a recording such as 'subject1/h1/0'."""
+    places = [camera / name for camera in _cameras(root, recording) for name in _FRAMES]
+    return folders.fullest(places, *_IMAGES)[0]
+
+
+def _cameras(root: pathlib.Path, recording: str) -> list[pathlib.Path]:
+    """Where the head-mounted camera's folder of a recording may be.
 
     The archive of what the head-mounted camera saw calls the subject's folder subject1_ego.
     """
@@ -206,66 +230,7 @@ def _color_folder(root: pathlib.Path, recording: str) -> pathlib.Path:
         *(top for top in versions if top.is_dir()),
         root / subject,  # named where there is none
     ]
-    cameras = [top.joinpath(*place, _CAMERA) for top in tops]
-    return folders.fullest([camera / name for camera in cameras for name in _FRAMES], *_IMAGES)[0]
-
-
-def read_pose(
-    path: pathlib.Path,
-) -> tuple[Float[np.ndarray, "42 3"], Bool[np.ndarray, "2"]] | None:
-    """Joints of the left and the right hand, metres, and which is annotated; None: empty file.
-
-    Where tracking was lost they may be not finite.
-
-    Raises:
-        InputError: it is not one line of 128 numbers, or a flag is not finite.
-    """
-    values = _read_numbers(path, _POSE_COLUMNS, "a flag and 21 joints for each hand")
-    if values is None:
-        return None
-    hands = values.reshape(2, -1)
-    if not np.isfinite(hands[:, 0]).all():
-        raise InputError(f"{path}, line 1: the flags are {hands[:, 0]}, expected 0 or 1")
-    with np.errstate(over="ignore"):  # lost poses may be infinite
-        return hands[:, 1:].reshape(42, 3).astype(np.float32), hands[:, 0] > 0.5
-
-
-def read_intrinsics(path: pathlib.Path) -> tuple[Float[np.ndarray, "3 3"], list[Note]]:
-    """Intrinsics for the stored size, from cam_intrinsics.txt or the dataset's default.
-
-    Raises:
-        InputError: it is not one line of six numbers that can be a camera's.
-    """
-    values = None
-    if path.is_file():
-        values = _read_numbers(path, 6, "fx fy cx cy width height")
-    notes = []
-    if values is None:
-        kind = "empty" if path.is_file() else "missing"
-        notes.append(Note(kind, str(path), f"used instead: {DEFAULT_INTRINSICS}"))
-        values = np.array(DEFAULT_INTRINSICS)
-    fx, fy, cx, cy, width, height = values
-    if not (fx > 0 and fy > 0 and width > 0 and height > 0 and np.isfinite(values).all()):
-        raise InputError(
-            f"{path}, line 1: {values.tolist()}, expected focal lengths and a size > 0"
-        )
-    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
-    return camera.scale_intrinsics(matrix, (width, height), images.SIZE).astype("f"), notes
-
-
-def _read_numbers(path: pathlib.Path, count: int, meaning: str) -> np.ndarray | None:
-    lines = read_lines(path)
-    if not lines:
-        return None
-    line, words = lines[0]
-    if len(words) != count or len(lines) > 1:
-        found = f"{len(words)} columns in {len(lines)} line(s)"
-        raise InputError(f"{path}, line {line}: {found}, expected one line of {count}: {meaning}")
-    try:
-        values = np.array(words, np.float64)
-    except ValueError as error:
-        raise InputError(f"{path}, line {line}: {error}; expected {count} numbers") from error
-    return values
+    return [top.joinpath(*place, _CAMERA) for top in tops]
 
 
 def _class(word: str, path: pathlib.Path, line: int) -> int:
@@ -307,7 +272,7 @@ def _usable(segments: Sequence[H2oSegment]) -> tuple[list[H2oSegment], list[Note
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = command.parser("h2o", "H2O", "/data/h2o")
-    command.run(parser.parse_args(argv), find, _encoder)
+    command.run(parser.parse_args(argv), find, add_depth, _encoder)
 
 
 def _encoder(options: argparse.Namespace) -> FrameEncoder:

@@ -176,7 +176,7 @@ def _match_options(
         "dataset": raw.spec.name,
         "raw": str(raw.root.resolve()),
         **_image_options(encoder),
-        "schema": records.VERSION,
+        "schema": records.VERSION + (" with depth maps" if raw.spec.depth else ""),
         "videos": {split: len(found) for split, found in videos.items()},
         "lists": hashlib.sha256(json.dumps(content).encode()).hexdigest(),
         "skip_bad": skip_bad,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from data_prep import images, parallel, poses
+from data_prep import depth, images, parallel, poses
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import Metadata, ShardIndex, Video
 from htt_jax.support.errors import InputError
@@ -30,6 +30,8 @@ class Findings:
     problems: list[str] = dataclasses.field(default_factory=list)
     video_ids: list[str] = dataclasses.field(default_factory=list)
     frames: int = 0
+    depth_sizes: dict[tuple[int, int], str] = dataclasses.field(default_factory=dict)
+    """(width, height) of depth maps, and the first record that has such ones."""
 
 
 def verify(out: pathlib.Path, *, workers: int) -> Findings:
@@ -53,10 +55,14 @@ def verify(out: pathlib.Path, *, workers: int) -> Findings:
         whole.problems += found.problems
         whole.frames += found.frames
         whole.video_ids += found.video_ids
+        whole.depth_sizes = found.depth_sizes | whole.depth_sizes
         for video_id in found.video_ids:
             first = seen.setdefault((check.split, video_id), check.path)
             if first != check.path:
                 whole.problems.append(f"{check.path}: video {video_id!r} is also in {first}")
+    if len(whole.depth_sizes) > 1:
+        sizes = [f"{w}x{h} in {where}" for (w, h), where in whole.depth_sizes.items()]
+        whole.problems.append(f"depth maps of several sizes: {', '.join(sizes)}")
     return whole
 
 
@@ -78,10 +84,10 @@ def check_shard(check: ShardCheck) -> Findings:
         except InputError as error:
             found.problems.append(f"{check.path}: record {number}: {error}")
             continue
-        found.problems += [
-            f"{check.path}: record {number} ({video.video_id}): {problem}"
-            for problem in _problems(video, metadata)
-        ]
+        where = f"{check.path}: record {number} ({video.video_id})"
+        found.problems += [f"{where}: {problem}" for problem in _problems(video, metadata)]
+        if video.depth is not None and (size := depth.first_size(video.depth)):
+            found.depth_sizes.setdefault(size, where)
         found.frames += len(video.frames)
         found.video_ids.append(video.video_id)
         parallel.advance(len(video.frames))
@@ -138,3 +144,5 @@ def _problems(video: Video, metadata: Metadata) -> Iterator[str]:
             continue
         if (width, height) != images.SIZE:
             yield f"frame {number} is {width}x{height}, expected {images.SIZE[0]}x{images.SIZE[1]}"
+    if video.depth is not None:
+        yield from depth.problems(video.depth, video.frame_numbers.tolist())

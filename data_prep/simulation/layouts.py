@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from data_prep import fpha, h2o, images
+from data_prep import fpha, h2o, h2o_files, images
 from data_prep.simulation.actions import ACTIONS, Action
 from data_prep.simulation.take import Script, Segment
 from htt_jax import camera
@@ -59,7 +59,7 @@ def intrinsics(layout: str, size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:
     """The colour camera's for images of `size` (width, height), pixels."""
     matrix = fpha.INTRINSICS
     if layout == "h2o":
-        fx, fy, cx, cy = h2o.DEFAULT_INTRINSICS[:4]
+        fx, fy, cx, cy = h2o_files.DEFAULT_INTRINSICS[:4]
         matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
     return camera.scale_intrinsics(matrix, ORIGINAL_SIZE[layout], size)
 
@@ -167,7 +167,7 @@ def write_labels(
         _write(labels_path(root, "fpha", job), skeleton_lines(joints))
         return
     folder = labels_path(root, "h2o", job)
-    numbers = " ".join(f"{value:.7g}" for value in h2o.DEFAULT_INTRINSICS)
+    numbers = " ".join(f"{value:.7g}" for value in h2o_files.DEFAULT_INTRINSICS)
     _write(folder.with_name("cam_intrinsics.txt"), [numbers])
     pixels, depth = camera.project(joints, intrinsics("h2o", h2o.NATIVE_SIZE))
     inside = (depth > 0) & (pixels >= 0).all(-1) & (pixels < h2o.NATIVE_SIZE).all(-1)

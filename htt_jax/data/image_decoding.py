@@ -9,7 +9,7 @@ import io
 import cv2
 import numpy as np
 import simplejpeg
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt16
 from PIL import Image, UnidentifiedImageError
 
 from htt_jax.data.decode import JPEG_START, REDUCED_FLAGS, fitted, reduction
@@ -22,6 +22,8 @@ FULL_DEPTH = 16
 
 _PNG_START = b"\x89PNG"
 _PNG_DEPTH = 24  # where the file says how many bits its values have
+_PNG_KIND = 25  # where it says what they are
+_PNG_KINDS = {0: "grey", 2: "colour", 3: "palette", 4: "grey and alpha", 6: "colour and alpha"}
 _JPEG_END = b"\xff\xd9"
 _TAIL_BYTES = 1024  # some cameras write a little after the end
 _EXIF = b"Exif\0\0"
@@ -78,6 +80,26 @@ def filled_depth(encoded: bytes) -> int | None:
         return None
     _check_png(encoded)
     return _depth_of(int(_deep_values(encoded).max()))
+
+
+def decode_depth_map(encoded: bytes) -> UInt16[np.ndarray, "height width"]:
+    """The values of a whole depth map: a PNG file of one channel of 16 bits.
+
+    Raises:
+        ValueError: it is damaged, cut short or no such file; says what it is.
+    """
+    if not encoded:
+        raise ValueError("the file is empty")
+    if not encoded.startswith(_PNG_START):
+        raise ValueError("it is no PNG file")
+    _check_png(encoded)
+    bits, kind = encoded[_PNG_DEPTH], _PNG_KINDS.get(encoded[_PNG_KIND])
+    if bits != FULL_DEPTH or kind != "grey":
+        raise ValueError(f"its values are {kind} of {bits} bits")
+    try:
+        return np.asarray(Image.open(io.BytesIO(encoded))).astype(np.uint16, copy=False)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(str(error)) from None
 
 
 def _depth_of(largest: int) -> int:

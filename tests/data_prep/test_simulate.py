@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep import fpha, h2o, simulate
+from data_prep import fpha, h2o, h2o_files, simulate
 from data_prep.simulation import layouts, take
 from data_prep.simulation.actions import ACTIONS
 from htt_jax import camera
@@ -144,7 +144,7 @@ def test_h2o_folder_is_read_without_a_complaint(h2o_root):
 
 def test_h2o_marks_hands_out_of_view_as_not_annotated(h2o_root):
     folder = h2o_root / "subject1/h1/0/cam4/hand_pose"
-    poses = [h2o.read_pose(path) for path in sorted(folder.glob("*.txt"))]
+    poses = [h2o_files.read_pose(path) for path in sorted(folder.glob("*.txt"))]
     assert not poses[0][1].any()  # the sequence begins with background
     assert (poses[0][0] == 0.0).all()
     seen = [joints for joints, annotated in poses if annotated.all()]

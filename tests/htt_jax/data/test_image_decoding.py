@@ -1,6 +1,8 @@
 """Image files: decoded as training decodes them, refused where damaged."""
 
 import io
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -119,3 +121,43 @@ def test_full_16_bit_values_keep_their_upper_half(picture):
     np.testing.assert_array_equal(
         image_decoding.decode(data).reshape(-1, 3)[1:], picture.reshape(-1, 3)[1:]
     )
+
+
+def depth_file(values, cut=None):
+    """A 16-bit PNG file; `cut`: bytes of its compressed values that are left, checksums right."""
+
+    def chunk(name, content):
+        check = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + check
+
+    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, 0, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)[:cut]), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+DEPTH = np.random.default_rng(0).integers(0, 1107, (12, 16), np.uint16)
+
+
+def test_a_depth_map_keeps_its_values():
+    found = image_decoding.decode_depth_map(depth_file(DEPTH))
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, DEPTH)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "the file is empty"),
+        (cv2.imencode(".jpg", DEPTH.astype(np.uint8))[1].tobytes(), "it is no PNG file"),
+        (depth_file(DEPTH)[:-30], "cut short"),
+        (damaged(depth_file(DEPTH), 100, b"12345678"), "checksum"),
+        (depth_file(DEPTH, cut=100), "truncated"),
+        (cv2.imencode(".png", DEPTH.astype(np.uint8))[1].tobytes(), "grey of 8 bits"),
+        (cv2.imencode(".png", np.dstack([DEPTH] * 3))[1].tobytes(), "colour of 16 bits"),
+    ],
+)
+def test_what_is_no_whole_depth_map_is_refused(data, message, capfd):
+    with pytest.raises(ValueError, match=message):
+        image_decoding.decode_depth_map(data)
+    assert capfd.readouterr().err == ""
