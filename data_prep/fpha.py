@@ -44,11 +44,14 @@ WORLD_TO_CAMERA = np.array(
 )
 """From the annotations' space to the colour camera's, millimetres."""
 
+DEPTH_INTRINSICS = np.array(
+    [[475.065948, 0, 315.944855], [0, 475.065857, 245.287079], [0, 0, 1]],
+)
+"""Of the depth camera, pixels at 640x480."""
+
 DEPTH_CAMERA = DepthCamera(
     sizes=((640, 480),),
-    intrinsics=np.array(
-        [[475.065948, 0, 315.944855], [0, 475.065857, 245.287079], [0, 0, 1]],
-    ),
+    intrinsics=DEPTH_INTRINSICS,
     from_color=np.linalg.inv(
         np.vstack([WORLD_TO_CAMERA * [1, 1, 1, 0.001], [0, 0, 0, 1]])  # its shift in metres
     ),

@@ -8,19 +8,18 @@ datasets, so everything else treats them alike.
 
 import argparse
 import concurrent.futures
-import dataclasses
 import json
 import multiprocessing
 import pathlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 
 from data_prep.folders import is_left_by_system
 from data_prep.parallel import end_with_parent
 from data_prep.raw import SIMULATION_MARK
-from data_prep.simulation import layouts, preview, render, take
+from data_prep.simulation import depth, layouts, preview, render, take
 from data_prep.simulation.actions import ACTIONS, DEFAULT_ACTIONS, Action
 from htt_jax.devices import host_memory
 from htt_jax.support import cli, progress
@@ -28,9 +27,10 @@ from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write, explained_writes
 from htt_jax.support.machine import usable_cores
 
+_FAST_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 _ENCODING = {
     "fpha": (".jpeg", [cv2.IMWRITE_JPEG_QUALITY, 90]),
-    "h2o": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]),
+    "h2o": (".png", _FAST_PNG),
 }
 
 
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--frames", default="32,64", help="fewest and most frames of an action")
     add("--size", help="WIDTHxHEIGHT: 480x270 or the original 1920x1080 (FPHA), 1280x720 (H2O); "
         "default: 480x270")  # fmt: skip
+    add("--depth", action="store_true", help="also write depth maps, as a depth camera gives them")
     add("--seed", type=int, default=0, help="the same seed gives the same bytes")
     add("--workers", type=int, default=usable_cores(), help="processes")
     add("--preview", metavar="FILE", type=cli.location,
@@ -106,6 +107,7 @@ def _plan(options: argparse.Namespace) -> layouts.Plan:
     return layouts.Plan(
         layout, _chosen_actions(layout, options.actions), subjects, options.repeats,
         _frame_range(options.frames), _size(layout, options.size), options.seed,
+        options.depth,
     )  # fmt: skip
 
 
@@ -146,7 +148,7 @@ def _claim(root: pathlib.Path, plan: layouts.Plan) -> None:
     Raises:
         InputError: it holds something else.
     """
-    recipe = json.dumps(dataclasses.asdict(plan), indent=1) + "\n"
+    recipe = json.dumps(plan.recipe(), indent=1) + "\n"
     mark = root / SIMULATION_MARK
     if root.is_file():
         raise InputError(f"--out {root}: is a file; give a folder")
@@ -165,7 +167,7 @@ def _render(
     root: pathlib.Path, plan: layouts.Plan, all_jobs: Sequence[layouts.Job], workers: int
 ) -> None:
     """Renders the videos that are not there yet, with a progress bar."""
-    missing = [job for job in all_jobs if not layouts.image_path(root, plan, job).exists()]
+    missing = [job for job in all_jobs if not all(path.exists() for path in _made(root, plan, job))]
     total = sum(job.script.frames for job in missing)
     with progress.bar(total=total, unit="frame", label="rendering") as bar:
         for frames in _run(root, plan, missing, min(workers, max(len(missing), 1))):
@@ -197,20 +199,38 @@ def _start_worker() -> None:
 
 
 def render_video(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job) -> int:
-    """Writes one video's labels, then its images, all at once; returns how many frames."""
+    """Writes one video's labels, then its images and depth maps; returns how many frames."""
     scene = take.direct(job.script)
     layouts.write_labels(root, plan, job, scene.joints())
-    folder = layouts.image_path(root, plan, job)
+    if plan.depth:
+        maps = depth.frames(scene, layouts.depth_view(plan), job.script.seed)
+        files = (cv2.imencode(".png", one, _FAST_PNG)[1].tobytes() for one in maps)
+        names = (layouts.depth_name(plan.layout, frame) for frame in range(job.script.frames))
+        _write_whole(layouts.depth_path(root, plan, job), zip(names, files, strict=True))
+    suffix, quality = _ENCODING[plan.layout]
+    images = render.frames(scene, plan.size, layouts.intrinsics(plan.layout, plan.size))
+    bgr = (cv2.cvtColor(image, cv2.COLOR_RGB2BGR) for image in images)
+    files = (cv2.imencode(suffix, image, quality)[1].tobytes() for image in bgr)
+    names = (layouts.image_name(plan.layout, frame) for frame in range(job.script.frames))
+    _write_whole(layouts.image_path(root, plan, job), zip(names, files, strict=True))
+    return job.script.frames
+
+
+def _made(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job) -> list[pathlib.Path]:
+    """The folders that `render_video` makes; each appears when it is whole."""
+    images = layouts.image_path(root, plan, job)
+    return [images, layouts.depth_path(root, plan, job)] if plan.depth else [images]
+
+
+def _write_whole(folder: pathlib.Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Writes the files under another name of the folder, which then takes its own."""
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    suffix, quality = _ENCODING[plan.layout]
-    images = render.frames(scene, plan.size, layouts.intrinsics(plan.layout, plan.size))
-    for frame, image in enumerate(images):
-        _, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
-        (unfinished / layouts.image_name(plan.layout, frame)).write_bytes(data.tobytes())
+    for name, data in files:
+        (unfinished / name).write_bytes(data)
+    shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
-    return job.script.frames
 
 
 if __name__ == "__main__":

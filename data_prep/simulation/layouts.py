@@ -3,12 +3,14 @@
 import dataclasses
 import pathlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from data_prep import fpha, h2o, h2o_files, images
 from data_prep.simulation.actions import ACTIONS, Action
+from data_prep.simulation.depth import View
 from data_prep.simulation.take import Script, Segment
 from htt_jax import camera
 from htt_jax.datasets.spec import spec
@@ -34,7 +36,7 @@ _H2O_GAP = 12  # background frames before, between and after segments
 class Plan:
     """What the user asked for.
 
-    frames: fewest and most frames of an action. size: (width, height).
+    frames: fewest and most frames of an action. size: (width, height). depth: with depth maps.
     """
 
     layout: str
@@ -44,6 +46,14 @@ class Plan:
     frames: tuple[int, int]
     size: tuple[int, int]
     seed: int
+    depth: bool = False
+
+    def recipe(self) -> dict[str, Any]:
+        """What the dataset follows from; without depth maps it says nothing of them."""
+        fields = dataclasses.asdict(self)
+        if not self.depth:
+            del fields["depth"]
+        return fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +74,14 @@ def intrinsics(layout: str, size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:
     return camera.scale_intrinsics(matrix, ORIGINAL_SIZE[layout], size)
 
 
+def depth_view(plan: Plan) -> View:
+    """The depth camera: FPHA's has a size of its own, H2O's maps lie on the colour frames."""
+    if plan.layout == "fpha":
+        known = fpha.DEPTH_CAMERA
+        return View(known.sizes[0], fpha.DEPTH_INTRINSICS, known.from_color)
+    return View(plan.size, intrinsics("h2o", plan.size), h2o.DEPTH_CAMERA.from_color)
+
+
 def image_path(root: pathlib.Path, plan: Plan, job: Job) -> pathlib.Path:
     """The folder of a video's images."""
     if plan.layout == "fpha":
@@ -76,6 +94,16 @@ def image_path(root: pathlib.Path, plan: Plan, job: Job) -> pathlib.Path:
 def image_name(layout: str, frame: int) -> str:
     """The file name of an image."""
     return f"color_{frame:04d}.jpeg" if layout == "fpha" else f"{frame:06d}.png"
+
+
+def depth_path(root: pathlib.Path, plan: Plan, job: Job) -> pathlib.Path:
+    """The folder of a video's depth maps."""
+    return image_path(root, plan, job).with_name("depth")
+
+
+def depth_name(layout: str, frame: int) -> str:
+    """The file name of a depth map."""
+    return f"depth_{frame:04d}.png" if layout == "fpha" else f"{frame:06d}.png"
 
 
 def jobs(plan: Plan) -> list[Job]:

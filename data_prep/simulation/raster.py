@@ -250,6 +250,13 @@ class Canvas:
         self._owner[at] = number
         self._normals[at] = normals.T
 
+    def depth(
+        self,
+    ) -> tuple[Float[np.ndarray, "height width"], Float[np.ndarray, "height width"]]:
+        """Metres along the camera's axis, very far where nothing was drawn, and brightness 0..1."""
+        brightness = np.array(self._colours, np.float32).mean(1) / 255.0
+        return self._distance * self._rays[2], brightness.take(self._owner)
+
     def shade(
         self, light: Float[np.ndarray, "3"]
     ) -> tuple[tuple[slice, slice], Float[np.ndarray, "height width 4"]] | None:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from data_prep.simulation.geometry import Drift, drift, rotation, unit
-from data_prep.simulation.objects import ITEMS, clutter, random_colour
+from data_prep.simulation.objects import ITEMS, Solid, clutter, random_colour
 from data_prep.simulation.raster import Canvas
 
 _DESK_SIZE = 2.4  # metres along each side of the square that is painted
@@ -46,6 +46,12 @@ class Room:
     def origin(self) -> Float[np.ndarray, "3"]:
         """The middle of the workspace, camera at rest."""
         return np.array([0.0, 0.0, self.distance])
+
+    @property
+    def desk_plane(self) -> tuple[Float[np.ndarray, "3"], float]:
+        """Its unit normal, and that times any point of it; camera at rest."""
+        normal = self.axes[:, 2]
+        return normal, float(normal @ self.to_camera_at_rest(np.array([0, 0, self.desk])))
 
     def at_rest(
         self, place: Float[np.ndarray, "*batch 3"], axes: Float[np.ndarray, "*batch 3 3"]
@@ -93,8 +99,7 @@ class Background:
         self._wide = intrinsics.copy()
         self._wide[0, 2] += (wide[0] - size[0]) / 2
         self._wide[1, 2] += (wide[1] - size[1]) / 2
-        self._normal = room.axes[:, 2]
-        self._offset = float(self._normal @ room.to_camera_at_rest(np.array([0, 0, room.desk])))
+        self._normal, self._offset = room.desk_plane
         self._painted = self._paint(wide)
 
     def _paint(self, wide: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
@@ -119,12 +124,9 @@ class Background:
         canvas = Canvas(wide, self._wide, _JITTERS)
         for jitter in range(len(_JITTERS)):
             canvas.clear(jitter)
-            for place, turn, item, _ in things:
-                middle = self._room.to_camera_at_rest(
-                    np.array([*place, 0.0]) + turn[0] + (0, 0, self._room.desk)
-                )
-                for solid in item.solids:
-                    canvas.solid(solid, middle, axes @ turn[1])
+            for solids, middle, turned in _placed(self._room, things):
+                for solid in solids:
+                    canvas.solid(solid, middle, turned)
             if shaded := canvas.shade(light):
                 coverage[shaded[0]] += shaded[1] / len(_JITTERS)
         image = image * (1.0 - coverage[..., 3:]) + coverage[..., :3]
@@ -170,6 +172,19 @@ class Background:
                 cv2.polylines(mask, [line], False, 255, width, cv2.LINE_AA, 4)
         soft = cv2.GaussianBlur(mask, (0, 0), 2.2)
         return cv2.resize(soft, self._size, interpolation=cv2.INTER_LINEAR)
+
+
+def lying_about(room: Room) -> list[tuple[tuple[Solid, ...], np.ndarray, np.ndarray]]:
+    """What lies on the desk: solids, place and axes (columns), camera at rest."""
+    return _placed(room, _lie_about(np.random.default_rng(room.seed)))
+
+
+def _placed(room: Room, things: list[tuple]) -> list[tuple]:
+    """See `lying_about`; `things` as from `_lie_about`."""
+    return [
+        (item.solids, *room.at_rest(np.array([*place, 0.0]) + turn[0] + (0, 0, room.desk), turn[1]))
+        for place, turn, item, _ in things
+    ]
 
 
 def _lie_about(rng: np.random.Generator) -> list[tuple]:
