@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float, UInt16
 
 from data_prep.simulation import sensor
+from data_prep.simulation.geometry import rays_through
 from data_prep.simulation.raster import Canvas
-from data_prep.simulation.scene import Background, lying_about
+from data_prep.simulation.scene import Background, Wide, heights
 from data_prep.simulation.take import SUBFRAMES, Passing, Take
 from htt_jax.camera import project, scale_intrinsics
 
@@ -47,14 +48,12 @@ class _Renderer:
         coarse = view.size[0] // _COARSE, view.size[1] // _COARSE
         matrix = scale_intrinsics(view.intrinsics, view.size, coarse)
         self._background = Background(take.room, coarse, matrix)
-        self._things = lying_about(take.room)
-        self._plane = take.room.desk_plane
+        self._wide = Wide(take.room, view.size, view.intrinsics)
+        self._heights = heights(take.room, self._wide)
         self._cones = [
             flesh.points(track) for flesh, track in zip(take.fleshes, take.tracks, strict=True)
         ]
-        x = (np.arange(view.size[0]) - view.intrinsics[0, 2]) / view.intrinsics[0, 0]
-        y = (np.arange(view.size[1]) - view.intrinsics[1, 2]) / view.intrinsics[1, 1]
-        self._x, self._y = x.astype(np.float32), y.astype(np.float32)[:, None]
+        self._x, self._y = rays_through(view.size, view.intrinsics)
         desk = self._desk(np.eye(3), np.zeros(3)), self._brightness(np.eye(3), np.zeros(3))
         # As cameras do, it sets itself to what it sees at the start.
         back = sensor.light(*desk, view.intrinsics)
@@ -81,7 +80,7 @@ class _Renderer:
         canvas.clear(0)
         things = [(p.solids, p.pose[0][moment], p.pose[1][moment]) for p in take.props
                   if p.drawn[moment]]  # fmt: skip
-        for solids, middle, turned in (*self._things, *things):
+        for solids, middle, turned in things:
             for solid in solids:
                 canvas.solid(solid, (middle - place) @ axes, axes.T @ turned)
         for flesh, (starts, ends) in zip(take.fleshes, self._cones, strict=True):
@@ -90,13 +89,19 @@ class _Renderer:
         return canvas.depth()
 
     def _desk(self, axes, place) -> sensor.Image:
-        """Depth of the desk, which has no end; beyond the horizon it is very far."""
-        normal, offset = self._plane
-        return self._plane_depth(axes.T @ normal, offset - float(normal @ place))
+        """Depth of the desk, which has no end, and of what lies on it.
 
-    def _plane_depth(self, normal: np.ndarray, offset: float) -> sensor.Image:
-        across = (normal[0] * self._x + (normal[1] * self._y + normal[2])) * np.sign(offset)
-        return np.float32(abs(offset)) / np.maximum(across, 1e-6).astype(np.float32)
+        That is warped like its colours: exact for everything near the desk's height.
+        """
+        normal, offset = self._take.room.desk_plane
+        above = self._wide.seen_from(self._heights, axes, place, cv2.BORDER_CONSTANT)
+        clearance = np.float32(normal @ place - offset)
+        return self._plane_depth(axes.T @ -normal, clearance - above)
+
+    def _plane_depth(self, normal: np.ndarray, distance) -> sensor.Image:
+        """Depth of a plane: `normal` points away from the camera, to which it has `distance`."""
+        a, b, c = normal.astype(np.float32)
+        return distance / np.maximum(a * self._x + (b * self._y + c), np.float32(1e-6))
 
     def _brightness(self, axes, place) -> sensor.Image:
         painted = cv2.cvtColor(self._background.seen_from(axes, place), cv2.COLOR_RGB2GRAY)
@@ -111,6 +116,7 @@ class _Renderer:
             mask = np.zeros(depth.shape, np.uint8)
             cv2.fillConvexPoly(mask, part, 1, cv2.LINE_8, 4)
             normal = np.cross(b - a, d - a)
+            normal *= np.sign(normal @ a)
             inside = mask > 0
-            np.copyto(depth, self._plane_depth(normal, float(normal @ a)), where=inside)
+            np.copyto(depth, self._plane_depth(normal, np.float32(normal @ a)), where=inside)
             reflectance[inside] = np.mean(colour) / 255

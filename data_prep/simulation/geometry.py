@@ -23,6 +23,15 @@ def unit(vectors: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
+def rays_through(
+    size: tuple[int, int], intrinsics: Float[np.ndarray, "3 3"]
+) -> tuple[Float[np.ndarray, "1 width"], Float[np.ndarray, "height 1"]]:
+    """X and y of the rays (x, y, 1) through the pixel centres of `size` (width, height)."""
+    x = (np.arange(size[0]) - intrinsics[0, 2]) / intrinsics[0, 0]
+    y = (np.arange(size[1]) - intrinsics[1, 2]) / intrinsics[1, 1]
+    return x.astype(np.float32)[None], y.astype(np.float32)[:, None]
+
+
 def step(time: Vector, start: float, end: float) -> Vector:
     """Rises smoothly from 0 before `start` to 1 after `end`."""
     x = np.clip((time - start) / (end - start), 0.0, 1.0)

@@ -4,9 +4,9 @@ import dataclasses
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 
-from data_prep.simulation.geometry import Drift, drift, rotation, unit
+from data_prep.simulation.geometry import Drift, drift, rays_through, rotation, unit
 from data_prep.simulation.objects import ITEMS, Solid, clutter, random_colour
 from data_prep.simulation.raster import Canvas
 
@@ -89,20 +89,47 @@ def draw_room(rng: np.random.Generator, desk: float, nearer: bool) -> Room:
     )
 
 
+class Wide:
+    """The camera at rest with a wider image, and its image of the desk seen from elsewhere."""
+
+    def __init__(self, room: Room, size: tuple[int, int], intrinsics: Float[np.ndarray, "3 3"]):
+        """For views of `size` (width, height) and `intrinsics`."""
+        self._view, self._view_intrinsics = size, intrinsics
+        self.size = int(size[0] * _WIDER), int(size[1] * _WIDER)
+        self.intrinsics = intrinsics.copy()
+        self.intrinsics[0, 2] += (self.size[0] - size[0]) / 2
+        self.intrinsics[1, 2] += (self.size[1] - size[1]) / 2
+        self._normal, self._offset = room.desk_plane
+
+    def seen_from(
+        self,
+        image: Shaped[np.ndarray, "height_wide width_wide *channels"],
+        axes: Float[np.ndarray, "3 3"],
+        place: Float[np.ndarray, "3"],
+        border: int = cv2.BORDER_REFLECT_101,
+    ) -> Shaped[np.ndarray, "height width *channels"]:
+        """The wide `image` for one camera position; exact for everything at the desk's height."""
+        clearance = self._offset - self._normal @ place
+        to_rest = axes + np.outer(place, self._normal @ axes) / clearance
+        matrix = self.intrinsics @ to_rest @ np.linalg.inv(self._view_intrinsics)
+        return cv2.warpPerspective(
+            image, matrix, self._view, borderMode=border,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        )  # fmt: skip
+
+
 class Background:
     """The desk and what lies on it, painted once and warped to each camera position."""
 
     def __init__(self, room: Room, size: tuple[int, int], intrinsics: Float[np.ndarray, "3 3"]):
         """Paints the background of `room` for images of `size` (width, height)."""
         self._room, self._size, self._intrinsics = room, size, intrinsics
-        wide = int(size[0] * _WIDER), int(size[1] * _WIDER)
-        self._wide = intrinsics.copy()
-        self._wide[0, 2] += (wide[0] - size[0]) / 2
-        self._wide[1, 2] += (wide[1] - size[1]) / 2
         self._normal, self._offset = room.desk_plane
-        self._painted = self._paint(wide)
+        self._wide = Wide(room, size, intrinsics)
+        self._painted = self._paint()
 
-    def _paint(self, wide: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
+    def _paint(self) -> UInt8[np.ndarray, "height width 3"]:
+        wide = self._wide.size
         rng = np.random.default_rng(self._room.seed)
         things = _lie_about(rng)
         texture = _desk_texture(rng, 2 * self._size[0])
@@ -115,13 +142,13 @@ class Background:
         origin = self._room.to_camera_at_rest(np.array([0.0, 0.0, self._room.desk]))
         plane = np.stack([axes[:, 0], axes[:, 1], origin], axis=1)
         painted = cv2.warpPerspective(
-            texture, self._wide @ plane @ to_desk, wide, flags=cv2.INTER_AREA,
+            texture, self._wide.intrinsics @ plane @ to_desk, wide, flags=cv2.INTER_AREA,
             borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
         light = axes @ self._room.light
         image = painted.astype(np.float32)
         coverage = np.zeros((wide[1], wide[0], 4), np.float32)
-        canvas = Canvas(wide, self._wide, _JITTERS)
+        canvas = Canvas(wide, self._wide.intrinsics, _JITTERS)
         for jitter in range(len(_JITTERS)):
             canvas.clear(jitter)
             for solids, middle, turned in _placed(self._room, things):
@@ -136,13 +163,7 @@ class Background:
         self, axes: Float[np.ndarray, "3 3"], place: Float[np.ndarray, "3"]
     ) -> UInt8[np.ndarray, "height width 3"]:
         """The background for one camera position; exact for everything at the desk's height."""
-        clearance = self._offset - self._normal @ place
-        to_rest = axes + np.outer(place, self._normal @ axes) / clearance
-        matrix = self._wide @ to_rest @ np.linalg.inv(self._intrinsics)
-        return cv2.warpPerspective(
-            self._painted, matrix, self._size, borderMode=cv2.BORDER_REFLECT_101,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        )  # fmt: skip
+        return self._wide.seen_from(self._painted, axes, place)
 
     def shadow(
         self,
@@ -174,13 +195,23 @@ class Background:
         return cv2.resize(soft, self._size, interpolation=cv2.INTER_LINEAR)
 
 
-def lying_about(room: Room) -> list[tuple[tuple[Solid, ...], np.ndarray, np.ndarray]]:
-    """What lies on the desk: solids, place and axes (columns), camera at rest."""
-    return _placed(room, _lie_about(np.random.default_rng(room.seed)))
+def heights(room: Room, wide: Wide) -> Float[np.ndarray, "height_wide width_wide"]:
+    """How far what lies on the desk reaches above it, m, in each pixel of the `wide` camera."""
+    canvas = Canvas(wide.size, wide.intrinsics)
+    for solids, middle, turned in _placed(room, _lie_about(np.random.default_rng(room.seed))):
+        for solid in solids:
+            canvas.solid(solid, middle, turned)
+    depth, _ = canvas.depth()
+    x, y = rays_through(wide.size, wide.intrinsics)
+    (a, b, c), offset = room.desk_plane
+    above = (np.float32(a) * x + (np.float32(b) * y + np.float32(c))) * depth - np.float32(offset)
+    return np.where(depth < _DESK_SIZE, above, np.float32(0.0))
 
 
-def _placed(room: Room, things: list[tuple]) -> list[tuple]:
-    """See `lying_about`; `things` as from `_lie_about`."""
+def _placed(
+    room: Room, things: list[tuple]
+) -> list[tuple[tuple[Solid, ...], np.ndarray, np.ndarray]]:
+    """Solids, place and axes (columns) of `things` as from `_lie_about`; camera at rest."""
     return [
         (item.solids, *room.at_rest(np.array([*place, 0.0]) + turn[0] + (0, 0, room.desk), turn[1]))
         for place, turn, item, _ in things

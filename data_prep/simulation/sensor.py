@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt16
 
+from data_prep.simulation.geometry import rays_through
+
 NEAREST, FARTHEST = 0.12, 1.2
 """Metres; no reading beyond."""
 
@@ -48,9 +50,7 @@ def measured(
 def light(depth: Image, reflectance: Image, intrinsics: Float[np.ndarray, "3 3"]) -> Image:
     """Light that comes back: less from dark, slanted and distant surfaces."""
     focal = float(intrinsics[0, 0])
-    x = (np.arange(depth.shape[1], dtype=np.float32) - intrinsics[0, 2]) / focal
-    y = (np.arange(depth.shape[0], dtype=np.float32) - intrinsics[1, 2]) / focal
-    x, y = x.astype(np.float32), y.astype(np.float32)[:, None]
+    x, y = rays_through((depth.shape[1], depth.shape[0]), intrinsics)
     # A surface z(u, v) has the normal (-z_u, -z_v, z / f + x z_u + y z_v), here times f.
     z_u = cv2.Sobel(depth, cv2.CV_32F, 1, 0, ksize=1, scale=0.5 * focal)
     z_v = cv2.Sobel(depth, cv2.CV_32F, 0, 1, ksize=1, scale=0.5 * focal)
