@@ -96,7 +96,7 @@ def test_options_reach_the_model():
         ("seed", 2**32, "config.seed=4294967296 must be at most 4294967295"),
         ("data.cache", "disk", "config.data.cache='disk' must be one of none, host, device"),
         ("data.workers", -1, "config.data.workers=-1 must be at least 0"),
-        ("epochs", 0, "config.epochs=0 must be at least 1"),
+        ("epochs", -1, "config.epochs=-1 must be at least 0"),
         ("batch_size", -2, "config.batch_size=-2 must be at least 1"),
         ("eval.every_epochs", 0, "config.eval.every_epochs=0 must be at least 1"),
         ("checkpoint.every_steps", 0, "config.checkpoint.every_steps=0 must be at least 1"),
