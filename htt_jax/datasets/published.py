@@ -5,7 +5,9 @@ All on the test splits of the real datasets. A dataset on which nothing is publi
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from htt_jax.support import trees
 
 HandMetrics: TypeAlias = Mapping[str, Mapping[str, float]]
 """Hand -> `auc`, `mepe`, `auc_ra`, `mepe_ra`; errors in millimetres."""
@@ -28,6 +30,7 @@ class Published:
 
     Attributes:
         title: of the real dataset.
+        method: whose poses they are.
         action_accuracy: method -> per cent, from the paper's table.
         later_action_accuracy: method -> per cent, from work after the paper.
         pose_of_window: Tab. 4: t -> poses.
@@ -37,6 +40,7 @@ class Published:
     """
 
     title: str = ""
+    method: str = "HTT"
     action_accuracy: Mapping[str, float] = dataclasses.field(default_factory=dict)
     later_action_accuracy: Mapping[str, float] = dataclasses.field(default_factory=dict)
     pose_of_window: Mapping[int, HandMetrics] = dataclasses.field(default_factory=dict)
@@ -51,8 +55,20 @@ class Published:
 
 
 def of(dataset: str) -> Published:
-    """The figures of the dataset of that name."""
+    """HTT's figures of the dataset of that name, and others' accuracies from colour."""
     return _PUBLISHED.get(dataset, _NOTHING)
+
+
+def beside(dataset: str, config: Mapping[str, Any]) -> Published:
+    """The figures that those of a run of this config compare with.
+
+    What crops around the true pose reach stands beside nothing else, and nothing is published of
+    whole depth maps or of crops that do without the truth.
+    """
+    flat = trees.flatten(config, ".")
+    if flat.get("data.camera", "color") == "color":
+        return of(dataset)
+    return _OF_TRUE_CROPS.get(dataset, _NOTHING) if flat.get(_PROTOCOL) == "published" else _NOTHING
 
 
 def _hands(hands: tuple[str, ...], *figures: float) -> HandMetrics:
@@ -80,6 +96,7 @@ _FPHA_PCK: Mapping[str, Mapping[str, tuple[float, ...]]] = {
         ),
     }
 }
+_PROTOCOL = "crops.protocol"
 _NOTHING = Published()
 _PUBLISHED = {
     "fpha": Published(
@@ -143,3 +160,19 @@ _PUBLISHED = {
         },
     ),
 }
+_OF_TRUE_CROPS = {
+    "fpha": Published(
+        title="FPHA",
+        method="two pose networks and attention (2019)",
+        action_accuracy={
+            "untrained chain": 59.0,
+            "method 1, direct fine-tuning": 68.0,
+            "method 2, action feedback": 68.2,
+            "method 3, two pose networks": 71.0,
+            "method 3 with attention": 71.3,
+            "LSTM on true poses": 78.73,
+        },
+        pose_of_window={WINDOW: {"right": {"mepe": 10.69}}},
+    )
+}
+"""The depth systems of 2019; best epoch on the test set, crops around the true pose there too."""

@@ -120,7 +120,7 @@ def _report(
     for entry in results["action"]["per_video"]:
         entry |= _names_of(entry, source)
     del baseline_results["action"]["per_video"]  # the same prediction for each
-    of_papers = published.of(source.spec.name)
+    of_papers = published.beside(source.spec.name, run.config.to_dict())
     return {
         "headline": headline(results),
         "results": results,

@@ -6,14 +6,20 @@ from typing import Any, NamedTuple
 from htt_jax import measures
 from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
+from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation.results import Results
 from htt_jax.measures import SPACES, Measure
+from htt_jax.support import trees
 from htt_jax.support.words import counted
 
 _MISSING = ""
 HIDDEN = "hidden"
 """Accuracy of actions that are not known."""
+_PROTOCOLS = (
+    "published is around the true pose, honest around a centre that somebody has who does not know "
+    "it, and their figures do not compare."
+)
 GROUPS = ("action", "object")
 """What is recognised."""
 _ALL = ("pose", *GROUPS)
@@ -38,25 +44,32 @@ def headline_tables(report: Mapping[str, Any]) -> list[TextTable]:
     spec = datasets.recorded(report["dataset"])
     results, baselines = report["results"], report["baselines"]
     this_run = f"this run, step {report['run']['step']}"
-    poses = [pose_table(spec, hand, results, baselines, this_run) for hand in results["pose"]]
+    of_papers = published.beside(spec.name, report["run"]["config"])
+    poses = [
+        pose_table(spec, hand, results, baselines, this_run, of_papers) for hand in results["pose"]
+    ]
     recognised = [kind for kind in GROUPS if kind in report["run"].get("told", _ALL)]
     if not recognised:
         return poses
-    return [*poses, recognition_table(spec, results, baselines, this_run, recognised)]
+    return [*poses, recognition_table(results, baselines, this_run, of_papers, recognised)]
 
 
 def pose_table(
-    spec: DatasetSpec, hand: str, results: Results, baselines: Results, this_run: str
+    spec: DatasetSpec,
+    hand: str,
+    results: Results,
+    baselines: Results,
+    this_run: str,
+    of_papers: Published,
 ) -> TextTable:
     """The measures of one hand, in both spaces; the ratio is of errors, so smaller is better."""
     found, constant = results["pose"][hand], baselines["pose"][hand]
-    of_paper = published.of(spec.name)
-    theirs = of_paper.pose.get(hand)
+    theirs = of_papers.pose.get(hand)
     ranges = {"camera_space": spec.camera_space, "root_aligned": spec.root_aligned}
     header = [f"{hand} hand, {counted(found['frames'], 'frame')}"]
     rows = [[this_run], ["mean training pose"], ["ratio"]]
     if theirs:
-        rows.append([f"HTT, published ({of_paper.title})"])
+        rows.append([f"{of_papers.method}, published ({of_papers.title})"])
     for measure in (one for space in SPACES for one in measures.in_group(space)):
         space = measure.place[0]
         header.append(
@@ -77,10 +90,10 @@ def pose_table(
 
 
 def recognition_table(
-    spec: DatasetSpec,
     results: Results,
     baselines: Results,
     this_run: str,
+    of_papers: Published,
     groups: Sequence[str] = GROUPS,
 ) -> TextTable:
     """How well actions and objects are recognised, with the published accuracies of actions."""
@@ -95,7 +108,6 @@ def recognition_table(
         ]
         for name, one in ((this_run, results), ("most frequent class", baselines))
     ]
-    of_papers = published.of(spec.name)
     for kind, accuracies in (
         ("published", of_papers.action_accuracy),
         ("later work", of_papers.later_action_accuracy),
@@ -141,7 +153,10 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         found.append(
             "The frames are simulated, not filmed: what holds here may not hold on real ones."
         )
-    title = published.of(spec.name).title
+    config = trees.flatten(report["run"]["config"], ".")
+    if "crops.protocol" in config:
+        found.append(f"Crops by the {config['crops.protocol']} protocol; {_PROTOCOLS}")
+    title = published.beside(spec.name, report["run"]["config"]).title
     if title:
         found.append(
             f"Published: from the papers, on the test split of the real {title}; for context, "

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from htt_jax import measures
-from htt_jax.datasets import published
+from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation.analysis import Table
 from htt_jax.evaluation.report import plotting
@@ -22,13 +22,14 @@ _LEGEND_LINE = 15  # pixels
 _SHORT: dict[Space, str] = {"camera_space": "3D PCK", "root_aligned": "3D PCK-RA"}
 
 
-def pck_plot(spec: DatasetSpec, results: Results, baselines: Results) -> Plot:
+def pck_plot(spec: DatasetSpec, results: Results, baselines: Results, of_papers: Published) -> Plot:
     """The curves of a run, of the mean pose and, where it is known, of the published model.
 
     Args:
         spec: the dataset.
         results: of the run, with a hand at least.
         baselines: on the same frames.
+        of_papers: what they stand beside.
     """
     width, height = plotting.PANEL_SIZE
     size = (width, height + _LEGEND_LINE * (2 * len(results["pose"]) - 2))
@@ -39,7 +40,7 @@ def pck_plot(spec: DatasetSpec, results: Results, baselines: Results) -> Plot:
             Panel(
                 f"{_SHORT[space]}, {title.lower()}",
                 _description(space, results),
-                partial(_draw, spec=spec, results=results, baselines=baselines, space=space),
+                partial(_draw, spec, results, baselines, of_papers, space),
                 size,
             )
             for space, title in SPACES.items()
@@ -47,7 +48,7 @@ def pck_plot(spec: DatasetSpec, results: Results, baselines: Results) -> Plot:
     )
 
 
-def pck_table(spec: DatasetSpec, results: Results, baselines: Results) -> Table:
+def pck_table(results: Results, baselines: Results, of_papers: Published) -> Table:
     """One row for each threshold of each curve: hand, space, threshold (mm), pck and baseline."""
     rows = []
     for hand, found in results["pose"].items():
@@ -56,7 +57,7 @@ def pck_table(spec: DatasetSpec, results: Results, baselines: Results) -> Table:
                 found[space]["thresholds"],
                 found[space]["pck"],
                 baselines["pose"][hand][space]["pck"],
-                _published(spec, hand, space) or [None] * len(found[space]["pck"]),
+                of_papers.pck.get(hand, {}).get(space) or [None] * len(found[space]["pck"]),
                 strict=True,
             )
             names = ("threshold_mm", "pck", "pck_mean_training_pose", "pck_published")
@@ -67,12 +68,13 @@ def pck_table(spec: DatasetSpec, results: Results, baselines: Results) -> Table:
     return rows
 
 
-def _published(spec: DatasetSpec, hand: str, space: Space) -> tuple[float, ...] | None:
-    return published.of(spec.name).pck.get(hand, {}).get(space)
-
-
 def _draw(
-    axes: Axes, *, spec: DatasetSpec, results: Results, baselines: Results, space: Space
+    spec: DatasetSpec,
+    results: Results,
+    baselines: Results,
+    of_papers: Published,
+    space: Space,
+    axes: Axes,
 ) -> None:
     hands = list(results["pose"])
     area = measures.in_space("auc", space)
@@ -81,11 +83,10 @@ def _draw(
         found, constant = results["pose"][hand][space], baselines["pose"][hand][space]
         own, of_constant = (area.shown(one["auc"]) for one in (found, constant))
         thresholds = found["thresholds"]
-        curve = _published(spec, hand, space)
+        curve = of_papers.pck.get(hand, {}).get(space)
         if curve is not None:
-            of_paper = published.of(spec.name)
-            figure = area.shown(of_paper.pose[hand][area.key])
-            name = f"HTT, published on {of_paper.title}{which}  {figure}"
+            figure = area.shown(of_papers.pose[hand][area.key])
+            name = f"{of_papers.method}, published on {of_papers.title}{which}  {figure}"
             axes.plot(thresholds, curve, color=plotting.INK, dashes=(5, 2), lw=1.3, label=name)
         name = f"this run{which}  {own}"
         axes.plot(thresholds, found["pck"], color=colour, lw=2, label=name)

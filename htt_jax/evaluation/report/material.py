@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 from htt_jax.data.records import RecordSource
+from htt_jax.datasets import published
+from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation import analysis
 from htt_jax.evaluation.analysis import Row, Table, VideoScore
@@ -47,6 +49,11 @@ class Material:
     best: list[VideoView]
     worst: list[VideoView]
     scores: Table
+
+    @property
+    def of_papers(self) -> Published:
+        """The published figures that its own stand beside."""
+        return published.beside(self.spec.name, self.report["run"]["config"])
 
     @property
     def title(self) -> str:
@@ -109,7 +116,12 @@ def _plots(
 ) -> Iterator[Plot]:
     """Those that have something to show."""
     if report["results"]["pose"]:
-        yield curves.pck_plot(spec, report["results"], report["baselines"])
+        yield curves.pck_plot(
+            spec,
+            report["results"],
+            report["baselines"],
+            published.beside(spec.name, report["run"]["config"]),
+        )
         yield error_plots.joint_plot(tables["error_by_joint"], tables["error_by_finger"])
         if len({row["visible"] for row in tables.get("error_by_visibility", [])}) > 1:
             yield error_plots.visibility_plot(tables["error_by_visibility"])

@@ -4,7 +4,6 @@ import importlib.resources
 from collections.abc import Iterator
 
 from htt_jax import measures
-from htt_jax.datasets import published
 from htt_jax.evaluation import tables
 from htt_jax.evaluation.report import (
     accuracy,
@@ -64,7 +63,7 @@ def page(material: Material) -> str:
 
 def _sections(material: Material) -> Iterator[tuple[str, str, Html]]:
     """Short title, title and content of each section that has something to show."""
-    beside = "published figures" if published.of(material.spec.name).title else "baselines"
+    beside = "published figures" if material.of_papers.title else "baselines"
     yield "Headline", f"Beside the {beside}", _headline(material)
     plots = material.plots
     if "pck" in plots:

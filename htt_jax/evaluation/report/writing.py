@@ -70,7 +70,11 @@ def _files(material: Material) -> Iterator[tuple[str, Sequence[str], Sequence[Se
         yield name, table.header, table.rows
     named = dict(material.tables) | {"videos": material.scores}
     if results["pose"]:
-        named["pck"] = curves.pck_table(material.spec, results, baselines)
+        named["pck"] = curves.pck_table(
+            results,
+            baselines,
+            material.of_papers,
+        )
     for name, rows in named.items():
         yield name, [_with_unit(key) for key in rows[0]], [list(row.values()) for row in rows]
     for kind, confusion in material.confusions.items():

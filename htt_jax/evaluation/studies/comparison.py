@@ -36,7 +36,9 @@ def report(groups: Sequence[Group]) -> str:
     first = groups[0].runs[0]
     parts = [f"warning: {warning}" for warning in comparison.warnings(groups)]
     parts.append(_group_table(groups))
-    parts += ablation.ablation_tables(first.spec, groups)
+    of_htt = [group for group in groups if group.options["data.camera"] == "color"]
+    if of_htt:
+        parts += ablation.ablation_tables(first.spec, of_htt)
     if any(len(group.runs) > 1 for group in groups):
         parts.append(_run_table(groups))
     parts.append(_notes(first, groups))

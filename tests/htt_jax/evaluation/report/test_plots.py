@@ -45,7 +45,9 @@ def test_the_published_curve_has_the_published_area():
 
 def test_curves_of_fpha_stand_beside_the_published_one():
     results, constant = ({"pose": pose(FPHA, "right", pck)} for pck in (0.75, 0.25))
-    camera_space, root_aligned = curves.pck_plot(FPHA, results, constant).panels
+    camera_space, root_aligned = curves.pck_plot(
+        FPHA, results, constant, published.of("fpha")
+    ).panels
     axes = draw(camera_space)
     assert [line.get_label() for line in axes.lines] == [
         "HTT, published on FPHA  0.810",
@@ -61,7 +63,7 @@ def test_curves_of_fpha_stand_beside_the_published_one():
 
 def test_hands_have_colours_of_their_own_only_when_there_are_two():
     both = {"pose": pose(H2O, "left", 0.5) | pose(H2O, "right", 0.5)}
-    axes = draw(curves.pck_plot(H2O, both, both).panels[0])
+    axes = draw(curves.pck_plot(H2O, both, both, published.of("h2o")).panels[0])
     left, _, right, _ = (line.get_color() for line in axes.lines)
     assert (left, right) == ("#4672fa", "#e69f00")
     assert plotting.hand_colours(["right"]) == {"right": plotting.ACCENT}
