@@ -5,7 +5,8 @@ translation, drawn for each clip.
 
 Pure JAX under jit. What is drawn for a clip comes from a key made from what it is (its video and
 start), so that the result is the same however frames are spread over devices and processes, and no
-image leaves its device.
+image leaves its device. A depth map is translated only: it has no colour, and blurred it would
+have depths between those of two surfaces.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped, UInt8, UInt16
 
 from htt_jax import camera
 from htt_jax.support.errors import InputError
@@ -35,6 +36,9 @@ FACTOR_STEPS = 2**14
 
 What is cut off is then the same on every device; a fused multiplication rounds another way.
 """
+
+FARTHEST = 1500
+"""Millimetres; beyond an arm's length there is no hand of one's own."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,10 +69,11 @@ def to_inputs(batch: Batch) -> dict[str, Array]:
     """What the model and the loss take.
 
     Args:
-        batch: of the loader; image uint8 (slots, height, width, 3), joints_3d, intrinsics.
+        batch: of the loader; image uint8 (slots, height, width, 3) or, of depth maps, uint16
+            (slots, height, width, 1); joints_3d, intrinsics.
 
     Returns:
-        The batch with `image` float32 as pixel / 255 - 0.5, and with `joints_2d` (.., joints, 2)
+        The batch with `image` float32, see `to_pixel_range`, and with `joints_2d` (.., joints, 2)
         in pixels and `depth` (.., joints) in metres, projected from `joints_3d`.
     """
     joints_3d = batch["joints_3d"]
@@ -85,9 +90,17 @@ def to_inputs(batch: Batch) -> dict[str, Array]:
     }
 
 
-def to_pixel_range(image: UInt8[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Pixels as the model takes them: `pixel / 255 - 0.5`."""
-    return image.astype(jnp.float32) / 255 - 0.5
+def to_pixel_range(
+    image: UInt8[Array, "*shape"] | UInt16[Array, "*shape"],
+) -> Float[Array, "*shape"]:
+    """Pixels as the model takes them, -0.5 to 0.5: of colours `pixel / 255 - 0.5`.
+
+    Of depths, millimetres, 0.5 is what is farther than `FARTHEST` or has no reading.
+    """
+    if image.dtype == jnp.uint8:
+        return image.astype(jnp.float32) / 255 - 0.5
+    depth = jnp.where(image > 0, image.astype(jnp.float32), FARTHEST)
+    return jnp.minimum(depth, FARTHEST) / FARTHEST - 0.5
 
 
 @jax.named_scope("augment")
@@ -146,10 +159,12 @@ def draw(
 
 def apply(batch: Batch, drawn: Draw, *, reach: int) -> dict[str, Array]:
     """As `augment`, with given random numbers; `reach` is the largest translation among them."""
-    clip = batch["slot_clip"]
-    planes = _blur(batch["image"], drawn.blur[clip, batch["slot_frame"]])
-    planes = _change_colour(planes, drawn.order[clip], drawn.factors[clip], drawn.hue[clip])
-    image = _translate(jnp.stack(planes, axis=-1), drawn.shift[clip], reach)
+    clip, image = batch["slot_clip"], batch["image"]
+    if image.dtype == jnp.uint8:
+        planes = _blur(image, drawn.blur[clip, batch["slot_frame"]])
+        planes = _change_colour(planes, drawn.order[clip], drawn.factors[clip], drawn.hue[clip])
+        image = jnp.stack(planes, axis=-1)
+    image = _translate(image, drawn.shift[clip], reach)
     principal_point = batch["intrinsics"][..., :2, 2] + drawn.shift[:, None].astype(jnp.float32)
     intrinsics = batch["intrinsics"].at[..., :2, 2].set(principal_point)
     return to_inputs({**batch, "image": image, "intrinsics": intrinsics})
@@ -250,9 +265,9 @@ def _rotate_hue(red: Array, green: Array, blue: Array, turns: Array) -> Planes:
 
 
 def _translate(
-    image: UInt8[Array, "slots height width 3"], shift: Int[Array, "slots 2"], reach: int
-) -> UInt8[Array, "slots height width 3"]:
-    """Each frame moved by its `shift` (right, down), at most `reach`; black comes in."""
+    image: Shaped[Array, "slots height width channels"], shift: Int[Array, "slots 2"], reach: int
+) -> Shaped[Array, "slots height width channels"]:
+    """Each frame moved by its `shift` (right, down), at most `reach`; zeros come in."""
     padded = jnp.pad(image, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
 
     def cut(frame: Array, start: Array) -> Array:

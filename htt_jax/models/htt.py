@@ -130,7 +130,7 @@ class HTT(nn.Module):
 
     def __call__(
         self,
-        image: Float[Array, "*places height width 3"],
+        image: Float[Array, "*places height width channels"],
         valid: Bool[Array, "clips frames"],
         intrinsics: Float[Array, "clips frames 3 3"],
         slot: Int[Array, "clips frames"] | None = None,
@@ -138,7 +138,7 @@ class HTT(nn.Module):
         """Estimates poses, objects and actions.
 
         Args:
-            image: `pixel / 255 - 0.5`, RGB; (clips, frames, ..), or the real frames of all clips
+            image: see `augment.to_pixel_range`; (clips, frames, ..), or the real frames of all clips
                 without the padding between them, (slots, ..).
             valid: whether a frame is real; padding changes no other frame's result.
             intrinsics: in pixels of `image`.
@@ -156,7 +156,7 @@ class HTT(nn.Module):
 
     def per_frame(
         self,
-        image: Float[Array, "*places height width 3"],
+        image: Float[Array, "*places height width channels"],
         valid: Bool[Array, "clips frames"],
         intrinsics: Float[Array, "clips frames 3 3"],
         slot: Int[Array, "clips frames"] | None = None,
@@ -221,7 +221,7 @@ class HTT(nn.Module):
         return logits.reshape(clips, windows, self.num_actions)
 
     def _frame_features(
-        self, image: Float[Array, "slots height width 3"]
+        self, image: Float[Array, "slots height width channels"]
     ) -> Float[Array, "slots features"]:
         """ResNet features; projected where their number is not the tokens' width."""
         if self.rematerialise and not self.is_initializing():
@@ -233,8 +233,8 @@ class HTT(nn.Module):
         return features
 
     def _rematerialised(
-        self, image: Float[Array, "slots height width 3"]
-    ) -> Float[Array, "slots channels"]:
+        self, image: Float[Array, "slots height width channels"]
+    ) -> Float[Array, "slots features"]:
         """The backbone's features, a few frames at a time; what led to them is not kept."""
 
         def part(backbone: ResNet18, _: None, image: jax.Array) -> tuple[None, jax.Array]:

@@ -102,7 +102,7 @@ class ResNet18(nn.Module):
 
     @nn.compact
     def __call__(
-        self, image: Float[Array, "images height width 3"]
+        self, image: Float[Array, "images height width channels"]
     ) -> Float[Array, "images channels_out"]:
         """Returns one float32 feature vector per image; pixels are `value / 255 - 0.5`."""
         x = ConvNorm(self.width, 7, 2, self.calibrate, self.dtype, name="conv1")(image)

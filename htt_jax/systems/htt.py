@@ -1,4 +1,4 @@
-"""HTT (CVPR 2023): RGB frames, poses over windows, the action over the clip."""
+"""HTT (CVPR 2023): frames, in colour or of depth, poses over windows, the action over the clip."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from htt_jax import augment
 from htt_jax.augment import AugmentOptions
 from htt_jax.data.decode import RGB, FrameReader
+from htt_jax.data.depth_maps import DEPTH
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import dtypes
@@ -104,6 +105,7 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> "HTTSystem":
         _from_section(LossWeights, config.loss),
         _from_section(AugmentOptions, config.augment) if config.augment.enabled else None,
         config.mask_unannotated_hands,
+        DEPTH if config.data.camera == "depth" else RGB,
     )
 
 
@@ -116,17 +118,14 @@ class HTTSystem:
         loss_weights: of the four terms.
         augmentation: ranges to draw from in training; None: none.
         mask_unannotated_hands: in the loss.
+        reader: of RGB images, or of depth maps.
     """
 
     model: Applicable
     loss_weights: LossWeights = dataclasses.field(default_factory=LossWeights)
     augmentation: AugmentOptions | None = None
     mask_unannotated_hands: bool = True
-
-    @property
-    def reader(self) -> FrameReader:
-        """RGB images."""
-        return RGB
+    reader: FrameReader = RGB
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -148,7 +147,8 @@ class HTTSystem:
         frames = model.window
         variables = model.init(
             key,
-            jnp.zeros((1, frames, 32, 32, 3)),  # parameters do not depend on the image's size
+            # Parameters do not depend on the image's size.
+            jnp.zeros((1, frames, 32, 32, self.reader.channels)),
             jnp.ones((1, frames), bool),
             jnp.broadcast_to(jnp.eye(3), (1, frames, 3, 3)),
         )

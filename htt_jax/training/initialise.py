@@ -35,7 +35,11 @@ def pretrained_backbone(path: str, system: System) -> dict[str, Any]:
             f"config.model.backbone_width is {model.backbone_width}; start it from random weights "
             "with --config.init.backbone="
         )
-    return pytorch.backbone_variables(weights.read(path).tensors, path)
+    found = pytorch.backbone_variables(weights.read(path).tensors, path)
+    if system.reader.channels == 1:  # a grey picture would have the same in each
+        first = found["params"]["conv1"]
+        first["kernel"] = first["kernel"].sum(axis=2, keepdims=True)
+    return found
 
 
 def with_variables(state: TrainState, variables: Mapping[str, Any]) -> TrainState:

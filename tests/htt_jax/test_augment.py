@@ -102,6 +102,28 @@ def random_factors(seed):
     return np.round(factors * aug.FACTOR_STEPS) / aug.FACTOR_STEPS  # as drawn
 
 
+def test_depths_are_centred_too_and_no_reading_is_far():
+    depth = jnp.array([0, 300, aug.FARTHEST, 9000], jnp.uint16)
+    np.testing.assert_allclose(aug.to_pixel_range(depth), [0.5, -0.3, 0.5, 0.5], atol=1e-6)
+
+
+def test_a_depth_map_is_moved_and_nothing_else():
+    batch = make_batch()
+    batch["image"] = np.arange(CLIPS * FRAMES * HEIGHT * WIDTH, dtype=np.uint16).reshape(
+        CLIPS, FRAMES, HEIGHT, WIDTH, 1
+    )
+    drawn = no_change(
+        shift=np.array([[3, 1], [0, 0], [-2, 4]], np.int32),
+        factors=np.full((CLIPS, 4), 1.5, np.float32),
+        blur=np.full((CLIPS, FRAMES), 0.5, np.float32),
+    )
+    moved = unpack(apply(jax.device_put(pack(batch)), drawn, reach=4))
+    plain = unpack(aug.to_inputs(jax.device_put(pack(batch))))
+    np.testing.assert_array_equal(moved[0, :, 1:, 3:], plain[0, :, :-1, :-3])
+    np.testing.assert_array_equal(moved[1], plain[1])
+    assert (moved[2, :, :4] == 0.5).all()  # nothing is there
+
+
 @pytest.mark.parametrize("operation", ENHANCERS)
 def test_brightness_contrast_and_saturation_give_the_pixels_of_pil(operation):
     batch = make_batch()

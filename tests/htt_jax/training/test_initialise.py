@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 
 from htt_jax import augment
 from htt_jax import optimizer as optim
+from htt_jax.data.depth_maps import DEPTH
 from htt_jax.devices import sharding
 from htt_jax.interop import names
 from htt_jax.models.htt import HTT
@@ -188,6 +189,14 @@ def test_an_imagenet_file_fills_the_backbone(imagenet, tmp_path):
     expected = {name: collection["backbone"] for name, collection in abstract.variables.items()}
     assert jax.tree.structure(backbone) == jax.tree.structure(expected)
     assert jax.tree.map(np.shape, backbone) == jax.tree.map(lambda x: x.shape, expected)
+
+
+def test_for_depth_the_imagenet_kernels_are_summed_over_colour(imagenet, tmp_path):
+    path = tmp_path / "resnet18.safetensors"
+    save_file(imagenet, path)
+    backbone = initialise.pretrained_backbone(str(path), HTTSystem(HTT(), reader=DEPTH))
+    expected = imagenet["conv1.weight"].sum(axis=1, keepdims=True).transpose(2, 3, 1, 0)
+    np.testing.assert_allclose(backbone["params"]["conv1"]["kernel"], expected, atol=1e-6)
 
 
 def test_a_backbone_replaces_the_random_one_and_nothing_else(state):

@@ -90,6 +90,6 @@ def test_a_damaged_frame_is_named(tmp_path):
         schema = records.features(H2O, source.action_names, source.object_names)
         shard.write(records.encode(video, schema), 2, video.video_id)
     damaged = records.RecordSource(source.directory, "test")
-    with pytest.raises(InputError, match=r"frame 1 .*video Subject_1/open_milk/0 in split test: .*prepare"):
+    with pytest.raises(InputError, match=r"frame 1 .*video Subject_1/open_milk/0 in .*: .*prepare"):
         report.write(tmp_path / "out", content, estimates, damaged)
     assert not (tmp_path / "out").exists()
