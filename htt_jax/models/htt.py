@@ -138,8 +138,8 @@ class HTT(nn.Module):
         """Estimates poses, objects and actions.
 
         Args:
-            image: see `augment.to_pixel_range`; (clips, frames, ..), or the real frames of all clips
-                without the padding between them, (slots, ..).
+            image: see `augment.to_pixel_range`; (clips, frames, ..), or the real frames of all
+                clips without the padding between them, (slots, ..).
             valid: whether a frame is real; padding changes no other frame's result.
             intrinsics: in pixels of `image`.
             slot: where in packed images a frame is, for padding any place; None: not packed.
