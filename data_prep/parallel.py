@@ -15,9 +15,12 @@ import cv2
 
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
+from htt_jax.support.shared_memory import check_room
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+ALONE = "with 1, no other process is started"
 
 _POLL_SECONDS = 0.5
 
@@ -65,9 +68,12 @@ def run(
         done_frames: done in an earlier run.
 
     Raises:
-        InputError: the first error of a task; the others are stopped.
+        InputError: the first error of a task; the others are stopped. Or there is no room for what
+            processes share.
     """
     workers = min(workers, len(tasks))
+    if workers > 1:
+        check_room(workers, ALONE)
     context = mp.get_context("spawn")
     shared = (context.Value(ctypes.c_int64, 0), context.Value(ctypes.c_int64, 0))
     with _progress(shared[0], total_frames, done_frames):

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import cv2
 
 from data_prep.folders import is_left_by_system
-from data_prep.parallel import end_with_parent
+from data_prep.parallel import ALONE, end_with_parent
 from data_prep.raw import SIMULATION_MARK
 from data_prep.simulation import depth, layouts, preview, render, take
 from data_prep.simulation.actions import ACTIONS, DEFAULT_ACTIONS, Action
@@ -26,6 +26,7 @@ from htt_jax.support import cli, progress
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write, explained_writes
 from htt_jax.support.machine import usable_cores
+from htt_jax.support.shared_memory import check_room
 
 _FAST_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 _DEPTH_PNG = [*_FAST_PNG, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]  # smaller, too
@@ -183,6 +184,7 @@ def _run(
         for job in missing:
             yield render_video(root, plan, job)
         return
+    check_room(workers, ALONE)
     with concurrent.futures.ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _start_worker
     ) as pool:

@@ -30,10 +30,8 @@ With several processes, slots and clips are counted over all of them, process af
 """
 
 import dataclasses
-import gc
 import itertools
 import re
-import signal
 from collections.abc import Generator, Iterator, Sequence
 from typing import TypeAlias
 
@@ -48,14 +46,15 @@ from htt_jax.data.clip_reader import PADDING, Clip, ClipReader
 from htt_jax.data.clips import ClipSpec, clip_table
 from htt_jax.data.collate import collate
 from htt_jax.data.decode import RGB, FrameReader
+from htt_jax.data.handover import MIN_BYTES, WITHOUT, Handover
 from htt_jax.data.records import RecordSource
 from htt_jax.support.errors import InputError
 from htt_jax.support.machine import usable_cores
+from htt_jax.support.shared_memory import check_room
 
 Batch: TypeAlias = dict[str, np.ndarray]
 
 MAX_THREADS = 16
-MIN_SHARED_BYTES = 1 << 20  # what is smaller costs more as shared memory than as a message
 # Whose lengths decide the sizes of batches. Of few clips many epochs tell nothing new, and Grain
 # needs milliseconds for a place in the shuffled order of a handful.
 SAMPLED_STEPS = 256
@@ -95,7 +94,8 @@ def train_batches(
 
     Raises:
         InputError: the split has no clip, or the numbers do not fit each other. While iterating: a
-            record is damaged, or a frame in it cannot be decoded.
+            record is damaged, a frame in it cannot be decoded, or worker processes end or find no
+            room for what they share.
     """
     table = _checked_clip_table(source, clips, training=True)
     _check_shares(batch_size, process_count)
@@ -233,9 +233,13 @@ def _batches(
     # A clip can take 50 MB: buffers are counted in few of them.
     ahead = 1 if workers else max(share, threads)
     read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead)
-    loaded = WithOptionsIterDataset(
-        clips.to_iter_dataset(read), DatasetOptions(min_shm_size=MIN_SHARED_BYTES)
-    ).mp_prefetch(grain.MultiprocessingOptions(workers))
+    handover = Handover()
+    loaded = clips.to_iter_dataset(read)
+    if workers:
+        sent = WithOptionsIterDataset(
+            loaded.map(handover.send), DatasetOptions(min_shm_size=MIN_BYTES)
+        )
+        loaded = sent.mp_prefetch(grain.MultiprocessingOptions(workers)).map(handover.receive)
     numbers = itertools.count(first_step)
 
     def put_together(clips: Sequence[Clip]) -> Batch:
@@ -243,11 +247,15 @@ def _batches(
 
     batches = loaded.batch(share, batch_fn=put_together)
     ahead_of_use = ThreadPrefetchIterDataset(batches, prefetch_buffer_size=1)
-    return Batches(plan, first_step, _closing(ahead_of_use))
+    return Batches(plan, first_step, _closing(ahead_of_use, workers, handover))
 
 
-def _closing(batches: grain.IterDataset[Batch]) -> Generator[Batch, None, None]:
+def _closing(
+    batches: grain.IterDataset[Batch], workers: int, handover: Handover
+) -> Generator[Batch, None, None]:
     """Ends threads and worker processes when the iterator is closed, let go, or fails."""
+    if workers:
+        check_room(workers, WITHOUT)
     iterator = iter(batches)
     failure = ""
     try:
@@ -258,24 +266,15 @@ def _closing(batches: grain.IterDataset[Batch]) -> Generator[Batch, None, None]:
         found = re.search(r"Worker process was terminated .*exit code (-?\d+)", str(error))
         if not found:
             raise
-        failure = _worker_failure(int(found[1]))
+        failure = (
+            f"a loader process ended with status {found[1]}, perhaps for lack of memory; take "
+            "fewer workers, or 0 for threads"
+        )
     finally:
         iterator.close()
+        handover.clear()
     if failure:
-        gc.collect()  # the first error, in a cycle with its traceback, holds shared memory
         raise InputError(failure)
-
-
-def _worker_failure(status: int) -> str:
-    if -status == signal.SIGBUS:
-        return (
-            "/dev/shm has no room for the frames that loader processes hand over; give it more "
-            "(docker run --shm-size), or take fewer workers: with 0, threads, it is not used"
-        )
-    return (
-        f"a loader process ended with status {status}, perhaps for lack of memory; take fewer "
-        "workers, or 0 for threads"
-    )
 
 
 def _checked_clip_table(

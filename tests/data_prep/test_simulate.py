@@ -15,6 +15,7 @@ from data_prep.simulation.actions import ACTIONS
 from htt_jax import camera
 from htt_jax.datasets.spec import H2O
 from htt_jax.support.errors import InputError
+from tests.small_shared_memory import run_python
 
 _SMALL = [
     "--subjects",
@@ -238,3 +239,12 @@ def test_what_is_prepared_from_it_is_called_simulated(fpha_root, h2o_root, tmp_p
     real = tmp_path / "real"
     shutil.copytree(h2o_root, real, ignore=shutil.ignore_patterns(".simulation.json"))
     assert h2o.find(real).spec == H2O
+
+
+def test_too_little_shared_memory_for_processes_is_one_line(tmp_path):
+    simulate = ("-m", "data_prep.simulate", "--layout=fpha", f"--out={tmp_path}", "--workers=2")
+    ended = run_python(64 << 10, *simulate)
+    assert ended.returncode == 2
+    error = ended.stderr.splitlines()[-1]  # after the progress bar
+    assert error.startswith("error: worker processes cannot share data through /dev/shm: No space")
+    assert "with 1, no other process is started" in error

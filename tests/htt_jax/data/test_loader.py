@@ -1,13 +1,11 @@
 import itertools
-import os
-import signal
 
 import cv2
 import numpy as np
 import pytest
 
 from htt_jax.data.clips import ClipSpec, clip_frames
-from htt_jax.data.decode import FrameReader, decode_frame
+from htt_jax.data.decode import decode_frame
 from htt_jax.data.loader import eval_batches, num_train_clips, steps_per_epoch, train_batches
 from htt_jax.support.errors import InputError
 from tests.packed import unpack
@@ -249,15 +247,3 @@ def test_a_frame_of_another_size_is_named(dataset_of, video_of):
 def test_numbers_that_do_not_fit_are_refused_at_once(source, wrong, message):
     with pytest.raises(InputError, match=message):
         train_batches(source, **TRAIN | wrong)
-
-
-def end_with_bus_error(*arguments):
-    """What writing to shared memory does where /dev/shm is too small."""
-    os.kill(os.getpid(), signal.SIGBUS)
-
-
-def test_a_worker_that_finds_no_shared_memory_is_one_line(source):
-    reader = FrameReader(3, end_with_bus_error)
-    batches = eval_batches(source, **EVAL, workers=1, reader=reader)
-    with pytest.raises(InputError, match=r"/dev/shm has no room .*--shm-size.*fewer workers"):
-        next(batches)
