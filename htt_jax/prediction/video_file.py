@@ -132,7 +132,8 @@ def _pixels(frame: av.VideoFrame, look: _Look) -> Pixels:
     image = frame.to_ndarray(format="rgb24", width=width, height=height)
     if look.transfer:
         image = high_dynamic_range.to_ordinary(image, look.transfer)
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+    side_data: Any = frame.side_data  # whose keys PyAV's versions declare as different types
+    matrix = side_data.get(Type.DISPLAYMATRIX)
     return image if matrix is None else _turned(image, np.frombuffer(matrix, np.int32))
 
 
