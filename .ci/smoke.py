@@ -1,5 +1,6 @@
 """The whole way in one process and little time: does everything run with what is installed?"""
 
+import json
 import pathlib
 import sys
 
@@ -9,6 +10,8 @@ import numpy as np
 from data_prep import fpha, simulate
 from htt_jax import compare, evaluate, export, from_pytorch, predict, train
 from htt_jax.devices import process
+from htt_jax.evaluation.one_run import RESULTS_FILE
+from htt_jax.interop.formats import FORMATS
 from htt_jax.prediction.sources import open_frames
 from htt_jax.support import cli
 from tests import train_runs
@@ -38,11 +41,18 @@ def main() -> None:
     _, theirs = cv2.VideoCapture(str(video)).read()  # by another copy of FFmpeg
     assert np.abs(ours - theirs[..., ::-1]).mean() < 1
 
-    for to in ("safetensors", "stablehlo"):
-        export.main([f"--workdir={run}", f"--to={to}", f"--out={folder / 'htt'}.{to}"])
-    weights = str(folder / "htt.safetensors")
-    from_pytorch.main([weights, f"--out={folder / 'imported'}", f"--data={data}"])
-    evaluate.main([f"--workdir={folder / 'imported'}"])
+    for to, form in FORMATS.items():  # what does not compute the run's outputs is refused
+        export.main([f"--workdir={run}", f"--to={to}", f"--out={folder / 'htt'}{form.suffix}"])
+    imported = folder / "imported"
+    from_pytorch.main([str(folder / "htt.pth"), f"--out={imported}", f"--data={data}"])
+    evaluate.main([f"--workdir={imported}"])
+    np.testing.assert_allclose(errors_of(imported), errors_of(run), rtol=1e-5)
+
+
+def errors_of(run: pathlib.Path) -> list[float]:
+    """Mean joint errors of an evaluated run, in camera space and relative to the wrist."""
+    results = json.loads((run / "evaluation/test" / RESULTS_FILE).read_text())["results"]
+    return [results["pose"]["right"][space]["mepe"] for space in ("camera_space", "root_aligned")]
 
 
 if __name__ == "__main__":
