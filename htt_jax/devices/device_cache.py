@@ -82,7 +82,9 @@ def _pick(
         place = lax.all_gather(row, axes, tiled=True) - lax.axis_index(axes) * len(pixels)
         here = (place >= 0) & (place < len(pixels))
         found = jnp.where(here[:, None, None, None], pixels[jnp.where(here, place, 0)], 0)
-        return lax.psum_scatter(found, axes, tiled=True)
+        # Byte by byte, since GPUs cannot add up numbers of 16 bits over devices.
+        found = lax.bitcast_convert_type(found, jnp.uint8)
+        return lax.bitcast_convert_type(lax.psum_scatter(found, axes, tiled=True), pixels.dtype)
 
     split = PartitionSpec(axes)
     return jax.shard_map(own, mesh=mesh, in_specs=(split, split), out_specs=split)(pixels, row)

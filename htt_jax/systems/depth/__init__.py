@@ -52,6 +52,8 @@ def check(config: ConfigDict) -> None:
             f"config.training.frozen={config.training.frozen!r} is no network of "
             f"config.model.form={form}"
         )
+    if not config.mask_unannotated_hands:
+        raise InputError("config.mask_unannotated_hands=False is not for config.system=depth")
     if model.rematerialise:
         raise InputError("config.model.rematerialise=True is not for config.system=depth")
 

@@ -60,8 +60,8 @@ def runs(tmp_path_factory):
     """Of two hands: both pose networks, an action network with attention, a joint system."""
     folder = tmp_path_factory.mktemp("depth")
     prepared.write_dataset(folder / "data", WITH_DEPTH, FRAMES)
-    for name in ("pose", "pose_film"):
-        train(stage_config(name, folder), folder / name)
+    train(stage_config("pose", folder, model__dtype="bfloat16"), folder / "pose")
+    train(stage_config("pose_film", folder), folder / "pose_film")
     train(stage_config("action_attention", folder), folder / "action")
     (folder / "attention").symlink_to(folder / "action")
     joint = starts(folder, "pose_film", "action")
@@ -95,7 +95,7 @@ def test_a_joint_stage_starts_from_its_parts_and_leaves_norms_alone(runs):
     assert "pose_film/principal_components/components" in changed
 
 
-def test_a_pose_network_keeps_its_components_and_moves_its_statistics(runs):
+def test_a_pose_network_keeps_its_components_and_moves_its_statistics_in_bfloat16_too(runs):
     run = open_run(runs / "pose", None, sharding.single_device_mesh())
     components = run.variables["params"]["pose"]["principal_components"]["components"]
     np.testing.assert_allclose(components @ components.T, np.eye(6), atol=1e-5)
@@ -137,6 +137,7 @@ def test_what_a_stage_does_not_say_is_not_measured(runs, tmp_path):
         ("action", {"model.conditioned": True}, "is for config.model.form=pose, not action"),
         ("action", {"model.window": 2}, r"config\.model\.window=2 must be 1"),
         ("direct", {"training.frozen": "pose_film"}, "is no network of config.model.form=chain"),
+        ("direct", {"mask_unannotated_hands": False}, "is not for config.system=depth"),
         ("direct", {"model.rematerialise": True}, "is not for config.system=depth"),
         ("feedback", {"told.equal_probability": 1.5}, "must be at most 1"),
         ("feedback", {"told.equal_probability": -0.5}, "must be at least 0"),
