@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from htt_jax.depth_studies.plan import Step, options_of
 from htt_jax.evaluation import one_run
+from htt_jax.runs.config import check_options
 from htt_jax.runs.directory import read
 from htt_jax.runs.opening import open_checkpoints
 from htt_jax.runs.options import get_config
@@ -63,7 +64,7 @@ def configured(
     """The config of a step in `folder`, whose neighbours are the steps it starts from.
 
     Raises:
-        InputError: there is no such option.
+        InputError: there is no such option, or it cannot have that value.
     """
     config = get_config("depth")
     values = options_of(step, chosen)
@@ -73,8 +74,9 @@ def configured(
         try:
             config.update_from_flattened_dict({name: value})
         except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"--set={name}={value}: no such option, or of another type") from error
+            raise InputError(f"--set={name}={value} is no value of that option") from error
     config.checkpoint.keep = max(config.epochs, 1)  # all epochs, to see the best on the test set
+    check_options(config)
     return config
 
 

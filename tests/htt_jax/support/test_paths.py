@@ -17,7 +17,8 @@ COMMANDS = (
 # Words in the names of options that are neither files nor folders.
 NO_PATHS = {"help", "split", "step", "batch_size", "workers", "to", "fps", "camera", "rerun"}
 NO_PATHS |= {"intrinsics_size", "hfov", "layout", "actions", "subjects", "repeats", "frames"}
-NO_PATHS |= {"size", "seed", "quality", "lossless", "skip_bad"}
+NO_PATHS |= {"size", "seed", "quality", "lossless", "skip_bad", "depth"}
+NO_PATHS |= {"seeds", "controls", "steps", "set"}
 
 
 @pytest.fixture(autouse=True)

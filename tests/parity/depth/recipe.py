@@ -69,7 +69,7 @@ def probabilities(n: int, seed: int) -> np.ndarray:
 
 def padded(flat: np.ndarray, lengths: list[int]) -> np.ndarray:
     """Rows laid out video after video -> (videos, longest, ...), zeros behind the end."""
-    out = np.zeros((len(lengths), max(lengths)) + flat.shape[1:], flat.dtype)
+    out = np.zeros((len(lengths), max(lengths), *flat.shape[1:]), flat.dtype)
     start = 0
     for i, n in enumerate(lengths):
         out[i, :n] = flat[start : start + n]
