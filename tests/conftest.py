@@ -1,17 +1,24 @@
 """What all tests share."""
 
+import atexit
 import gc
 import os
+import shutil
+import tempfile
 
-# Tests are many small programs on few cores: one device and no compilation cache left behind.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")
 # XLA spends most of a test on optimising code that then runs for an instant.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
     "--xla_cpu_parallel_codegen_split_count=1",
 )
+# What is compiled serves every module, worker and process of this run, and nothing is left behind.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # else a worker's or process's, from its parent
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="htt_jax-compiled-")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))  # with a limit, JAX locks it
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 import pytest
 from absl import flags, logging

@@ -1,15 +1,10 @@
 """Small runs, for the tests of the commands that come after training."""
 
-import atexit
-import contextlib
 import functools
-import shutil
-import tempfile
 
 import jax
 import numpy as np
 import optax
-from jax.experimental.compilation_cache import compilation_cache
 
 from htt_jax import systems
 from htt_jax.data.records import RecordSource
@@ -23,32 +18,6 @@ from htt_jax.runs.directory import (
 )
 from htt_jax.runs.options import get_config
 from htt_jax.runs.state import abstract_state, create_state
-
-
-@contextlib.contextmanager
-def quick_compilation():
-    """XLA spends most of a tiny run on optimising code that then runs for an instant.
-
-    What was compiled is kept for the next jitted function with the same program, also in other
-    modules of this process. Processes share nothing: JAX's cache files are not written at once.
-    """
-    _configure_compilation(quick=True, cache=_compiled(), seconds=0)
-    yield
-    _configure_compilation(quick=False, cache=None, seconds=1)  # JAX's defaults
-
-
-@functools.cache
-def _compiled():
-    directory = tempfile.mkdtemp(prefix="htt_jax-compiled-")
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    return directory
-
-
-def _configure_compilation(quick, cache, seconds):
-    jax.config.update("jax_disable_most_optimizations", quick)
-    jax.config.update("jax_compilation_cache_dir", cache)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
-    compilation_cache.reset_cache()  # otherwise it stays as it was at the first compilation
 
 
 def tiny_config(directory, image_size=None):

@@ -77,12 +77,6 @@ class OwnVideo:
         return video, []
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    with runs.quick_compilation():
-        yield
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Pictures in `raw`, the prepared dataset in `data`, a run in `run`, evaluated."""

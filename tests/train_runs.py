@@ -34,13 +34,6 @@ TINY = {
 FULL_CLIPS = "--config.data.spacing=1"
 """Of videos of 24 frames: nearly all of their clips are full, so that one program serves them."""
 
-# XLA spends nearly all of a tiny run on optimising code; without, a run takes a third of the time.
-QUICK_COMPILATION = {
-    "xla_backend_optimization_level": 0,
-    "xla_cpu_use_fusion_emitters": False,
-    "xla_cpu_parallel_codegen_split_count": 1,
-}
-
 
 def tiny_config(directory, **options) -> ConfigDict:
     """The default config, shrunk; further options by their names, with `__` for the dot."""
@@ -61,23 +54,13 @@ def command(directory, workdir, *arguments: str) -> list[str]:
     ]
 
 
-def start(
-    arguments: list[str], devices: int = 1, compiled: pathlib.Path | None = None
-) -> subprocess.Popen:
-    """Starts a command whose processor counts as so many devices.
-
-    What XLA compiled is kept in `compiled` for the next process with the same program.
-    """
-    flags = QUICK_COMPILATION | {"xla_force_host_platform_device_count": devices}
-    environment = {
-        "XLA_FLAGS": " ".join(f"--{name}={value}" for name, value in flags.items()),
-        "JAX_COMPILATION_CACHE_DIR": str(compiled or ""),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
+def start(arguments: list[str], devices: int = 1) -> subprocess.Popen:
+    """Starts a command whose processor counts as so many devices."""
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(
         arguments,
         cwd=ROOT,
-        env=os.environ | environment,
+        env=os.environ | {"XLA_FLAGS": flags},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

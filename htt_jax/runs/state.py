@@ -74,10 +74,12 @@ def random_state(
     """A state of random parameters, a pure function of `seed`, made where `abstract` places it."""
     shardings = jax.tree.map(lambda x: x.sharding, abstract)
 
-    def make() -> TrainState:
-        return create_state(system.random_variables(_key(seed)), optimizer)
+    def make(key: PRNGKeyArray) -> TrainState:
+        return create_state(system.random_variables(key), optimizer)
 
-    return jax.jit(make, out_shardings=shardings)()
+    # The key is an argument, so that the compiled program, when kept, serves every seed.
+    key = jax.jit(lambda: _key(seed), out_shardings=shardings.step)()
+    return jax.jit(make, out_shardings=shardings)(key)
 
 
 def _key(seed: int) -> PRNGKeyArray:

@@ -1,7 +1,5 @@
 """Small prepared datasets for the tests of everything that reads them."""
 
-import os
-
 import cv2
 import numpy as np
 import pytest
@@ -83,10 +81,3 @@ def video_of():
 def colour_of():
     """RGB of all pixels of a frame of a video of `video_of`."""
     return colour
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory):
-    """Where the processes of all tests, in every worker, keep what they compiled."""
-    folder = tmp_path_factory.getbasetemp()
-    return (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "compiled"

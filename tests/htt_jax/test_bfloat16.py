@@ -16,16 +16,10 @@ from htt_jax.prediction.sources import open_frames
 from htt_jax.prediction.video import predict_video
 from htt_jax.runs.opening import open_run
 from htt_jax.training import overview
-from tests import online_runs, prepared, runs, train_runs
+from tests import online_runs, prepared, train_runs
 from tests.traces import trace_of, traced_steps
 
 INTRINSICS = online_runs.INTRINSICS
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    with runs.quick_compilation():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -24,12 +24,6 @@ def evaluated_run(workdir, data, **options):
     (folder / evaluate.RESULTS_FILE).write_text(json.dumps(report))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    with runs.quick_compilation():
-        yield
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Evaluated runs: `a0` and `a1` differ in seed, place of data and workers; `b0` has t = 1."""

@@ -24,12 +24,6 @@ from tests import prepared, runs
 TEST_FRAMES = [19, 6, 1]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    with runs.quick_compilation():
-        yield
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A dataset of two hands in `data`, a run in `run`."""

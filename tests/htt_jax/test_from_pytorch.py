@@ -47,12 +47,6 @@ def tiny_config(directory):
     return config
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    with runs.quick_compilation():
-        yield
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A dataset, a checkpoint in PyTorch, and the run it becomes with and without the dataset."""

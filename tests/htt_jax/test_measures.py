@@ -35,9 +35,8 @@ def test_a_measure_added_to_the_table_is_everywhere(tmp_path):
         tmp_path / "data", FPHA, {"train": [3, 2, 2], "test": [4, 3]}, size=(32, 18)
     )
     run, out = tmp_path / "run", tmp_path / "run/evaluation/test"
-    with runs.quick_compilation():
-        runs.initialise_run(run, data, step=5)
-        evaluate.main(["--workdir", str(run)])
+    runs.initialise_run(run, data, step=5)
+    evaluate.main(["--workdir", str(run)])
     found = estimates.load(out / evaluate.ESTIMATES_FILE)
     off = np.linalg.norm(found.joints_3d - found.target_3d, axis=-1) * 1000
     error = float(np.percentile(off[found.hand_annotated[:, 0]], 90))

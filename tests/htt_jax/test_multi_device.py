@@ -26,11 +26,9 @@ def dataset(root):
 
 
 @pytest.fixture(scope="module")
-def one_device(root, dataset, compiled):
+def one_device(root, dataset):
     """What each step computed on one device."""
-    process = train_runs.start(
-        train_runs.command(dataset, root / "one", *OPTIONS), compiled=compiled
-    )
+    process = train_runs.start(train_runs.command(dataset, root / "one", *OPTIONS))
     said = train_runs.finish(process)
     assert process.returncode == 0, said
     steps = train_runs.steps(root / "one")

@@ -36,12 +36,6 @@ STORED = (64, 36)
 MODEL = (48, 27)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    with runs.quick_compilation():
-        yield
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A dataset with one test video, its frames as files in `frames`, and a run in `run`."""

@@ -49,12 +49,6 @@ def write_data(directory, splits, actions=H2O.action_names, objects=H2O.object_n
     return directory
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    with runs.quick_compilation():
-        yield
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A dataset in `data`, a run in `run`, what it submits in `out`."""

@@ -122,9 +122,7 @@ def test_the_best_action_accuracy_needs_a_split_with_known_actions(dataset, tmp_
         train.train(train_runs.tiny_config(dataset), str(tmp_path / "run"))
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
-    dataset, tmp_path, compiled
-):
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(dataset, tmp_path):
     def poison(video):
         if video.video_id.endswith("/0"):
             video.joints_3d[0] = np.nan
@@ -133,7 +131,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
     workdir = tmp_path / "run"
     options = (train_runs.FULL_CLIPS, "--config.checkpoint.every_steps=1")
     command = train_runs.command(dataset, workdir, *options)
-    process = train_runs.start(command, compiled=compiled)
+    process = train_runs.start(command)
     said = train_runs.finish(process)
     assert process.returncode == 2
     error = said.splitlines()[-1]
@@ -164,15 +162,13 @@ def restore(workdir, dataset) -> TrainState:
         return checkpoints.restore_newest(abstract)
 
 
-def test_a_damaged_shard_stops_the_run_with_its_place(dataset, tmp_path, compiled):
+def test_a_damaged_shard_stops_the_run_with_its_place(dataset, tmp_path):
     shard = records.shard_path(dataset, FPHA, "train", 0, 1)
     content = bytearray(shard.read_bytes())
     content[-100] ^= 1
     shard.write_bytes(content)
     offset = tfrecord.stored_index(shard).offsets[1]
-    process = train_runs.start(
-        train_runs.command(dataset, tmp_path / "run", train_runs.FULL_CLIPS), compiled=compiled
-    )
+    process = train_runs.start(train_runs.command(dataset, tmp_path / "run", train_runs.FULL_CLIPS))
     said = train_runs.finish(process)
     assert process.returncode == 2
     assert "Traceback" not in said

@@ -31,7 +31,7 @@ def dataset(root):
 
 
 @pytest.fixture(scope="module")
-def interrupted(root, dataset, compiled):
+def interrupted(root, dataset):
     """A run that is killed, loses its newest checkpoint, is asked to stop, and comes to its end.
 
     Returns its directory, and the exit status and stderr of each of its three processes.
@@ -41,7 +41,7 @@ def interrupted(root, dataset, compiled):
     ended = []
 
     def run(until=None, number=None):
-        process = train_runs.start(command, compiled=compiled)
+        process = train_runs.start(command)
         while until and not until():
             assert process.poll() is None, train_runs.finish(process)
             time.sleep(0.01)
@@ -59,10 +59,10 @@ def interrupted(root, dataset, compiled):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(root, dataset, interrupted, compiled):
+def uninterrupted(root, dataset, interrupted):
     """The directory of a run that nothing disturbs; others have compiled its programs before."""
     command = train_runs.command(dataset, root / "uninterrupted", *OPTIONS)
-    process = train_runs.start(command, compiled=compiled)
+    process = train_runs.start(command)
     said = train_runs.finish(process)
     assert process.returncode == 0, said
     return root / "uninterrupted"

@@ -12,7 +12,7 @@ import torch
 from htt_jax import optimizer as optim
 from htt_jax.interop import adam, names, pytorch, weights
 from htt_jax.support.errors import InputError
-from tests import torch_files, train_runs
+from tests import torch_files
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_next_step_of_optax_is_that_of_torch(trained, moments):
         count=jnp.asarray(moments.steps), mu=moments.mean, nu=moments.square
     )
     state = optim.with_moments(ours.init(params), adam_state, step=7)
-    step = jax.jit(ours.update, compiler_options=train_runs.QUICK_COMPILATION)
+    step = jax.jit(ours.update)
     updates, state = step(pytorch.to_params(gradients), state)
     found = by_torch_names(jax.device_get(optax.apply_updates(params, updates)), file)
     for name, parameter in used_parameters(module).items():

@@ -13,15 +13,9 @@ from htt_jax.models.outputs import OF_NAME
 from htt_jax.runs import version
 from htt_jax.runs.opening import open_run
 from htt_jax.support.files import sha256
-from tests import prepared, runs, torch_files
+from tests import prepared, torch_files
 
 DIFFERENCES = {"joints_2d": 0.00123, "depth": 4.5e-7, "action_logits": 0.0}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    with runs.quick_compilation():
-        yield
 
 
 @pytest.fixture(scope="module")

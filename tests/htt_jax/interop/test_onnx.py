@@ -119,7 +119,7 @@ def test_outputs_are_the_pytorch_model_s_for_any_number_of_clips_and_windows(
 
 def test_outputs_are_the_flax_model_s(path, tensors):
     batch = inputs(clips=2, windows=2)
-    apply = jax.jit(HTT(**SIZES).apply, compiler_options=train_runs.QUICK_COMPILATION)
+    apply = jax.jit(HTT(**SIZES).apply)
     assert_near(onnx.load(path)(**batch), apply(pytorch.to_variables(tensors), **batch))
 
 

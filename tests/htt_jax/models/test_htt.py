@@ -9,7 +9,6 @@ import pytest
 from htt_jax import camera
 from htt_jax.models import htt
 from htt_jax.models.htt import HTT
-from tests import train_runs
 
 SMALL = functools.partial(
     HTT,
@@ -50,7 +49,7 @@ def inputs():
 
 @pytest.fixture(scope="module")
 def variables(inputs):
-    init = jax.jit(SMALL().init, compiler_options=train_runs.QUICK_COMPILATION)
+    init = jax.jit(SMALL().init)
     return init(jax.random.key(0), *inputs)
 
 

@@ -14,7 +14,7 @@ from htt_jax import camera, export, from_pytorch
 from htt_jax.datasets.spec import FPHA
 from htt_jax.interop import torch_model
 from htt_jax.support.errors import InputError
-from tests import prepared, runs, torch_files
+from tests import prepared, torch_files
 
 FRAMES, SIZE = 11, (64, 36)
 NAMES = (
@@ -25,12 +25,6 @@ NAMES = (
     "clip_action_probabilities",
     "action_probabilities",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    with runs.quick_compilation():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from htt_jax.data import packing
 from htt_jax.evaluation.one_run import evaluate
 from htt_jax.interop import weights
 from htt_jax.training.loop import train
-from tests import runs, train_runs
+from tests import train_runs
 
 ARCHIVE = pathlib.Path(__file__).with_name("before_rooms.tar.xz")
 LOSSES = [10.4326, 11.3055, 11.0990, 10.4586, 11.0632, 9.7236, 10.1998, 8.8331, 11.0836]
@@ -28,8 +28,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("before")
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
-    with runs.quick_compilation():
-        yield folder
+    return folder
 
 
 def test_its_evaluation_is_the_one_of_then(folder):

@@ -20,7 +20,6 @@ from htt_jax.support.errors import InputError
 from htt_jax.systems.htt import HTTSystem
 from htt_jax.training import initialise
 from htt_jax.training import step as train_step
-from tests import train_runs
 from tests.packed import pack
 from tests.parity import cases, recipe
 
@@ -154,10 +153,7 @@ def test_measuring_changes_statistics_alone(state, measured):
 
 
 def test_an_update_moves_every_parameter_and_no_statistic(measured, batch):
-    update = jax.jit(
-        functools.partial(train_step.update, SYSTEM, OPTIMIZER),
-        compiler_options=train_runs.QUICK_COMPILATION,
-    )
+    update = jax.jit(functools.partial(train_step.update, SYSTEM, OPTIMIZER))
     after, metrics = update(measured, augment.to_inputs(batch))
     assert after.step == 1
     assert metrics["gradient_norm"] > 0

@@ -17,7 +17,7 @@ from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.systems.htt import HTTSystem
 from htt_jax.training import initialise, warm_start
-from tests import runs, torch_files, train_runs
+from tests import torch_files, train_runs
 
 OPTIMIZER = adam(lambda step: 1e-3)
 # Parts that depend on the numbers of joints and classes, by what changes them.
@@ -26,12 +26,6 @@ PARTS = {
     "num_objects": {"object_head/output", "object_to_action"},
     "num_joints": {"pose_head/output", "pose_to_action"},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    with runs.quick_compilation():
-        yield
 
 
 @pytest.fixture(scope="module")
