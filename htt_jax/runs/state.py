@@ -69,17 +69,36 @@ def _abstract_variables(system: System) -> dict[str, Any]:
 
 
 def random_state(
-    system: System, optimizer: optax.GradientTransformation, seed: int, abstract: TrainState
+    system: System,
+    optimizer: optax.GradientTransformation,
+    seed: int,
+    abstract: TrainState,
+    given: Mapping[str, Any] | None = None,
 ) -> TrainState:
-    """A state of random parameters, a pure function of `seed`, made where `abstract` places it."""
+    """A state of random parameters, a pure function of `seed`, made where `abstract` places it.
+
+    Args:
+        system: the state is for.
+        optimizer: the state is for.
+        seed: of the random parameters.
+        abstract: as of `abstract_state`.
+        given: the variables that do not start random, by their full names; what would be drawn
+            for them is not computed.
+    """
     shardings = jax.tree.map(lambda x: x.sharding, abstract)
 
-    def make(key: PRNGKeyArray) -> TrainState:
-        return create_state(system.random_variables(key), optimizer)
+    def make(key: PRNGKeyArray, given: Mapping[str, Any]) -> TrainState:
+        variables = jax.tree.map_with_path(
+            lambda path, drawn: given.get(
+                jax.tree_util.keystr(path, simple=True, separator="/"), drawn
+            ),
+            system.random_variables(key),
+        )
+        return create_state(variables, optimizer)
 
     # The key is an argument, so that the compiled program, when kept, serves every seed.
     key = jax.jit(lambda: _key(seed), out_shardings=shardings.step)()
-    return jax.jit(make, out_shardings=shardings)(key)
+    return jax.jit(make, out_shardings=shardings)(key, dict(given or {}))
 
 
 def _key(seed: int) -> PRNGKeyArray:

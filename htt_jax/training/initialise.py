@@ -42,19 +42,19 @@ def pretrained_backbone(path: str, system: System) -> dict[str, Any]:
     return found
 
 
-def with_variables(state: TrainState, variables: Mapping[str, Any]) -> TrainState:
-    """`state` with some variables replaced, laid out on the devices as they were.
+def placed(variables: Mapping[str, Any], abstract: TrainState) -> dict[str, jax.Array]:
+    """`variables` by their full names, of the types and on the devices that `abstract` names.
 
     Raises:
         InputError: an array has another shape; names it.
     """
-    arrays = trees.flatten(state.variables)
-    for name, new in trees.flatten(variables).items():
-        old = arrays[name]
-        if old.shape != new.shape:
-            raise InputError(f"{name} has shape {new.shape}, expected {old.shape}")
-        arrays[name] = jax.device_put(new.astype(old.dtype), old.sharding)
-    return dataclasses.replace(state, **trees.unflatten(arrays))
+    wanted = trees.flatten(abstract.variables)
+    arrays = {}
+    for name, x in trees.flatten(variables).items():
+        if x.shape != wanted[name].shape:
+            raise InputError(f"{name} has shape {x.shape}, expected {wanted[name].shape}")
+        arrays[name] = jax.device_put(x.astype(wanted[name].dtype), wanted[name].sharding)
+    return arrays
 
 
 def fitted(system: System, state: TrainState, batch: Mapping[str, jax.Array]) -> TrainState:

@@ -254,10 +254,10 @@ def _start(
     first: sharding.DeviceBatch,
 ) -> TrainState:
     """The state before the first step, born sharded."""
-    state = random_state(system, optimizer, config.seed, abstract)
+    given = initialise.placed(pretrained or system.measured(source), abstract)
+    state = random_state(system, optimizer, config.seed, abstract, given)
     if pretrained:
-        return initialise.with_variables(state, pretrained)
-    state = initialise.with_variables(state, system.measured(source))
+        return state
     print("random weights, fitted to the first batch", file=sys.stderr)
     return initialise.fitted(system, state, first.arrays)
 

@@ -39,8 +39,12 @@ OPTIMIZER = optim.adam(lambda step: 1e-3)
 
 
 @pytest.fixture(scope="module")
-def state():
-    abstract = abstract_state(SYSTEM, OPTIMIZER, sharding.make_mesh(1))
+def abstract():
+    return abstract_state(SYSTEM, OPTIMIZER, sharding.make_mesh(1))
+
+
+@pytest.fixture(scope="module")
+def state(abstract):
     return random_state(SYSTEM, OPTIMIZER, 0, abstract)
 
 
@@ -76,8 +80,7 @@ def imagenet():
     }
 
 
-def test_abstract_state_is_the_shape_of_the_real_one(state):
-    abstract = abstract_state(SYSTEM, OPTIMIZER, sharding.make_mesh(1))
+def test_abstract_state_is_the_shape_of_the_real_one(state, abstract):
     assert jax.tree.structure(abstract) == jax.tree.structure(state)
     for expected, x in zip(jax.tree.leaves(abstract), jax.tree.leaves(state), strict=True):
         assert (x.shape, x.dtype, x.sharding) == (expected.shape, expected.dtype, expected.sharding)
@@ -195,12 +198,13 @@ def test_for_depth_the_imagenet_kernels_are_summed_over_colour(imagenet, tmp_pat
     np.testing.assert_allclose(backbone["params"]["conv1"]["kernel"], expected, atol=1e-6)
 
 
-def test_a_backbone_replaces_the_random_one_and_nothing_else(state):
+def test_a_backbone_replaces_the_random_one_and_nothing_else(state, abstract):
     backbone = jax.tree.map(
         lambda x: np.full(x.shape, 0.5, np.float32),
         {name: {"backbone": tree["backbone"]} for name, tree in state.variables.items()},
     )
-    replaced = initialise.with_variables(state, backbone)
+    given = initialise.placed(backbone, abstract)
+    replaced = random_state(SYSTEM, OPTIMIZER, 0, abstract, given)
     for name, collection in replaced.variables.items():
         for x in jax.tree.leaves(collection["backbone"]):
             np.testing.assert_array_equal(x, 0.5, err_msg=name)
@@ -234,7 +238,7 @@ def test_a_file_of_another_model_is_named(tmp_path):
         initialise.pretrained_backbone(str(path), HTTSystem(HTT()))
 
 
-def test_a_backbone_of_other_shapes_is_refused(state):
+def test_a_backbone_of_other_shapes_is_refused(state, abstract):
     backbone = jax.tree.map(
         lambda x: np.zeros((*x.shape, 2), np.float32),
         {name: {"backbone": tree["backbone"]} for name, tree in state.variables.items()},
@@ -242,4 +246,4 @@ def test_a_backbone_of_other_shapes_is_refused(state):
     with pytest.raises(
         InputError, match=r"batch_stats/backbone/conv1/mean has shape \(4, 2\), expected \(4,\)"
     ):
-        initialise.with_variables(state, backbone)
+        initialise.placed(backbone, abstract)

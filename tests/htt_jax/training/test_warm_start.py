@@ -2,8 +2,6 @@
 
 import sys
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -66,10 +64,12 @@ def test_parts_of_other_joints_or_classes_start_random_and_are_named(folder, tra
     listed = ", ".join(sorted(PARTS[size]))
     expected = f"{path} has other joints or classes: {listed} start random\n"
     assert capsys.readouterr().err == expected
-    before = jax.tree.map(lambda x: jnp.full(x.shape, 0.5, x.dtype), abstract)
-    for name, x in trees.flatten(initialise.with_variables(before, found).variables).items():
+    placed = initialise.placed(found, abstract)
+    for name in trees.flatten(abstract.variables):
         is_left_out = any(f"/{part}/" in name for part in PARTS[size])
-        np.testing.assert_array_equal(x, 0.5 if is_left_out else trained[name], err_msg=name)
+        assert (name in placed) != is_left_out
+        if not is_left_out:
+            np.testing.assert_array_equal(placed[name], trained[name], err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -105,18 +105,17 @@ from htt_jax.devices import sharding
 from htt_jax.interop import imported
 from htt_jax.models.htt import HTT
 from htt_jax import optimizer
-from htt_jax.runs.state import abstract_state
+from htt_jax.runs.state import abstract_state, random_state
 from htt_jax.training import initialise, warm_start
 from tests import torch_files
 
 path = sys.argv[1]
 mesh = sharding.make_mesh(4)
 system = HTTSystem(HTT(**torch_files.SIZES | {"mlp_width": 512}))
-abstract = abstract_state(system, optimizer.adam(lambda step: 1e-3), mesh)
-state = jax.tree.map(
-    lambda x: jax.device_put(np.zeros(x.shape, x.dtype), x.sharding), abstract)
+adam = optimizer.adam(lambda step: 1e-3)
+abstract = abstract_state(system, adam, mesh)
 found = warm_start.pretrained_model(path, system, abstract.variables, mesh)
-state = initialise.with_variables(state, found)
+state = random_state(system, adam, 0, abstract, initialise.placed(found, abstract))
 expected = imported.read(path).variables
 jax.tree.map(np.testing.assert_array_equal, jax.device_get(state.variables), expected)
 places = [(x.sharding, wanted.sharding) for x, wanted in
