@@ -56,7 +56,14 @@ def _forward(x: Images, kernel: Kernel, stride: int) -> tuple[Maps, tuple[Images
 
 def _backward(stride: int, saved: tuple[Images, Kernel], gradient: Maps) -> tuple[Images, Kernel]:
     x, kernel = saved
-    (of_x,) = jax.linear_transpose(lambda x: _plain(x, kernel, stride), x)(gradient)
+
+    def transposed(gradient: Maps, kernel: Kernel) -> Images:
+        return jax.linear_transpose(lambda x: _plain(x, kernel, stride), x)(gradient)[0]
+
+    if stride == 1:
+        of_x = lax.platform_dependent(gradient, kernel, cpu=_turned, default=transposed)
+    else:
+        of_x = transposed(gradient, kernel)
 
     def plain(x: Images, gradient: Maps) -> Kernel:
         return jax.linear_transpose(lambda kernel: _plain(x, kernel, stride), kernel)(gradient)[0]
@@ -66,6 +73,11 @@ def _backward(stride: int, saved: tuple[Images, Kernel], gradient: Maps) -> tupl
 
 
 _convolve.defvjp(_forward, _backward)
+
+
+def _turned(gradient: Maps, kernel: Kernel) -> Images:
+    """The input's gradient at stride 1 as a plain convolution, which is fast inside loops too."""
+    return _plain(gradient, kernel[::-1, ::-1].swapaxes(2, 3), 1)
 
 
 def _product(x: Images, gradient: Maps, *, size: int, stride: int) -> Kernel:
@@ -105,13 +117,40 @@ def _shifted_product(x: Images, gradient: Maps, size: int) -> Kernel:
 
 
 def _over_places(
-    a: Float[Array, "images height width channels"],
-    b: Float[Array, "images height width channels_out"],
+    a: Float[Array, "*places channels"], b: Float[Array, "*places channels_out"]
 ) -> Float[Array, "channels channels_out"]:
     """Sums the outer products of the channels of `a` and `b` at every place."""
-    places = ((0, 1, 2), (0, 1, 2))
-    summed = lax.dot_general(a, b, (places, ((), ())), preferred_element_type=jnp.float32)
+    # As matrices: of more axes XLA would turn one round first, place by place.
+    a, b = (x.reshape(-1, x.shape[-1]) for x in (a, b))
+    wide = jnp.promote_types(a.dtype, jnp.float32)
+    summed = lax.dot_general(a, b, (((0,), (0,)), ((), ())), preferred_element_type=wide)
     return summed.astype(a.dtype)
+
+
+def pointwise(
+    x: Float[Array, "*places channels"], kernel: Float[Array, "channels channels_out"]
+) -> Float[Array, "*places channels_out"]:
+    """A convolution with a kernel of 1x1 at stride 1, as one matrix product."""
+    return _pointwise(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:-1], kernel.shape[-1])
+
+
+@jax.custom_vjp
+def _pointwise(
+    x: Float[Array, "places channels"], kernel: Float[Array, "channels channels_out"]
+) -> Float[Array, "places channels_out"]:
+    return x @ kernel
+
+
+def _pointwise_backward(
+    saved: tuple[jax.Array, jax.Array], gradient: Float[Array, "places channels_out"]
+) -> tuple[Float[Array, "places channels"], Float[Array, "channels channels_out"]]:
+    x, kernel = saved
+    # JAX's own gradient for the kernel has XLA turn the other gradient round, place by place, and
+    # compute it anew, along with that of every layer behind, for each layer.
+    return gradient @ kernel.T, _over_places(x, gradient)
+
+
+_pointwise.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _pointwise_backward)
 
 
 def max_pool(x: Images) -> Pooled:
@@ -120,15 +159,6 @@ def max_pool(x: Images) -> Pooled:
     Of equal values in a window, the first in reading order gets the gradient, as in PyTorch.
     """
     return lax.platform_dependent(x, cpu=_pool_by_axis, default=_plain_pool)
-
-
-def max_pool_2(x: Images) -> Pooled:
-    """The maximum over windows of 2x2 at stride 2; gradients as in `max_pool`."""
-    rows, columns = (2 * (size // 2) for size in x.shape[1:3])
-    upper, lower = x[:, 0:rows:2, :columns], x[:, 1:rows:2, :columns]
-    return _larger(
-        _larger(upper[:, :, ::2], upper[:, :, 1::2]), _larger(lower[:, :, ::2], lower[:, :, 1::2])
-    )
 
 
 def _plain_pool(x: Images) -> Pooled:
@@ -151,16 +181,16 @@ def _halve_by_maximum(x: Images, axis: int) -> Pooled:
     left, middle, right = (
         lax.slice_in_dim(x, offset, offset + last + 1, stride=2, axis=axis) for offset in range(3)
     )
-    return _larger(_larger(left, middle), right)
+    return larger(larger(left, middle), right)
 
 
 @jax.custom_jvp
-def _larger(first: Array, second: Array) -> Array:
+def larger(first: Array, second: Array) -> Array:
     """The maximum, whose whole gradient goes to the first where both are equal."""
     return jnp.maximum(first, second)
 
 
-@_larger.defjvp
+@larger.defjvp
 def _larger_jvp(values: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     first, second = values
-    return _larger(first, second), jnp.where(second > first, tangents[1], tangents[0])
+    return larger(first, second), jnp.where(second > first, tangents[1], tangents[0])

@@ -10,10 +10,8 @@ from jaxtyping import Array, Float
 
 from htt_jax.models.depth import film
 from htt_jax.models.depth.residual import NormRelu, ResidualBlock, kernel_and_bias
+from htt_jax.models.depth.stem import KERNEL_SIZE, convolve_and_pool
 from htt_jax.models.linear import linear
-from htt_jax.models.processor import convolve, max_pool_2
-
-STEM_KERNEL = 5
 
 # For numbers that are coordinates: see `models.htt`.
 _PRECISE = {"dtype": jnp.float32, "precision": jax.lax.Precision.HIGHEST}
@@ -37,9 +35,9 @@ class Stem(nn.Module):
         self, x: Float[Array, "frames height width channels"]
     ) -> Float[Array, "frames height_out width_out channels_out"]:
         """Returns maps at half the resolution."""
-        kernel, bias = kernel_and_bias(self, STEM_KERNEL, x.shape[-1], self.features)
+        kernel, bias = kernel_and_bias(self, KERNEL_SIZE, x.shape[-1], self.features)
         x, kernel, bias = (a.astype(self.dtype) for a in (x, kernel, bias))
-        return max_pool_2(convolve(x, kernel, 1) + bias)
+        return convolve_and_pool(x, kernel) + bias
 
 
 class PrincipalComponents(nn.Module):

@@ -7,7 +7,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from htt_jax.models.depth.film import Modulation
-from htt_jax.models.processor import convolve
+from htt_jax.models.processor import convolve, pointwise
 
 NORM_EPSILON = 1e-4
 MOMENTUM = 0.1  # the share of the batch at hand in the stored statistics
@@ -37,11 +37,13 @@ class NormRelu(nn.Module):
         size = x.shape[-1:]
         mean = self.variable("batch_stats", "mean", jnp.zeros, size)
         var = self.variable("batch_stats", "var", jnp.ones, size)
-        x = x.astype(jnp.float32)
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         if self.batch_statistics:
-            used_mean, used_var = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
-            places = x.size // x.shape[-1]
-            unbiased = used_var * (places / max(places - 1, 1))
+            places = x.reshape(-1, *size)
+            used_mean = places.mean(axis=0)
+            # The gradient through this mean is zero, which only we know.
+            used_var = jnp.square(places - jax.lax.stop_gradient(used_mean)).mean(axis=0)
+            unbiased = used_var * (len(places) / max(len(places) - 1, 1))
             mean.value += MOMENTUM * (used_mean - mean.value)
             var.value += MOMENTUM * (unbiased - var.value)
         else:
@@ -72,7 +74,7 @@ class Convolution(nn.Module):
         x, kernel, bias = (a.astype(self.dtype) for a in (x, kernel, bias))
         if self.size == 1:  # a matrix product is faster on processors, and the same elsewhere
             x = x[:, :: self.stride, :: self.stride]
-            return jnp.einsum("nhwc,cd->nhwd", x, kernel[0, 0]) + bias
+            return pointwise(x, kernel[0, 0]) + bias
         return convolve(x, kernel, self.stride) + bias
 
 
