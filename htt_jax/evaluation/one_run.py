@@ -12,6 +12,7 @@ import numpy as np
 
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import published
+from htt_jax.depth_metrics import BatchErrors
 from htt_jax.evaluation import baselines, report
 from htt_jax.evaluation.estimates import Collector, Estimates
 from htt_jax.evaluation.finite import check_finite
@@ -83,11 +84,14 @@ def evaluate(
     training = open_source(run.config, "train", str(source.directory))
     constant = baselines.fit_baselines(training)
     collector = Collector(source.frame_counts, clip_spec(run.config), run.dataset.image_size)
+    by_batch = BatchErrors()
     results = results_of(
-        _collecting(opened, collector),
+        _collecting(opened, collector, by_batch),
         run.dataset,
         mask_unannotated=run.config.mask_unannotated_hands,
     )
+    if run.config.get("crops", {}).get("protocol") == "published" and results["pose"]:
+        results["published_error_mm"] = by_batch.result()["over_batches"]
     baseline_results = baselines.evaluate_baselines(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )
@@ -96,8 +100,10 @@ def evaluate(
     )
 
 
-def _collecting(opened: SplitInference, collector: Collector) -> Iterator[Mapping[str, np.ndarray]]:
-    """The outputs for the metrics, checked, and seen by the collector on their way."""
+def _collecting(
+    opened: SplitInference, collector: Collector, by_batch: BatchErrors
+) -> Iterator[Mapping[str, np.ndarray]]:
+    """The outputs for the metrics, checked, and seen by the others on their way."""
     for found, _ in opened.outputs():
         valid = found["valid"]
         check_finite(
@@ -107,6 +113,8 @@ def _collecting(opened: SplitInference, collector: Collector) -> Iterator[Mappin
             found["action_over_time"][valid.any(axis=1)],
         )
         collector.add(found)
+        counted = valid & found["hand_annotated"].all(axis=-1)
+        by_batch.update(found["estimated_joints_3d"][counted], found["joints_3d"][counted])
         yield found
 
 

@@ -156,6 +156,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     config = trees.flatten(report["run"]["config"], ".")
     if "crops.protocol" in config:
         found.append(f"Crops by the {config['crops.protocol']} protocol; {_PROTOCOLS}")
+    error = report["results"].get("published_error_mm")
+    if error is not None:
+        found.append(f"As published, a mean over batches of their mean errors: {error:.2f} mm.")
     title = published.beside(spec.name, report["run"]["config"]).title
     if title:
         found.append(

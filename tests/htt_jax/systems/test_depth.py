@@ -121,6 +121,7 @@ def test_what_a_stage_does_not_say_is_not_measured(runs, tmp_path):
     write(found, evaluation_tables(found.report), tmp_path)
     text = (tmp_path / "tables.md").read_text()
     assert "The system says nothing of actions." in text
+    assert f"of their mean errors: {found.report['results']['published_error_mm']:.2f} mm" in text
     assert "action %" not in text
     assert found.report["results"]["pose"]["right"]["frames"] == sum(FRAMES["test"])
     assert json.loads((tmp_path / "results.json").read_text())["run"]["told"] == ["pose"]
