@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float
 
 from htt_jax.models.htt import DEPTH_OFFSET
 from htt_jax.models.outputs import OUTPUTS, Output
+from htt_jax.models.signature import Signature
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 
@@ -15,33 +15,17 @@ LARGEST = 1e-4
 """Of an output's own size; float32 programs of this depth stay ten times below."""
 
 _SEED = 1
-_CLIPS, _WINDOWS = 2, 2
+_CLIPS, _WINDOWS, _FRAMES = 2, 2, 4  # at least so many windows, and so many frames
 
 
-def noise(
-    window: int,
-    image_size: tuple[int, int],
-    intrinsics: Float[np.ndarray, "3 3"],
-    channels: int = 3,
-) -> dict[str, np.ndarray]:
-    """Inputs as the parity cases have them: uniform pixels, a whole clip and one with padding.
-
-    Args:
-        window: frames of a window.
-        image_size: (width, height).
-        intrinsics: of a camera with that image size, pixels.
-        channels: of an image.
-    """
-    width, height = image_size
-    size = (_CLIPS, _WINDOWS * window)
+def noise(signature: Signature) -> dict[str, np.ndarray]:
+    """Inputs of a program, in its order: a whole clip and one with padding."""
+    window = signature.window
+    frames = window * max(_WINDOWS, -(-_FRAMES // window))
     random = np.random.Generator(np.random.PCG64(_SEED))
-    valid = np.ones(size, bool)
-    valid[1, window // 2 :] = False  # one window in part, another whole
-    return {
-        "image": random.random((*size, height, width, channels), np.float32) - 0.5,
-        "valid": valid,
-        "intrinsics": np.broadcast_to(intrinsics.astype(np.float32), (*size, 3, 3)),
-    }
+    found = {x.name: x.drawn(random, (_CLIPS, frames, *x.sizes)) for x in signature.inputs}
+    found["valid"][1, frames // 4 :] = False  # of two windows one in part, another whole
+    return found
 
 
 def differences(

@@ -4,14 +4,13 @@ import pathlib
 import tempfile
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from htt_jax import camera
+from htt_jax import systems
 from htt_jax.devices import sharding
 from htt_jax.interop import agreement, model_card
 from htt_jax.interop.agreement import Arrays
-from htt_jax.interop.formats import FORMATS, apply, network
+from htt_jax.interop.formats import FORMATS, apply
 from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import check_writable, explained_writes, make_folder
@@ -80,7 +79,7 @@ def _processor() -> jax.Device:
 
 def _compare(written: pathlib.Path, run: TrainedRun, to: str) -> dict[str, float]:
     """Reads an export back, runs it, and says how far its outputs are from the run's."""
-    inputs = _noise(run)
+    inputs = agreement.noise(run.signature)
     expected = apply(run, run.variables, inputs)
     _check_finite(run, expected)
     found = FORMATS[to].run(written, run, inputs)
@@ -102,13 +101,9 @@ def card_of(out: pathlib.Path) -> pathlib.Path:
 
 def _in_float32(run: TrainedRun) -> TrainedRun:
     """The run with a model that computes in the type its weights have."""
-    return run.with_model(network(run).clone(dtype=jnp.float32))
-
-
-def _noise(run: TrainedRun) -> dict[str, np.ndarray]:
-    spec, size = run.dataset.spec, run.dataset.image_size
-    matrix = camera.scale_intrinsics(spec.intrinsics, spec.native_size, size)
-    return agreement.noise(run.config.model.window, size, matrix, run.system.reader.channels)
+    config = run.config.copy_and_resolve_references()
+    config.model.dtype = "float32"
+    return run.with_model(systems.make(config, run.dataset).model)
 
 
 def _check_finite(run: TrainedRun, outputs: Arrays) -> None:

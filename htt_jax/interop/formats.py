@@ -5,7 +5,7 @@ import functools
 import json
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 
@@ -17,6 +17,10 @@ from htt_jax.runs.directory import to_json
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
 from htt_jax.systems import Applicable
+from htt_jax.systems.depth.model import DepthModel
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Format:
         suffix: of the file.
         help: what it is, in a line.
         write: writes the file, and others beside it.
-        run: reads it back and runs it on `image`, `valid` and `intrinsics`.
+        run: reads it back and runs it on inputs in the order of the run's signature.
         keeps_dtype: whether it computes in the run's own type; otherwise in float32.
     """
 
@@ -53,6 +57,7 @@ def network(run: TrainedRun) -> HTT:
         raise InputError(
             f"{run.workdir} is of config.system={run.config.system}, which has no published "
             "layout; export it with --to=stablehlo"
+            + (" or --to=onnx" if isinstance(run.model, DepthModel) else "")
         )
     return run.model
 
@@ -83,7 +88,7 @@ def _run_pth(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
     from htt_jax.interop import torch_model
 
     module = torch_model.build(network(run), torch.load(path, weights_only=True)["state_dict"])
-    arrays = (torch.tensor(inputs[name]) for name in ("image", "valid", "intrinsics"))
+    arrays = (torch.tensor(x) for x in inputs.values())
     with torch.inference_mode():
         return {name: x.numpy() for name, x in module(*arrays).items()}
 
@@ -99,15 +104,7 @@ def _run_safetensors(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arr
 
 def _write_stablehlo(path: pathlib.Path, run: TrainedRun) -> None:
     facts = description(run) | {"joint_names": run.dataset.joint_names}
-    stablehlo.write(
-        path,
-        run.model,
-        run.variables,
-        run.dataset.image_size,
-        facts,
-        run.system.outputs,
-        run.system.reader.channels,
-    )
+    stablehlo.write(path, run.model, run.variables, run.signature, facts)
 
 
 def _run_stablehlo(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
@@ -117,17 +114,29 @@ def _run_stablehlo(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Array
 
 def _write_onnx(path: pathlib.Path, run: TrainedRun) -> None:
     metadata = {"htt_jax": json.dumps(description(run))}
-    onnx.write(path, _state_dict(run), network(run), run.dataset.image_size, metadata)
+    onnx.write(path, functools.partial(_torch_module, run), run.signature, metadata)
+
+
+def _torch_module(run: TrainedRun) -> "nn.Module":
+    """What computes in PyTorch what the run's model does."""
+    import torch
+
+    from htt_jax.interop import torch_depth_program, torch_model
+
+    if isinstance(run.model, DepthModel):
+        size = run.system.reader.shape(run.dataset.image_size)[0]
+        return torch_depth_program.build(run.model, jax.device_get(run.variables), size)
+    tensors = {name: torch.tensor(x) for name, x in _state_dict(run).items()}
+    return torch_model.build(network(run), tensors)
 
 
 def _run_onnx(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
-    return onnx.load(path)(inputs["image"], inputs["valid"], inputs["intrinsics"])
+    return onnx.load(path)(**inputs)
 
 
 def apply(run: TrainedRun, variables: Any, inputs: Arrays) -> Arrays:
     """The outputs of the run's model with other variables, such as those read back."""
-    arrays = (inputs[name] for name in ("image", "valid", "intrinsics"))
-    return jax.device_get(_apply(run.model, variables, *arrays))
+    return jax.device_get(_apply(run.model, variables, *inputs.values()))
 
 
 @functools.partial(jax.jit, static_argnums=0)  # compiled once for the run and what is read back

@@ -12,10 +12,12 @@ from etils import epath
 from htt_jax import measures
 from htt_jax.evaluation.tables import markdown
 from htt_jax.models import outputs
+from htt_jax.models.signature import Signature
 from htt_jax.runs import version
 from htt_jax.runs.opening import TrainedRun, metrics
 from htt_jax.support.files import atomic_write, sha256
 from htt_jax.support.paths import place
+from htt_jax.systems import told
 
 _RESUME = (
     "The published code's `--train_cont` looks for a pickled scheduler, which the file does not "
@@ -41,15 +43,11 @@ def write(path: pathlib.Path, run: TrainedRun, to: str, differences: Mapping[str
 def _sections(
     run: TrainedRun, to: str, files: list[pathlib.Path], differences: Mapping[str, float]
 ) -> Iterator[str]:
-    spec, dataset = run.dataset.spec, run.dataset
-    width, height = dataset.image_size
-    is_htt = run.config.system == "htt"
-    name = "HTT" if is_htt else f"System {run.config.system}"
-    full_name = "Hierarchical Temporal Transformer (CVPR 2023)" if is_htt else name
-    yield f"# {name}, {spec.title} layout, as {to}"
+    spec, dataset, signature = run.dataset.spec, run.dataset, run.signature
+    yield f"# {signature.name}, {spec.title} layout, as {to}"
     yield (
-        f"{full_name}: 3D hand pose in every frame and the action "
-        f"of the video, from egocentric RGB. {spec.num_joints} joints "
+        f"{signature.full_name}: {_found(signature)}, from {signature.source}. "
+        f"{spec.num_joints} joints "
         f"({' and '.join(spec.hands)} hand), {len(dataset.action_names)} actions, "
         f"{len(dataset.object_names)} objects."
         + (" It was trained on simulated frames, not on filmed ones." if spec.simulated else "")
@@ -59,16 +57,16 @@ def _sections(
         [[file.name, str(file.stat().st_size), sha256(file)] for file in files],
     )
     yield "## Input and output\n\n" + (
-        f"RGB frames of {width}x{height}, `pixel / 255 - 0.5`, in clips of up to "
+        f"{signature.frames}, in clips of up to "
         f"{run.config.data.frames} frames, every {_ordinal(run.config.data.spacing)} frame of the "
-        f"video, padded to whole windows of {run.config.model.window} and marked in `valid`; the "
-        "camera's matrix in pixels. Joints: "
+        f"video, padded to whole windows of {signature.window} and marked in `valid`; "
+        f"{signature.besides}. Joints: "
         f"{spec.skeleton.order}"
         + (f"; hands: {', '.join(spec.hands)}." if len(spec.hands) > 1 else ".")
     )
-    yield markdown(outputs.TABLE_HEADER, outputs.table(run.system.outputs))
+    yield markdown(outputs.TABLE_HEADER, outputs.table(signature.outputs))
     yield "## Results\n\n" + _results(run)
-    units = {output.name: output.unit for output in run.system.outputs}
+    units = {output.name: output.unit for output in signature.outputs}
     yield "## Exported\n\n" + markdown(
         ["output", "largest difference when read back", "unit"],
         [[name, f"{x:.2e}", units[name] or ""] for name, x in differences.items()],
@@ -79,6 +77,12 @@ def _sections(
     actions, objects = ", ".join(dataset.action_names), ", ".join(dataset.object_names)
     yield f"## Classes\n\nActions: {actions}.\n\nObjects: {objects}."
     yield f"## Configuration\n\n```json\n{json.dumps(run.config.to_dict(), indent=1)}\n```"
+
+
+def _found(signature: Signature) -> str:
+    kinds = {"pose": "3D hand pose in every frame", "action": "the action of the video"}
+    said = told(signature.outputs)
+    return " and ".join(words for kind, words in kinds.items() if kind in said)
 
 
 def _results(run: TrainedRun) -> str:

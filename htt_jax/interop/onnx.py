@@ -1,7 +1,7 @@
 """ONNX files: the model with its weights in one file, for ONNX Runtime and what reads ONNX.
 
-Inputs are `image`, `valid` and `intrinsics`, outputs those of `htt_jax.models.outputs`. The number
-of clips and of windows is free, the image size is not.
+Inputs and outputs are those of the system's signature. The number of clips and of windows is free,
+the other sizes are not.
 """
 
 import contextlib
@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from htt_jax.models import outputs
-from htt_jax.models.htt import HTT
+from htt_jax.models.signature import Signature
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
 if TYPE_CHECKING:
-    from htt_jax.interop import torch_model
+    from torch import nn
 
-INPUTS = ("image", "valid", "intrinsics")
-OUTPUTS = tuple(outputs.OF_NAME)
 _INSTALL = "pip install -e '.[onnx]'"
 # Axes of 1 would be taken for constants by torch.export.
 _EXAMPLE_CLIPS, _EXAMPLE_WINDOWS = 2, 3
@@ -31,18 +28,17 @@ _EXAMPLE_CLIPS, _EXAMPLE_WINDOWS = 2, 3
 
 def write(
     path: str | os.PathLike[str],
-    tensors: Mapping[str, np.ndarray],
-    model: HTT,
-    image_size: tuple[int, int],
+    make_module: Callable[[], "nn.Module"],
+    signature: Signature,
     metadata: Mapping[str, str],
 ) -> None:
     """Writes a model and its weights as one .onnx file.
 
     Args:
         path: of the file to write.
-        tensors: the published state dict, see `htt_jax.interop.pytorch.to_state_dict`.
-        model: whose sizes the tensors have.
-        image_size: (width, height) of the frames.
+        make_module: called where there is torch; the module takes the signature's inputs in their
+            order and returns its outputs by name.
+        signature: of the module.
         metadata: goes into the file's `metadata_props`.
 
     Raises:
@@ -50,40 +46,34 @@ def write(
     """
     try:
         import onnxscript  # noqa: F401  # what torch.onnx needs; it needs onnx itself
-        import torch
-
-        from htt_jax.interop import torch_model
+        import torch  # noqa: F401
     except ImportError as error:
         raise InputError(
             f"{path}: writing an ONNX file needs torch, onnx and onnxscript: {error}; {_INSTALL}"
         ) from error
 
-    module = torch_model.build(model, {name: torch.tensor(x) for name, x in tensors.items()})
-    data = _export(module, image_size, metadata)
+    data = _export(make_module(), signature, metadata)
     with atomic_write(path) as file:
         file.write(data)
 
 
-def _export(
-    module: "torch_model.HTT", image_size: tuple[int, int], metadata: Mapping[str, str]
-) -> bytes:
+def _export(module: "nn.Module", signature: Signature, metadata: Mapping[str, str]) -> bytes:
     """The content of the .onnx file of a model and its weights."""
     import torch
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
-    width, height = image_size
-    size = (_EXAMPLE_CLIPS, _EXAMPLE_WINDOWS * module.window)
-    image = torch.zeros(*size, height, width, 3)
-    valid = torch.ones(size, dtype=torch.bool)
-    intrinsics = torch.eye(3).repeat(*size, 1, 1)
-    free = {0: torch.export.Dim("clips"), 1: module.window * torch.export.Dim("windows")}
-    with _quiet_exporter():
+    window, random = signature.window, np.random.default_rng(0)
+    places = (_EXAMPLE_CLIPS, _EXAMPLE_WINDOWS * window)
+    arrays = [torch.tensor(x.drawn(random, (*places, *x.sizes))) for x in signature.inputs]
+    frames = torch.export.Dim("frames") if window == 1 else window * torch.export.Dim("windows")
+    free = {0: torch.export.Dim("clips"), 1: frames}
+    with _quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
             module,
-            (image, valid, intrinsics),
-            input_names=INPUTS,
-            output_names=OUTPUTS,
-            dynamic_shapes=(free, free, free),
+            tuple(arrays),
+            input_names=[x.name for x in signature.inputs],
+            output_names=[x.name for x in signature.outputs],
+            dynamic_shapes=tuple(free for _ in arrays),
             dynamo=True,
             verbose=False,
         )
@@ -113,7 +103,7 @@ def _quiet_exporter() -> Iterator[None]:
 
 
 def load(path: str | os.PathLike[str]) -> Callable[..., dict[str, np.ndarray]]:
-    """A function from (image, valid, intrinsics) to named outputs, on the processor.
+    """A function from named inputs to named outputs, on the processor.
 
     Raises:
         InputError: the file is missing or no ONNX model, or onnxruntime is missing.
@@ -135,9 +125,9 @@ def load(path: str | os.PathLike[str]) -> Callable[..., dict[str, np.ndarray]]:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} is not an ONNX model: {reason}; give an .onnx file") from error
 
-    def run(image: np.ndarray, valid: np.ndarray, intrinsics: np.ndarray) -> dict[str, np.ndarray]:
-        values = (np.asarray(image), np.asarray(valid), np.asarray(intrinsics))
-        found = session.run(list(OUTPUTS), dict(zip(INPUTS, values, strict=True)))
-        return dict(zip(OUTPUTS, found, strict=True))
+    names = [output.name for output in session.get_outputs()]
+
+    def run(**arrays: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(names, session.run(names, arrays), strict=True))
 
     return run

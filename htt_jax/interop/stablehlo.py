@@ -14,19 +14,17 @@ import hashlib
 import json
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import export
 from jax.typing import ArrayLike
 from safetensors import numpy as safetensors
 
 from htt_jax.interop import stablehlo_description
-from htt_jax.models.htt import Outputs
-from htt_jax.models.outputs import OUTPUTS, Output
+from htt_jax.models.signature import Signature
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
@@ -40,7 +38,7 @@ _OUTSIDE_CALL = re.compile(r"custom_call(?! @shape_assertion\()\W*(\w*)")
 
 @dataclasses.dataclass(frozen=True, eq=False)  # told apart by identity, so that jit takes `apply`
 class ExportedModel:
-    """A model read from an export; `apply` takes the place of `HTT.apply`.
+    """A model read from an export; `apply` takes the place of the network's.
 
     Attributes:
         program: `jax.export`'s; cannot be differentiated.
@@ -52,29 +50,21 @@ class ExportedModel:
     variables: dict[str, jax.Array]
     facts: dict[str, Any]
 
-    def apply(
-        self,
-        variables: Mapping[str, jax.Array],
-        image: ArrayLike,
-        valid: ArrayLike,
-        intrinsics: ArrayLike,
-    ) -> Outputs:
-        """See `HTT.__call__`; height and width are those of the export.
+    def apply(self, variables: Mapping[str, jax.Array], *arrays: ArrayLike) -> dict[str, jax.Array]:
+        """The outputs for the inputs of the system's signature, in its order and sizes.
 
         Raises:
             ValueError: an input's shape or type does not fit the program.
         """
-        return self.program.call(dict(variables), image, valid, intrinsics)
+        return self.program.call(dict(variables), *arrays)
 
 
 def write(
     path: pathlib.Path,
     model: Any,
     variables: Mapping[str, Any],
-    image_size: tuple[int, int],
+    signature: Signature,
     facts: Mapping[str, Any],
-    outputs: Sequence[Output] = OUTPUTS,
-    channels: int = 3,
 ) -> None:
     """Writes `path` and the two files beside it, the one with the checksums last.
 
@@ -82,10 +72,8 @@ def write(
         path: of the program; ends in `.stablehlo`.
         model: a system's network; computes in its own `dtype` there too.
         variables: of `model`.
-        image_size: (width, height) of the frames.
+        signature: of `model`.
         facts: what else a user should know (config, names of classes and joints), for JSON.
-        outputs: of the model.
-        channels: of an image.
 
     Raises:
         InputError: `path` ends otherwise.
@@ -96,15 +84,13 @@ def write(
         name: np.ascontiguousarray(x)
         for name, x in trees.flatten(jax.device_get(variables)).items()
     }
-    program = _export(model, weights, (*image_size, channels))
+    program = _export(model, weights, signature)
     contents = {"program": bytes(program.serialize()), "weights": safetensors.save(weights)}
     checked = {
         kind: {"file": files[kind].name, "bytes": len(content), "sha256": _sha256(content)}
         for kind, content in contents.items()
     }
-    description = stablehlo_description.describe(
-        program, checked, model.window, image_size, outputs
-    )
+    description = stablehlo_description.describe(program, checked, signature)
     text = json.dumps({**description, "facts": dict(facts)}, indent=2, ensure_ascii=False)
     for kind, content in {**contents, "description": f"{text}\n".encode()}.items():
         with atomic_write(files[kind]) as file:
@@ -154,22 +140,17 @@ def _files(path: pathlib.Path) -> dict[str, pathlib.Path]:
     }
 
 
-def _export(
-    model: Any, weights: Mapping[str, np.ndarray], image_size: tuple[int, int, int]
-) -> export.Exported:
+def _export(model: Any, weights: Mapping[str, np.ndarray], signature: Signature) -> export.Exported:
     """`model.apply` on variables by flat names, for any number of clips and windows."""
     clips, windows = export.symbolic_shape("clips, windows")
-    frames = (clips, windows * model.window)
-    width, height, channels = image_size
+    frames = (clips, windows * signature.window)
 
-    def htt(weights: Any, image: Any, valid: Any, intrinsics: Any) -> Any:
-        return model.apply(trees.unflatten(weights), image, valid, intrinsics)
+    def htt(weights: Any, *arrays: Any) -> Any:
+        return model.apply(trees.unflatten(weights), *arrays)
 
     return export.export(jax.jit(htt), platforms=PLATFORMS)(
         {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in weights.items()},
-        jax.ShapeDtypeStruct((*frames, height, width, channels), jnp.float32),
-        jax.ShapeDtypeStruct(frames, bool),
-        jax.ShapeDtypeStruct((*frames, 3, 3), jnp.float32),
+        *(jax.ShapeDtypeStruct((*frames, *x.sizes), x.dtype) for x in signature.inputs),
     )
 
 

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from htt_jax import systems
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.models.signature import Signature
 from htt_jax.runs.checkpoint import Checkpoints
 from htt_jax.runs.directory import (
     CHECKPOINTS,
@@ -45,6 +46,11 @@ class TrainedRun:
     def model(self) -> Applicable:
         """The system's."""
         return self.system.model
+
+    @property
+    def signature(self) -> Signature:
+        """The system's, for this dataset."""
+        return self.system.signature(self.dataset)
 
     def with_model(self, model: Applicable) -> "TrainedRun":
         """The same run, another form of its model."""

@@ -19,6 +19,7 @@ from htt_jax.data.decode import FrameReader
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.models.outputs import Output
+from htt_jax.models.signature import Signature
 from htt_jax.support.errors import InputError
 
 Batch: TypeAlias = Mapping[str, jax.Array]
@@ -48,8 +49,8 @@ class Losses(NamedTuple):
 class Applicable(Protocol):
     """A network, or an exported program in its place."""
 
-    def apply(self, variables: Any, image: Any, valid: Any, intrinsics: Any, /) -> Any:
-        """The network's outputs for whole clips."""
+    def apply(self, variables: Any, /, *arrays: Any) -> Any:
+        """The outputs for the inputs of the system's signature, which are whole clips."""
 
 
 @runtime_checkable
@@ -77,6 +78,9 @@ class System(Protocol):
 
     @property
     def parts(self) -> Mapping[str, str]: ...  # noqa: D102
+
+    def signature(self, dataset: DatasetFacts) -> Signature:
+        """What the network takes and returns for the frames and hands of a dataset."""
 
     def with_model(self, model: Applicable) -> "System":
         """The same with another form of its network."""

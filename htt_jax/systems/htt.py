@@ -18,9 +18,11 @@ from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import dtypes
 from htt_jax.losses import LossWeights, htt_loss
+from htt_jax.models import htt_signature
 from htt_jax.models.htt import ACTION_INPUTS, HTT, pose_scales
 from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.models.resnet import ResNet18
+from htt_jax.models.signature import Signature
 from htt_jax.optimizer import adam
 from htt_jax.support.errors import InputError
 from htt_jax.support.options import Option
@@ -136,6 +138,10 @@ class HTTSystem:
     def parts(self) -> Mapping[str, str]:
         """None: it is trained as a whole."""
         return {}
+
+    def signature(self, dataset: DatasetFacts) -> Signature:
+        """See `systems.System`."""
+        return htt_signature.signature(dataset, self._network.window)
 
     def with_model(self, model: Applicable) -> "HTTSystem":
         """See `systems.System`."""

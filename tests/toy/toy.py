@@ -11,6 +11,7 @@ import optax
 
 from htt_jax import camera
 from htt_jax.data.decode import FrameReader, decode_frames
+from htt_jax.models import htt_signature
 from htt_jax.models.outputs import Output
 from htt_jax.support.errors import InputError
 from htt_jax.support.options import Option
@@ -72,6 +73,18 @@ class Toy:
     @property
     def parts(self):
         return {}
+
+    def signature(self, dataset):
+        return dataclasses.replace(
+            htt_signature.signature(dataset, window=1),
+            name="System toy",
+            full_name="System toy",
+            inputs=htt_signature.inputs(dataset, channels=1),
+            outputs=OUTPUTS,
+            preprocessing=(),
+            postprocessing=(),
+            example=(),
+        )
 
     @property
     def reader(self):

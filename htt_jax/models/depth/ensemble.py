@@ -55,7 +55,7 @@ class Ensemble(nn.Module):
         first = unpack(jax.lax.stop_gradient(self.pose(crops)).joints, slot, valid)
         first_action = self.action(coordinates(first), valid, ends_with_clip=True)
         by_clip = told(first_action.log_probabilities, jnp.atleast_1d(replaced))
-        told_frames = by_clip[clip_of_slots(len(crops), slot, valid)]
+        told_frames = by_clip[clip_of_slots(crops.shape[0], slot, valid)]
         second = self.pose_film(
             crops,
             told_frames if self.pose_film.num_actions is not None else None,

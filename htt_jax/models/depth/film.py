@@ -19,7 +19,9 @@ class Modulation(NamedTuple):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Modulates features (frames, ..., channels)."""
         places = (1,) * (x.ndim - 2)
-        scale, shift = (part.reshape(len(x), *places, x.shape[-1]).astype(x.dtype) for part in self)
+        scale, shift = (
+            part.reshape(x.shape[0], *places, x.shape[-1]).astype(x.dtype) for part in self
+        )
         return (1 + scale) * x + shift
 
 

@@ -29,7 +29,7 @@ def clip_of_slots(
 ) -> Int[Array, " slots"]:
     """The clip whose frame lies in each slot; 0 where none does."""
     places = jnp.where(valid, slot, slots)  # padding points anywhere
-    clips = jnp.broadcast_to(jnp.arange(len(slot))[:, None], slot.shape)
+    clips = jnp.broadcast_to(jnp.arange(slot.shape[0])[:, None], slot.shape)
     return jnp.zeros(slots, jnp.int32).at[places].set(clips, mode="drop")
 
 

@@ -51,7 +51,7 @@ class LSTM(nn.Module):
             return state, state.hidden
 
         gates = self._of_inputs(x).swapaxes(0, 1)
-        _, hidden = jax.lax.scan(step, LSTMState.zeros(len(x), self.width), gates)
+        _, hidden = jax.lax.scan(step, LSTMState.zeros(x.shape[0], self.width), gates)
         return hidden.swapaxes(0, 1)
 
     def step(self, state: LSTMState, x: Float[Array, "clips inputs"]) -> LSTMState:

@@ -128,7 +128,7 @@ class PoseNetwork(nn.Module):
                     name=f"group{group}_{block}",
                 )(x, others if block else first)
         x = NormRelu(True, batch_statistics, self.dtype, name="norm")(x)
-        x = x.transpose(0, 3, 1, 2).reshape(len(x), -1)  # published weights expect this order
+        x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # published weights expect this order
         for name in ("hidden1", "hidden2"):
             x = nn.relu(linear(x.shape[-1], self.hidden, dtype=self.dtype, name=name)(x))
             x = nn.Dropout(self.dropout_rate, deterministic=not dropout)(x)

@@ -75,9 +75,15 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> DepthSystem:
     signs = tuple(-1 if hand == "left" else 1 for hand in spec.hands)
     size = 0 if model.form == "action" else config.crops.size
     return DepthSystem(
-        DepthModel(networks.make(config, dataset), config.crops.protocol, signs),
+        DepthModel(
+            networks.make(config, dataset),
+            config.crops.protocol,
+            signs,
+            told_equal=config.told.at_test == "equal",
+        ),
         model.form,
         Cropper(spec.hands, joints, spec.skeleton.palm, config.crops.protocol, size),
+        len(dataset.action_names),
         len(dataset.object_names),
         Training(
             config.training.batch_statistics,

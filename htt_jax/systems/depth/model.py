@@ -36,36 +36,42 @@ class DepthModel:
         networks: of the form.
         protocol: of the crops.
         signs: -1 for each hand that is mirrored, 1 for the others.
-        window: 1, since frames are seen one by one.
+        told_equal: a pose network is told that all actions are as probable, instead of what the
+            action network says.
     """
 
     networks: Networks
     protocol: str
     signs: tuple[int, ...]
-    window: int = 1
+    told_equal: bool = False
 
     def apply(
         self,
         variables: Mapping[str, Any],
-        image: Shaped[Array, "clips frames height width hands"],
+        seen: Shaped[Array, "clips frames height width hands"]
+        | Float[Array, "clips frames joints 3"],
         valid: Bool[Array, "clips frames"],
         centre: Float[Array, "clips frames hands 3"],
     ) -> dict[str, jax.Array]:
-        """The outputs for whole clips, the pose network told what the action network says.
+        """The outputs for whole clips.
 
         Args:
             variables: of the networks.
-            image: crops, millimetres, 0 where nothing is; mirrored where the hand is.
+            seen: crops, millimetres, 0 where nothing is, mirrored where the hand is; of the form
+                'action' joints, metres, camera space.
             valid: whether a frame is real; real ones come first.
-            centre: of the crops, metres, camera space; zeros where there is none.
+            centre: of the hands, metres, camera space; zeros where there is none.
         """
-        slots = valid.size
-        crops = self.normalised(
-            image.reshape(slots, *image.shape[2:]), centre.reshape(slots, -1, 3)
-        )
-        clips = Clips(crops, jnp.arange(slots).reshape(valid.shape), valid)
+        slots = valid.shape[0] * valid.shape[1]
+        slot = jnp.arange(slots).reshape(valid.shape)
+        if self.networks.form == "action":
+            joints = jnp.where(valid[..., None, None], self.relative(seen, centre), 0)
+            clips = Clips(jnp.zeros((slots, 0, 0, 1)), slot, valid, joints)
+        else:
+            crops = seen.reshape(slots, *seen.shape[2:])
+            clips = Clips(self.normalised(crops, centre.reshape(slots, -1, 3)), slot, valid)
         replaced = self.networks.nothing_replaced(valid.shape[1])
-        found = self.networks.apply(variables, clips, replaced)
+        found = self.networks.apply(variables, clips, replaced ^ self.told_equal)
         out = self.told(found, centre)
         return {output.name: out[output.name] for output in outputs_of(self.networks.form)}
 

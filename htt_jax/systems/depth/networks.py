@@ -129,7 +129,7 @@ class Networks:
             assert clips.poses is not None
             return clips.poses.reshape(*clips.poses.shape[:2], -1), clips.valid
         if self.form == "pose":
-            told = jnp.full((len(clips.crops), self.actions), 1 / self.actions)
+            told = jnp.full((clips.crops.shape[0], self.actions), 1 / self.actions)
             return clips.crops, told if self.part == "pose_film" else None
         packed = clips.crops, clips.slot, clips.valid
         return packed if self.form == "chain" else (*packed, replaced)

@@ -13,6 +13,7 @@ from htt_jax import camera
 from htt_jax.data.decode import FrameReader
 from htt_jax.data.depth_crops import Cropper
 from htt_jax.data.records import RecordSource
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.depth_losses import (
     DepthLossWeights,
     joint_loss,
@@ -22,9 +23,10 @@ from htt_jax.depth_losses import (
 from htt_jax.models.depth import frozen
 from htt_jax.models.depth.pose_network import PoseNetwork
 from htt_jax.models.outputs import Output
+from htt_jax.models.signature import Signature
 from htt_jax.optimizer import adam, amsgrad, freezing
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Variables
-from htt_jax.systems.depth import poses
+from htt_jax.systems.depth import poses, signature
 from htt_jax.systems.depth.model import DepthModel, outputs_of
 from htt_jax.systems.depth.networks import Clips, Found
 from htt_jax.systems.depth.options import parts_of
@@ -74,6 +76,7 @@ class DepthSystem:
         model: the networks, or an exported program in their place.
         form: of the networks, see the options.
         cropper: makes what they see.
+        actions: classes; the form 'pose' says nothing of them.
         objects: classes; nothing is said of them.
         training: how a stage is trained.
         told: what a pose network is told of the action.
@@ -82,6 +85,7 @@ class DepthSystem:
     model: Applicable
     form: str
     cropper: Cropper
+    actions: int
     objects: int
     training: Training = dataclasses.field(default_factory=Training)
     told: Told = dataclasses.field(default_factory=Told)
@@ -100,6 +104,10 @@ class DepthSystem:
     def parts(self) -> Mapping[str, str]:
         """Those of joint forms."""
         return parts_of(self.form, attention=self._depth.networks.has_attention)
+
+    def signature(self, dataset: DatasetFacts) -> Signature:
+        """See `systems.System`; crops are what they are for any dataset."""
+        return signature.signature(self.form, self.cropper, self.told.at_test)
 
     def with_model(self, model: Applicable) -> "DepthSystem":
         """See `systems.System`."""
@@ -146,7 +154,9 @@ class DepthSystem:
         return frozen.of_joint_training(name, networks)
 
     def inputs(self, batch: Batch) -> Batch:
-        """What the networks take of a batch, and at test time are told."""
+        """What the networks take of a batch, and at test time are told; or what a program takes."""
+        if not isinstance(self.model, DepthModel):
+            return _of_clips(batch, self.form)
         at_test, probability = self.told.at_test, self.told.equal_probability
         if at_test != "drawn":
             probability = 1.0 if at_test == "equal" else 0.0
@@ -215,11 +225,12 @@ class DepthSystem:
         return codes.reshape(*joints.shape[:2], -1)
 
     def estimates(self, variables: Variables, inputs: Batch) -> Estimates:
-        """See `systems.System`; objects are all as probable."""
+        """See `systems.System`; what nothing is said of is all as probable."""
         if isinstance(self.model, DepthModel):
             out = self.model.told(self._found(variables, inputs), inputs["centre"])
         else:
-            out = self.model.apply(variables, inputs["image"], inputs["valid"], inputs["centre"])
+            seen = (inputs[name] for name in ("seen", "valid", "centre"))
+            out = self._unsaid(inputs) | self.model.apply(variables, *seen)
         joints_2d, depth = camera.project(out["joints_3d"], inputs["intrinsics"])
         return {
             "joints_2d": joints_2d,
@@ -229,6 +240,12 @@ class DepthSystem:
             "action_probabilities": jax.nn.softmax(out["action_logits"]),
             "action_over_time": jax.nn.softmax(out["action_over_time"]),
         }
+
+    def _unsaid(self, inputs: Batch) -> Estimates:
+        """What stands for the outputs that programs of some forms do not have."""
+        equal = jnp.zeros((*inputs["valid"].shape, self.actions))
+        joints = {"joints_3d": inputs["seen"]} if self.form == "action" else {}
+        return joints | {"action_logits": equal[:, 0], "action_over_time": equal}
 
     def _found(
         self,
@@ -250,3 +267,10 @@ class DepthSystem:
     def _depth(self) -> DepthModel:
         assert isinstance(self.model, DepthModel), "an exported program cannot be trained"
         return self.model
+
+
+def _of_clips(batch: Batch, form: str) -> Batch:
+    """What a program takes of a batch that is packed, and intrinsics."""
+    seen = batch["joints_3d"] if form == "action" else batch["image"][batch["slot"]]
+    kept = {name: batch[name] for name in ("valid", "centre", "intrinsics")}
+    return kept | {"seen": seen.astype(jnp.float32)}

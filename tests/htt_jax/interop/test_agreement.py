@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
 
+from htt_jax import camera
+from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.datasets.spec import FPHA
 from htt_jax.interop import agreement
+from htt_jax.models import htt_signature
 
-INTRINSICS = np.array([[60.0, 0, 32], [0, 61, 18], [0, 0, 1]])
+SIZE = (64, 36)
+SIGNATURE = htt_signature.signature(DatasetFacts(FPHA, ("pour",), ("milk",), SIZE, None), window=4)
 SHAPES = {
     "joints_2d": (2, 8, 21, 2),
     "depth": (2, 8, 21),
@@ -21,17 +26,18 @@ def outputs():
 
 @pytest.fixture
 def valid():
-    return agreement.noise(4, (64, 36), INTRINSICS)["valid"]
+    return agreement.noise(SIGNATURE)["valid"]
 
 
 def test_noise_is_a_whole_clip_and_one_that_ends_within_a_window():
-    inputs = agreement.noise(4, (64, 36), INTRINSICS)
+    inputs = agreement.noise(SIGNATURE)
     assert inputs["image"].shape == (2, 8, 36, 64, 3)
     assert inputs["image"].dtype == inputs["intrinsics"].dtype == np.float32
     assert -0.5 <= inputs["image"].min() < -0.49 < 0.49 < inputs["image"].max() < 0.5
     assert inputs["valid"].tolist() == [[True] * 8, [True] * 2 + [False] * 6]
-    np.testing.assert_array_equal(inputs["intrinsics"][1, 7], INTRINSICS)
-    again = agreement.noise(4, (64, 36), INTRINSICS)
+    matrix = camera.scale_intrinsics(FPHA.intrinsics, FPHA.native_size, SIZE)
+    np.testing.assert_array_equal(inputs["intrinsics"][1, 7], matrix.astype(np.float32))
+    again = agreement.noise(SIGNATURE)
     np.testing.assert_array_equal(inputs["image"], again["image"])
 
 

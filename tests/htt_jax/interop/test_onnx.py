@@ -9,8 +9,12 @@ import onnx as onnx_format
 import pytest
 import torch
 
+from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.datasets.spec import FPHA
 from htt_jax.interop import onnx, pytorch, torch_model
+from htt_jax.models import htt_signature
 from htt_jax.models.htt import HTT
+from htt_jax.models.outputs import OUTPUTS
 from htt_jax.support.errors import InputError
 from tests import train_runs
 from tests.parity import recipe
@@ -30,6 +34,8 @@ SIZES = {
     "depth_scale": 1e-3,
 }
 WIDTH, HEIGHT = 64, 36
+DATASET = DatasetFacts(FPHA, ("pour",), ("milk",), (WIDTH, HEIGHT), None)
+SIGNATURE = htt_signature.signature(DATASET, SIZES["window"])
 
 
 def inputs(clips, windows):
@@ -65,12 +71,12 @@ def tensors(module):
 
 
 @pytest.fixture(scope="module")
-def written(tensors, tmp_path_factory):
+def written(module, tmp_path_factory):
     """A file, and all that was said while it was written, by whatever part of torch."""
     path = tmp_path_factory.mktemp("export") / "model.onnx"
     said = tmp_path_factory.mktemp("said") / "said.txt"
     with said.open("w") as file, everything_said_to(file):
-        onnx.write(path, tensors, HTT(**SIZES), (WIDTH, HEIGHT), {"license": "MIT", "epoch": "45"})
+        onnx.write(path, lambda: module, SIGNATURE, {"license": "MIT", "epoch": "45"})
     return path, said.read_text()
 
 
@@ -99,7 +105,7 @@ def path(written):
 
 
 def assert_near(found, expected):
-    assert list(found) == list(onnx.OUTPUTS)
+    assert list(found) == [output.name for output in OUTPUTS]
     for name, x in found.items():
         y = np.asarray(expected[name])
         assert x.shape == y.shape, name
@@ -162,7 +168,7 @@ def test_writing_says_nothing_and_leaves_one_file(written):
 def test_writing_without_a_package_says_what_to_install(tmp_path, monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
     with pytest.raises(InputError, match=rf"{missing}.*; pip install -e '.\[onnx\]'") as refused:
-        onnx.write(tmp_path / "model.onnx", {}, HTT(**SIZES), (WIDTH, HEIGHT), {})
+        onnx.write(tmp_path / "model.onnx", torch_model.HTT, SIGNATURE, {})
     assert "\n" not in str(refused.value)
     assert not list(tmp_path.iterdir())
 

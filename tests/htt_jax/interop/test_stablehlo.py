@@ -11,11 +11,16 @@ import pytest
 from jax import export
 from safetensors.numpy import load_file
 
+from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.datasets.spec import FPHA
 from htt_jax.interop import stablehlo
+from htt_jax.models import htt_signature
 from htt_jax.models.htt import HTT
 from htt_jax.support.errors import InputError
 
 WINDOW, WIDTH, HEIGHT = 4, 64, 36
+DATASET = DatasetFacts(FPHA, ("pour",), ("milk",), (WIDTH, HEIGHT), None)
+SIGNATURE = htt_signature.signature(DATASET, WINDOW)
 FACTS = {"config": {"model": {"window": WINDOW}}, "actions": ["pour", "öffnen"], "step": 7}
 
 
@@ -62,7 +67,7 @@ def variables():
 @pytest.fixture(scope="module")
 def written(variables, tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "model.stablehlo"
-    stablehlo.write(path, small(), variables, (WIDTH, HEIGHT), FACTS)
+    stablehlo.write(path, small(), variables, SIGNATURE, FACTS)
     return path
 
 
@@ -120,7 +125,7 @@ def test_any_number_of_clips_and_windows_gives_the_models_outputs(
 def test_a_bfloat16_model_computes_in_bfloat16(variables, tmp_path):
     path = tmp_path / "model.stablehlo"
     model = small(dtype=jnp.bfloat16)
-    stablehlo.write(path, model, variables, (WIDTH, HEIGHT), {})
+    stablehlo.write(path, model, variables, SIGNATURE, {})
     exported = stablehlo.read(path)
     assert "xbf16>" in exported.program.mlir_module()
     found = exported.apply(exported.variables, *inputs(1, 1))
@@ -141,7 +146,7 @@ def test_weights_are_arguments_by_the_names_in_their_file(written, variables):
 def test_weights_that_lie_otherwise_in_memory_are_written_in_order(variables, tmp_path):
     path = tmp_path / "model.stablehlo"
     turned = jax.tree.map(np.asfortranarray, variables)
-    stablehlo.write(path, small(), turned, (WIDTH, HEIGHT), {})
+    stablehlo.write(path, small(), turned, SIGNATURE, {})
     kernel = variables["params"]["action_head"]["kernel"]
     found = stablehlo.read(path).variables["params/action_head/kernel"]
     np.testing.assert_array_equal(found, kernel)
@@ -194,7 +199,7 @@ def test_the_json_tells_shapes_units_platforms_and_facts(written):
 
 def test_facts_that_are_no_json_leave_an_older_export_as_it_was(copied, variables):
     with pytest.raises(TypeError):
-        stablehlo.write(copied, small(), variables, (WIDTH, HEIGHT), {"config": object()})
+        stablehlo.write(copied, small(), variables, SIGNATURE, {"config": object()})
     assert stablehlo.read(copied).facts == FACTS
 
 

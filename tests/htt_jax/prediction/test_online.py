@@ -169,7 +169,7 @@ def test_a_finished_video_takes_nothing_more(online):
 
 def test_an_exported_program_is_refused(run, tmp_path):
     path = tmp_path / "model.stablehlo"
-    stablehlo.write(path, run.model, run.variables, MODEL, {})
+    stablehlo.write(path, run.model, run.variables, run.signature, {})
     exported = dataclasses.replace(run, workdir=str(path)).with_model(stablehlo.read(path))
     with pytest.raises(InputError, match=r"model\.stablehlo is a program for whole clips and"):
         OnlinePredictor(exported, SIZE, INTRINSICS)

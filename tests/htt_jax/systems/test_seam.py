@@ -111,7 +111,9 @@ def test_options_of_its_own_are_kept_and_change_nothing_unseen(runs):
 
 def test_an_unknown_system_is_named():
     config = train_runs.tiny_config("data", system="os.path")
-    with pytest.raises(InputError, match=r"config\.system='os\.path' must be one of htt, toy"):
+    with pytest.raises(
+        InputError, match=r"config\.system='os\.path' must be one of depth, htt, toy"
+    ):
         check_options(config)
 
 
