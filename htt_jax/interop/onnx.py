@@ -60,7 +60,7 @@ def write(
 def _export(module: "nn.Module", signature: Signature, metadata: Mapping[str, str]) -> bytes:
     """The content of the .onnx file of a model and its weights."""
     import torch
-    from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+    from onnx_ir.passes.common import ClearMetadataAndDocStringPass, RemoveUnusedNodesPass
 
     window, random = signature.window, np.random.default_rng(0)
     places = (_EXAMPLE_CLIPS, _EXAMPLE_WINDOWS * window)
@@ -78,6 +78,7 @@ def _export(module: "nn.Module", signature: Signature, metadata: Mapping[str, st
             verbose=False,
         )
     assert program is not None  # of the exporter that dynamo=False would choose
+    RemoveUnusedNodesPass()(program.model)  # of loops, which runtimes would warn of
     # Otherwise each node holds a stack trace with paths of the machine that wrote the file.
     ClearMetadataAndDocStringPass()(program.model)
     program.model.metadata_props.clear()

@@ -121,7 +121,7 @@ class Networks:
             rngs={} if dropout is None else {"dropout": dropout},
             mutable=["batch_stats"] if batch_statistics else [],
         )
-        stats = changed.get("batch_stats", variables["batch_stats"])
+        stats = changed.get("batch_stats", variables.get("batch_stats", {}))  # some have none
         return self._found(out, clips, {self.part: stats} if self.part else stats)
 
     def _arguments(self, clips: Clips, replaced: Bool[Array, "..."]) -> tuple[Any, ...]:

@@ -1,0 +1,155 @@
+"""Exports of the depth systems: what they take, that they are evaluated as the run is."""
+
+import dataclasses
+import json
+
+import jaxtyping
+import onnx
+import onnxruntime
+import pytest
+
+import htt_jax
+from htt_jax import systems
+from htt_jax.data import loader
+from htt_jax.datasets.spec import H2O
+from htt_jax.devices import sharding
+from htt_jax.evaluation.results import evaluate, headline, make_evaluation_step
+from htt_jax.interop.exporting import export
+from htt_jax.interop.formats import FORMATS
+from htt_jax.runs.config import load_options, open_source
+from htt_jax.runs.directory import Run, dataset_facts
+from htt_jax.runs.opening import TrainedRun, open_run
+from htt_jax.runs.options import get_config
+from htt_jax.support.errors import InputError
+from htt_jax.systems.depth.stages import STAGES
+from tests import online_runs, prepared, runs
+
+TINY = {
+    "model.width": 4,
+    "model.blocks": 1,
+    "model.hidden": 8,
+    "model.components": 6,
+    "model.action_width": 8,
+    "crops.size": 16,
+    "data.first_frames": 6,
+    "data.frames": 6,
+    "data.held_out": 0,
+    "eval.batch_size": 2,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_compilation():
+    with runs.quick_compilation():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _traceable(monkeypatch):
+    """Dynamo cannot look through the check of annotations."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    spec = dataclasses.replace(H2O, depth=True)
+    path = tmp_path_factory.mktemp("depth") / "data"
+    return prepared.write_dataset(path, spec, {"train": [3], "test": [3, 6]})
+
+
+@pytest.fixture
+def make(data, tmp_path):
+    """Of a stage and options: the directory of a run with random weights."""
+
+    def made(stage, **options):
+        config = get_config("depth")
+        given = {name.replace("__", "."): value for name, value in options.items()}
+        config.update_from_flattened_dict(
+            {**STAGES[stage], **TINY, **given, "data.directory": str(data)}
+        )
+        dataset = dataset_facts(open_source(config, "test", str(data)), None)
+        system = systems.make(config, dataset)
+        variables = runs.random_variables(system, sharding.single_device_mesh(), 0)
+        run = TrainedRun(str(tmp_path / stage), Run(config, dataset), system, variables, 7)
+        online_runs.save_run(tmp_path / stage, run)
+        return tmp_path / stage
+
+    return made
+
+
+def results(run):
+    mesh = sharding.single_device_mesh()
+    source = open_source(run.config, "test", run.config.data.directory)
+    batches = loader.eval_batches(
+        source,
+        **load_options(run.config) | {"image_size": run.dataset.image_size, "workers": 0},
+        reader=run.system.reader,
+        batch_size=run.config.eval.batch_size,
+    )
+    step = make_evaluation_step(run.system, mesh, details=True)
+    return evaluate(step, run.variables, sharding.to_devices(mesh, batches), run.dataset)
+
+
+@pytest.mark.parametrize(
+    ("stage", "options"),
+    [
+        ("pose_film", {}),
+        ("action_attention", {}),
+        ("feedback", {"told__at_test": "predicted", "crops__protocol": "honest"}),
+        ("ensemble_attention", {"told__at_test": "equal"}),
+    ],
+)
+def test_a_program_is_evaluated_as_the_run_it_was_exported_from(make, stage, options):
+    workdir = make(stage, **options)
+    out = workdir.with_suffix(".stablehlo")
+    assert max(export(str(workdir), "stablehlo", out).values()) < 1e-6
+    found = results(htt_jax.load(out).run)
+    expected = results(open_run(workdir, None, sharding.single_device_mesh()))
+    assert headline(found) == pytest.approx(headline(expected), rel=1e-5)
+    assert found["pose"]["left"]["frames"] == (0 if stage == "action_attention" else 9)
+    assert found["action"]["videos"] == (0 if stage == "pose_film" else 2)
+
+
+def test_a_bfloat16_run_is_exported_as_it_computes_and_says_what_it_takes(make):
+    workdir = make("feedback", model__dtype="bfloat16")
+    out = workdir.with_suffix(".stablehlo")
+    export(str(workdir), "stablehlo", out)
+    assert "xbf16>" in htt_jax.load(out).run.model.program.mlir_module()
+    told = json.loads(out.with_name("feedback.stablehlo.json").read_text())
+    assert told["program"]["arguments"] == ["weights", "image", "valid", "centre"]
+    image, centre = told["inputs"]["image"], told["inputs"]["centre"]
+    assert image["shape"] == ["clips", "windows", 16, 16, 2]
+    assert (image["unit"], image["axes"][-1]) == ("millimetres", "left right")
+    assert centre["shape"] == ["clips", "windows", 2, 3]
+    assert list(told["outputs"]) == ["action_logits", "action_over_time", "joints_3d"]
+    assert "published" in told["preprocessing"][0]
+    card = out.with_name("feedback.stablehlo.md").read_text()
+    assert "millimetres, by the published protocol, in clips of up to 6 frames" in card
+    assert "in the results below it is told equal probabilities at random" in card
+
+
+@pytest.mark.parametrize(
+    ("stage", "options"),
+    [("feedback", {}), ("direct", {"model__attention": True, "crops__protocol": "honest"})],
+)
+def test_an_onnx_file_computes_what_the_run_does_with_time_as_a_loop(make, stage, options):
+    workdir = make(stage, **options)
+    out = workdir.with_suffix(".onnx")
+    differences = export(str(workdir), "onnx", out)
+    assert list(differences) == ["joints_3d", "action_logits", "action_over_time"]
+    assert max(differences.values()) < 1e-5
+    nodes = [node.op_type for node in onnx.load(out).graph.node]
+    assert nodes.count("Scan") == 1
+    session = onnxruntime.InferenceSession(out)
+    assert [x.name for x in session.get_inputs()] == ["image", "valid", "centre"]
+    assert session.get_inputs()[0].shape == ["clips", "frames", 16, 16, 2]
+
+
+@pytest.mark.parametrize("to", ["pytorch", "safetensors"])
+def test_formats_of_htts_published_layout_are_refused(make, to):
+    workdir = make("direct")
+    out = workdir.with_suffix(FORMATS[to].suffix)
+    message = r"config.system=depth, which has no published layout; .*stablehlo or --to=onnx"
+    with pytest.raises(InputError, match=message):
+        export(str(workdir), to, out)
+    assert not out.exists()
