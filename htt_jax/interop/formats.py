@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from htt_jax.data.decode import RGB
 from htt_jax.interop import adam, imported, onnx, pytorch, stablehlo, weights
 from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.opening import read_moments
@@ -64,6 +65,11 @@ def network(run: TrainedRun) -> HTT:
 
 def _state_dict(run: TrainedRun) -> pytorch.StateDict:
     network(run)
+    if run.system.reader != RGB:
+        raise InputError(
+            f"{run.workdir} sees depth maps, and the published layout is of a model for RGB "
+            "images; export it with --to=stablehlo or --to=onnx"
+        )
     return pytorch.to_state_dict(jax.device_get(run.variables))
 
 
@@ -123,11 +129,12 @@ def _torch_module(run: TrainedRun) -> "nn.Module":
 
     from htt_jax.interop import torch_depth_program, torch_model
 
-    if isinstance(run.model, DepthModel):
+    model = run.model if isinstance(run.model, DepthModel) else network(run)
+    if isinstance(model, DepthModel):
         size = run.system.reader.shape(run.dataset.image_size)[0]
-        return torch_depth_program.build(run.model, jax.device_get(run.variables), size)
-    tensors = {name: torch.tensor(x) for name, x in _state_dict(run).items()}
-    return torch_model.build(network(run), tensors)
+        return torch_depth_program.build(model, jax.device_get(run.variables), size)
+    found = pytorch.to_state_dict(jax.device_get(run.variables))
+    return torch_model.build(model, {name: torch.tensor(x) for name, x in found.items()})
 
 
 def _run_onnx(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:

@@ -15,6 +15,8 @@ from htt_jax.interop.torch_resnet import ResNet18
 from htt_jax.models import htt
 from htt_jax.models.htt import DEPTH_OFFSET
 
+_FIRST = "meshregnet.base_net.conv1.weight"
+
 
 def build(model: htt.HTT, tensors: Mapping[str, Tensor]) -> "HTT":
     """The module that computes in PyTorch what `model` does, with the weights given.
@@ -36,6 +38,7 @@ def build(model: htt.HTT, tensors: Mapping[str, Tensor]) -> "HTT":
         backbone_width=model.backbone_width,
         pixel_scale=model.pixel_scale,
         depth_scale=model.depth_scale,
+        channels=tensors[_FIRST].shape[1],
     )
     module.load_state_dict(tensors, strict=True)
     return module.eval()
@@ -67,6 +70,7 @@ class HTT(nn.Module):
         backbone_width: int = 64,
         pixel_scale: float = 100.0,
         depth_scale: float = 1e-4,
+        channels: int = 3,
     ) -> None:
         super().__init__()
         if width != 8 * backbone_width:
@@ -78,7 +82,7 @@ class HTT(nn.Module):
         self.pixel_scale = pixel_scale
         self.depth_scale = depth_scale
         self.action_token = nn.Parameter(torch.randn(1, 1, width))
-        self.meshregnet = nn.ModuleDict({"base_net": ResNet18(backbone_width)})
+        self.meshregnet = nn.ModuleDict({"base_net": ResNet18(backbone_width, channels)})
         self.transformer_pose = Encoder(pose_layers, width, heads, mlp_width)
         self.image_to_hand_pose = nn.ModuleDict({"mlp": _pose_head(width, num_joints)})
         self.image_to_olabel_embed = nn.Linear(width, width)
@@ -91,14 +95,14 @@ class HTT(nn.Module):
 
     def forward(
         self,
-        image: Float[Tensor, "clips frames height width 3"],
+        image: Float[Tensor, "clips frames height width channels"],
         valid: Bool[Tensor, "clips frames"],
         intrinsics: Float[Tensor, "clips frames 3 3"],
     ) -> dict[str, Tensor]:
         """Estimates poses, objects and actions.
 
         Args:
-            image: `pixel / 255 - 0.5`, RGB.
+            image: `pixel / 255 - 0.5`, RGB; or one channel, of depth.
             valid: whether a frame is real; padding changes no other frame's result.
             intrinsics: in pixels of `image`.
 

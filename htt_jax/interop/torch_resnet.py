@@ -13,12 +13,12 @@ IMAGENET_CLASSES = 1000
 class ResNet18(nn.Module):
     """Image to feature vector: the mean over the last feature map, 8 x `width` channels.
 
-    `width` is the number of channels of the first stage.
+    `width` is the number of channels of the first stage, `channels` of the image.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, channels: int = 3) -> None:
         super().__init__()
-        self.conv1 = _convolution(3, width, 7, stride=2)
+        self.conv1 = _convolution(channels, width, 7, stride=2)
         self.bn1 = FixedBatchNorm(width)
         channels = width
         for stage in range(STAGES):
@@ -31,7 +31,7 @@ class ResNet18(nn.Module):
         self.fc = nn.Linear(channels, IMAGENET_CLASSES)  # unused, but in every checkpoint
 
     def forward(
-        self, image: Float[Tensor, "images 3 height width"]
+        self, image: Float[Tensor, "images channels height width"]
     ) -> Float[Tensor, "images channels_out"]:
         """Returns one float32 feature vector per image."""
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(image))), 3, stride=2, padding=1)

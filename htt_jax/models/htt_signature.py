@@ -1,5 +1,7 @@
 """What HTT's program takes, and how it is used: frames of a camera, and the camera's matrix."""
 
+import dataclasses
+
 import numpy as np
 
 from htt_jax import camera
@@ -8,9 +10,9 @@ from htt_jax.models.outputs import OUTPUTS
 from htt_jax.models.signature import VALID, Input, Signature
 
 _EXAMPLE = """\
-# Your frames in place of this noise: RGB, {width}x{height} pixels, whole windows of {window}.
-pixels = np.random.default_rng(0).integers(0, 256, (1, {window}, {height}, {width}, 3), np.uint8)
-image = pixels.astype(np.float32) / 255 - 0.5
+# Your frames in place of this noise: {kind}, {width}x{height} pixels, whole windows of {window}.
+pixels = np.random.default_rng(0).{drawn}
+image = {made}
 valid = np.ones(image.shape[:2], bool)
 camera = np.array([[{width}, 0, {width} / 2], [0, {width}, {height} / 2], [0, 0, 1]], np.float32)
 intrinsics = np.broadcast_to(camera, (*valid.shape, 3, 3))"""
@@ -43,7 +45,7 @@ def inputs(dataset: DatasetFacts, channels: int = 3) -> tuple[Input, ...]:
 
 
 def signature(dataset: DatasetFacts, window: int) -> Signature:
-    """Of HTT for the frames of a dataset, in windows of `window`."""
+    """Of HTT for the colour frames of a dataset, in windows of `window`."""
     width, height = dataset.image_size
     return Signature(
         name="HTT",
@@ -68,5 +70,44 @@ def signature(dataset: DatasetFacts, window: int) -> Signature:
             "action probabilities of a clip = softmax(action_logits, axis=-1); of a video: their "
             "mean over its clips",
         ),
-        example=tuple(_EXAMPLE.format(width=width, height=height, window=window).splitlines()),
+        example=_example(
+            dataset,
+            window,
+            kind="RGB",
+            drawn=f"integers(0, 256, (1, {window}, {height}, {width}, 3), np.uint8)",
+            made="pixels.astype(np.float32) / 255 - 0.5",
+        ),
     )
+
+
+def of_depth_maps(dataset: DatasetFacts, window: int, farthest: int) -> Signature:
+    """The same for depth maps, where `farthest` millimetres and more are all one."""
+    width, height = dataset.image_size
+    of_colour = signature(dataset, window)
+    image, *others = inputs(dataset, channels=1)
+    made = f"minimum(millimetres, {farthest}) / {farthest} - 0.5"
+    axes = (*image.axes[:-1], "depth")
+    return dataclasses.replace(
+        of_colour,
+        inputs=(dataclasses.replace(image, axes=axes, unit=made), *others),
+        source="egocentric depth maps",
+        frames=f"Depth maps of {width}x{height}, `{made}`",
+        preprocessing=(
+            f"resize each map to {width}x{height} pixels (width x height), by the nearest pixel",
+            f"image = {made}; 0.5 where there is no reading",
+            *of_colour.preprocessing[2:],
+        ),
+        example=_example(
+            dataset,
+            window,
+            kind="depth maps",
+            drawn=f"integers(200, {farthest}, (1, {window}, {height}, {width}, 1), np.uint16)",
+            made=f"np.minimum(pixels, {farthest}).astype(np.float32) / {farthest} - 0.5",
+        ),
+    )
+
+
+def _example(dataset: DatasetFacts, window: int, **parts: str) -> tuple[str, ...]:
+    width, height = dataset.image_size
+    text = _EXAMPLE.format(width=width, height=height, window=window, **parts)
+    return tuple(text.splitlines())

@@ -141,7 +141,10 @@ class HTTSystem:
 
     def signature(self, dataset: DatasetFacts) -> Signature:
         """See `systems.System`."""
-        return htt_signature.signature(dataset, self._network.window)
+        window = self._network.window
+        if self.reader == DEPTH:
+            return htt_signature.of_depth_maps(dataset, window, augment.FARTHEST)
+        return htt_signature.signature(dataset, window)
 
     def with_model(self, model: Applicable) -> "HTTSystem":
         """See `systems.System`."""

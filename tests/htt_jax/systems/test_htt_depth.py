@@ -1,12 +1,19 @@
 """HTT on whole depth maps, through the same loop."""
 
 import dataclasses
+import json
 
+import jax
 import numpy as np
+import pytest
+import torch
 
 from htt_jax.datasets.spec import H2O
 from htt_jax.devices import sharding
+from htt_jax.interop import agreement, formats, pytorch, torch_model
+from htt_jax.interop.exporting import export
 from htt_jax.runs.opening import open_run
+from htt_jax.support.errors import InputError
 from htt_jax.training.loop import train
 from tests import prepared, train_runs
 
@@ -20,3 +27,23 @@ def test_it_trains_on_maps_of_another_size_with_joints_in_the_depth_camera(tmp_p
     run = open_run(tmp_path / "run", None, sharding.single_device_mesh())
     assert run.dataset.image_size == (48, 36)
     assert run.variables["params"]["backbone"]["conv1"]["kernel"].shape[2] == 1
+    assert (
+        max(export(str(tmp_path / "run"), "stablehlo", tmp_path / "htt.stablehlo").values()) < 1e-3
+    )
+    told = json.loads((tmp_path / "htt.stablehlo.json").read_text())
+    assert told["inputs"]["image"]["shape"] == ["clips", "4*windows", 36, 48, 1]
+    assert told["inputs"]["image"]["unit"] == "minimum(millimetres, 1500) / 1500 - 0.5"
+    with pytest.raises(InputError, match="sees depth maps, and the published layout is of a model"):
+        export(str(tmp_path / "run"), "pytorch", tmp_path / "htt.pth")
+
+    twin = torch_model.build(run.model, torch_tensors(run.variables))
+    inputs = agreement.noise(run.signature)
+    with torch.no_grad():
+        found = twin(*map(torch.tensor, inputs.values()))
+    for name, x in formats.apply(run, run.variables, inputs).items():
+        np.testing.assert_allclose(found[name], x, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def torch_tensors(variables):
+    found = pytorch.to_state_dict(jax.device_get(variables))
+    return {name: torch.tensor(x) for name, x in found.items()}
