@@ -55,7 +55,7 @@ class Trainer:
         """Makes random weights; each shape is compiled in its first step, or before."""
         system = systems.make(config, dataset)
         schedule = step_decay(steps_per_epoch=10_000, **config.optimizer)
-        optimizer = adam(schedule)
+        optimizer = system.optimizer(schedule)
         self.mesh = sharding.single_device_mesh()
         self._abstract = abstract_state(system, optimizer, self.mesh)
         self._update: Any = loop.make_update(

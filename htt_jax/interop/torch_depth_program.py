@@ -80,9 +80,9 @@ class DepthProgram(nn.Module):
     ) -> dict[str, Tensor]:
         """See `DepthModel.apply`."""
         given = (
-            self._relative(seen, valid, centre)
+            self.relative(seen, valid, centre)
             if self.form == "action"
-            else self._normalised(seen, centre)
+            else self.normalised(seen, centre)
         )
         found = self.networks(given, valid)
         joints = self._by_hand(found.joints, centre) * self.signs * UNIT + centre[..., None, :]
@@ -93,7 +93,7 @@ class DepthProgram(nn.Module):
         }
         return {output.name: out[output.name] for output in outputs_of(self.form)}
 
-    def _normalised(self, crops: Tensor, centre: Tensor) -> Tensor:
+    def normalised(self, crops: Tensor, centre: Tensor) -> Tensor:
         """See `DepthModel.normalised`."""
         depth = 1000 * centre[:, :, None, None, :, 2]
         middle = torch.where(depth > 0, depth, 1.0)
@@ -102,7 +102,7 @@ class DepthProgram(nn.Module):
             return torch.where(crops > 0, inside, 1.0)
         return (torch.where(crops > 0, crops, middle + BACKGROUND_MM) - middle) / (middle / 2)
 
-    def _relative(self, joints: Tensor, valid: Tensor, centre: Tensor) -> Tensor:
+    def relative(self, joints: Tensor, valid: Tensor, centre: Tensor) -> Tensor:
         """See `DepthModel.relative`; of padding zeros."""
         by_hand = (self._by_hand(joints, centre) - centre[..., None, :]) / UNIT * self.signs
         return torch.where(valid[..., None, None], by_hand.flatten(2, 3), 0.0)
