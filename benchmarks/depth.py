@@ -62,7 +62,7 @@ def measure(setting: str, options: argparse.Namespace) -> Measurement:
     is_pose = options.system == "pose"
     frames = options.clips * options.frames
     shape = (frames, 1) if is_pose else (options.clips, options.frames)
-    batch = depth_clips.batch(*shape, options.size)
+    batch = depth_clips.batch(shape, options.size)
     step, wait, facts = (_ours if setting == OURS else _theirs)(batch, options)
 
     def run() -> Counts:

@@ -32,10 +32,11 @@ def dataset() -> DatasetFacts:
     return ours.dataset_facts(dataclasses.replace(FPHA, depth=True), IMAGE_SIZE)
 
 
-def batch(clips: int, frames: int, size: int) -> dict[str, np.ndarray]:
-    """Full clips as `htt_jax.data.loader` makes them."""
+def batch(places: tuple[int, int], size: int) -> dict[str, np.ndarray]:
+    """So many full clips of so many frames, as `htt_jax.data.loader` makes them."""
     random = np.random.default_rng(0)
-    slots, places = clips * frames, (clips, frames)
+    clips, frames = places
+    slots = clips * frames
     millimetres = random.integers(300, 500, (slots, size, size, 1), np.uint16)
     millimetres[random.random(millimetres.shape) < _NO_READING] = 0
     joints = _CENTRE + 0.05 * random.standard_normal((*places, FPHA.num_joints, 3), np.float32)

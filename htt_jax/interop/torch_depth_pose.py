@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from htt_jax.models.depth import pose_network
+from htt_jax.models.depth import pose_network, stem
 from htt_jax.models.depth.residual import MOMENTUM, NORM_EPSILON
 
 
@@ -23,7 +23,7 @@ class PoseNetwork(nn.Module):
     def __init__(self, ours: pose_network.PoseNetwork, size: int) -> None:
         super().__init__()
         self.blocks = ours.blocks
-        self.stem = nn.Conv2d(1, ours.stem_width, pose_network.STEM_KERNEL, padding=2)
+        self.stem = nn.Conv2d(1, ours.stem_width, stem.KERNEL_SIZE, padding=2)
         channels, actions = ours.stem_width, ours.num_actions
         affine = actions is None
         self.groups = range(1, len(ours.widths) + 1)

@@ -22,7 +22,7 @@ from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.runs.options import get_config
 from htt_jax.support.errors import InputError
 from htt_jax.systems.depth.stages import STAGES
-from tests import online_runs, prepared, runs
+from tests import online_runs, prepared
 
 TINY = {
     "model.width": 4,
@@ -36,12 +36,6 @@ TINY = {
     "data.held_out": 0,
     "eval.batch_size": 2,
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    with runs.quick_compilation():
-        yield
 
 
 @pytest.fixture(autouse=True)
