@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import Int, Shaped, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 
 from htt_jax.data.records import RecordSource, Video
 from htt_jax.support.errors import InputError
@@ -15,6 +15,8 @@ from htt_jax.support.errors import InputError
 cv2.setNumThreads(1)
 
 Pixels: TypeAlias = Shaped[np.ndarray, "frames height width channels"]
+Look: TypeAlias = Callable[[np.ndarray], dict[str, np.ndarray]]
+"""Arrays of the frames of one video, given one after the other."""
 
 REDUCED_FLAGS = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -52,6 +54,10 @@ def _no_labels(
     return {}
 
 
+def _as_they_are(intrinsics: Float[np.ndarray, "3 3"]) -> Look:
+    return lambda frame: {"image": frame}
+
+
 @dataclasses.dataclass(frozen=True)
 class FrameReader:
     """How the frames of a record become arrays: the part of it that a system looks at.
@@ -66,6 +72,9 @@ class FrameReader:
         size: (width, height) of a frame's array; None: that of the images.
         labels: what else of each frame the system takes, by name: arrays whose first axis is the
             frames, from a source, a video, whose encoded frames may be gone, and frames of it.
+        look: the same arrays, `image` and labels, of decoded frames that are no record's: a look
+            at one video, by the intrinsics of its camera.
+        caution: what to know of such a look.
     """
 
     channels: int
@@ -75,6 +84,8 @@ class FrameReader:
     labels: Callable[
         [RecordSource, Video, Int[np.ndarray, " frames"]], Mapping[str, np.ndarray]
     ] = _no_labels
+    look: Callable[[Float[np.ndarray, "3 3"]], Look] = _as_they_are
+    caution: str = ""
 
     def shape(self, image_size: tuple[int, int]) -> tuple[int, int, int]:
         """Of the array of a frame at `image_size`, (width, height)."""

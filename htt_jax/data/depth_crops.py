@@ -1,7 +1,7 @@
 """Crops of depth maps around a hand: what the depth systems see.
 
 Two protocols, whose figures do not compare: `published` takes centre and box from the true pose,
-also at test time; `honest` a cube around a centre that somebody has who does not know the pose.
+also at test time; `honest` a cube around the hand as `hand_tracking` finds it in the maps alone.
 """
 
 import dataclasses
@@ -12,9 +12,12 @@ import numpy as np
 from jaxtyping import Float, Int, UInt16
 
 from htt_jax import camera
-from htt_jax.data.decode import FrameReader, Pixels
+from htt_jax.data.decode import FrameReader, Look, Pixels
 from htt_jax.data.depth_maps import map_of
+from htt_jax.data.hand_tracking import HandTracker
 from htt_jax.data.records import RecordSource, Video
+from htt_jax.data.views import ViewedSource
+from htt_jax.support.errors import InputError
 
 PROTOCOLS = ("published", "honest")
 MARGIN_PIXELS = 40
@@ -22,6 +25,11 @@ MARGIN_MM = 100
 """Published: of the box around the joints, and beyond the farthest of them."""
 CUBE_MM = 250
 """Honest: the edge (DeepPrior++, for hands of ICVL)."""
+_CAUTION = (
+    "the run knows crops around true poses only (crops.protocol=published), which nobody has here: "
+    "they are around a tracked hand, and errors are several times those of its evaluation; train "
+    "one with --config.crops.protocol=honest"
+)
 _NEAREST = 0.05  # metres; what is nearer to the camera is no hand
 
 
@@ -113,7 +121,7 @@ class Cropper:
         """Crops uint16 (frames, size, size, hands), millimetres, and the label `centre`.
 
         `centre` is float32 (frames, hands, 3), metres in the depth camera's space: of the crop, and
-        what poses are relative to. It is zero where there is none.
+        what poses are relative to. Published, it is zero where a hand is not annotated.
         """
         return FrameReader(
             len(self.hands),
@@ -121,6 +129,8 @@ class Cropper:
             dtype=np.uint16,
             size=(self.size, self.size),
             labels=self._labels,
+            look=self._look,
+            caution=_CAUTION if self.protocol == "published" else "",
         )
 
     def _labels(
@@ -131,6 +141,9 @@ class Cropper:
     def _centres(
         self, source: RecordSource, video: Video, frames: Int[np.ndarray, " frames"]
     ) -> Float[np.ndarray, "frames hands 3"]:
+        if self.protocol == "honest":
+            assert isinstance(source, ViewedSource), "depth maps are seen in a view alone"
+            return source.hand_centres(video)[frames][:, None]
         hands = video.joints_3d[frames].reshape(len(frames), len(self.hands), -1, 3)
         known = video.hand_annotated[frames]
         return np.where(known[..., None], hands[:, :, self.palm], 0)
@@ -147,6 +160,42 @@ class Cropper:
                 region = self._region(video, frame, place, of_frame[place])
                 cut = crop(depth, region, self.size)
                 image[..., place] = cut[:, ::-1] if hand == "left" else cut
+
+    def _look(self, intrinsics: Float[np.ndarray, "3 3"]) -> Look:
+        """At maps that nobody has annotated: around the tracked hand, whichever the protocol.
+
+        Besides, `hand_seen` (hands,): whether it was found in the map.
+
+        Raises:
+            InputError: there are several hands, or nothing of them is seen.
+        """
+        if not self.size:
+            raise InputError("takes true poses (config.model.form=action), which no frame has")
+        self.check_one_hand()
+        tracker = HandTracker(intrinsics)
+
+        def look(depth: np.ndarray) -> dict[str, np.ndarray]:
+            centre = tracker(depth)
+            image = crop(depth, cube(centre, intrinsics.astype(np.float64)), self.size)
+            return {
+                "image": image[..., None],
+                "centre": centre[None].astype(np.float32),
+                "hand_seen": np.array([tracker.is_seen]),
+            }
+
+        return look
+
+    def check_one_hand(self) -> None:
+        """Checks that the hand can be tracked.
+
+        Raises:
+            InputError: there are several.
+        """
+        if len(self.hands) > 1:
+            raise InputError(
+                f"has {len(self.hands)} hands, and depth maps alone do not tell them apart where "
+                "they meet"
+            )
 
     def _region(
         self, video: Video, frame: int, hand: int, centre: Float[np.ndarray, "3"]

@@ -2,9 +2,9 @@
 
 import cv2
 import numpy as np
-from jaxtyping import Int, UInt8, UInt16
+from jaxtyping import Float, Int, UInt8, UInt16
 
-from htt_jax.data.decode import FrameReader, Pixels
+from htt_jax.data.decode import FrameReader, Look, Pixels
 from htt_jax.data.records import RecordSource, Video
 from htt_jax.support.errors import InputError
 
@@ -55,13 +55,23 @@ def _read(
 ) -> None:
     height, width = out.shape[1:3]
     for image, frame in zip(out, frames.tolist(), strict=True):
-        depth = map_of(source, video, frame)
-        if depth.shape != (height, width):  # between two readings there may be none
-            depth = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST)
-        image[..., 0] = depth
+        image[..., 0] = resized(map_of(source, video, frame), (width, height))
 
 
-DEPTH = FrameReader(1, _read, dtype=np.uint16)
+def resized(
+    depth: UInt16[np.ndarray, "height width"], size: tuple[int, int]
+) -> UInt16[np.ndarray, "height_out width_out"]:
+    """A map at (width, height) `size`, by the nearest pixel: between two readings may be none."""
+    if depth.shape[::-1] == size:
+        return depth
+    return cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
+
+
+def _look(intrinsics: Float[np.ndarray, "3 3"]) -> Look:
+    return lambda depth: {"image": depth[..., None]}
+
+
+DEPTH = FrameReader(1, _read, dtype=np.uint16, look=_look)
 """Whole maps, uint16, millimetres."""
 
 

@@ -4,7 +4,10 @@ import dataclasses
 import os
 
 import numpy as np
+from jaxtyping import Float
 
+from htt_jax.data.depth_maps import map_of
+from htt_jax.data.hand_tracking import HandTracker
 from htt_jax.data.records import RecordSource, Video, read_metadata
 from htt_jax.support.errors import InputError
 
@@ -58,6 +61,7 @@ class ViewedSource(RecordSource):
                 "--config.data.camera=color"
             )
         self.view = view
+        self._hand_centres: dict[str, Float[np.ndarray, "frames 3"]] = {}
         is_held_out = split == HELD_OUT and view.held_out > 0
         super().__init__(directory, "train" if is_held_out else split)
         if view.held_out and self.split == "train":
@@ -71,6 +75,25 @@ class ViewedSource(RecordSource):
         if self.view.camera == "depth":
             video = seen_by_depth_camera(video)
         return _shortened(video, self.view.first_frames)
+
+    def hand_centres(self, video: Video) -> Float[np.ndarray, "frames 3"]:
+        """Where the hand is tracked in the depth maps of a video: metres, depth space.
+
+        Tracked once and kept, in this process and in those that get this source from then on.
+
+        Args:
+            video: of this source, whose encoded maps may be gone.
+
+        Raises:
+            InputError: the record is damaged, or a map cannot be decoded.
+        """
+        name = video.video_id
+        if name not in self._hand_centres:
+            whole = video if video.frames else self[self.video_ids.index(name)]
+            tracker = HandTracker(whole.intrinsics)
+            maps = (map_of(self, whole, frame) for frame in range(len(whole.frames)))
+            self._hand_centres[name] = np.stack([tracker(depth) for depth in maps])
+        return self._hand_centres[name]
 
     def _size(self) -> tuple[int, int]:
         if self.view.camera == "color":

@@ -62,7 +62,8 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> DepthSystem:
     """The system of `config` for the joints and classes of `dataset`.
 
     Raises:
-        InputError: a pose has fewer numbers than it is to have principal components.
+        InputError: a pose has fewer numbers than it is to have principal components, or there are
+            more hands than the protocol of the crops is for.
     """
     spec, model = dataset.spec, config.model
     joints = len(spec.skeleton.joints)
@@ -72,8 +73,14 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> DepthSystem:
             f"config.model.components={model.components} must be at most {numbers}, the numbers of "
             "a pose"
         )
-    signs = tuple(-1 if hand == "left" else 1 for hand in spec.hands)
     size = 0 if model.form == "action" else config.crops.size
+    cropper = Cropper(spec.hands, joints, spec.skeleton.palm, config.crops.protocol, size)
+    if cropper.protocol == "honest":
+        try:
+            cropper.check_one_hand()
+        except InputError as error:
+            raise InputError(f"config.crops.protocol=honest: {spec.title} {error}") from None
+    signs = tuple(-1 if hand == "left" else 1 for hand in spec.hands)
     return DepthSystem(
         DepthModel(
             networks.make(config, dataset),
@@ -82,7 +89,7 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> DepthSystem:
             told_equal=config.told.at_test == "equal",
         ),
         model.form,
-        Cropper(spec.hands, joints, spec.skeleton.palm, config.crops.protocol, size),
+        cropper,
         len(dataset.action_names),
         len(dataset.object_names),
         Training(

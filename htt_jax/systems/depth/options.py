@@ -53,7 +53,8 @@ OPTIONS: tuple[Option, ...] = (
         "crops.protocol",
         "published",
         'where crops come from: "published", the true pose, at test time too; "honest", a cube '
-        "around a centre from `crops.centres`. Their figures do not compare",
+        "around the hand as it is tracked in the depth maps; of one hand. Their figures do not "
+        "compare",
         choices=PROTOCOLS,
     ),
     Option("crops.size", 128, "pixels a side; a multiple of 16", least=16),

@@ -1,13 +1,19 @@
 """Poses as the depth networks say them: in units of 100 mm, relative to the centre of the crop."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
+from htt_jax.data.decode import FrameReader
 from htt_jax.data.depth_crops import CUBE_MM
 from htt_jax.data.records import RecordSource
 from htt_jax.models.depth import principal_components
 from htt_jax.models.depth.principal_components import PrincipalComponents
+from htt_jax.support import progress
+from htt_jax.support.errors import InputError
+from htt_jax.support.machine import usable_cores
 
 UNIT = 0.1
 """Metres."""
@@ -49,20 +55,52 @@ def normalised(
     return (jnp.where(crops > 0, crops, middle + BACKGROUND_MM) - middle) / (middle / 2)
 
 
-def fit_components(source: RecordSource, components: int, seed: int) -> PrincipalComponents:
+def in_cube(
+    palms: Float[Array, "*batch 3"] | Float[np.ndarray, "*batch 3"],
+) -> Bool[Array, "*batch"] | Bool[np.ndarray, "*batch"]:
+    """Whether palms, as the networks say them, are within a cube's edges of their centres.
+
+    A crop around something else shows nothing of the hand. Published ones are around palms.
+    """
+    return abs(palms).max(axis=-1) < CUBE_MM / 2000 / UNIT
+
+
+def fit_components(
+    source: RecordSource, reader: FrameReader, components: int, seed: int
+) -> PrincipalComponents:
     """Principal components of poses drawn, with replacement, from all annotated ones of a split.
+
+    Args:
+        source: the split.
+        reader: of crops; says their centres.
+        components: how many.
+        seed: of what is drawn.
 
     Raises:
         ValueError: they are more than a pose has numbers.
+        InputError: a record is damaged, or no hand is annotated in it that crops show.
     """
     hands, palm = source.spec.hands, source.spec.skeleton.palm
-    found = []
-    for index in range(len(source)):
+
+    def read(index: int) -> Float[np.ndarray, "hands joints 3"]:
         video = source[index]
+        centre = reader.labels(source, video, np.arange(len(video.joints_3d)))["centre"]
         joints = video.joints_3d.reshape(len(video.joints_3d), len(hands), -1, 3)
-        joints = joints[video.hand_annotated]
-        found.append((joints - joints[:, palm, None]) / UNIT)
+        found = (joints - centre[:, :, None]) / UNIT
+        return found[video.hand_annotated & in_cube(found[:, :, palm])]
+
+    # Where hands are tracked, all maps of the split are decoded.
+    with (
+        ThreadPoolExecutor(usable_cores()) as pool,
+        progress.bar(total=len(source), unit="video", label="poses") as bar,
+    ):
+        found = []
+        for of_video in pool.map(read, range(len(source))):
+            found.append(of_video)
+            bar.update()
     poses = np.concatenate(found).reshape(-1, 3 * len(source.spec.skeleton.joints))
+    if not len(poses):
+        raise InputError(f"no crop of split {source.split} of {source.directory} shows a hand")
     random = np.random.Generator(np.random.PCG64(seed))
     drawn: Int[np.ndarray, " drawn"] = random.integers(len(poses), size=_DRAWN)
     return principal_components.fit(poses[drawn], components)

@@ -128,7 +128,7 @@ class DepthSystem:
             return {}
         assert isinstance(networks.network, PoseNetwork)
         count = networks.network.components
-        found = poses.fit_components(source, count, self.training.seed)
+        found = poses.fit_components(source, self.reader, count, self.training.seed)
         return {"params": {networks.part: {"principal_components": found._asdict()}}}
 
     def fitted(self, variables: Variables, batch: Batch) -> dict[str, Any]:
@@ -191,12 +191,17 @@ class DepthSystem:
         return jax.random.bernoulli(key, probability, shape)
 
     def loss(self, variables: Variables, inputs: Batch) -> Losses:
-        """Of codes (form 'pose'), of actions (form 'action'), or of poses and actions."""
+        """Of codes (form 'pose'), of actions (form 'action'), or of poses and actions.
+
+        Poses are learned where the crops of all hands show them.
+        """
         key = inputs["dropout"] if self.training.dropout else None
         found = self._found(variables, inputs, self.training.batch_statistics, key)
         known = inputs["valid"].any(axis=1)
         action = jnp.where(known, inputs["action"], -1)
-        counted = inputs["valid"] & inputs["hand_annotated"].all(axis=-1)
+        hands = inputs["poses"].reshape(*inputs["hand_annotated"].shape, -1, 3)
+        shown = inputs["hand_annotated"] & poses.in_cube(hands[..., self.cropper.palm, :])
+        counted = inputs["valid"] & shown.all(axis=-1)
         if self.form == "pose":
             assert found.codes is not None
             loss = mean_squared(found.codes, self._codes(variables, inputs["poses"]), counted)

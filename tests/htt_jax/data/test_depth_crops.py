@@ -1,17 +1,22 @@
 """Crops of depth maps, as the published code made them and around any centre."""
 
 import dataclasses
+import pickle
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from htt_jax.data import depth_crops
+from htt_jax.data.cache import FrameRows
 from htt_jax.data.depth_crops import NOWHERE, Cropper, Region, around_joints, crop, cube
+from htt_jax.data.depth_maps import map_of
+from htt_jax.data.hand_tracking import HandTracker
 from htt_jax.data.views import View, open_view
 from htt_jax.datasets.spec import FPHA, H2O
+from htt_jax.support.errors import InputError
 from htt_jax.systems.depth import poses
-from tests import prepared
+from tests import arms, prepared
 from tests.parity.depth import recipe
 from tests.parity.depth.cases import CASES, published
 
@@ -100,3 +105,77 @@ def test_without_a_size_there_are_centres_alone(two_hands):
 
 def test_the_published_centre_is_the_knuckle_of_the_middle_finger():
     assert FPHA.skeleton.joints[FPHA.skeleton.palm] == "middle_1"
+
+
+@pytest.fixture(scope="module")
+def one_hand(tmp_path_factory):
+    """An arm in each map, whose end is where the joints are."""
+    spec = dataclasses.replace(FPHA, depth=True)
+    folder = tmp_path_factory.mktemp("arms") / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepared, "make_depth", arms.make_depth)
+        prepared.write_dataset(folder, spec, {"train": [6, 4]})
+    return open_view(folder, "train", View("depth", first_frames=5))
+
+
+HONEST = Cropper(("right",), 21, 9, "honest", 16)
+
+
+def read(source, video, frames, reader=HONEST.reader):
+    crops = np.empty((len(frames), *reader.shape(source.image_size)), reader.dtype)
+    reader.read(source, video, frames, crops)
+    return crops, reader.labels(source, video, frames)["centre"]
+
+
+def test_honest_crops_are_around_the_hand_that_the_maps_show(one_hand):
+    video = one_hand[0]
+    crops, centres = read(one_hand, video, np.arange(5))
+    track = HandTracker(video.intrinsics)
+    expected = [track(map_of(one_hand, video, frame)) for frame in range(5)]
+    np.testing.assert_allclose(centres[:, 0], expected, rtol=1e-6)
+    assert (crops > 0).any(axis=(1, 2, 3)).all()
+    hand = video.joints_3d.mean(axis=1)  # the arm's end, 6 cm from the hand's middle
+    assert np.linalg.norm(centres[:, 0] - hand, axis=1).max() < 0.13
+
+
+def test_nothing_of_an_honest_crop_comes_from_the_true_pose(one_hand):
+    expected = read(one_hand, one_hand[0], np.arange(5))
+    source = open_view(one_hand.directory, "train", one_hand.view)
+    video = dataclasses.replace(source[0], joints_3d=source[0].joints_3d + 1)
+    video.hand_annotated[2] = False
+    for found, wanted in zip(read(source, video, np.arange(5)), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_honest_crops_are_the_same_wherever_a_clip_begins_and_whoever_reads_it(one_hand):
+    crops, centres = read(one_hand, one_hand[0], np.arange(5))
+    fresh = open_view(one_hand.directory, "train", one_hand.view)
+    for source in (fresh, pickle.loads(pickle.dumps(one_hand))):
+        later = read(source, source[0], np.array([3, 4]))
+        np.testing.assert_array_equal(later[0], crops[3:])
+        np.testing.assert_array_equal(later[1], centres[3:])
+    cached = FrameRows.read(open_view(one_hand.directory, "train", one_hand.view)).videos[0]
+    assert not cached.frames
+    found = HONEST.reader.labels(fresh, cached, np.arange(5))["centre"]
+    np.testing.assert_array_equal(found, centres)
+
+
+def test_a_look_at_a_video_is_what_its_record_gives(one_hand):
+    video = one_hand[1]
+    crops, centres = read(one_hand, video, np.arange(4))
+    look = HONEST.reader.look(video.intrinsics)
+    found = [look(map_of(one_hand, video, frame)) for frame in range(4)]
+    np.testing.assert_array_equal([x["image"] for x in found], crops)
+    np.testing.assert_array_equal([x["centre"] for x in found], centres)
+    assert all(x["hand_seen"].all() for x in found)
+    nothing = look(np.zeros(one_hand.image_size[::-1], np.uint16))
+    assert not nothing["image"].any()
+    assert not nothing["hand_seen"].any()
+    np.testing.assert_array_equal(nothing["centre"], centres[3])
+
+
+def test_what_no_look_is_possible_at_is_said():
+    with pytest.raises(InputError, match="takes true poses"):
+        dataclasses.replace(HONEST, size=0).reader.look(INTRINSICS)
+    with pytest.raises(InputError, match="has 2 hands, and depth maps alone do not tell"):
+        dataclasses.replace(HONEST, hands=("left", "right")).reader.look(INTRINSICS)
