@@ -60,22 +60,25 @@ def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
         f"cy {matrix[1, 2]:.2f} ({origin.intrinsics_source})",
     ]
     model_width, model_height = origin.dataset.image_size
-    if not input_camera.same_shape(origin.image_size, origin.dataset.image_size):
+    if origin.whole_frames and not input_camera.same_shape(
+        origin.image_size, origin.dataset.image_size
+    ):
         lines.append(
             f"note: the model was trained on {model_width}x{model_height} frames; yours are of "
             "another shape, so it sees them distorted"
         )
     lines += [f"note: {note}" for note in origin.notes]
-    if origin.window == 1:
+    if origin.window == 1 and found.attention is not None:
         lines.append("note: the model has no pose block (t = 1), so there is no attention_pose.png")
-    lines.append("actions:")
-    for action in top_actions(found, origin.dataset.action_names):
-        lines.append(f"  {action['probability']:.3f}  {action['name']}")
-    objects = found.object_probabilities.mean(axis=0)
-    best = int(objects.argmax())
-    lines.append(
-        f"object, mean over frames:\n  {objects[best]:.3f}  {origin.dataset.object_names[best]}"
-    )
+    if found.action_probabilities is not None:
+        lines.append("actions:")
+        for action in top_actions(found, origin.dataset.action_names):
+            lines.append(f"  {action['probability']:.3f}  {action['name']}")
+    if found.object_probabilities is not None:
+        objects = found.object_probabilities.mean(axis=0)
+        best = int(objects.argmax())
+        name = origin.dataset.object_names[best]
+        lines.append(f"object, mean over frames:\n  {objects[best]:.3f}  {name}")
     return "\n".join(lines)
 
 

@@ -73,7 +73,8 @@ class FrameReader:
         labels: what else of each frame the system takes, by name: arrays whose first axis is the
             frames, from a source, a video, whose encoded frames may be gone, and frames of it.
         look: the same arrays, `image` and labels, of decoded frames that are no record's: a look
-            at one video, by the intrinsics of its camera.
+            at one video, by the intrinsics of its camera; None: there is none. Frames come at
+            their own size where `size` is given, else at that of the images.
         caution: what to know of such a look.
     """
 
@@ -84,7 +85,7 @@ class FrameReader:
     labels: Callable[
         [RecordSource, Video, Int[np.ndarray, " frames"]], Mapping[str, np.ndarray]
     ] = _no_labels
-    look: Callable[[Float[np.ndarray, "3 3"]], Look] = _as_they_are
+    look: Callable[[Float[np.ndarray, "3 3"]], Look] | None = None
     caution: str = ""
 
     def shape(self, image_size: tuple[int, int]) -> tuple[int, int, int]:
@@ -93,7 +94,7 @@ class FrameReader:
         return height, width, self.channels
 
 
-RGB = FrameReader(3, decode_frames)
+RGB = FrameReader(3, decode_frames, look=_as_they_are)
 
 
 def decode_frame(

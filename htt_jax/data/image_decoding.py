@@ -82,6 +82,11 @@ def filled_depth(encoded: bytes) -> int | None:
     return _depth_of(int(_deep_values(encoded).max()))
 
 
+def is_depth_map(encoded: bytes) -> bool:
+    """Whether a file says that it is one: a PNG file of one channel of 16 bits."""
+    return _is_deep(encoded) and _PNG_KINDS.get(encoded[_PNG_KIND]) == "grey"
+
+
 def decode_depth_map(encoded: bytes) -> UInt16[np.ndarray, "height width"]:
     """The values of a whole depth map: a PNG file of one channel of 16 bits.
 

@@ -2,14 +2,9 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
-
-from htt_jax.models.htt import HTT
-from htt_jax.systems import Batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,34 +24,12 @@ class Attention:
     window_frames: Int[np.ndarray, "windows places"]
 
 
-def weights(model: HTT, variables: Mapping[str, Any], batch: Batch) -> dict[str, jax.Array]:
-    """Attention weights of one batch of inputs, means over the heads of the final layers.
-
-    In one program with `System.estimates` this costs next to nothing: what both compute, the
-    compiler computes once.
-
-    Returns:
-        action_attention (clips, frames), from the action token; for a model with a pose block also
-        pose_attention (clips, windows, frames, frames), from rows to columns.
-    """
-    valid = batch["valid"]
-    inputs = (batch["image"], valid, batch["intrinsics"], batch.get("slot"))
-    watched: dict[str, Any] = {"mutable": ["intermediates"]}
-    out, in_windows = model.apply(variables, *inputs, method="per_frame", **watched)
-    _, in_clip = model.apply(variables, out["frame_tokens"], valid, method="per_clip", **watched)
-    action = _final(in_clip, "action_block", model.action_layers)
-    found = {"action_attention": action[:, 0, 1:]}  # the token stands in front of the frames
-    if model.window > 1:
-        found["pose_attention"] = _final(in_windows, "pose_block", model.pose_layers)
-    return found
-
-
 def collect(
     clip_frames: Sequence[Int[np.ndarray, " _"]], outputs: Sequence[Mapping[str, np.ndarray]]
 ) -> Attention | None:
-    """The attention of a video, from the raw frames of each clip and what `weights` says of it.
+    """The attention of a video, from the raw frames of each clip and `System.attention` of it.
 
-    None if it says nothing.
+    None if that says nothing.
     """
     if "action_attention" not in outputs[0]:
         return None
@@ -74,8 +47,3 @@ def collect(
         is_real = window_frames[-1] >= 0
         pose.append(found["pose_attention"][:windows] * is_real[:, :, None])
     return Attention(action, np.concatenate(pose), np.concatenate(window_frames))
-
-
-def _final(watched: Mapping[str, Any], block: str, layers: int) -> jax.Array:
-    (found,) = watched["intermediates"][block][f"layer_{layers - 1}"]["attention"]["weights"]
-    return found

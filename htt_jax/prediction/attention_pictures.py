@@ -30,11 +30,14 @@ class AttentionPictures:
 
     def __init__(self, predictions: Predictions, attention: Attention, action_names: Sequence[str]):
         """Chooses the clip, the windows and the frames."""
-        best = int(predictions.action_probabilities.argmax())
+        of_video, of_clips = predictions.action_probabilities, predictions.clip_action_probabilities
+        assert of_video is not None, "there is no attention without an action"
+        assert of_clips is not None
+        best = int(of_video.argmax())
         is_longest = predictions.clip_frames == predictions.clip_frames.max()
-        sure = np.where(is_longest, predictions.clip_action_probabilities[:, best], -1)
+        sure = np.where(is_longest, of_clips[:, best], -1)
         clip = int(sure.argmax())
-        probability = 100 * predictions.action_probabilities[best]
+        probability = 100 * of_video[best]
         self._title = f"{readable(action_names[best])}, {probability:.0f} %"
         self._frames = np.flatnonzero(predictions.frame_clip == clip)
         self._weights = attention.action[clip, : len(self._frames)]

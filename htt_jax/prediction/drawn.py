@@ -4,14 +4,15 @@ import contextlib
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Int
 
+from htt_jax.data import depth_maps
 from htt_jax.prediction.files import Origin
-from htt_jax.prediction.frames import Frame, Pixels
+from htt_jax.prediction.frames import DepthMap, Frame, Pixels
 from htt_jax.prediction.video import Predictions
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
@@ -37,35 +38,72 @@ def scenes(
     Raises:
         InputError: there are more or fewer of them than were predicted.
     """
-    dataset = origin.dataset
-    shown = leading_actions(predictions.action_over_time)
-    names = tuple(dataset.action_names[i] for i in shown)
-    over_time = predictions.action_over_time[:, shown]
     count = len(predictions.frame_names)
     is_video = count > 1
-    history = History(predictions.seconds, names, over_time) if is_video else None
+    shown = _shown_actions(predictions, origin)
+    history = History(predictions.seconds, *shown) if shown and is_video else None
     for frame, image in _of_same_number(count, images):
-        objects = predictions.object_probabilities[frame]
         place = int(predictions.frame_place[frame])
         length = int(predictions.clip_frames[predictions.frame_clip[frame]])
         in_window = place % origin.window
         left = min(origin.window - in_window, length - place)
+        joints_2d, joints_3d = _seen(predictions, frame)
+        name, probability = _object(predictions, origin, frame)
         yield FrameScene(
-            image=image.image,
+            image=_in_colours(image.image),
             frame=frame,
             frames=count,
             seconds=float(predictions.seconds[frame]),
-            joints_2d=predictions.joints_2d[frame],
+            joints_2d=joints_2d,
             depth=predictions.depth[frame],
-            joints_3d=predictions.joints_3d[frame],
-            object_name=dataset.object_names[int(objects.argmax())],
-            object_probability=float(objects.max()),
-            action_names=names,
-            action_probabilities=over_time[frame],
+            joints_3d=joints_3d,
+            object_name=name,
+            object_probability=probability,
+            action_names=shown.names if shown else (),
+            action_probabilities=shown.over_time[frame] if shown else (),
             history=history,
-            clip=(place, length) if is_video else None,
+            clip=(place, length) if is_video and shown else None,
             window=(in_window, in_window + left) if is_video and origin.window > 1 else None,
         )
+
+
+class _Actions(NamedTuple):
+    """Those that are shown."""
+
+    names: tuple[str, ...]
+    over_time: Float[np.ndarray, "frames names"]
+
+
+def _shown_actions(predictions: Predictions, origin: Origin) -> _Actions | None:
+    if predictions.action_over_time is None:
+        return None
+    shown = leading_actions(predictions.action_over_time)
+    names = tuple(origin.dataset.action_names[i] for i in shown)
+    return _Actions(names, predictions.action_over_time[:, shown])
+
+
+def _object(predictions: Predictions, origin: Origin, frame: int) -> tuple[str, float]:
+    """The most probable one, if something is said of objects."""
+    if predictions.object_probabilities is None:
+        return "", np.nan
+    objects = predictions.object_probabilities[frame]
+    return origin.dataset.object_names[int(objects.argmax())], float(objects.max())
+
+
+def _seen(
+    predictions: Predictions, frame: int
+) -> tuple[Float[np.ndarray, "joints 2"], Float[np.ndarray, "joints 3"]]:
+    """The joints of a frame; not a number of a hand that was not found in it."""
+    joints_2d, joints_3d = predictions.joints_2d[frame], predictions.joints_3d[frame]
+    if predictions.hand_seen is None:
+        return joints_2d, joints_3d
+    seen = predictions.hand_seen[frame]
+    is_seen = np.repeat(seen, len(joints_2d) // len(seen))[:, None]
+    return np.where(is_seen, joints_2d, np.nan), np.where(is_seen, joints_3d, np.nan)
+
+
+def _in_colours(image: Pixels | DepthMap) -> Pixels:
+    return image if image.ndim == 3 else depth_maps.picture(image)
 
 
 def _of_same_number(count: int, images: Iterable[Frame]) -> Iterator[tuple[int, Frame]]:

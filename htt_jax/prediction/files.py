@@ -46,6 +46,7 @@ class Origin:
         intrinsics: pixels, at that size.
         intrinsics_source: who says so.
         window: t of the run, frames the pose block sees together.
+        whole_frames: whether the model sees them whole, and not a part of them.
         notes: what to know of the frames, a line each.
     """
 
@@ -57,6 +58,7 @@ class Origin:
     intrinsics: Float[np.ndarray, "3 3"]
     intrinsics_source: str
     window: int
+    whole_frames: bool = True
     notes: tuple[str, ...] = ()
 
 
@@ -76,22 +78,21 @@ def write(out: pathlib.Path, predictions: Predictions, origin: Origin) -> list[s
 
 
 def top_actions(predictions: Predictions, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The most probable actions of the video, best first."""
+    """The most probable actions of the video, best first; none if nothing is said of them."""
+    if predictions.action_probabilities is None:
+        return []
     best = _best(names, predictions.action_probabilities, TOP_ACTIONS)
     return [{"name": name, "probability": probability} for name, probability in best.items()]
 
 
 def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
-    found = {
-        field.name: np.asarray(getattr(predictions, field.name))
-        for field in dataclasses.fields(predictions)
-        if field.name != "attention"
-    }
+    names = [field.name for field in dataclasses.fields(predictions) if field.name != "attention"]
+    values = {name: getattr(predictions, name) for name in (*names, "action_probabilities")}
+    found = {name: np.asarray(value) for name, value in values.items() if value is not None}
     return {
         "frame": np.arange(len(predictions.frame_names)),
         "frame_name": found.pop("frame_names"),
         **found,
-        "action_probabilities": predictions.action_probabilities,
         "action_names": np.array(origin.dataset.action_names),
         "object_names": np.array(origin.dataset.object_names),
         "joint_names": np.array(origin.dataset.joint_names),
@@ -107,8 +108,9 @@ def _json_lines(predictions: Predictions, origin: Origin) -> Iterator[str]:
     for name, value in _head(predictions, origin).items():
         yield f' "{name}": {_json(value)},\n'
     frames = range(len(predictions.frame_names))
-    yield from _json_list("actions", top_actions(predictions, origin.dataset.action_names), ",")
-    yield from _json_list("clips", _clips(predictions, origin.dataset), ",")
+    if predictions.action_over_time is not None:
+        yield from _json_list("actions", top_actions(predictions, origin.dataset.action_names), ",")
+        yield from _json_list("clips", _clips(predictions, origin.dataset), ",")
     yield from _json_list("frames", (_frame(predictions, origin.dataset, i) for i in frames), "")
     yield "}\n"
 
@@ -147,6 +149,7 @@ def _head(predictions: Predictions, origin: Origin) -> dict[str, Any]:
 
 
 def _clips(predictions: Predictions, dataset: DatasetFacts) -> Iterator[Mapping[str, Any]]:
+    assert predictions.clip_action_probabilities is not None
     clips = zip(
         predictions.clip_start,
         predictions.clip_frames,
@@ -163,26 +166,35 @@ def _clips(predictions: Predictions, dataset: DatasetFacts) -> Iterator[Mapping[
 
 
 def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mapping[str, Any]:
-    probabilities = predictions.object_probabilities[frame]
-    return {
+    found: dict[str, Any] = {
         "frame": frame,
         "name": predictions.frame_names[frame],
         "seconds": _rounded(predictions.seconds[frame], 6),
-        "object": dataset.object_names[int(probabilities.argmax())],
-        "object_probabilities": _by_name(dataset.object_names, probabilities),
-        "actions_so_far": _best(
-            dataset.action_names, predictions.action_over_time[frame], _TOP_OF_FRAME
-        ),
-        "hands": {
-            hand: {
-                output.name: _rounded(
-                    getattr(predictions, output.name)[frame, dataset.spec.joints_of(hand)],
-                    output.decimals,
-                )
-                for output in OF_JOINTS
-            }
-            for hand in dataset.spec.hands
-        },
+    }
+    if predictions.object_probabilities is not None:
+        probabilities = predictions.object_probabilities[frame]
+        found["object"] = dataset.object_names[int(probabilities.argmax())]
+        found["object_probabilities"] = _by_name(dataset.object_names, probabilities)
+    if predictions.action_over_time is not None:
+        so_far = predictions.action_over_time[frame]
+        found["actions_so_far"] = _best(dataset.action_names, so_far, _TOP_OF_FRAME)
+    hands = range(len(dataset.spec.hands))
+    found["hands"] = {
+        dataset.spec.hands[hand]: _hand(predictions, dataset, frame, hand) for hand in hands
+    }
+    return found
+
+
+def _hand(
+    predictions: Predictions, dataset: DatasetFacts, frame: int, hand: int
+) -> Mapping[str, Any]:
+    joints = dataset.spec.joints_of(dataset.spec.hands[hand])
+    found: dict[str, Any] = {}
+    if predictions.hand_seen is not None:
+        found["seen"] = bool(predictions.hand_seen[frame, hand])
+    return found | {
+        output.name: _rounded(getattr(predictions, output.name)[frame, joints], output.decimals)
+        for output in OF_JOINTS
     }
 
 

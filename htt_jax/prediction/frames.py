@@ -9,16 +9,17 @@ from typing import NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt16
 from PIL import Image
 
-from htt_jax.data import image_decoding
+from htt_jax.data import depth_maps, image_decoding
 from htt_jax.datasets.spec import STORED_SIZE, DatasetSpec
 from htt_jax.support.errors import InputError
 from htt_jax.support.machine import usable_cores
 
 Pixels: TypeAlias = UInt8[np.ndarray, "height width 3"]
 Resized: TypeAlias = UInt8[np.ndarray, "height_out width_out 3"]
+DepthMap: TypeAlias = UInt16[np.ndarray, "height width"]
 Size: TypeAlias = tuple[int, int]
 
 DEFAULT_RATE = Fraction(30)
@@ -29,16 +30,16 @@ _Result = TypeVar("_Result")
 
 
 class Frame(NamedTuple):
-    """A frame of a video: its name, its pixels (RGB), and seconds since the first."""
+    """A frame of a video: its name, its pixels (RGB, or millimetres), seconds since the first."""
 
     name: str
-    image: Pixels
+    image: Pixels | DepthMap
     seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Resizer:
-    """Brings frames to the model's size the way its training data came to it.
+    """Brings frames in colour to the model's size the way its training data came to it.
 
     Frames larger than a prepared dataset's go through that size with the dataset's own filter;
     from there on areas are averaged.
@@ -85,27 +86,44 @@ class Resizer:
         return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
 
 
+@dataclasses.dataclass(frozen=True)
+class MapResizer:
+    """Brings depth maps to the (width, height) `to_size` a model sees."""
+
+    to_size: Size
+
+    def __call__(self, depth: DepthMap) -> UInt16[np.ndarray, "height_out width_out"]:
+        """The map at the model's size."""
+        return depth_maps.resized(depth, self.to_size)
+
+
+Resize: TypeAlias = Resizer | MapResizer
+
+
 @runtime_checkable
 class Frames(Protocol):
     """Frames of one size, in order.
 
     Attributes:
+        camera: 'color' or 'depth'.
         size: (width, height).
         count: how many, as far as the file says; 0 where it does not.
         rate: frames a second, as the file says, else `DEFAULT_RATE`; the mean where they vary.
         notes: what their user should know of them, a line each; complete once all were read.
     """
 
+    camera: str
     size: Size
     count: int
     rate: Fraction
     notes: list[str]
 
-    def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
+    def read(self, resizer: Resize | None = None) -> Iterator[Frame]:
         """Each frame, from the first; few are in memory at a time.
 
         Args:
-            resizer: brings them to a model's size; None leaves them at their own.
+            resizer: of the camera's kind, brings them to a model's size; None leaves them at their
+                own.
 
         Raises:
             InputError: while iterating, a frame cannot be read or is of another size.
@@ -116,19 +134,23 @@ class FrameArray:
     """Frames in memory; see `Frames`."""
 
     def __init__(self, images: np.ndarray):
-        """Takes RGB frames as they are."""
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or not images.size:
+        """Takes RGB frames or depth maps as they are."""
+        is_rgb = images.dtype == np.uint8 and images.ndim == 4 and images.shape[-1] == 3
+        is_depth = images.dtype == np.uint16 and images.ndim == 3
+        if not (is_rgb or is_depth) or not images.size:
             raise InputError(
                 f"an array of {images.dtype} {images.shape} is no video; expected RGB frames, "
-                "uint8 (frames, height, width, 3)"
+                "uint8 (frames, height, width, 3), or depth maps in millimetres, uint16 (frames, "
+                "height, width)"
             )
         self._images = images
+        self.camera = "color" if is_rgb else "depth"
         self.count = len(images)
         self.rate = DEFAULT_RATE
         self.notes: list[str] = []
         self.size: Size = (images.shape[2], images.shape[1])
 
-    def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
+    def read(self, resizer: Resize | None = None) -> Iterator[Frame]:
         """See `Frames.read`."""
         for number, image in enumerate(self._images):
             pixels = resizer(image) if resizer else image

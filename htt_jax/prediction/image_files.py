@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from htt_jax.data import image_decoding
-from htt_jax.prediction.frames import Frame, Resizer, Size, in_threads
+from htt_jax.prediction.frames import Frame, Resize, Resizer, Size, in_threads
 from htt_jax.prediction.numbering import Ordered
 from htt_jax.support.errors import InputError
 
@@ -14,7 +14,9 @@ _Result = TypeVar("_Result")
 
 
 class ImageFiles:
-    """Image files; see `frames.Frames`."""
+    """Image files in colour; see `frames.Frames`."""
+
+    camera = "color"
 
     def __init__(self, ordered: Ordered):
         """Reads the first file for the size of all, and all of them where they have 16 bits."""
@@ -24,29 +26,31 @@ class ImageFiles:
         self.rate = ordered.rate
         self.notes = list(ordered.notes)
         first = ordered.files[0]
-        self._depth = self._filled_depth() if _read(first, image_decoding.filled_depth) else None
-        height, width, _ = _read(
+        self._depth = (
+            self._filled_depth() if read_file(first, image_decoding.filled_depth) else None
+        )
+        height, width, _ = read_file(
             first, functools.partial(image_decoding.decode, depth=self._depth)
         ).shape
         self.size: Size = (width, height)
 
-    def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
+    def read(self, resizer: Resize | None = None) -> Iterator[Frame]:
         """See `Frames.read`."""
-        if resizer:
+        if isinstance(resizer, Resizer):
             decode = functools.partial(resizer.decode, depth=self._depth)
         else:
             decode = functools.partial(
                 image_decoding.decode_fitted, size=self.size, wanted=self.size, depth=self._depth
             )
         for number, image in enumerate(
-            in_threads(functools.partial(_read, file, decode) for file in self._files)
+            in_threads(functools.partial(read_file, file, decode) for file in self._files)
         ):
             yield Frame(self._files[number].name, image, self._seconds[number])
 
     def _filled_depth(self) -> int:
         """Bits that the values of the files fill: one scale for all, or they would flicker."""
         depths = in_threads(
-            functools.partial(_read, file, image_decoding.filled_depth) for file in self._files
+            functools.partial(read_file, file, image_decoding.filled_depth) for file in self._files
         )
         deepest = 0
         for depth in depths:
@@ -60,7 +64,12 @@ class ImageFiles:
         return deepest
 
 
-def _read(path: pathlib.Path, decode: Callable[[bytes], _Result]) -> _Result:
+def read_file(path: pathlib.Path, decode: Callable[[bytes], _Result]) -> _Result:
+    """What a frame's file holds.
+
+    Raises:
+        InputError: it cannot be read or decoded.
+    """
     try:
         return decode(path.read_bytes())
     except (OSError, ValueError) as error:

@@ -96,17 +96,29 @@ def from_options(
     return Intrinsics(values, own_size or size, f"--intrinsics={intrinsics}", f"from {path}")
 
 
-def resolve(given: GivenCamera | Any, spec: DatasetSpec, size: Size) -> InputCamera:
+def resolve(
+    given: GivenCamera | Any, spec: DatasetSpec, size: Size, kind: str = "color"
+) -> InputCamera:
     """The camera for frames of (width, height) `size`; the dataset's where nothing is given.
 
     Raises:
-        InputError: what is given cannot be a camera's.
+        InputError: what is given cannot be a camera's, or a depth camera is not given.
     """
-    return assumed(spec, size) if given is None else at_size(given, size)
+    return assumed(spec, size, kind) if given is None else at_size(given, size)
 
 
-def assumed(spec: DatasetSpec, size: Size) -> InputCamera:
-    """The dataset's camera for frames of (width, height) `size`."""
+def assumed(spec: DatasetSpec, size: Size, kind: str = "color") -> InputCamera:
+    """The dataset's camera for frames of (width, height) `size`, if they are in colour.
+
+    Raises:
+        InputError: `kind` is 'depth'.
+    """
+    if kind == "depth":
+        raise InputError(
+            "no intrinsics given, and a depth camera's cannot be guessed; give "
+            "--intrinsics=fx,fy,cx,cy in pixels of its maps or a file, or --hfov=DEGREES; in "
+            "Python, intrinsics"
+        )
     matrix = camera.scale_intrinsics(spec.intrinsics, spec.native_size, size)
     source = f"the {spec.title} camera at this size; give your own with --intrinsics or --hfov"
     return InputCamera(matrix, source)

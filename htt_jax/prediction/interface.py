@@ -10,8 +10,9 @@ import numpy as np
 from htt_jax.devices import sharding
 from htt_jax.interop.opening import open_any
 from htt_jax.prediction import input_camera
+from htt_jax.prediction.sight import check_camera
 from htt_jax.prediction.sources import FrameSource, open_frames
-from htt_jax.prediction.video import Predictions, predict_video
+from htt_jax.prediction.video import Predictions, cautions, predict_video
 from htt_jax.runs.opening import TrainedRun
 
 
@@ -36,9 +37,11 @@ class Predictor:
         What is to be known of the frames, such as that the file is cut short, is a warning.
 
         Args:
-            source: a video file, a folder of frames, or uint8 RGB (frames, height, width, 3).
+            source: a video file, a folder of frames, or uint8 RGB (frames, height, width, 3); for a
+                model of depth maps, of such, or uint16 (frames, height, width), millimetres.
             intrinsics: fx, fy, cx, cy or the 3x3 camera matrix, in pixels of the video; None for
-                the camera of the dataset the model was trained on, scaled to the video's size.
+                the camera of the dataset the model was trained on, scaled to the video's size,
+                which is not known of a depth camera.
             pattern: of the names of a folder's files that are its frames, such as 'color_*'; None
                 where all are of one series.
 
@@ -46,12 +49,15 @@ class Predictor:
             Named arrays, see `htt_jax.prediction.video.Predictions`.
 
         Raises:
-            InputError: a frame cannot be read, or the intrinsics cannot be a camera's.
+            InputError: a frame cannot be read or is not of the kind the model takes, or the
+                intrinsics cannot be a camera's.
         """
         frames = open_frames(source, pattern=pattern)
-        camera = input_camera.resolve(intrinsics, self.run.dataset.spec, frames.size)
+        check_camera(self.run, frames.camera)
+        spec = self.run.dataset.spec
+        camera = input_camera.resolve(intrinsics, spec, frames.size, frames.camera)
         found = predict_video(self.run, frames, camera.matrix)
-        for note in frames.notes:
+        for note in (*frames.notes, *cautions(self.run, found)):
             warnings.warn(note, stacklevel=2)
         return found
 

@@ -25,6 +25,7 @@ from htt_jax.prediction.drawn import VIDEO_FILE
 from htt_jax.prediction.frames import DEFAULT_RATE, Size
 from htt_jax.prediction.input_camera import InputCamera
 from htt_jax.prediction.online import FrameResult, OnlinePredictor
+from htt_jax.prediction.sight import check_camera
 from htt_jax.prediction.webcam import Camera, Captured
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
@@ -62,10 +63,11 @@ def run(
         out: folder to record `prediction.mp4` in; None to record nothing.
 
     Raises:
-        InputError: there is no such camera; there is no display and nothing is to be recorded;
-            the model is an exported program, which only takes whole clips; the video cannot be
-            written.
+        InputError: the model takes depth maps, or is an exported program, which only takes whole
+            clips; there is no such camera; there is no display and nothing is to be recorded; the
+            video cannot be written.
     """
+    check_camera(trained, "color")
     path = None if out is None else out / VIDEO_FILE
     with contextlib.ExitStack() as stack:
         window = _open_window(f"camera {camera}", path)
@@ -271,7 +273,9 @@ def _scene(shown: Shown, trained: TrainedRun, camera: Camera) -> FrameScene:
     result, scores = shown.result, shown.scores
     clips = clip_spec(trained.config)
     place = result.frame // clips.spacing
-    best = int(result.object_probabilities.argmax())
+    objects = result.object_probabilities
+    assert objects is not None, "what sees colours knows objects"
+    best = int(objects.argmax())
     note = f"{shown.rate:.1f} frames/s    {time.monotonic() - shown.captured.seconds:.1f} s behind"
     return FrameScene(
         image=shown.captured.image,
@@ -281,7 +285,7 @@ def _scene(shown: Shown, trained: TrainedRun, camera: Camera) -> FrameScene:
         depth=result.depth,
         joints_3d=result.joints_3d,
         object_name=trained.dataset.object_names[best],
-        object_probability=float(result.object_probabilities[best]),
+        object_probability=float(objects[best]),
         action_names=scores.names,
         action_probabilities=scores.probabilities,
         history=scores.history,

@@ -18,7 +18,8 @@ from htt_jax.prediction.files import (
 )
 from htt_jax.prediction.frames import Frames
 from htt_jax.prediction.input_camera import GivenCamera
-from htt_jax.prediction.video import Predictions, predict_video
+from htt_jax.prediction.sight import check_camera
+from htt_jax.prediction.video import Predictions, cautions, predict_video
 from htt_jax.runs.opening import open_run
 from htt_jax.support import progress
 
@@ -46,7 +47,8 @@ def predict(
     # Refused before the model is loaded, which takes longer.
     given = None if camera is None else input_camera.at_size(camera, frames.size)
     run = open_run(workdir, step, sharding.single_device_mesh())
-    found_camera = given or input_camera.assumed(run.dataset.spec, frames.size)
+    check_camera(run, frames.camera)
+    found_camera = given or input_camera.assumed(run.dataset.spec, frames.size, frames.camera)
     found = predict_video(run, frames, found_camera.matrix)
     origin = Origin(
         input=name,
@@ -57,7 +59,8 @@ def predict(
         intrinsics=found_camera.matrix,
         intrinsics_source=found_camera.source,
         window=run.config.model.window,
-        notes=tuple(frames.notes),
+        whole_frames=run.system.reader.size is None,
+        notes=(*frames.notes, *cautions(run, found)),
     )
     return found, origin
 

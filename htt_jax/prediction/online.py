@@ -6,9 +6,10 @@
             ...  # of this frame, and of the others of its group
 
 The clips are those of `htt_jax.data.clips` at test time: `spacing` of them are under way at once,
-each taking every `spacing`-th frame, and after T frames new ones begin. A window of the pose block
-runs as soon as its frames are there, so that the results are those of the whole clip. What comes
-when, and what cannot be the same: docs/online.md.
+each taking every `spacing`-th frame, and after T frames new ones begin. Frames that a system sees
+together, a window, are sent as soon as they are there, and what a clip needs of the windows before
+is kept (`System.stepwise`), so that the results are those of the whole clip. What comes when, and
+what cannot be the same: docs/online.md.
 """
 
 import dataclasses
@@ -17,18 +18,25 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float
 
-from htt_jax import augment, camera
+from htt_jax import camera
 from htt_jax.data.clips import in_frame_order
 from htt_jax.devices import sharding
-from htt_jax.models.htt import HTT, Outputs
 from htt_jax.prediction import input_camera
-from htt_jax.prediction.frames import Resizer, Size
+from htt_jax.prediction.frames import Size
 from htt_jax.prediction.input_camera import GivenCamera
+from htt_jax.prediction.sight import Sight, sight
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
+from htt_jax.systems import Stepwise, told
+
+_KINDS: dict[str, tuple[type[np.generic], tuple[int, ...], str]] = {
+    "color": (np.uint8, (3,), "RGB frames (height, width, 3)"),
+    "depth": (np.uint16, (), "depth maps (height, width), millimetres,"),
+}
+"""Of frames: their values, the axes behind height and width, what they are called."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +48,17 @@ class FrameResult:
         joints_2d: pixels.
         depth: metres.
         joints_3d: metres, camera space.
-        object_probabilities: by class.
+        object_probabilities: by class; None: the model says nothing of objects.
+        hand_seen: whether each hand was found in the frame, where that is looked for; a pose of one
+            that was not is a guess.
     """
 
     frame: int
     joints_2d: Float[np.ndarray, "joints 2"]
     depth: Float[np.ndarray, " joints"]
     joints_3d: Float[np.ndarray, "joints 3"]
-    object_probabilities: Float[np.ndarray, " objects"]
+    object_probabilities: Float[np.ndarray, " objects"] | None
+    hand_seen: Bool[np.ndarray, " hands"] | None = None
 
 
 class OnlinePredictor:
@@ -66,49 +77,58 @@ class OnlinePredictor:
             run: the model, opened for `sharding.single_device_mesh()`.
             image_size: (width, height) of the frames.
             intrinsics: fx, fy, cx, cy or the 3x3 matrix of the camera, pixels at that size; None
-                for the camera of the dataset the model was trained on.
+                for the camera of the dataset the model was trained on, in colour.
 
         Raises:
-            InputError: the model is an exported program, which only takes whole clips, or the
+            InputError: the model takes whole clips only, or other frames than a camera's; or the
                 intrinsics cannot be a camera's.
         """
-        if not isinstance(run.model, HTT):
-            raise InputError(
-                f"{run.workdir} is a program for whole clips and cannot take frames one at a time; "
-                "give the run it was exported from, or a .pth or .safetensors file"
-            )
-        size = run.dataset.image_size
+        self._run = run
         self._image_size = image_size
-        self._intrinsics = input_camera.resolve(intrinsics, run.dataset.spec, image_size).matrix
-        self._resizer = Resizer(run.dataset.spec, image_size, size)
-        self._pixel_factor = np.array(image_size) / size
-        self._at_model = camera.scale_intrinsics(self._intrinsics, image_size, size).astype(
-            np.float32
-        )
+        self._dtype, channels, self._called = _KINDS[run.config.data.camera]
+        self._shape = (*reversed(image_size), *channels)
+        self._intrinsics = input_camera.resolve(
+            intrinsics, run.dataset.spec, image_size, run.config.data.camera
+        ).matrix
         self._clips = clip_spec(run.config)
+        self._told = told(run.system.outputs)
         self._actions = len(run.dataset.action_names)
         self.delay = self._clips.window_span
-        self._variables = run.variables
-        self._step, tokens = _compile(
-            run.model, run.variables, self._clips.frames, self._clips.window, size
-        )
-        # What a clip before left in them stays unseen, so that they are never cleared.
-        self._tokens = [tokens] * self._clips.spacing
+        self._sight = self._look()
+        seen = self._seen(np.zeros(self._shape, self._dtype))
+        seen.pop("hand_seen", None)
+        batch = {
+            name: np.zeros((self._clips.window, *x.shape), x.dtype) for name, x in seen.items()
+        }
+        batch["valid"] = np.zeros(self._clips.window, bool)
+        batch["intrinsics"] = self._sight.intrinsics
+        self._step, state = _compile(_stepwise(run), run.variables, batch)
+        # What a clip before left in it means nothing to the next, so that it is never cleared.
+        self._states = [state] * self._clips.spacing
         self.reset()
+
+    def _look(self) -> Sight:
+        return sight(self._run, self._image_size, self._intrinsics)
+
+    def _seen(self, frame: np.ndarray) -> dict[str, np.ndarray]:
+        resizer = self._sight.resizer
+        return self._sight.look(resizer(frame) if resizer else frame)
 
     def reset(self) -> None:
         """Begins a new video of the same camera; what is not out yet of the last one is lost."""
+        self._sight = self._look()
         self._pushed = 0
         self._finished = False
-        self._filling: dict[int, UInt8[np.ndarray, "window height width 3"]] = {}
-        self._running: list[Outputs] = []  # windows of this group, by clip
+        self._filling: dict[int, dict[str, np.ndarray]] = {}
+        self._running: list[dict[str, jax.Array]] = []  # windows of this group, by clip
+        self._hand_seen: list[np.ndarray] = []  # of the frames of this group
         self._present = np.zeros((0, self._actions), np.float32)  # of the clips under way
         self._past = np.zeros(self._actions)  # sum over `_past_clips`
         self._past_clips = 0
 
     @property
     def action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
-        """The action so far, by class; None before the first results.
+        """The action so far, by class; None before the first results, or if nothing is said of it.
 
         The mean over all clips that have begun, each as it stands after its last whole window.
         After `finish` it is that of the video.
@@ -129,14 +149,15 @@ class OnlinePredictor:
         return self._present.mean(axis=0, dtype=np.float64)
 
     def push(self, frame: np.ndarray) -> list[FrameResult]:
-        """Takes the next frame: RGB, copied.
+        """Takes the next frame, copied: RGB, or of a model of depth maps one of them.
 
         Returns:
             Where `frame` is the last of its group, the results of all frames of the group, in
             order; the device is waited for. Otherwise nothing, and it is not.
 
         Raises:
-            InputError: it is not uint8 (height, width, 3) of the size announced.
+            InputError: it is not uint8 (height, width, 3), or uint16 (height, width), of the size
+                announced.
             ValueError: the video is finished.
         """
         if self._finished:
@@ -145,11 +166,16 @@ class OnlinePredictor:
         number = self._pushed
         place, clip = divmod(number, self._clips.spacing)
         in_window = place % self._clips.window
+        seen = self._seen(np.ascontiguousarray(frame))
+        if "hand_seen" in seen:
+            self._hand_seen.append(seen.pop("hand_seen"))
         if in_window == 0:
-            width, height = self._resizer.to_size
-            # A new array for each window, since the device may still read from the last one.
-            self._filling[clip] = np.zeros((self._clips.window, height, width, 3), np.uint8)
-        self._filling[clip][in_window] = self._resizer(np.ascontiguousarray(frame))
+            # New arrays for each window, since the device may still read from the last ones.
+            self._filling[clip] = {
+                name: np.zeros((self._clips.window, *x.shape), x.dtype) for name, x in seen.items()
+            }
+        for name, array in seen.items():
+            self._filling[clip][name][in_window] = array
         self._pushed += 1
         if in_window == self._clips.window - 1:
             self._run_window(clip, place - in_window, self._clips.window)
@@ -179,11 +205,11 @@ class OnlinePredictor:
         return self._collect(start, frames)
 
     def _check(self, frame: np.ndarray) -> None:
-        expected = (*reversed(self._image_size), 3)
-        if frame.dtype != np.uint8 or frame.shape != expected:
+        if frame.dtype != self._dtype or frame.shape != self._shape:
             raise InputError(
-                f"frame {self._pushed} is {frame.dtype} {frame.shape}, not uint8 {expected}; push "
-                "RGB frames (height, width, 3) of the image_size given"
+                f"frame {self._pushed} is {frame.dtype} {frame.shape}, not "
+                f"{np.dtype(self._dtype)} {self._shape}; push {self._called} of the image_size "
+                "given"
             )
 
     def _run_window(self, clip: int, place: int, count: int) -> None:
@@ -194,13 +220,14 @@ class OnlinePredictor:
             place: of the window's first frame, counted on from clip to clip.
             count: of real frames.
         """
-        self._tokens[clip], outputs = self._step(
-            self._variables,
-            self._tokens[clip],
+        batch = self._filling.pop(clip)
+        batch["valid"] = np.arange(self._clips.window) < count
+        batch["intrinsics"] = self._sight.intrinsics
+        self._states[clip], outputs = self._step(
+            self._run.variables,
+            self._states[clip],
             np.int32(place % self._clips.frames),
-            self._filling.pop(clip),
-            np.arange(self._clips.window) < count,
-            self._at_model,
+            batch,
         )
         for output in outputs.values():
             output.copy_to_host_async()
@@ -210,80 +237,57 @@ class OnlinePredictor:
         """Waits for a group's windows and puts their frames in order."""
         outputs = jax.device_get(self._running)
         self._running = []
-        if start % self._clips.span == 0:  # new clips have begun
-            self._past += self._present.sum(axis=0, dtype=np.float64)
-            self._past_clips += len(self._present)
-            self._present = np.empty((len(outputs), self._actions), np.float32)
-        for clip, output in enumerate(outputs):
-            self._present[clip] = output["action_probabilities"]
-
+        hand_seen, self._hand_seen = self._hand_seen, []
+        nothing: list[Any] = [None] * frames
+        if "action" in self._told:
+            self._note_actions(outputs, begins=start % self._clips.span == 0)
         # The clips took turns.
         of_clips = [np.arange(clip, frames, self._clips.spacing) for clip in range(len(outputs))]
 
         def in_order(name: str) -> np.ndarray:
             return in_frame_order(of_clips, [output[name] for output in outputs])
 
-        joints_2d, depth = in_order("joints_2d") * self._pixel_factor, in_order("depth")
+        joints_2d, depth = in_order("joints_2d") * self._sight.pixel_factor, in_order("depth")
         joints_3d = camera.unproject(joints_2d, depth, self._intrinsics)
         rows = zip(
             range(start, start + frames),
             joints_2d.astype(np.float32),
             depth,
             joints_3d.astype(np.float32),
-            in_order("object_probabilities"),
+            in_order("object_probabilities") if "object" in self._told else nothing,
+            hand_seen or nothing,
             strict=True,
         )
         return [FrameResult(*row) for row in rows]
 
+    def _note_actions(self, outputs: list[dict[str, np.ndarray]], *, begins: bool) -> None:
+        if begins:
+            self._past += self._present.sum(axis=0, dtype=np.float64)
+            self._past_clips += len(self._present)
+            self._present = np.empty((len(outputs), self._actions), np.float32)
+        for clip, output in enumerate(outputs):
+            self._present[clip] = output["action_probabilities"]
+
+
+def _stepwise(run: TrainedRun) -> Stepwise:
+    try:
+        return run.system.stepwise(run.config.data.frames)
+    except InputError as error:
+        raise InputError(f"{run.workdir} {error}") from None
+
 
 def _compile(
-    model: HTT, variables: Any, frames: int, window: int, size: Size
-) -> tuple[jax.stages.Compiled, Float[Array, "frames features"]]:
-    """The program that takes a window of a clip, and a clip's tokens before the first.
+    network: Stepwise, variables: Any, batch: dict[str, np.ndarray]
+) -> tuple[jax.stages.Compiled, Any]:
+    """The program that takes a window of a clip, and what stands for a clip's state before.
 
     Compiled ahead, it takes only these shapes: nothing can be compiled again later.
     """
-
-    def step(
-        variables: Any,
-        tokens: Float[Array, "frames features"],
-        place: Int[Array, ""],
-        image: UInt8[Array, "window height width 3"],
-        valid: Bool[Array, " window"],
-        intrinsics: Float[Array, "3 3"],
-    ) -> tuple[Float[Array, "frames features"], Outputs]:
-        pixels = augment.to_pixel_range(image)
-        everywhere = jnp.broadcast_to(intrinsics, (1, window, 3, 3))
-        out = per_frame(variables, pixels[None], valid[None], everywhere)
-        tokens = jax.lax.dynamic_update_slice(tokens, out["frame_tokens"][0], (place, 0))
-        seen = jnp.arange(frames) < place + valid.sum()
-        logits = model.apply(variables, tokens[None], seen[None], method="per_clip")
-        return tokens, {
-            "joints_2d": out["joints_2d"][0],
-            "depth": out["depth"][0],
-            "object_probabilities": jax.nn.softmax(out["object_logits"][0]),
-            "action_probabilities": jax.nn.softmax(logits[0]),
-        }
-
-    def per_frame(*arguments: Any) -> Outputs:
-        return model.apply(*arguments, method="per_frame")  # type: ignore[return-value]
-
-    inputs = (
-        jax.ShapeDtypeStruct((1, window, size[1], size[0], 3), jnp.float32),
-        jax.ShapeDtypeStruct((1, window), bool),
-        jax.ShapeDtypeStruct((1, window, 3, 3), jnp.float32),
-    )
-    one = jax.eval_shape(per_frame, variables, *inputs)["frame_tokens"]
     mesh = jax.tree.leaves(variables)[0].sharding.mesh
-    # On the device as the program returns them, and takes them the next time.
+    # On the device as the program returns it, and takes it the next time.
     placed = sharding.replicated(mesh)
-    tokens = jax.device_put(np.zeros((frames, one.shape[-1]), one.dtype), placed)
-    program = jax.jit(step, out_shardings=placed).lower(
-        variables,
-        tokens,
-        jax.ShapeDtypeStruct((), jnp.int32),
-        jax.ShapeDtypeStruct((window, size[1], size[0], 3), jnp.uint8),
-        jax.ShapeDtypeStruct((window,), bool),
-        jax.ShapeDtypeStruct((3, 3), jnp.float32),
-    )
-    return program.compile(), tokens
+    shapes = jax.eval_shape(network.state, variables, batch)
+    state = jax.tree.map(lambda x: jax.device_put(np.zeros(x.shape, x.dtype), placed), shapes)
+    step = jax.jit(network.step, out_shardings=placed)
+    place = jax.ShapeDtypeStruct((), jnp.int32)
+    return step.lower(variables, state, place, batch).compile(), state

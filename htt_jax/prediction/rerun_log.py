@@ -164,11 +164,13 @@ def _log_constants(rr: Any, recording: Any, origin: Origin) -> None:
 def _log_all_scores(rr: Any, recording: Any, predictions: Predictions, origin: Origin) -> None:
     dataset = origin.dataset
     actions, objects = predictions.action_over_time, predictions.object_probabilities
-    most_frequent = np.argsort(-objects.mean(axis=0))[:_OBJECTS]
-    for group, names, scores, shown in (
-        ("action", dataset.action_names, actions, leading_actions(actions)),
-        ("object", dataset.object_names, objects, most_frequent),
-    ):
+    groups: list[tuple[str, Sequence[str], np.ndarray, np.ndarray]] = []
+    if actions is not None:
+        groups.append(("action", dataset.action_names, actions, leading_actions(actions)))
+    if objects is not None:
+        most_frequent = np.argsort(-objects.mean(axis=0))[:_OBJECTS]
+        groups.append(("object", dataset.object_names, objects, most_frequent))
+    for group, names, scores, shown in groups:
         shown_names = [names[i] for i in shown]
         _log_scores(rr, recording, predictions.seconds, group, shown_names, scores[:, shown])
 

@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from htt_jax.data import image_decoding
+from htt_jax.prediction.depth_frames import PIXEL_FORMATS, DepthFiles, DepthVideo
 from htt_jax.prediction.folder import frame_files
 from htt_jax.prediction.frames import FrameArray, Frames
-from htt_jax.prediction.image_files import ImageFiles
+from htt_jax.prediction.image_files import ImageFiles, read_file
 from htt_jax.prediction.numbering import in_order
 from htt_jax.prediction.video_file import VideoFile
 from htt_jax.support.errors import InputError
@@ -23,8 +24,10 @@ def open_frames(
 ) -> Frames:
     """The frames of a folder of images in natural order, of one image, a video file or an array.
 
+    Where they are of one channel of 16 bits, they are depth maps in millimetres.
+
     Args:
-        source: of the frames; an array is RGB.
+        source: of the frames; an array is RGB, or of depth maps.
         rate: frames a second of a folder; None for what the times in its names say, else for
             `DEFAULT_RATE`. A video says itself.
         pattern: of the names of a folder's files that are its frames, such as 'color_*'; None
@@ -32,8 +35,8 @@ def open_frames(
 
     Raises:
         InputError: no such file or folder, no frame in it, several series in it, not a video, or
-            the array is not uint8 (frames, height, width, 3); or a rate is given for a video, or
-            a pattern for anything but a folder.
+            the array is not uint8 (frames, height, width, 3) or uint16 (frames, height, width); or
+            a rate is given for a video, or a pattern for anything but a folder.
     """
     if isinstance(source, np.ndarray):
         return FrameArray(source)
@@ -44,17 +47,25 @@ def open_frames(
         )
     path = pathlib.Path(source)
     if path.is_dir():
-        return ImageFiles(in_order(frame_files(path, pattern), rate))
+        return _files(frame_files(path, pattern), rate)
     if not path.exists():
         raise InputError(f"no such file or folder: {path}; give a folder of frames or a video file")
     if pattern is not None:
         raise InputError(f"--frames={pattern} is for folders and {path} is none; leave it away")
     if path.suffix.lower() in image_decoding.SUFFIXES:
-        return ImageFiles(in_order([path], rate))
+        return _files([path], rate)
     video = VideoFile(path)
+    if video.pixel_format in PIXEL_FORMATS:
+        video = DepthVideo(path)
     if rate is not None:
         raise InputError(
             f"{path} says itself how many frames a second it has, {float(video.rate):g}; leave "
             "--fps away"
         )
     return video
+
+
+def _files(files: list[pathlib.Path], rate: Fraction | None) -> Frames:
+    ordered = in_order(files, rate)
+    is_depth = read_file(ordered.files[0], image_decoding.is_depth_map)
+    return DepthFiles(ordered) if is_depth else ImageFiles(ordered)

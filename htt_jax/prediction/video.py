@@ -12,22 +12,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int
 
-from htt_jax import augment, camera
-from htt_jax.data.clips import clip_frames, clip_table, in_frame_order
-from htt_jax.data.decode import RGB
+from htt_jax import camera
+from htt_jax.data.clips import ClipSpec, clip_frames, clip_table, in_frame_order
 from htt_jax.evaluation import action_scores
 from htt_jax.evaluation.finite import check_finite
-from htt_jax.models.htt import HTT
 from htt_jax.prediction import attention
 from htt_jax.prediction.attention import Attention
-from htt_jax.prediction.frames import Frame, Frames, Resizer
+from htt_jax.prediction.frames import Frame, Frames
+from htt_jax.prediction.sight import Look, check_camera, sight
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
-from htt_jax.support.errors import InputError
-from htt_jax.systems import System
+from htt_jax.support.words import counted
+from htt_jax.systems import Batch, System, told
+
+_TOGETHER = 64  # frames for the device at a time, where each is a clip by itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,9 @@ class Predictions:
     `action_over_time` is what can be said of the action at each raw frame: the mean over the clips
     begun so far, each as it stands after the window that holds the frame. Its last row is
     `action_probabilities`. `frame_clip` and `frame_place` tell where each raw frame was seen: in
-    which clip, and as which of its frames. An exported program has no `attention`.
+    which clip, and as which of its frames. What the model says nothing about is None, `attention`
+    and `hand_seen` too: whether each hand was found in the frame. Where it was not, its pose is a
+    guess.
     """
 
     frame_names: list[str]
@@ -45,18 +48,21 @@ class Predictions:
     joints_2d: Float[np.ndarray, "frames joints 2"]  # pixels
     depth: Float[np.ndarray, "frames joints"]  # metres
     joints_3d: Float[np.ndarray, "frames joints 3"]  # metres, camera space
-    object_probabilities: Float[np.ndarray, "frames objects"]
-    action_over_time: Float[np.ndarray, "frames actions"]
+    object_probabilities: Float[np.ndarray, "frames objects"] | None
+    action_over_time: Float[np.ndarray, "frames actions"] | None
     frame_clip: Int[np.ndarray, " frames"]
     frame_place: Int[np.ndarray, " frames"]
     clip_start: Int[np.ndarray, " clips"]  # first raw frame
     clip_frames: Int[np.ndarray, " clips"]  # real frames
-    clip_action_probabilities: Float[np.ndarray, "clips actions"]
+    clip_action_probabilities: Float[np.ndarray, "clips actions"] | None
     attention: Attention | None
+    hand_seen: Bool[np.ndarray, "frames hands"] | None = None
 
     @property
-    def action_probabilities(self) -> Float[np.ndarray, " actions"]:
+    def action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
         """Of the video: the sum over its clips (Sec. 3.4), divided by their number."""
+        if self.clip_action_probabilities is None:
+            return None
         return self.clip_action_probabilities.mean(axis=0, dtype=np.float64)
 
 
@@ -77,56 +83,64 @@ def predict_video(
         InputError: the model takes other frames, one cannot be read, or the model gives values
             that are not finite.
     """
-    if run.system.reader != RGB:
-        raise InputError(f"{run.workdir} takes other frames than RGB images; evaluate it instead")
-    size = run.dataset.image_size
-    resizer = Resizer(run.dataset.spec, frames.size, size)
-    at_model = camera.scale_intrinsics(intrinsics, frames.size, size).astype(np.float32)
-    images = frames.read(resizer)
-    collected = _Collected(run, np.array(frames.size) / size, intrinsics)
+    seen = sight(run, frames.size, intrinsics)
+    check_camera(run, frames.camera)
+    images = frames.read(seen.resizer)
+    collected = _Collected(run, seen.pixel_factor, intrinsics)
     running: _Block | None = None
     with progress.bar(total=frames.count, unit="frame", label="predicting") as bar:
-        for block in _blocks(images, clip_spec(run.config).span):
-            before, running = running, _start(run, block, at_model)
+        for block in _blocks(images, _block_length(clip_spec(run.config))):
+            before, running = running, _start(run, block, seen.look, seen.intrinsics)
             if before:
                 collected.add(before)
             bar.update(len(block))
     if running:
         collected.add(running)
     found = collected.result()
-    check_finite(
-        run,
-        found.joints_2d,
-        found.joints_3d,
-        found.object_probabilities,
-        found.action_over_time,
-    )
+    said = found.joints_2d, found.joints_3d, found.object_probabilities, found.action_over_time
+    check_finite(run, *(array for array in said if array is not None))
     return found
+
+
+def cautions(run: TrainedRun, found: Predictions) -> list[str]:
+    """What to know of predictions, a line each, besides what is to be known of the frames."""
+    notes = [run.system.reader.caution] if run.system.reader.caution else []
+    if found.hand_seen is None:
+        return notes
+    frames, unseen = len(found.hand_seen), int((~found.hand_seen).any(axis=1).sum())
+    if unseen == frames:
+        notes.append(
+            "no hand was found in any frame, so that all poses are guesses; depth maps must be in "
+            "millimetres, with an arm within reach that comes in from the border"
+        )
+    elif unseen:
+        notes.append(
+            f"in {unseen} of {counted(frames, 'frame')} no hand was found: their poses are guesses "
+            "(hand_seen is false), around where it was before"
+        )
+    return notes
+
+
+_KIND = {
+    "object_probabilities": "object",
+    "action_probabilities": "action",
+    "action_over_time": "action",
+}
 
 
 @functools.partial(jax.jit, static_argnums=0)  # compiled once for all videos of a size
 def _step(
     system: System,
     variables: Any,
-    image: UInt8[Array, "slots height width 3"],
-    slot: Int[Array, "clips frames"],
-    valid: Bool[Array, "clips frames"],
-    intrinsics: Float[Array, "3 3"],
+    batch: Batch,
 ) -> dict[str, jax.Array]:
-    inputs = {
-        "image": augment.to_pixel_range(image),
-        "valid": valid,
-        "intrinsics": jnp.broadcast_to(intrinsics, (*valid.shape, 3, 3)),
-        "slot": slot,
-    }
-    model = system.model
-    if not isinstance(model, HTT):  # an exported program takes clips only
-        inputs["image"] = inputs["image"][slot]
+    everywhere = jnp.broadcast_to(batch["intrinsics"], (*batch["valid"].shape, 3, 3))
+    inputs = system.unlabelled({**batch, "intrinsics": everywhere})
     found = system.estimates(variables, inputs)
     del found["joints_3d"]  # made of the others, at the video's own size
-    if isinstance(model, HTT):
-        found |= attention.weights(model, variables, inputs)
-    return found
+    said = told(system.outputs)
+    kept = {name: x for name, x in found.items() if _KIND.get(name, "pose") in said}
+    return kept | dict(system.attention(variables, inputs))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +151,11 @@ class _Block:
     seconds: list[float]
     indices: list[Int[np.ndarray, " _"]]  # of each clip's frames in the block
     outputs: dict[str, jax.Array]  # of all clips
+    hand_seen: list[Bool[np.ndarray, " hands"]]  # of each frame, if the look tells
+
+
+def _block_length(clips: ClipSpec) -> int:
+    return clips.span if clips.frames > 1 else _TOGETHER * clips.spacing
 
 
 def _blocks(frames: Iterator[Frame], length: int) -> Iterator[list[Frame]]:
@@ -145,9 +164,7 @@ def _blocks(frames: Iterator[Frame], length: int) -> Iterator[list[Frame]]:
 
 
 def _start(
-    run: TrainedRun,
-    block: list[Frame],
-    intrinsics: Float[np.ndarray, "3 3"],
+    run: TrainedRun, block: list[Frame], look: Look, intrinsics: Float[np.ndarray, "3 3"]
 ) -> _Block:
     """Sends the clips of a block to the device; does not wait for them."""
     clips = clip_spec(run.config)
@@ -156,18 +173,40 @@ def _start(
     places = -(-int(table[:, 2].max()) // clips.window) * clips.window
     padded = dataclasses.replace(clips, frames=places)
     rows = [clip_frames(int(start), int(count), padded) for _, start, count in table]
-    # As many slots as places, so that nearly all blocks share one compiled program.
-    height, width = block[0].image.shape[:2]
-    pixels = np.zeros((len(rows) * places, height, width, 3), np.uint8)
-    np.stack([frame.image for frame in block], out=pixels[: len(block)])
-    slot, valid = (np.stack(arrays) for arrays in zip(*rows, strict=True))
-    outputs = _step(run.system, run.variables, pixels, slot.astype(np.int32), valid, intrinsics)
+    indices, valid = (np.stack(arrays) for arrays in zip(*rows, strict=True))
+    looks = [look(frame.image) for frame in block]
+    hand_seen = [found.pop("hand_seen") for found in looks if "hand_seen" in found]
+    batch = _packed(looks, indices, valid) | {"intrinsics": intrinsics}
     return _Block(
         names=[frame.name for frame in block],
         seconds=[frame.seconds for frame in block],
-        indices=[indices[real] for indices, real in rows],
-        outputs=outputs,
+        indices=[frames[real] for frames, real in rows],
+        outputs=_step(run.system, run.variables, batch),
+        hand_seen=hand_seen,
     )
+
+
+def _packed(
+    looks: list[dict[str, np.ndarray]],
+    indices: Int[np.ndarray, "clips places"],
+    valid: Bool[np.ndarray, "clips places"],
+) -> dict[str, np.ndarray]:
+    """A batch as the loader makes it, of frames in their order, without labels."""
+    # As many slots as places, so that nearly all blocks share one compiled program.
+    first = looks[0]["image"]
+    image = np.zeros((indices.size, *first.shape), first.dtype)
+    np.stack([found["image"] for found in looks], out=image[: len(looks)])
+    clip, place = np.zeros((2, indices.size), np.int32)
+    clip[indices[valid]], place[indices[valid]] = np.nonzero(valid)
+    others = [name for name in looks[0] if name != "image"]
+    return {
+        "image": image,
+        "slot": indices.astype(np.int32),
+        "slot_clip": clip,
+        "slot_frame": place,
+        "valid": valid,
+        **{name: np.stack([found[name] for found in looks])[indices] for name in others},
+    }
 
 
 class _Collected:
@@ -186,6 +225,7 @@ class _Collected:
         self._seconds: list[float] = []
         self._frames: list[Int[np.ndarray, " _"]] = []  # raw frames of each clip
         self._outputs: list[dict[str, np.ndarray]] = []  # of each clip
+        self._hand_seen: list[np.ndarray] = []
 
     def add(self, block: _Block) -> None:
         """Waits for a block's results."""
@@ -195,6 +235,7 @@ class _Collected:
             self._outputs.append({name: array[clip] for name, array in outputs.items()})
         self._names += block.names
         self._seconds += block.seconds
+        self._hand_seen += block.hand_seen
 
     def result(self) -> Predictions:
         """Everything, at the size of the video's own frames."""
@@ -202,6 +243,7 @@ class _Collected:
         depth = self._by_frame("depth")
         # A point in space is the same at every size of the image: its pixels scale with the camera.
         joints_3d = camera.unproject(joints_2d, depth, self._intrinsics)
+        said = self._outputs[0]
         starts = np.array([frames[0] for frames in self._frames])
         counts = np.array([len(frames) for frames in self._frames])
         return Predictions(
@@ -210,24 +252,34 @@ class _Collected:
             joints_2d=joints_2d.astype(np.float32),
             depth=depth,
             joints_3d=joints_3d.astype(np.float32),
-            object_probabilities=self._by_frame("object_probabilities"),
-            action_over_time=action_scores.over_frames(
-                starts,
-                [outputs["action_over_time"] for outputs in self._outputs],
-                frames=len(self._names),
-                window_span=self._clips.window_span,
-            ).astype(np.float32),
+            object_probabilities=(
+                self._by_frame("object_probabilities") if "object_probabilities" in said else None
+            ),
+            action_over_time=self._action_over_time(starts) if "action_over_time" in said else None,
             frame_clip=in_frame_order(
                 self._frames, [np.full(count, clip) for clip, count in enumerate(counts)]
             ),
             frame_place=in_frame_order(self._frames, [np.arange(count) for count in counts]),
             clip_start=starts,
             clip_frames=counts,
-            clip_action_probabilities=np.stack(
-                [outputs["action_probabilities"] for outputs in self._outputs]
+            clip_action_probabilities=(
+                np.stack([outputs["action_probabilities"] for outputs in self._outputs])
+                if "action_probabilities" in said
+                else None
             ),
             attention=attention.collect(self._frames, self._outputs),
+            hand_seen=np.stack(self._hand_seen) if self._hand_seen else None,
         )
+
+    def _action_over_time(
+        self, starts: Int[np.ndarray, " clips"]
+    ) -> Float[np.ndarray, "frames actions"]:
+        return action_scores.over_frames(
+            starts,
+            [outputs["action_over_time"] for outputs in self._outputs],
+            frames=len(self._names),
+            window_span=self._clips.window_span,
+        ).astype(np.float32)
 
     def _by_frame(self, name: str) -> np.ndarray:
         """An output of every real frame."""

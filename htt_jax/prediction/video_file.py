@@ -14,10 +14,11 @@ from jaxtyping import Int
 from htt_jax.prediction import high_dynamic_range
 from htt_jax.prediction.frames import (
     DEFAULT_RATE,
+    DepthMap,
     Frame,
     Pixels,
+    Resize,
     Resized,
-    Resizer,
     Size,
     in_threads,
 )
@@ -28,7 +29,7 @@ from htt_jax.support.errors import InputError
 _SQUARE = 0.01  # from 1, that the aspect of pixels may be for the sake of even sizes
 
 
-class _Look(NamedTuple):
+class Look(NamedTuple):
     """How the frames of a stream become what is seen."""
 
     aspect: Fraction | None  # of the pixels: width to height; None where it is not said
@@ -36,7 +37,13 @@ class _Look(NamedTuple):
 
 
 class VideoFile:
-    """A video file, decoded by PyAV; see `frames.Frames`."""
+    """A video file in colour, decoded by PyAV; see `frames.Frames`.
+
+    Attributes:
+        pixel_format: of the first frame, as FFmpeg names it.
+    """
+
+    camera = "color"
 
     def __init__(self, path: pathlib.Path):
         """Decodes the first frame for the size of all."""
@@ -47,9 +54,10 @@ class VideoFile:
         first = next(self._decoded(), None)
         if first is None:
             raise InputError(f"no frame in the video {path}; it is empty or cut short")
-        self.size: Size = _pixels(first[0], self._look).shape[1::-1]
+        self.pixel_format: str = first[0].format.name
+        self.size: Size = _size(self._pixels(first[0]))
 
-    def read(self, resizer: Resizer | None = None) -> Iterator[Frame]:
+    def read(self, resizer: Resize | None = None) -> Iterator[Frame]:
         """See `Frames.read`."""
         load = functools.partial(self._load, resizer=resizer)
         return in_threads(
@@ -58,10 +66,10 @@ class VideoFile:
         )
 
     def _load(
-        self, number: int, frame: av.VideoFrame, seconds: float, resizer: Resizer | None
+        self, number: int, frame: av.VideoFrame, seconds: float, resizer: Resize | None
     ) -> Frame:
-        image = _pixels(frame, self._look)
-        size = image.shape[1::-1]
+        image = self._pixels(frame)
+        size = _size(image)
         if size != self.size:
             raise InputError(
                 f"frame {number} of {self._path} is {size[0]}x{size[1]} pixels, the first "
@@ -103,15 +111,21 @@ class VideoFile:
         self.count = _frame_count(container, stream)
         self.rate = _fraction(stream.average_rate) or DEFAULT_RATE
         stored = (stream.width, stream.height)
-        transfer = high_dynamic_range.TRANSFERS.get(stream.codec_context.color_trc)
-        self._look = _Look(_fraction(stream.sample_aspect_ratio), transfer)
-        width, height = _square(stored, self._look.aspect)
         self.notes = []
         if len(streams) > 1:
             self.notes.append(
                 f"of the {len(streams)} videos in {self._path} the one of {stored[0]}x{stored[1]} "
                 "is read"
             )
+        self._look = self._look_at(stream)
+        return stream
+
+    def _look_at(self, stream: Stream) -> Look:
+        """How frames become what is seen; notes what is to be known of it."""
+        stored = (stream.width, stream.height)
+        transfer = high_dynamic_range.TRANSFERS.get(stream.codec_context.color_trc)
+        look = Look(_fraction(stream.sample_aspect_ratio), transfer)
+        width, height = _square(stored, look.aspect)
         if (width, height) != stored:
             self.notes.append(
                 f"the video's {stored[0]}x{stored[1]} pixels are not square: frames are stretched "
@@ -123,18 +137,22 @@ class VideoFile:
                 f"the video is HDR ({transfer.title}): its colours are brought to those of "
                 "ordinary video"
             )
-        return stream
+        return look
+
+    def _pixels(self, frame: av.VideoFrame) -> Pixels | DepthMap:
+        """Of a frame, as it is to be seen: RGB."""
+        look = self._look
+        width, height = _square((frame.width, frame.height), look.aspect)
+        image = frame.to_ndarray(format="rgb24", width=width, height=height)
+        if look.transfer:
+            image = high_dynamic_range.to_ordinary(image, look.transfer)
+        side_data: Any = frame.side_data  # whose keys PyAV's versions declare as different types
+        matrix = side_data.get(Type.DISPLAYMATRIX)
+        return image if matrix is None else _turned(image, np.frombuffer(matrix, np.int32))
 
 
-def _pixels(frame: av.VideoFrame, look: _Look) -> Pixels:
-    """Of a video's frame, RGB, as it is to be seen."""
-    width, height = _square((frame.width, frame.height), look.aspect)
-    image = frame.to_ndarray(format="rgb24", width=width, height=height)
-    if look.transfer:
-        image = high_dynamic_range.to_ordinary(image, look.transfer)
-    side_data: Any = frame.side_data  # whose keys PyAV's versions declare as different types
-    matrix = side_data.get(Type.DISPLAYMATRIX)
-    return image if matrix is None else _turned(image, np.frombuffer(matrix, np.int32))
+def _size(image: Pixels | DepthMap) -> Size:
+    return image.shape[1], image.shape[0]
 
 
 def _turned(image: Pixels, matrix: Int[np.ndarray, "9"]) -> Resized:

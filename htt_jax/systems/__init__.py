@@ -7,7 +7,7 @@ Another system is one more module here, one config and one test.
 
 import importlib
 import pkgutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
@@ -43,6 +43,23 @@ class Losses(NamedTuple):
     total: Float[Array, ""]
     terms: dict[str, Float[Array, ""]]
     batch_stats: Mapping[str, Any]
+
+
+class Stepwise(NamedTuple):
+    """A network that takes the frames of a clip as they come, a window at a time.
+
+    A batch holds what the reader makes of the window's frames, `valid` (window,) and `intrinsics`
+    (3, 3).
+
+    Attributes:
+        state: what is kept of a clip, of the variables and a batch; its shapes alone count.
+        step: the state behind a window, and the window's estimates without its clip's axis, of the
+            variables, the state before, the place of its first frame in the clip, and the batch.
+            At place 0 the state before may hold anything.
+    """
+
+    state: Callable[[Any, Batch], Any]
+    step: Callable[[Any, Any, jax.Array, Batch], tuple[Any, Estimates]]
 
 
 @runtime_checkable
@@ -100,6 +117,9 @@ class System(Protocol):
     def inputs(self, batch: Batch) -> Batch:
         """What the network and the loss take of a batch."""
 
+    def unlabelled(self, batch: Batch) -> Batch:
+        """What the network takes of a batch that has no labels but those of the reader."""
+
     def training_inputs(self, key: PRNGKeyArray, batch: Batch) -> Batch:
         """The same in training: with random augmentation, a pure function of key and batch."""
 
@@ -115,6 +135,20 @@ class System(Protocol):
             (clips, frames, objects); action_probabilities (clips, actions); action_over_time
             (clips, windows, actions), the action's as they stand after each window. Of poses,
             objects and actions, what the system says nothing about (see `told`) is never looked at.
+        """
+
+    def attention(self, variables: Variables, inputs: Batch) -> Mapping[str, jax.Array]:
+        """Where the network looks in one batch of inputs; nothing if it does not tell.
+
+        Returns:
+            action_attention (clips, frames), pose_attention (clips, windows, frames, frames).
+        """
+
+    def stepwise(self, frames: int) -> Stepwise:
+        """The network for clips of so many frames that come one by one.
+
+        Raises:
+            InputError: it needs the whole clip; says why, to stand behind the run's name.
         """
 
 

@@ -18,7 +18,7 @@ from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import dtypes
 from htt_jax.losses import LossWeights, htt_loss
-from htt_jax.models import htt_signature
+from htt_jax.models import attention_weights, htt_signature, htt_windows
 from htt_jax.models.htt import ACTION_INPUTS, HTT, pose_scales
 from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.models.resnet import ResNet18
@@ -26,7 +26,7 @@ from htt_jax.models.signature import Signature
 from htt_jax.optimizer import adam
 from htt_jax.support.errors import InputError
 from htt_jax.support.options import Option
-from htt_jax.systems import Applicable, Batch, Estimates, Losses, Variables
+from htt_jax.systems import Applicable, Batch, Estimates, Losses, Stepwise, Variables
 
 _Options = TypeVar("_Options")
 
@@ -189,6 +189,14 @@ class HTTSystem:
         """See `augment.to_inputs`."""
         return augment.to_inputs(batch)
 
+    def unlabelled(self, batch: Batch) -> Batch:
+        """Images as the model takes them; an exported program takes those of clips only."""
+        image = augment.to_pixel_range(batch["image"])
+        if not isinstance(self.model, HTT):
+            image = image[batch["slot"]]
+        kept = ("valid", "intrinsics", "slot")
+        return {"image": image} | {name: batch[name] for name in kept}
+
     def training_inputs(self, key: PRNGKeyArray, batch: Batch) -> Batch:
         """See `augment.augment`."""
         if not self.mask_unannotated_hands:
@@ -233,6 +241,34 @@ class HTTSystem:
             "action_probabilities": jax.nn.softmax(logits),
             "action_over_time": jax.nn.softmax(over_time),
         }
+
+    def attention(self, variables: Variables, inputs: Batch) -> Mapping[str, jax.Array]:
+        """See `attention_weights.weights`; an exported program does not tell."""
+        if not isinstance(self.model, HTT):
+            return {}
+        return attention_weights.weights(self.model, variables, inputs)
+
+    def stepwise(self, frames: int) -> Stepwise:
+        """Windows of frames: their tokens are what is kept.
+
+        What a clip before left in them stays unseen, so that they are never cleared.
+        """
+        if not isinstance(self.model, HTT):
+            raise InputError(
+                "is a program for whole clips and cannot take frames one at a time; "
+                "give the run it was exported from, or a .pth or .safetensors file"
+            )
+        model = self.model
+
+        def seen(batch: Batch) -> Batch:
+            return {**batch, "image": augment.to_pixel_range(batch["image"])}
+
+        return Stepwise(
+            lambda variables, batch: htt_windows.tokens(model, variables, frames, seen(batch)),
+            lambda variables, tokens, place, batch: htt_windows.step(
+                model, variables, tokens, place, seen(batch)
+            ),
+        )
 
     @property
     def _network(self) -> HTT:

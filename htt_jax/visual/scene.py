@@ -165,14 +165,14 @@ class Renderer:
             names, values = [scene.object_name], [scene.object_probability]
             panels.draw_bars(canvas[_TITLE:], names, values, {scene.object_name: colours.FAINT})
         else:
-            panels.draw_hint(canvas[_TITLE:], "not known yet")
+            panels.draw_hint(canvas[_TITLE:], "not known")
 
     def _draw_actions(self, canvas: Canvas, scene: FrameScene) -> None:
         names, values = scene.action_names, scene.action_probabilities
         if len(names):
             panels.draw_bars(canvas[_TITLE:], names, values, self._action_colours)
         else:
-            panels.draw_hint(canvas[_TITLE:], "not known yet")
+            panels.draw_hint(canvas[_TITLE:], "not known")
 
     def _draw_status(self, canvas: Canvas, scene: FrameScene) -> None:
         of = "" if scene.frames is None else f" of {scene.frames}"

@@ -109,6 +109,9 @@ class Toy:
     def inputs(self, batch):
         return {**batch, "image": batch["image"].astype(jnp.float32)[batch["slot"]] / 255}
 
+    def unlabelled(self, batch):
+        return self.inputs(batch)
+
     def training_inputs(self, key, batch):
         return self.inputs(batch)
 
@@ -131,6 +134,12 @@ class Toy:
             "action_probabilities": actions,
             "action_over_time": actions[:, None],
         }
+
+    def attention(self, variables, inputs):
+        return {}
+
+    def stepwise(self, frames):
+        raise InputError("sees whole clips")
 
     def _apply(self, variables, inputs):
         params = {"params": variables["params"]}  # it has nothing that is not trained

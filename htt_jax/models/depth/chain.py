@@ -3,7 +3,7 @@
 import flax.linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from htt_jax.models.depth.action_network import ActionNetwork
+from htt_jax.models.depth.action_network import ActionNetwork, ActionState
 from htt_jax.models.depth.joint import JointEstimate, coordinates, unpack
 from htt_jax.models.depth.pose_network import PoseNetwork
 
@@ -41,3 +41,21 @@ class Chain(nn.Module):
         joints = unpack(found.joints, slot, valid)
         action = self.action(coordinates(joints), valid, ends_with_clip=True)
         return JointEstimate(joints, *action)
+
+    def initial_state(self, clips: int) -> ActionState:
+        """Before the first frame."""
+        return self.action.initial_state(clips)
+
+    def step(
+        self, state: ActionState, crops: Float[Array, "clips height width hands"]
+    ) -> tuple[ActionState, Float[Array, "clips joints 3"], Float[Array, "clips actions"]]:
+        """Takes one more frame of each clip.
+
+        Over a clip the results are those of `__call__`.
+
+        Returns:
+            The state behind the frame; the joints; the action's logarithms of probabilities.
+        """
+        joints = self.pose(crops).joints
+        state, log_probabilities = self.action.step(state, coordinates(joints))
+        return state, joints, log_probabilities

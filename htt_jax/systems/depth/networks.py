@@ -15,6 +15,7 @@ from htt_jax.models.depth.chain import Chain
 from htt_jax.models.depth.ensemble import Ensemble
 from htt_jax.models.depth.feedback import Feedback
 from htt_jax.models.depth.pose_network import PoseNetwork
+from htt_jax.support.errors import InputError
 
 Network: TypeAlias = PoseNetwork | ActionNetwork | Chain | Feedback | Ensemble
 
@@ -123,6 +124,47 @@ class Networks:
         )
         stats = changed.get("batch_stats", variables.get("batch_stats", {}))  # some have none
         return self._found(out, clips, {self.part: stats} if self.part else stats)
+
+    def initial_state(self) -> Any:
+        """Of one clip whose frames come one by one, before the first.
+
+        Raises:
+            InputError: the form needs the whole clip, or no crops.
+        """
+        if self.form == "pose":
+            return ()
+        if isinstance(self.network, Chain | Feedback):
+            return self.network.initial_state(1)
+        if self.form == "ensemble":
+            raise InputError(
+                "tells its second pose network the action of the whole clip "
+                "(config.model.form=ensemble) and cannot take frames one at a time; give a run of "
+                "the form feedback or chain"
+            )
+        raise InputError("takes true poses (config.model.form=action), which no frame has")
+
+    def step(
+        self,
+        variables: Mapping[str, Any],
+        state: Any,
+        crops: Float[Array, "1 height width hands"],
+        *,
+        told_equal: bool,
+    ) -> tuple[Any, Found]:
+        """The state behind one more frame of a clip, and what the network says of it."""
+        if self.form == "pose":
+            one = jnp.zeros((1, 1), int), jnp.ones((1, 1), bool)
+            return state, self.apply(variables, Clips(crops, *one), jnp.zeros((), bool))
+        found: Any
+        if self.form == "chain":
+            found = self.network.apply(variables, state, crops, method="step")
+            state, joints, said = found
+        else:
+            replaced = jnp.full(1, told_equal)
+            found = self.network.apply(variables, state, crops, replaced, method="step")
+            state, joints = found
+            said = state.log_probabilities
+        return state, Found(joints[:, None], said, said[:, None], variables["batch_stats"])
 
     def _arguments(self, clips: Clips, replaced: Bool[Array, "..."]) -> tuple[Any, ...]:
         if self.form == "action":

@@ -62,7 +62,7 @@ def in_cube(
 
     A crop around something else shows nothing of the hand. Published ones are around palms.
     """
-    return abs(palms).max(axis=-1) < CUBE_MM / 2000 / UNIT
+    return (palms**2).max(axis=-1) < (CUBE_MM / 2000 / UNIT) ** 2
 
 
 def fit_components(

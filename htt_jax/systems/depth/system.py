@@ -25,8 +25,9 @@ from htt_jax.models.depth.pose_network import PoseNetwork
 from htt_jax.models.outputs import Output
 from htt_jax.models.signature import Signature
 from htt_jax.optimizer import adam, amsgrad, freezing
-from htt_jax.systems import Applicable, Batch, Estimates, Losses, Variables
-from htt_jax.systems.depth import poses, signature
+from htt_jax.support.errors import InputError
+from htt_jax.systems import Applicable, Batch, Estimates, Losses, Stepwise, Variables
+from htt_jax.systems.depth import poses, signature, stepping
 from htt_jax.systems.depth.model import DepthModel, outputs_of
 from htt_jax.systems.depth.networks import Clips, Found
 from htt_jax.systems.depth.options import parts_of
@@ -164,21 +165,36 @@ class DepthSystem:
         key = jax.random.fold_in(jax.random.key(_TEST_SEED), first)
         return self._inputs(batch, self._replaced(key, batch, probability))
 
+    def unlabelled(self, batch: Batch) -> Batch:
+        """What the networks take of a batch; nothing is drawn.
+
+        A pose network is told what the action network says, unless it never is at test time.
+        """
+        nothing = self._depth.networks.nothing_replaced(batch["valid"].shape[1])
+        return self._seen(batch, nothing ^ self._told_equal)
+
     def training_inputs(self, key: PRNGKeyArray, batch: Batch) -> Batch:
         """What the networks take of a batch, are told, and drop."""
         of_told, of_dropout = jax.random.split(key)
         replaced = self._replaced(of_told, batch, self.told.equal_probability)
         return {**self._inputs(batch, replaced), "dropout": of_dropout}
 
+    @property
+    def _told_equal(self) -> bool:
+        return self.told.at_test == "equal"
+
     def _inputs(self, batch: Batch, replaced: Bool[Array, "..."]) -> Batch:
-        """Of a batch that is packed."""
-        depth, centre = self._depth, batch["centre"]
-        of_slot = centre[batch["slot_clip"], batch["slot_frame"]]
-        kept = ("slot", "valid", "action", "intrinsics", "hand_annotated")
+        """Of a batch that is packed, with its labels."""
+        labels = {name: batch[name] for name in ("action", "hand_annotated")}
+        labels["poses"] = self._depth.relative(batch["joints_3d"], batch["centre"])
+        return self._seen(batch, replaced) | labels
+
+    def _seen(self, batch: Batch, replaced: Bool[Array, "..."]) -> dict[str, jax.Array]:
+        """Of a batch that is packed, what the networks see and are told."""
+        of_slot = batch["centre"][batch["slot_clip"], batch["slot_frame"]]
+        kept = ("slot", "valid", "intrinsics", "centre")
         return {name: batch[name] for name in kept} | {
-            "crops": depth.normalised(batch["image"], of_slot),
-            "centre": centre,
-            "poses": depth.relative(batch["joints_3d"], centre),
+            "crops": self._depth.normalised(batch["image"], of_slot),
             "replaced": replaced,
         }
 
@@ -252,6 +268,19 @@ class DepthSystem:
         joints = {"joints_3d": inputs["seen"]} if self.form == "action" else {}
         return joints | {"action_logits": equal[:, 0], "action_over_time": equal}
 
+    def attention(self, variables: Variables, inputs: Batch) -> Mapping[str, jax.Array]:
+        """Nothing."""
+        return {}
+
+    def stepwise(self, frames: int) -> Stepwise:
+        """Frame after frame; what is kept is the action network's state."""
+        if not isinstance(self.model, DepthModel):
+            raise InputError(
+                "is a program for whole clips and cannot take frames one at a time; give the run "
+                "it was exported from"
+            )
+        return stepping.stepwise(self._depth, told_equal=self._told_equal)
+
     def _found(
         self,
         variables: Variables,
@@ -259,7 +288,7 @@ class DepthSystem:
         batch_statistics: bool = False,
         dropout: PRNGKeyArray | None = None,
     ) -> Found:
-        clips = Clips(inputs["crops"], inputs["slot"], inputs["valid"], inputs["poses"])
+        clips = Clips(inputs["crops"], inputs["slot"], inputs["valid"], inputs.get("poses"))
         return self._depth.networks.apply(
             variables,
             clips,

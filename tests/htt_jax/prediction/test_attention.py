@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from htt_jax.models import attention_weights
 from htt_jax.models.htt import HTT
 from htt_jax.prediction import attention
 from htt_jax.systems.htt import HTTSystem
@@ -47,7 +48,7 @@ def even(variables, block):
 
 
 def test_weights_add_up_and_padding_has_none(windowed):
-    found = jax.jit(attention.weights, static_argnums=0)(*windowed)
+    found = jax.jit(attention_weights.weights, static_argnums=0)(*windowed)
     action, pose = np.array(found["action_attention"]), np.array(found["pose_attention"])
     assert action.shape == (1, 8)
     assert (action[:, :5] > 0).all()
@@ -61,7 +62,7 @@ def test_weights_add_up_and_padding_has_none(windowed):
 
 def test_weights_are_those_of_the_final_layers(windowed):
     model, variables, batch = windowed
-    weights = jax.jit(attention.weights, static_argnums=0)
+    weights = jax.jit(attention_weights.weights, static_argnums=0)
     found = weights(model, even(variables, "action_block"), batch)
     np.testing.assert_allclose(found["action_attention"], [[1 / 6] * 5 + [0] * 3], rtol=1e-6)
     assert np.ptp(found["pose_attention"][0, 0]) > 1e-4
@@ -77,7 +78,7 @@ def test_weights_beside_predictions_cost_little(windowed):
         return HTTSystem(model).estimates(variables, batch)
 
     def both(variables, batch):
-        return predict(variables, batch) | attention.weights(model, variables, batch)
+        return predict(variables, batch) | attention_weights.weights(model, variables, batch)
 
     cost, of_both = (
         jax.jit(f).lower(variables, batch).compile().cost_analysis()["flops"]
@@ -87,7 +88,7 @@ def test_weights_beside_predictions_cost_little(windowed):
 
 
 def test_a_model_without_a_pose_block_has_the_actions_only():
-    found = jax.jit(attention.weights, static_argnums=0)(*small_model(window=1))
+    found = jax.jit(attention_weights.weights, static_argnums=0)(*small_model(window=1))
     assert set(found) == {"action_attention"}
     outputs = {name: np.array(array[0]) for name, array in found.items()}
     collected = attention.collect([np.array([0, 2, 4]), np.array([1, 3])], [outputs, outputs])

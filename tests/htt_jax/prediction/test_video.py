@@ -5,7 +5,7 @@ import pytest
 
 from htt_jax import augment
 from htt_jax.data.clips import ClipSpec, clip_frames, clip_table
-from htt_jax.prediction import attention
+from htt_jax.models import attention_weights
 from htt_jax.prediction.frames import FrameArray, Resizer
 from htt_jax.prediction.video import predict_video
 from tests import online_runs
@@ -24,7 +24,7 @@ def model_alone(run):
     @jax.jit
     def apply(variables, batch):
         estimates = run.system.estimates(variables, batch)
-        return estimates, attention.weights(run.model, variables, batch)
+        return estimates, attention_weights.weights(run.model, variables, batch)
 
     return lambda batch: apply(run.variables, batch)
 

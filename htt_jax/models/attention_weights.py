@@ -1,0 +1,37 @@
+"""Where HTT looks: the attention in the final layers of both blocks (Fig. 6, Fig. 7)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from htt_jax.models.htt import HTT
+
+
+def weights(
+    model: HTT, variables: Mapping[str, Any], batch: Mapping[str, jax.Array]
+) -> dict[str, jax.Array]:
+    """Attention weights of one batch of inputs, means over the heads of the final layers.
+
+    In one program with `System.estimates` this costs next to nothing: what both compute, the
+    compiler computes once.
+
+    Returns:
+        action_attention (clips, frames), from the action token; for a model with a pose block also
+        pose_attention (clips, windows, frames, frames), from rows to columns.
+    """
+    valid = batch["valid"]
+    inputs = (batch["image"], valid, batch["intrinsics"], batch.get("slot"))
+    watched: dict[str, Any] = {"mutable": ["intermediates"]}
+    out, in_windows = model.apply(variables, *inputs, method="per_frame", **watched)
+    _, in_clip = model.apply(variables, out["frame_tokens"], valid, method="per_clip", **watched)
+    action = _final(in_clip, "action_block", model.action_layers)
+    found = {"action_attention": action[:, 0, 1:]}  # the token stands in front of the frames
+    if model.window > 1:
+        found["pose_attention"] = _final(in_windows, "pose_block", model.pose_layers)
+    return found
+
+
+def _final(watched: Mapping[str, Any], block: str, layers: int) -> jax.Array:
+    (found,) = watched["intermediates"][block][f"layer_{layers - 1}"]["attention"]["weights"]
+    return found

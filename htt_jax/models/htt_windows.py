@@ -1,0 +1,58 @@
+"""HTT on a clip whose windows come one after the other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from htt_jax.models.htt import HTT, Outputs
+
+
+def tokens(
+    model: HTT, variables: Any, frames: int, window: Mapping[str, jax.Array]
+) -> Float[Array, "frames features"]:
+    """What is kept of a clip of so many frames, before the first."""
+    one = _per_frame(model, variables, window)["frame_tokens"]
+    return jnp.zeros((frames, one.shape[-1]), one.dtype)
+
+
+def step(
+    model: HTT,
+    variables: Any,
+    tokens: Float[Array, "frames features"],
+    place: Int[Array, ""],
+    window: Mapping[str, jax.Array],
+) -> tuple[Float[Array, "frames features"], Outputs]:
+    """Takes one more window of a clip.
+
+    Args:
+        model: the network.
+        variables: of `model`.
+        tokens: of the clip so far; what else is in them stays unseen.
+        place: of the window's first frame in the clip.
+        window: its `image` and `valid`, see `HTT.__call__`, without an axis of clips, and
+            `intrinsics` (3, 3).
+
+    Returns:
+        The tokens behind it; joints_2d, depth and object_probabilities of the window's frames, and
+        the action_probabilities of the clip so far.
+    """
+    out = _per_frame(model, variables, window)
+    tokens = jax.lax.dynamic_update_slice(tokens, out["frame_tokens"][0], (place, 0))
+    seen = jnp.arange(len(tokens)) < place + window["valid"].sum()
+    logits = model.apply(variables, tokens[None], seen[None], method="per_clip")
+    assert isinstance(logits, jax.Array)
+    return tokens, {
+        "joints_2d": out["joints_2d"][0],
+        "depth": out["depth"][0],
+        "object_probabilities": jax.nn.softmax(out["object_logits"][0]),
+        "action_probabilities": jax.nn.softmax(logits[0]),
+    }
+
+
+def _per_frame(model: HTT, variables: Any, window: Mapping[str, jax.Array]) -> Outputs:
+    everywhere = jnp.broadcast_to(window["intrinsics"], (1, model.window, 3, 3))
+    arrays = window["image"][None], window["valid"][None], everywhere
+    return model.apply(variables, *arrays, method="per_frame")  # type: ignore[return-value]

@@ -1,0 +1,41 @@
+"""The depth systems on a clip whose frames come one after the other."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from htt_jax import camera
+from htt_jax.systems import Batch, Estimates, Stepwise, Variables
+from htt_jax.systems.depth.model import DepthModel
+
+
+def stepwise(model: DepthModel, *, told_equal: bool) -> Stepwise:
+    """The networks, of which the action's state is kept.
+
+    Args:
+        model: of a form that needs no later frames.
+        told_equal: a pose network is told that all actions are as probable.
+
+    Raises:
+        InputError: the form needs the whole clip, or no crops.
+    """
+    networks = model.networks
+    first = networks.initial_state()
+
+    def step(
+        variables: Variables, state: Any, place: Int[Array, ""], batch: Batch
+    ) -> tuple[Any, Estimates]:
+        state = jax.tree.map(lambda new, old: jnp.where(place == 0, new, old), first, state)
+        crops = model.normalised(batch["image"], batch["centre"])
+        state, found = networks.step(variables, state, crops, told_equal=told_equal)
+        joints = model.told(found, batch["centre"][None])["joints_3d"][0]
+        joints_2d, depth = camera.project(joints, batch["intrinsics"])
+        return state, {
+            "joints_2d": joints_2d,
+            "depth": depth,
+            "action_probabilities": jax.nn.softmax(found.log_probabilities[0]),
+        }
+
+    return Stepwise(lambda variables, batch: first, step)
