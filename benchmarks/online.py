@@ -6,6 +6,9 @@ the model's size costs.
 
     python -m benchmarks.online --config fpha --frames 128
     python -m benchmarks.online --config simulated
+    python -m benchmarks.online --config depth.feedback --width 640 --height 480
+
+Depth maps are of an arm over a table, so that a hand is found in each.
 """
 
 import importlib
@@ -27,7 +30,7 @@ from htt_jax.runs.opening import TrainedRun
 from htt_jax.runs.state import abstract_state, random_state
 from htt_jax.support import cli
 
-_DATASETS = {"fpha": FPHA, "h2o": H2O, "simulated": FPHA}
+_DATASETS = {"fpha": FPHA, "h2o": H2O, "simulated": FPHA, "depth.feedback": FPHA}
 _RATE = 30  # frames a second of a camera
 
 
@@ -46,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     start = time.perf_counter()
     online = OnlinePredictor(run, size, intrinsics)
     compiling = time.perf_counter() - start
-    milliseconds, seconds = _measure(online, size, options.frames)
+    milliseconds, seconds = _measure(online, _frames(run, size), options.frames)
+    seen = run.system.reader.size or run.dataset.image_size
     median, slow, worst = np.percentile(milliseconds, [50, 95, 100])
     result = measure.machine("jax", "jaxlib") | {
         "config": options.config,
@@ -55,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "delay_frames": online.delay,
         "compile_seconds": round(compiling, 2),
         "frame_size": size,
-        "model_size": run.dataset.image_size,
+        "model_size": seen,
         "frames": options.frames,
         "device": jax.devices()[0].device_kind,
     }
@@ -64,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         result,
         [
             f"{result['frames_per_second']} frames/s of {size[0]}x{size[1]} for a model at "
-            f"{run.dataset.image_size[0]}x{run.dataset.image_size[1]}, on {result['device']}; "
+            f"{seen[0]}x{seen[1]}, on {result['device']}; "
             f"a push takes {median:.2f} ms (median), {slow:.1f} (95 of 100), {worst:.0f} (worst); "
             f"poses come at most {online.delay} frames late, "
             f"{online.delay / _RATE:.1f} s at {_RATE} frames/s"
@@ -73,11 +77,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _measure(
-    online: OnlinePredictor, size: tuple[int, int], count: int
+    online: OnlinePredictor, frames: np.ndarray, count: int
 ) -> tuple[list[float], float]:
     """Milliseconds of each push, and seconds of the whole."""
-    rng = np.random.default_rng(0)
-    frames = rng.integers(0, 255, (8, size[1], size[0], 3), np.uint8)
     milliseconds = []
     results = 0
     start = time.perf_counter()
@@ -88,6 +90,19 @@ def _measure(
     results += len(online.finish())
     assert results == count
     return milliseconds, time.perf_counter() - start
+
+
+def _frames(run: TrainedRun, size: tuple[int, int]) -> np.ndarray:
+    """A few different ones."""
+    width, height = size
+    if run.config.data.camera == "color":
+        return np.random.default_rng(0).integers(0, 255, (8, height, width, 3), np.uint8)
+    table = np.linspace(900, 500, height)[:, None] * np.ones(width)
+    frames = np.repeat(table[None], 8, axis=0)
+    for number, depth in enumerate(frames):
+        left = width // 2 + number * width // 64
+        depth[height // 3 :, left : left + width // 8] = 350
+    return frames.astype(np.uint16)
 
 
 def _random_run(name: str) -> TrainedRun:

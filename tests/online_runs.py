@@ -21,9 +21,10 @@ MODEL = (48, 27)
 INTRINSICS = np.array([[60.0, 0, 33], [0, 61, 17], [0, 0, 1]])
 
 
-def make_run(**options):
+def make_run(camera="color", **options):
     """As `runs.initialise_run` makes it; `options` of the model."""
     config = runs.tiny_config("", MODEL)
+    config.data.camera = camera
     config.model.update(options)
     dataset = DatasetFacts(FPHA, tuple(prepared.ACTIONS), tuple(prepared.OBJECTS), MODEL, None)
     system = systems.make(config, dataset)

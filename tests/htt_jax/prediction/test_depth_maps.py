@@ -111,6 +111,19 @@ def test_nothing_is_drawn_of_what_a_pose_network_is_told(at_test, equal):
     assert system.unlabelled(batch)["replaced"].tolist() == [equal] * 3
 
 
+def test_htt_sees_whole_maps_at_its_own_size():
+    run, maps = online_runs.make_run(camera="depth"), make_maps(5)
+    expected = predict_video(run, open_frames(maps), INTRINSICS)
+    assert expected.hand_seen is None
+    assert expected.object_probabilities.shape == (5, 2)
+    online = OnlinePredictor(run, SIZE, INTRINSICS)
+    results = [result for depth in maps for result in online.push(depth)] + online.finish()
+    found = [result.joints_3d for result in results]
+    np.testing.assert_allclose(found, expected.joints_3d, rtol=1e-4, atol=1e-5)
+    other = predict_video(run, open_frames(maps + np.uint16(100)), INTRINSICS)
+    assert np.abs(other.joints_3d - expected.joints_3d).max() > 1e-4
+
+
 def write_folder(folder, maps):
     folder.mkdir()
     for number, depth in enumerate(maps):
@@ -228,5 +241,5 @@ def test_what_cannot_be_known_is_refused(all_runs, tmp_path):
     two = make_run("pose", spec=H2O, crops__protocol="published")
     refused(two, make_maps(1), "runs/pose has 2 hands, and depth maps alone do not tell them")
     online_runs.save_run(tmp_path / "run", all_runs["pose"])
-    with pytest.raises(InputError, match=r"takes depth maps, of one channel .* and these are frame"):
+    with pytest.raises(InputError, match=r"takes depth maps, of one channel .* and these are"):
         predict.main(["--camera=0", f"--workdir={tmp_path / 'run'}"])
