@@ -76,9 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def _measure(
-    online: OnlinePredictor, frames: np.ndarray, count: int
-) -> tuple[list[float], float]:
+def _measure(online: OnlinePredictor, frames: np.ndarray, count: int) -> tuple[list[float], float]:
     """Milliseconds of each push, and seconds of the whole."""
     milliseconds = []
     results = 0
