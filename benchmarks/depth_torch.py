@@ -37,21 +37,25 @@ def batch_of(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
 
 
 class TrainStep:
-    """One step of a stage on a batch; the pose network is told what the action network says."""
+    """One step of a stage on a batch; the pose network is told what the action network says.
+
+    Attributes:
+        program: the networks, and what stands before and behind them.
+    """
 
     def __init__(self, stage: str, model: DepthModel, size: int) -> None:
         """Of random weights."""
-        self._program = DepthProgram(model, size)
+        self.program = DepthProgram(model, size)
         self._is_pose = stage == "pose"
-        self._program.train(self._is_pose)
+        self.program.train(self._is_pose)
         rate = STAGES[stage]["optimizer.learning_rate"]
         if self._is_pose:
             self._optimizer = torch.optim.Adam(self._pose.parameters(), lr=rate)
             return
-        for module in self._program.modules():
+        for module in self.program.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.requires_grad_(False)
-        trained = [parameter for parameter in self._program.parameters() if parameter.requires_grad]
+        trained = [parameter for parameter in self.program.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.Adam(
             trained, lr=rate, weight_decay=_WEIGHT_DECAY, amsgrad=True
         )
@@ -66,22 +70,22 @@ class TrainStep:
 
     @property
     def _pose(self) -> nn.Module:
-        return self._program.networks.get_submodule("pose")
+        return self.program.networks.get_submodule("pose")
 
     def _loss_of_codes(self, batch: Batch) -> Float[Tensor, ""]:
-        crops = self._program.normalised(batch["seen"], batch["centre"])
+        crops = self.program.normalised(batch["seen"], batch["centre"])
         found = self._pose(crops.flatten(0, 1))
         components = self._pose.get_submodule("principal_components")
         assert isinstance(components, nn.Linear)
-        poses = self._program.relative(batch["joints_3d"], batch["valid"], batch["centre"])
+        poses = self.program.relative(batch["joints_3d"], batch["valid"], batch["centre"])
         with torch.no_grad():
             codes = (poses.flatten(0, 1).flatten(1) - components.bias) @ components.weight
         return F.mse_loss(found.codes, codes)
 
     def _joint_loss(self, batch: Batch) -> Float[Tensor, ""]:
-        crops = self._program.normalised(batch["seen"], batch["centre"])
-        found = self._program.networks(crops, batch["valid"])
-        poses = self._program.relative(batch["joints_3d"], batch["valid"], batch["centre"])
+        crops = self.program.normalised(batch["seen"], batch["centre"])
+        found = self.program.networks(crops, batch["valid"])
+        poses = self.program.relative(batch["joints_3d"], batch["valid"], batch["centre"])
         real = batch["valid"]
         return _WEIGHTS.joints * F.mse_loss(found.joints[real], poses[real]) + (
             _WEIGHTS.action * F.nll_loss(found.log_probabilities, batch["action"])
@@ -93,9 +97,9 @@ class Inference:
 
     def __init__(self, model: DepthModel, size: int) -> None:
         """Of random weights."""
-        self._program = DepthProgram(model, size).eval()
+        self.program = DepthProgram(model, size).eval()
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Returns what `DepthModel.apply` does."""
         with torch.inference_mode():
-            return self._program(batch["seen"], batch["valid"], batch["centre"])
+            return self.program(batch["seen"], batch["valid"], batch["centre"])
