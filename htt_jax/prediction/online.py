@@ -13,6 +13,7 @@ what cannot be the same: docs/online.md.
 """
 
 import dataclasses
+import warnings
 from typing import Any
 
 import jax
@@ -73,6 +74,8 @@ class OnlinePredictor:
     def __init__(self, run: TrainedRun, image_size: Size, intrinsics: GivenCamera | None = None):
         """Compiles the one program that everything takes; this takes seconds.
 
+        What is to be known of how the model sees a camera's frames is a warning.
+
         Args:
             run: the model, opened for `sharding.single_device_mesh()`.
             image_size: (width, height) of the frames.
@@ -102,6 +105,8 @@ class OnlinePredictor:
         }
         batch["valid"] = np.zeros(self._clips.window, bool)
         batch["intrinsics"] = self._sight.intrinsics
+        if run.system.reader.caution:
+            warnings.warn(run.system.reader.caution, stacklevel=2)
         self._step, state = _compile(_stepwise(run), run.variables, batch)
         # What a clip before left in it means nothing to the next, so that it is never cleared.
         self._states = [state] * self._clips.spacing
