@@ -36,23 +36,22 @@ def joint_loss(
         weights: one for each term.
     """
     terms = {
-        "joints": mean_squared(joints, target, counted),
+        "joints": mean_squared(*(x.reshape(*counted.shape, -1) for x in (joints, target)), counted),
         "action": negative_log_likelihood(log_probabilities, action),
     }
     return weights.joints * terms["joints"] + weights.action * terms["action"], terms
 
 
 def mean_squared(
-    found: Float[Array, "clips frames *numbers"],
-    target: Float[Array, "clips frames *numbers"],
-    counted: Bool[Array, "clips frames"],
+    found: Float[Array, "*places numbers"],
+    target: Float[Array, "*places numbers"],
+    counted: Bool[Array, "*places"],
 ) -> Float[Array, ""]:
     """Mean square of all numbers of the `counted` frames; zero where there are none.
 
     Of codes against those of the true poses it is the loss of a pose network alone.
     """
-    axes = tuple(range(counted.ndim, found.ndim))
-    error = jnp.square(found - target).mean(axis=axes)
+    error = jnp.square(found - target).mean(axis=-1)
     return jnp.where(counted, error, 0).sum() / jnp.maximum(counted.sum(), 1)
 
 

@@ -11,7 +11,7 @@ import pytest
 import htt_jax
 from htt_jax import systems
 from htt_jax.data import loader
-from htt_jax.datasets.spec import H2O
+from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.devices import sharding
 from htt_jax.evaluation.results import evaluate, headline, make_evaluation_step
 from htt_jax.interop.exporting import export
@@ -22,7 +22,7 @@ from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.runs.options import get_config
 from htt_jax.support.errors import InputError
 from htt_jax.systems.depth.stages import STAGES
-from tests import online_runs, prepared
+from tests import online_runs, prepared, runs
 
 TINY = {
     "model.width": 4,
@@ -46,9 +46,14 @@ def _traceable(monkeypatch):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    spec = dataclasses.replace(H2O, depth=True)
-    path = tmp_path_factory.mktemp("depth") / "data"
-    return prepared.write_dataset(path, spec, {"train": [3], "test": [3, 6]})
+    """Datasets by the protocol of crops: honest ones are of one hand."""
+    folder, splits = tmp_path_factory.mktemp("depth"), {"train": [3], "test": [3, 6]}
+    return {
+        protocol: prepared.write_dataset(
+            folder / protocol, dataclasses.replace(spec, depth=True), splits
+        )
+        for protocol, spec in {"published": H2O, "honest": FPHA}.items()
+    }
 
 
 @pytest.fixture
@@ -58,10 +63,11 @@ def make(data, tmp_path):
     def made(stage, **options):
         config = get_config("depth")
         given = {name.replace("__", "."): value for name, value in options.items()}
+        directory = str(data[given.get("crops.protocol", "published")])
         config.update_from_flattened_dict(
-            {**STAGES[stage], **TINY, **given, "data.directory": str(data)}
+            {**STAGES[stage], **TINY, **given, "data.directory": directory}
         )
-        dataset = dataset_facts(open_source(config, "test", str(data)), None)
+        dataset = dataset_facts(open_source(config, "test", directory), None)
         system = systems.make(config, dataset)
         variables = runs.random_variables(system, sharding.single_device_mesh(), 0)
         run = TrainedRun(str(tmp_path / stage), Run(config, dataset), system, variables, 7)
@@ -105,8 +111,7 @@ def test_a_program_is_evaluated_as_the_run_it_was_exported_from(make, stage, opt
 
 
 def test_a_program_in_bfloat16_is_evaluated_as_its_run_and_says_what_it_takes(make):
-    options = {"told__at_test": "predicted", "crops__protocol": "honest"}
-    workdir = make("feedback", model__dtype="bfloat16", **options)
+    workdir = make("feedback", model__dtype="bfloat16", told__at_test="predicted")
     out = workdir.with_suffix(".stablehlo")
     export(str(workdir), "stablehlo", out)
     run = htt_jax.load(out).run
@@ -120,7 +125,7 @@ def test_a_program_in_bfloat16_is_evaluated_as_its_run_and_says_what_it_takes(ma
     assert (image["unit"], image["axes"][-1]) == ("millimetres", "left right")
     assert centre["shape"] == ["clips", "windows", 2, 3]
     assert list(told["outputs"]) == ["action_logits", "action_over_time", "joints_3d"]
-    assert "(protocol 'honest')" in told["preprocessing"][0]
+    assert "(protocol 'published')" in told["preprocessing"][0]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +142,8 @@ def test_an_onnx_file_computes_what_the_run_does_with_time_as_a_loop(make, stage
     assert nodes.count("Scan") == 1
     session = onnxruntime.InferenceSession(out)
     assert [x.name for x in session.get_inputs()] == ["image", "valid", "centre"]
-    assert session.get_inputs()[0].shape == ["clips", "frames", 16, 16, 2]
+    hands = 1 if "crops__protocol" in options else 2
+    assert session.get_inputs()[0].shape == ["clips", "frames", 16, 16, hands]
     card = out.with_name(f"{out.name}.md").read_text()
     assert "pixels, millimetres, by the" in card
     assert ("in the results below it is told equal" in card) == (stage == "feedback")

@@ -1,5 +1,6 @@
 """The depth parity cases as this project takes them: variables, inputs, the published numbers."""
 
+import functools
 import json
 import pathlib
 
@@ -11,7 +12,7 @@ from tests.parity.depth import recipe
 HERE = pathlib.Path(__file__).parent
 CASES = json.loads((HERE / "cases.json").read_text())
 NETWORKS = {"hpe": "pose", "film_hpe": "pose_film", "har": "action", "attention": "action"}
-"""The recipe's parts, and whose parameters they are."""
+"""The recipe's parts, and the networks here whose variables they are."""
 
 
 def published(name):
@@ -19,12 +20,16 @@ def published(name):
     return dict(np.load(HERE / f"{name}.npz"))
 
 
+@functools.cache
+def _of_part(part, seed):
+    return depth_names.to_variables(recipe.weights(part, seed))
+
+
 def variables(name, *parts):
     """Variables of the networks that `parts` of a case are, side by side."""
     found = {"params": {}, "batch_stats": {}}
     for part in parts:
-        of_part = depth_names.to_variables(recipe.weights(part, CASES[name]["seeds"][part]))
-        for collection, tree in of_part.items():
+        for collection, tree in _of_part(part, CASES[name]["seeds"][part]).items():
             found[collection].setdefault(NETWORKS[part], {}).update(tree)
     return found
 
