@@ -106,6 +106,8 @@ def _frames(run: TrainedRun, size: tuple[int, int]) -> np.ndarray:
 def _random_run(name: str) -> TrainedRun:
     """The model of a config, with random weights."""
     config = importlib.import_module(f"configs.{name}").get_config()
+    if config.data.camera == "depth":
+        config.crops.protocol = "honest"  # the other one's crops nobody can make of a camera's maps
     spec = _DATASETS[name]
     dataset = DatasetFacts(
         spec=spec,

@@ -36,7 +36,9 @@ def joint_loss(
         weights: one for each term.
     """
     terms = {
-        "joints": mean_squared(*(x.reshape(*counted.shape, -1) for x in (joints, target)), counted),
+        "joints": mean_squared(
+            joints.reshape(*counted.shape, -1), target.reshape(*counted.shape, -1), counted
+        ),
         "action": negative_log_likelihood(log_probabilities, action),
     }
     return weights.joints * terms["joints"] + weights.action * terms["action"], terms
