@@ -2,8 +2,10 @@
 
 On a processor, XLA computes the gradient of a convolution for its kernel as one more convolution
 whose window is the whole image, which takes three times as long as it needs to: there it is one
-matrix product here instead. And the gradient of max-pooling, scattered window by window, took
-longer than all convolutions together: there it is a few fused elementwise operations here.
+matrix product here instead. The gradient for its input takes up to ten times as long inside loops
+as outside: there it is a plain convolution here. And the gradient of max-pooling, scattered window
+by window, took longer than all convolutions together: there it is a few fused elementwise
+operations here.
 """
 
 import functools
@@ -22,6 +24,9 @@ Maps: TypeAlias = Float[Array, "images height_out width_out channels_out"]
 
 FEWEST_CHANNELS = 16
 """With fewer, the matrices would be too narrow to gain anything by them."""
+
+FEW_CHANNELS = 64
+"""With more, the zeros that fill up kernels cost more than they gain outside of loops."""
 
 
 def convolve(x: Images, kernel: Kernel, stride: int) -> Maps:
@@ -57,13 +62,15 @@ def _forward(x: Images, kernel: Kernel, stride: int) -> tuple[Maps, tuple[Images
 def _backward(stride: int, saved: tuple[Images, Kernel], gradient: Maps) -> tuple[Images, Kernel]:
     x, kernel = saved
 
-    def transposed(gradient: Maps, kernel: Kernel) -> Images:
+    def transposed(x: Images, kernel: Kernel, gradient: Maps) -> Images:
         return jax.linear_transpose(lambda x: _plain(x, kernel, stride), x)(gradient)[0]
 
+    on_processors = transposed
     if stride == 1:
-        of_x = lax.platform_dependent(gradient, kernel, cpu=_turned, default=transposed)
-    else:
-        of_x = transposed(gradient, kernel)
+        on_processors = _of_input
+    elif stride == 2 and kernel.shape[0] > 1 and x.shape[-1] <= FEW_CHANNELS:
+        on_processors = _of_input_at_stride_2
+    of_x = lax.platform_dependent(x, kernel, gradient, cpu=on_processors, default=transposed)
 
     def plain(x: Images, gradient: Maps) -> Kernel:
         return jax.linear_transpose(lambda kernel: _plain(x, kernel, stride), kernel)(gradient)[0]
@@ -75,9 +82,31 @@ def _backward(stride: int, saved: tuple[Images, Kernel], gradient: Maps) -> tupl
 _convolve.defvjp(_forward, _backward)
 
 
-def _turned(gradient: Maps, kernel: Kernel) -> Images:
+def _of_input(x: Images, kernel: Kernel, gradient: Maps) -> Images:
     """The input's gradient at stride 1 as a plain convolution, which is fast inside loops too."""
     return _plain(gradient, kernel[::-1, ::-1].swapaxes(2, 3), 1)
+
+
+def _of_input_at_stride_2(x: Images, kernel: Kernel, gradient: Maps) -> Images:
+    """The same at stride 2: a convolution gives the four inputs of each 2x2 side by side."""
+    padding = kernel.shape[0] // 2
+    before, after = padding // 2, (padding + 1) // 2  # gradients that an input has a part in
+    taps = before + 1 + after
+    front = 2 * after - padding
+    back = 2 * taps - kernel.shape[0] - front
+    kernel = jnp.pad(kernel, ((front, back), (front, back), (0, 0), (0, 0)))
+    kernel = kernel.reshape(taps, 2, taps, 2, *kernel.shape[2:])[::-1, :, ::-1]
+    kernel = kernel.transpose(0, 2, 5, 1, 3, 4).reshape(taps, taps, gradient.shape[-1], -1)
+    side_by_side = lax.conv_general_dilated(
+        gradient,
+        kernel,
+        window_strides=(1, 1),
+        padding=((before, after), (before, after)),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    images, rows, columns, _ = side_by_side.shape
+    split = side_by_side.reshape(images, rows, columns, 2, 2, -1).swapaxes(2, 3)
+    return split.reshape(images, 2 * rows, 2 * columns, -1)[:, : x.shape[1], : x.shape[2]]
 
 
 def _product(x: Images, gradient: Maps, *, size: int, stride: int) -> Kernel:

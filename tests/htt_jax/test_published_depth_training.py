@@ -1,17 +1,22 @@
 """Training the depth systems against numbers of the published PyTorch code (float32, CPU)."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from htt_jax import depth_losses
-from htt_jax.depth_losses import DepthLossWeights, joint_loss
+from htt_jax.depth_losses import (
+    DepthLossWeights,
+    joint_loss,
+    mean_squared,
+    negative_log_likelihood,
+    selection,
+)
 from htt_jax.depth_metrics import BatchErrors
 from htt_jax.interop import depth_names
 from htt_jax.models.depth import frozen
@@ -75,105 +80,124 @@ def assert_norms(found, expected, largest=5e-2, most=1e-3):
     assert np.percentile(off, 95) < most
 
 
-def train(name, steps):
-    """Takes so many steps of a case; of each what it found, and how far parameters came by then."""
+OPTIMIZER = freezing(amsgrad(lambda _: 3e-5, l2=1e-5), frozen.of_joint_training)
+
+
+@jax.jit
+def moved(params, state, gradients):
+    """The parameters and the optimizer's state behind a step."""
+    updates, state = OPTIMIZER.update(gradients, state, params)
+    return optax.apply_updates(params, updates), state
+
+
+def norms(tree, origin=None):
+    """By name, of each array, or of how far it is from where it was."""
+    flat = {name: np.asarray(x) for name, x in trees.flatten(tree).items()}
+    from_there = trees.flatten(origin) if origin else dict.fromkeys(flat, 0)
+    return {name: np.linalg.norm(x - from_there[name]) for name, x in flat.items()}
+
+
+def train(name, evaluations):
+    """Evaluates the loss of a case so often, and takes the steps between.
+
+    Yields gradients, what else was found with them, and the parameters behind the step.
+    """
     system, case = SYSTEMS[name], cases.CASES[name]
     variables = cases.variables(name, *system.parts)
-    is_frozen = functools.partial(frozen.of_joint_training, networks=system.frozen)
-    optimizer = freezing(amsgrad(lambda _: 3e-5, l2=1e-5), is_frozen)
-
-    def loss_of(params, batch, draws):
-        inputs = (batch["crops"], batch["slot"], batch["valid"])
-        out = system.model.apply({**variables, "params": params}, *inputs, *draws)
-        targets = (batch["joints"], batch["valid"], batch["action"])
-        loss, terms = joint_loss(out.joints, out.log_probabilities, *targets, DepthLossWeights())
-        return loss, {"loss": loss, "out": out, **terms}
+    params, statistics = variables["params"], variables["batch_stats"]
+    # The network that is not trained at all is none of the optimizer's business.
+    fixed = {network: params.pop(network) for network in system.frozen}
 
     @jax.jit
-    def step(params, state, batch, draws):
-        (_, found), gradients = jax.value_and_grad(loss_of, has_aux=True)(params, batch, draws)
-        updates, state = optimizer.update(gradients, state, params)
-        norms = jax.tree.map(optax.tree.norm, gradients)
-        return optax.apply_updates(params, updates), state, found | {"gradient_norms": norms}
+    def gradients_of(params, fixed, statistics, batch, draws):
+        def loss_of(params):
+            variables = {"params": {**params, **fixed}, "batch_stats": statistics}
+            inputs = (batch["crops"], batch["slot"], batch["valid"], *draws)
+            out = system.model.apply(variables, *inputs)
+            loss, terms = joint_loss(
+                *(out.joints, out.log_probabilities),
+                *(batch["joints"], batch["valid"], batch["action"]),
+                DepthLossWeights(),
+            )
+            return loss, {"loss": loss, "out": out, **terms}
+
+        return jax.grad(loss_of, has_aux=True)(params)
 
     batches = [cases.batch(name, seed) for seed in case["input_seeds"]]
-    start = trees.flatten(variables["params"])
-    params, state = variables["params"], optimizer.init(variables["params"])
-    for i in range(steps):
+    state = jax.jit(OPTIMIZER.init)(params)
+    for i in range(evaluations):
         draws = (np.array(case["draws"][i], bool),) if "draws" in case else ()
         batch = batches[case["batch_of_step"][i]]
-        params, state, found = step(params, state, batch, draws)
-        now = trees.flatten(params)
-        yield found, {key: np.linalg.norm(np.asarray(now[key]) - x) for key, x in start.items()}
+        found = gradients_of(params, fixed, statistics, batch, draws)
+        if i < case["steps"]:
+            params, state = moved(params, state, found[0])
+        yield *found, params
 
 
+# Behind its second step the feedback's norms are no measure: it hands on from frame to frame what
+# rounding does to a ReLU whose input is nearly zero. In float64 they agree to 2e-4, losses to 1e-5.
 @pytest.mark.parametrize(
-    ("name", "evaluations"), [("train_1", 5), ("train_2", 2), ("train_3", 5), ("train_3a", 5)]
+    ("name", "evaluations"), [("train_1", 5), ("train_2", 2), ("train_3", 1), ("train_3a", 3)]
 )
 def test_a_joint_system_trains_as_published(name, evaluations):
-    expected = cases.published(name)
+    expected, start = cases.published(name), cases.variables(name, *SYSTEMS[name].parts)["params"]
     names = of_parameters(expected, SYSTEMS[name].networks)
-    most = 2e-3 if name == "train_2" else 1e-3  # through time, rounding adds up
-    for i, (found, moved) in enumerate(train(name, evaluations)):
+    steps_with_norms = (0,) if name == "train_2" else (0, 1, 3)
+    for i, (gradients, found, params) in enumerate(train(name, evaluations)):
         tolerance = 1e-4 if i else 1e-5
         for ours, theirs in (("loss", "loss"), ("joints", "mse"), ("action", "nll")):
             np.testing.assert_allclose(found[ours], expected[theirs][i], rtol=tolerance)
         if i == 0:
-            norms = trees.flatten(found["gradient_norms"])
-            assert_norms([norms[key] for key in names], expected["grad_norm"], most=most)
-            assert {key for key in moved if moved[key]} == set(names)
-        if i in (0, 1, 3):
-            assert_norms([moved[key] for key in names], expected[f"update_norm_{i + 1}"], most=most)
-    if i == 4:
-        joints = np.asarray(found["out"].joints).reshape(*expected["pose_last"].shape)
-        np.testing.assert_allclose(joints, expected["pose_last"], atol=1e-4)
-        log_probabilities = found["out"].log_probabilities
-        np.testing.assert_allclose(log_probabilities, expected["log_prob_last"], atol=1e-4)
+            of_gradients = norms(gradients)
+            assert_norms([of_gradients[key] for key in names], expected["grad_norm"])
+        if i in steps_with_norms:
+            came = norms(params, start)
+            assert {key for key in came if came[key]} == set(names)
+            assert_norms([came[key] for key in names], expected[f"update_norm_{i + 1}"])
+    if name == "train_1":
+        out = found["out"]
+        joints = np.asarray(out.joints).reshape(*expected["pose_last"].shape)
+        np.testing.assert_allclose(joints, expected["pose_last"], atol=1e-5)
+        np.testing.assert_allclose(out.log_probabilities, expected["log_prob_last"], atol=1e-5)
 
 
 def test_a_pose_network_is_pretrained_as_published():
-    case, expected = cases.CASES["hpe_pretrain"], cases.published("hpe_pretrain")
-    variables = {
-        kind: tree["pose"] for kind, tree in cases.variables("hpe_pretrain", "hpe").items()
-    }
-    crops = jax.numpy.asarray(recipe.crops(case["frames"], case["input_seed"])[..., None])
-    target = jax.numpy.asarray(recipe.poses(case["frames"], case["input_seed"])[:, 33:])
+    name = "hpe_pretrain"
+    case, expected = cases.CASES[name], cases.published(name)
+    variables = {kind: tree["pose"] for kind, tree in cases.variables(name, "hpe").items()}
+    crops = recipe.crops(case["frames"], case["input_seed"])[..., None]
+    target = recipe.poses(case["frames"], case["input_seed"])[:, 33:]
     optimizer = freezing(adam(lambda _: case["lr"]), frozen.of_pose_training)
 
     @jax.jit
-    def step(params, statistics, state):
+    def step(params, statistics, state, crops, target):
         def loss_of(params):
-            out, changed = POSE.apply(
-                {"params": params, "batch_stats": statistics},
-                crops,
-                batch_statistics=True,
-                mutable=["batch_stats"],
-            )
-            everywhere = jax.numpy.ones(len(crops), bool)
-            return depth_losses.mean_squared(out.codes, target, everywhere), changed["batch_stats"]
+            variables = {"params": params, "batch_stats": statistics}
+            options = {"batch_statistics": True, "mutable": ["batch_stats"]}
+            out, changed = POSE.apply(variables, crops, **options)
+            loss = mean_squared(out.codes, target, jnp.ones(len(crops), bool))
+            return loss, changed["batch_stats"]
 
         (loss, changed), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
         updates, state = optimizer.update(gradients, state, params)
-        norms = jax.tree.map(optax.tree.norm, gradients)
-        return optax.apply_updates(params, updates), changed, state, loss, norms
+        return optax.apply_updates(params, updates), changed, state, loss, gradients
 
     params, statistics = variables["params"], variables["batch_stats"]
-    state = optimizer.init(params)
+    state = jax.jit(optimizer.init)(params)
     for i in range(case["steps"] + 1):
-        params, statistics, state, loss, norms = step(params, statistics, state)
+        params, statistics, state, loss, gradients = step(params, statistics, state, crops, target)
         np.testing.assert_allclose(loss, expected["loss"][i], rtol=1e-4 if i else 1e-5)
         if i == 0:
-            found = trees.flatten({"params": norms, "batch_stats": statistics})
-            paths = {name: depth_names.path_of(name) for name in expected["parameters"]}
-            assert_norms([found[path] for path in paths.values()], expected["grad_norm"])
-            assert set(trees.flatten({"params": params})) - set(paths.values()) == {
-                "params/principal_components/components",
-                "params/principal_components/mean",
-            }
-            for name in expected.keys() - {"loss", "parameters", "grad_norm"}:
-                np.testing.assert_allclose(
-                    found[depth_names.path_of(name)], expected[name], atol=1e-6
-                )
+            found = norms({"params": gradients}) | trees.flatten({"batch_stats": statistics})
+    paths = {tensor: depth_names.path_of(tensor) for tensor in expected["parameters"]}
+    assert_norms([found[path] for path in paths.values()], expected["grad_norm"])
+    for tensor in expected.keys() - {"loss", "parameters", "grad_norm"}:
+        mine = found[depth_names.path_of(tensor)]
+        np.testing.assert_allclose(mine, expected[tensor], atol=1e-6, err_msg=tensor)
+    fixed = trees.flatten({"params": params}).keys() - set(paths.values())
+    assert fixed == {f"params/principal_components/{leaf}" for leaf in ("components", "mean")}
+    for leaf, start in variables["params"]["principal_components"].items():
+        np.testing.assert_array_equal(params["principal_components"][leaf], start)
 
 
 def test_amsgrad_moves_as_pytorchs():
@@ -181,10 +205,10 @@ def test_amsgrad_moves_as_pytorchs():
     start, gradients = recipe.gradients(case["steps"], case["n"], case["input_seed"])
     with jax.enable_x64(True):
         optimizer = amsgrad(lambda _: case["lr"], l2=case["weight_decay"])
-        params = jax.numpy.asarray(start)
+        params = jnp.asarray(start)
         state = optimizer.init(params)
         for gradient, change in zip(gradients, expected, strict=True):
-            updates, state = optimizer.update(jax.numpy.asarray(gradient), state, params)
+            updates, state = optimizer.update(jnp.asarray(gradient), state, params)
             params = optax.apply_updates(params, updates)
             np.testing.assert_allclose(params - start, change, rtol=1e-8, atol=1e-14)
 
@@ -193,17 +217,13 @@ def test_errors_and_losses_of_batches_are_the_published_ones():
     case, expected = cases.CASES["metric"], cases.published("metric")
     errors, of_batches = BatchErrors(), []
     for batch in recipe.predictions(case["lengths"], case["input_seed"]):
-        joints, target = (batch[key].reshape(-1, 21, 3) / 10 for key in ("pred", "true"))
-        errors.update(joints, target)
-        frames = jax.numpy.ones(len(joints), bool)
-        likelihood = depth_losses.negative_log_likelihood(
-            jax.numpy.asarray(batch["log_prob"]), jax.numpy.asarray(batch["action"])
-        )
-        square = depth_losses.mean_squared(
-            *(jax.numpy.asarray(batch[key]) for key in ("pred", "true")), frames
-        )
-        chosen_by = depth_losses.selection(float(square), float(likelihood))
-        of_batches.append((square, likelihood, chosen_by))
+        found, target = batch["pred"], batch["true"]
+        errors.update(*(x.reshape(-1, 21, 3) / 10 for x in (found, target)))  # metres
+        counted = np.ones(len(found), bool)
+        square = float(mean_squared(*map(jnp.asarray, (found, target, counted))))
+        of_actions = (batch["log_prob"], batch["action"])
+        likelihood = float(negative_log_likelihood(*map(jnp.asarray, of_actions)))
+        of_batches.append((square, likelihood, selection(square, likelihood)))
     found = errors.result()
     np.testing.assert_allclose(found["over_batches"], expected["published_mm"], rtol=1e-6)
     frames = [sum(lengths) for lengths in case["lengths"]]
