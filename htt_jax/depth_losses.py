@@ -53,8 +53,9 @@ def mean_squared(
 
     Of codes against those of the true poses it is the loss of a pose network alone.
     """
-    error = jnp.square(found - target).mean(axis=-1)
-    return jnp.where(counted, error, 0).sum() / jnp.maximum(counted.sum(), 1)
+    # Before it is squared, or what is no number would make the gradient none.
+    off = jnp.where(counted[..., None], found - target, 0)
+    return jnp.square(off).mean(axis=-1).sum() / jnp.maximum(counted.sum(), 1)
 
 
 def negative_log_likelihood(

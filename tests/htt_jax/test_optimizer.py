@@ -1,9 +1,12 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 from htt_jax.optimizer import (
     adam,
+    amsgrad,
+    freezing,
     moments,
     step_decay,
     with_moments,
@@ -56,3 +59,13 @@ def test_moments_and_the_schedules_step_are_replaced_each_with_its_own_count():
     np.testing.assert_allclose(updates["x"], expected, rtol=1e-5)
     assert moments(state).count == 4
     assert state[1].count == 8
+
+
+def test_frozen_parameters_stay_as_they_are_with_l2_too():
+    optimizer = freezing(amsgrad(lambda step: 0.1, l2=1.0), lambda name: name == "part/still")
+    params = {"part": {"still": jnp.array([5.0]), "free": jnp.array([5.0])}}
+    updates, _ = optimizer.update(
+        jax.tree.map(jnp.ones_like, params), optimizer.init(params), params
+    )
+    np.testing.assert_array_equal(updates["part"]["still"], [0.0])
+    np.testing.assert_allclose(updates["part"]["free"], [-0.1], rtol=1e-4)
