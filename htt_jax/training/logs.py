@@ -8,12 +8,15 @@ import time
 from collections.abc import Mapping
 
 from etils import epath
-from tensorboardX.proto.event_pb2 import Event, SessionLog
-from tensorboardX.proto.summary_pb2 import Summary
-from tensorboardX.record_writer import RecordWriter, directory_check
 
 from htt_jax.support.closing import Closing
+from htt_jax.support.imports import without
 from htt_jax.support.paths import place
+
+with without("torch"):  # tensorboardX would load it, for more than a second, and not for this
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+    from tensorboardX.proto.summary_pb2 import Summary
+    from tensorboardX.record_writer import RecordWriter, directory_check
 
 JSON_LINES = "metrics.jsonl"
 TENSORBOARD = "tensorboard"

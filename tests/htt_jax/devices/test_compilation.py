@@ -47,7 +47,7 @@ def test_an_empty_variable_keeps_nothing(tmp_path):
 
 # As in a container of which a user has but a number. Files stay root's to read, where it is root.
 WITHOUT_A_HOME = """
-import os, pwd
+import os, pwd, sys
 if os.getuid():
     pwd.getpwuid = lambda number: {}[number]
 else:
@@ -60,6 +60,7 @@ from data_prep import fpha, h2o, simulate
 
 def main():
     assert jax.config.jax_compilation_cache_dir is None
+    assert "torch" not in sys.modules  # no start waits for it
     print(sharding.all_devices())
 
 cli.run(main, process.prepare)
