@@ -36,8 +36,8 @@ def test_forward_pass_gives_the_published_poses_probabilities_and_losses(name):
         np.testing.assert_allclose(found, expected[f"loss_{term}"], rtol=1e-6, err_msg=term)
 
 
-# The paper's model at its size takes longer to run than to optimise.
-OPTIMISED = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
+# The paper's model at its size takes longer to run than to optimise a little.
+OPTIMISED = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": True}
 
 
 @pytest.fixture(scope="module")
