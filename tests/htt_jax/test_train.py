@@ -1,4 +1,4 @@
-"""What a run makes of bad input; `test_train_signals` and `test_multi_device` train to the end."""
+"""What a run makes of bad input; `test_train_processes` trains to the end."""
 
 import re
 
@@ -129,16 +129,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
 
     rewrite(dataset, "train", poison)
     workdir = tmp_path / "run"
-    options = (train_runs.FULL_CLIPS, "--config.checkpoint.every_steps=1")
-    command = train_runs.command(dataset, workdir, *options)
-    process = train_runs.start(command)
-    said = train_runs.finish(process)
-    assert process.returncode == 2
-    error = said.splitlines()[-1]
-    found = re.match(r"error: the loss of step (\d+) is not finite: .*loss_depth nan", error)
-    assert found, said
-    assert "its clips: " in error
-    assert "Subject_1/open_milk/0 from frame 0" in error
+    options = {"seed": 1, "data__spacing": 1}  # programs of `test_train_processes`, which are kept
+    config = train_runs.tiny_config(dataset, **options, checkpoint__every_steps=1)
+    with pytest.raises(InputError) as stopped:
+        train.train(config, workdir)
+    found = re.match(r"the loss of step (\d+) is not finite: .*loss_depth nan", str(stopped.value))
+    assert found, stopped.value
+    assert "its clips: " in str(stopped.value)
+    assert "Subject_1/open_milk/0 from frame 0" in str(stopped.value)
     last = int(found[1]) - 1
     assert last >= 1
     assert max(train_runs.steps(workdir)) == last
