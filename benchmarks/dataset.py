@@ -1,13 +1,15 @@
 """Writes a prepared dataset as large and as costly to read as FPHA, which may not be handed on.
 
 Videos as long as FPHA's or H2O's, 480x270 JPEGs of quality 95, random poses and labels; splits
-`train` and, a quarter as large, `test`. With --published also what the published code reads of
-`train`: `pixels`, a file of decoded frames for each video, as its LMDB for training has them
-(0.39 MB a frame), or `jpeg`, a folder of single files, as it reads them to evaluate.
+`train` and, a quarter as large, `test`. With --depth also depth maps, 640x480 PNGs of 16 bits. With
+--published also what the published code reads of `train`: `pixels`, a file of decoded frames for
+each video, as its LMDB for training has them (0.39 MB a frame), or `jpeg`, a folder of single files,
+as it reads them to evaluate.
 
     python -m benchmarks.dataset --out fpha_like --videos 64 --published pixels
 """
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 
@@ -32,6 +34,16 @@ _COARSE = (17, 30)  # rows and columns of the scene before it is made smooth
 _POOL = 64  # different frames, which all videos are put together from
 _PIXELS_A_FRAME = 2  # that the scene moves
 
+_DEPTH_SIZE = (640, 480)
+_DEPTH_CAMERA = (  # intrinsics, and where the colour camera is
+    np.array([[475, 0, 316], [0, 475, 245], [0, 0, 1]], np.float32),
+    np.eye(4, dtype=np.float32),
+)
+_DEPTH_RANGE = (73, 1107)  # millimetres, as of FPHA's sample
+_HOLES = 1 / 3  # of the pixels, likewise
+_COARSE_DEPTH, _COARSE_HOLES = (9, 12), (30, 40)  # rows and columns before they are made smooth
+_DEPTH_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 6, cv2.IMWRITE_PNG_STRATEGY, 0]
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
@@ -39,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=cli.path, required=True, help="folder to write")
     parser.add_argument("--videos", type=int, default=64, help="of the split train")
     parser.add_argument("--lengths", choices=lengths.LENGTHS, default="fpha", help="of the videos")
+    parser.add_argument("--depth", action="store_true", help="depth maps, too")
     parser.add_argument("--published", choices=(PIXELS, JPEG), help="write that, too")
     options = parser.parse_args(argv)
     seconds = measure.seconds(
@@ -47,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             videos=options.videos,
             dataset=options.lengths,
             published=options.published,
+            depth=options.depth,
         )
     )
     source = records.RecordSource(options.out, "train")
@@ -64,7 +78,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     measure.report("dataset", result, [line])
 
 
-def write(out: pathlib.Path, *, videos: int, dataset: str, published: str | None) -> None:
+def write(
+    out: pathlib.Path, *, videos: int, dataset: str, published: str | None, depth: bool = False
+) -> None:
     """Writes the dataset.
 
     Args:
@@ -72,6 +88,7 @@ def write(out: pathlib.Path, *, videos: int, dataset: str, published: str | None
         videos: of the split `train`.
         dataset: whose lengths, one of `lengths.LENGTHS`.
         published: `PIXELS` or `JPEG`, what the published loader reads; None: nothing for it.
+        depth: with depth maps.
 
     Raises:
         InputError: `out` is not empty, or there is no video.
@@ -82,17 +99,22 @@ def write(out: pathlib.Path, *, videos: int, dataset: str, published: str | None
         raise InputError(f"{out} is not empty; name another folder")
     out.mkdir(parents=True, exist_ok=True)
     pool = _encoded_frames(np.random.default_rng(0))
-    schema = records.features(FPHA, FPHA.action_names, FPHA.object_names)
+    maps = _encoded_maps(np.random.default_rng(0)) if depth else None
+    spec = dataclasses.replace(FPHA, depth=depth)
+    schema = records.features(spec, FPHA.action_names, FPHA.object_names)
     indexes = {}
     for split, count in (("train", videos), ("test", -(-videos // 4))):
         with records.ShardWriter(records.shard_path(out, FPHA, split, 0, 1)) as shard:
             for number, frames in enumerate(lengths.video_lengths(dataset, count).tolist()):
                 video = _video(number, frames, pool)
+                if maps:
+                    of_video = records.Depth(_taken(maps, number, frames), *_DEPTH_CAMERA)
+                    video = dataclasses.replace(video, depth=of_video)
                 shard.write(records.encode(video, schema), frames, video.video_id)
                 if split == "train" and published:
                     _write_published(published_frames(out, number), video, published)
         indexes[split] = [shard.index]
-    records.write_metadata(out, FPHA, FPHA.action_names, FPHA.object_names, indexes)
+    records.write_metadata(out, spec, FPHA.action_names, FPHA.object_names, indexes)
 
 
 def published_frames(data: pathlib.Path, video: int) -> pathlib.Path:
@@ -112,12 +134,16 @@ def _video(number: int, frames: int, pool: Sequence[bytes]) -> records.Video:
         subject="Subject_1",
         action=action,
         object=FPHA.object_names.index(object_name),
-        frames=[pool[(number + frame) % len(pool)] for frame in range(frames)],
+        frames=_taken(pool, number, frames),
         frame_numbers=np.arange(frames),
         joints_3d=joints.astype(np.float32),
         hand_annotated=np.ones((frames, 1), bool),
         intrinsics=intrinsics.astype(np.float32),
     )
+
+
+def _taken(pool: Sequence[bytes], number: int, frames: int) -> list[bytes]:
+    return [pool[(number + frame) % len(pool)] for frame in range(frames)]
 
 
 def _write_published(path: pathlib.Path, video: records.Video, form: str) -> None:
@@ -145,6 +171,20 @@ def _encoded_frames(rng: np.random.Generator) -> list[bytes]:
         image = np.clip(moved + rng.normal(0, _NOISE, (height, width, 1)), 0, 255).astype(np.uint8)
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         encoded.append(data.tobytes())
+    return encoded
+
+
+def _encoded_maps(rng: np.random.Generator) -> list[bytes]:
+    """A smooth surface that moves to the left, with holes; about as many bytes as FPHA's."""
+    coarse = rng.uniform(*_DEPTH_RANGE, _COARSE_DEPTH).astype(np.float32)
+    surface = cv2.resize(coarse, _DEPTH_SIZE, interpolation=cv2.INTER_CUBIC).clip(*_DEPTH_RANGE)
+    coarse = rng.random(_COARSE_HOLES, np.float32)
+    roughness = cv2.resize(coarse, _DEPTH_SIZE, interpolation=cv2.INTER_CUBIC)
+    surface[roughness < np.quantile(roughness, _HOLES)] = 0
+    encoded = []
+    for number in range(_POOL):
+        moved = np.roll(surface, -_PIXELS_A_FRAME * number, axis=1).astype(np.uint16)
+        encoded.append(cv2.imencode(".png", moved, _DEPTH_PNG)[1].tobytes())
     return encoded
 
 

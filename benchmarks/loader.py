@@ -7,7 +7,6 @@ the frames of a video on one core. With `--cache host` the batches come from mem
     python -m benchmarks.loader --data bench/data --workers 0 1 2
 """
 
-import argparse
 import itertools
 import os
 import time
@@ -20,7 +19,7 @@ from benchmarks.lengths import FRAMES, SPACING, WINDOW
 from htt_jax.data.cache import HostCache
 from htt_jax.data.clips import ClipSpec
 from htt_jax.data.decode import decode_frame
-from htt_jax.data.loader import train_batches
+from htt_jax.data.loader import Batches, train_batches
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import process
 from htt_jax.support import cli
@@ -45,10 +44,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     source = RecordSource(options.data, options.split)
     decoded = _decoded_per_second(source)
     cache = HostCache.fill(source, source.image_size) if options.cache == "host" else None
+    clips = ClipSpec(WINDOW, FRAMES, SPACING)
     cores = len(os.sched_getaffinity(0))
     found = {}
     for workers in options.workers:
-        delivered = _delivered_per_second(source, cache, workers, options)
+        batches = train_batches(
+            source,
+            clips=clips,
+            batch_size=options.batch_size,
+            seed=0,
+            workers=workers,
+            cache=cache,
+        )
+        delivered = delivered_per_second(batches, workers, options.steps, options.repeats)
         used = min(workers or cores, cores)
         found[workers] = {"frames_per_second": delivered, "per_core": delivered / used}
     facts = measure.machine("opencv-python-headless", "grain", "numpy")
@@ -79,24 +87,14 @@ def _decoded_per_second(source: RecordSource) -> float:
     return len(frames) / measure.median_seconds(decode, 5)
 
 
-def _delivered_per_second(
-    source: RecordSource, cache: HostCache | None, workers: int, options: argparse.Namespace
-) -> float:
+def delivered_per_second(batches: Batches, workers: int, steps: int, repeats: int) -> float:
     """Real frames in batches, padding not counted, after some batches that fill the buffers."""
-    batches = train_batches(
-        source,
-        clips=ClipSpec(WINDOW, FRAMES, SPACING),
-        batch_size=options.batch_size,
-        seed=0,
-        workers=workers,
-        cache=cache,
-    )
     for _ in itertools.islice(batches, 4 + 2 * workers):
         pass
     rates = []
-    for _ in range(options.repeats):
+    for _ in range(repeats):
         start = time.perf_counter()
-        taken = itertools.islice(batches, options.steps)
+        taken = itertools.islice(batches, steps)
         real = sum(int(batch["valid"].sum()) for batch in taken)
         rates.append(real / (time.perf_counter() - start))
     batches.close()

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import jaxtyping
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
@@ -22,7 +23,7 @@ from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.runs.options import get_config
 from htt_jax.support.errors import InputError
 from htt_jax.systems.depth.stages import STAGES
-from tests import online_runs, prepared, runs
+from tests import arms, depth_runs, online_runs, prepared, runs
 
 TINY = {
     "model.width": 4,
@@ -110,22 +111,28 @@ def test_a_program_is_evaluated_as_the_run_it_was_exported_from(make, stage, opt
     assert found["action"]["videos"] == (0 if stage == "pose_film" else 2)
 
 
-def test_a_program_in_bfloat16_is_evaluated_as_its_run_and_says_what_it_takes(make):
-    workdir = make("feedback", model__dtype="bfloat16", told__at_test="predicted")
+def test_a_program_in_bfloat16_scores_and_predicts_as_its_run_and_says_what_it_takes(make):
+    options = {"told__at_test": "predicted", "crops__protocol": "honest"}
+    workdir = make("feedback", model__dtype="bfloat16", **options)
     out = workdir.with_suffix(".stablehlo")
     export(str(workdir), "stablehlo", out)
     run = htt_jax.load(out).run
     assert "xbf16>" in run.model.program.mlir_module()
     expected = results(open_run(workdir, None, sharding.single_device_mesh()))
     assert headline(results(run)) == pytest.approx(headline(expected), rel=1e-5)
+    predicted, by_run = (
+        htt_jax.load(path).predict(depth_runs.make_maps(3), arms.INTRINSICS)
+        for path in (out, workdir)
+    )
+    np.testing.assert_allclose(predicted.joints_3d, by_run.joints_3d, atol=1e-6)
     told = json.loads(out.with_name("feedback.stablehlo.json").read_text())
     assert told["program"]["arguments"] == ["weights", "image", "valid", "centre"]
     image, centre = told["inputs"]["image"], told["inputs"]["centre"]
-    assert image["shape"] == ["clips", "windows", 16, 16, 2]
-    assert (image["unit"], image["axes"][-1]) == ("millimetres", "left right")
-    assert centre["shape"] == ["clips", "windows", 2, 3]
+    assert image["shape"] == ["clips", "windows", 16, 16, 1]
+    assert (image["unit"], image["axes"][-1]) == ("millimetres", "right")
+    assert centre["shape"] == ["clips", "windows", 1, 3]
     assert list(told["outputs"]) == ["action_logits", "action_over_time", "joints_3d"]
-    assert "(protocol 'published')" in told["preprocessing"][0]
+    assert "(protocol 'honest')" in told["preprocessing"][0]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ _PROTOCOLS = {
         f"readings more than {MARGIN_MM} mm behind the farthest joint count as none",
     ),
     "honest": (
-        "centre: an estimate of the middle finger's knuckle (protocol 'honest')",
+        "centre: the middle of the hand as it is tracked in the maps alone (protocol 'honest')",
         f"box: the pixels of a square of {CUBE_MM} mm about the centre, at its distance",
         f"readings more than {CUBE_MM / 2:g} mm before or behind the centre count as none",
     ),

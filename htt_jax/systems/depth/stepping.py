@@ -11,12 +11,11 @@ from htt_jax.systems import Batch, Estimates, Stepwise, Variables
 from htt_jax.systems.depth.model import DepthModel
 
 
-def stepwise(model: DepthModel, *, told_equal: bool) -> Stepwise:
+def stepwise(model: DepthModel) -> Stepwise:
     """The networks, of which the action's state is kept.
 
     Args:
         model: of a form that needs no later frames.
-        told_equal: a pose network is told that all actions are as probable.
 
     Raises:
         InputError: the form needs the whole clip, or no crops.
@@ -29,7 +28,7 @@ def stepwise(model: DepthModel, *, told_equal: bool) -> Stepwise:
     ) -> tuple[Any, Estimates]:
         state = jax.tree.map(lambda new, old: jnp.where(place == 0, new, old), first, state)
         crops = model.normalised(batch["image"], batch["centre"])
-        state, found = networks.step(variables, state, crops, told_equal=told_equal)
+        state, found = networks.step(variables, state, crops, told_equal=model.told_equal)
         joints = model.told(found, batch["centre"][None])["joints_3d"][0]
         joints_2d, depth = camera.project(joints, batch["intrinsics"])
         return state, {

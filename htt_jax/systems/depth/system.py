@@ -166,24 +166,20 @@ class DepthSystem:
         return self._inputs(batch, self._replaced(key, batch, probability))
 
     def unlabelled(self, batch: Batch) -> Batch:
-        """What the networks take of a batch; nothing is drawn.
+        """What the networks, or a program, take of a batch; nothing is drawn.
 
         A pose network is told what the action network says, unless it never is at test time.
         """
         if not isinstance(self.model, DepthModel):
             return self.inputs(batch)
-        nothing = self._depth.networks.nothing_replaced(batch["valid"].shape[1])
-        return self._seen(batch, nothing ^ self._told_equal)
+        nothing = self.model.networks.nothing_replaced(batch["valid"].shape[1])
+        return self._seen(batch, nothing ^ self.model.told_equal)
 
     def training_inputs(self, key: PRNGKeyArray, batch: Batch) -> Batch:
         """What the networks take of a batch, are told, and drop."""
         of_told, of_dropout = jax.random.split(key)
         replaced = self._replaced(of_told, batch, self.told.equal_probability)
         return {**self._inputs(batch, replaced), "dropout": of_dropout}
-
-    @property
-    def _told_equal(self) -> bool:
-        return self.told.at_test == "equal"
 
     def _inputs(self, batch: Batch, replaced: Bool[Array, "..."]) -> Batch:
         """Of a batch that is packed, with its labels."""
@@ -281,7 +277,7 @@ class DepthSystem:
                 "is a program for whole clips and cannot take frames one at a time; give the run "
                 "it was exported from"
             )
-        return stepping.stepwise(self._depth, told_equal=self._told_equal)
+        return stepping.stepwise(self.model)
 
     def _found(
         self,
