@@ -1,10 +1,10 @@
 """Writes a prepared dataset as large and as costly to read as FPHA, which may not be handed on.
 
 Videos as long as FPHA's or H2O's, 480x270 JPEGs of quality 95, random poses and labels; splits
-`train` and, a quarter as large, `test`. With --depth also depth maps, 640x480 PNGs of 16 bits. With
---published also what the published code reads of `train`: `pixels`, a file of decoded frames for
-each video, as its LMDB for training has them (0.39 MB a frame), or `jpeg`, a folder of single files,
-as it reads them to evaluate.
+`train` and, a quarter as large, `test`. With --depth also depth maps, 640x480 PNGs of 16 bits.
+With --published also what the published code reads of `train`: `pixels`, a file of decoded frames
+for each video, as its LMDB for training has them (0.39 MB a frame), or `jpeg`, a folder of single
+files, as it reads them to evaluate.
 
     python -m benchmarks.dataset --out fpha_like --videos 64 --published pixels
 """

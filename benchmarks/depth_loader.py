@@ -43,14 +43,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     cores = len(os.sched_getaffinity(0))
     found = {}
     for name in options.cache:
-        filled = HostCache.fill(source, source.image_size, cropper.reader)
+        size = source.image_size
+        cache = HostCache.fill(source, size, cropper.reader) if name == "host" else None
         batches = train_batches(
             source,
             clips=ClipSpec(1, _FRAMES, 1),
             batch_size=_CLIPS,
             seed=0,
             reader=cropper.reader,
-            cache=filled if name == "host" else None,
+            cache=cache,
         )
         delivered = delivered_per_second(batches, 0, options.steps, options.repeats)
         found[name] = {"frames_per_second": delivered, "per_core": delivered / cores}

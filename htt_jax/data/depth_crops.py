@@ -91,11 +91,10 @@ def crop(
     top, bottom = np.clip((y0, y1), 0, height)
     if left >= right or top >= bottom:
         return np.zeros((size, size), np.uint16)
-    inside = depth[top:bottom, left:right]
     cut = np.zeros((y1 - y0, x1 - x0), np.uint16)
-    kept = (inside >= region.near) & (inside <= region.far)
-    cut[top - y0 : bottom - y0, left - x0 : right - x0] = np.where(kept, inside, 0)
-    return cv2.resize(cut, (size, size), interpolation=cv2.INTER_NEAREST)
+    cut[top - y0 : bottom - y0, left - x0 : right - x0] = depth[top:bottom, left:right]
+    small = cv2.resize(cut, (size, size), interpolation=cv2.INTER_NEAREST)
+    return np.where((small >= region.near) & (small <= region.far), small, 0)
 
 
 @dataclasses.dataclass(frozen=True)
