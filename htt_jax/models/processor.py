@@ -124,7 +124,7 @@ def _product(x: Images, gradient: Maps, *, size: int, stride: int) -> Kernel:
         ],
         axis=-1,
     )
-    return _over_places(patches, gradient).reshape(size, size, x.shape[-1], gradient.shape[-1])
+    return over_places(patches, gradient).reshape(size, size, x.shape[-1], gradient.shape[-1])
 
 
 def _shifted_product(x: Images, gradient: Maps, size: int) -> Kernel:
@@ -141,11 +141,11 @@ def _shifted_product(x: Images, gradient: Maps, size: int) -> Kernel:
         ],
         axis=-1,
     )
-    product = _over_places(rows, columns)
+    product = over_places(rows, columns)
     return product.reshape(size, x.shape[-1], size, gradient.shape[-1]).transpose(0, 2, 1, 3)
 
 
-def _over_places(
+def over_places(
     a: Float[Array, "*places channels"], b: Float[Array, "*places channels_out"]
 ) -> Float[Array, "channels channels_out"]:
     """Sums the outer products of the channels of `a` and `b` at every place."""
@@ -176,7 +176,7 @@ def _pointwise_backward(
     x, kernel = saved
     # JAX's own gradient for the kernel has XLA turn the other gradient round, place by place, and
     # compute it anew, along with that of every layer behind, for each layer.
-    return gradient @ kernel.T, _over_places(x, gradient)
+    return gradient @ kernel.T, over_places(x, gradient)
 
 
 _pointwise.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _pointwise_backward)

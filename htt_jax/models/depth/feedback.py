@@ -1,6 +1,6 @@
 """The action of the frames so far goes into the next frame's pose: method 2."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from htt_jax.models.depth import joint
 from htt_jax.models.depth.action_network import ActionNetwork, ActionState
+from htt_jax.models.depth.deferred import Taps
 from htt_jax.models.depth.joint import JointEstimate
 from htt_jax.models.depth.pose_network import PoseNetwork
 
@@ -57,12 +58,11 @@ class Feedback(nn.Module):
         clips, frames = valid.shape
 
         def one_time(
-            self: Feedback, state: FeedbackState, inputs: tuple[jax.Array, jax.Array]
+            self: Feedback, state: FeedbackState, inputs: tuple[jax.Array, jax.Array, Taps | None]
         ) -> tuple[FeedbackState, tuple[jax.Array, jax.Array]]:
-            slot, replaced = inputs
-            state, joints = self._step(
-                state, crops[slot], replaced, batch_statistics=batch_statistics, dropout=dropout
-            )
+            slot, replaced, taps = inputs
+            options = {"batch_statistics": batch_statistics, "dropout": dropout, "taps": taps}
+            state, joints = self._step(state, crops[slot], replaced, **options)
             return state, (joints, state.log_probabilities)
 
         in_turn = nn.scan(
@@ -72,7 +72,9 @@ class Feedback(nn.Module):
             split_rngs={"params": False, "dropout": True},
         )
         by_clip = jnp.broadcast_to(replaced, (clips, frames))
-        _, (joints, over_time) = in_turn(self, self.initial_state(clips), (slot.T, by_clip.T))
+        taps = self.pose_film.taps(frames, clips * crops.shape[-1])
+        inputs = slot.T, by_clip.T, taps
+        _, (joints, over_time) = in_turn(self, self.initial_state(clips), inputs)
         joints, over_time = joints.swapaxes(0, 1), over_time.swapaxes(0, 1)
         last = jnp.maximum(valid.sum(axis=1) - 1, 0)
         places = jnp.minimum(jnp.arange(frames), last[:, None])
@@ -111,7 +113,7 @@ class Feedback(nn.Module):
         state: FeedbackState,
         crops: Float[Array, "clips height width hands"],
         replaced: Bool[Array, "#clips"],
-        **options: bool,
+        **options: Any,
     ) -> tuple[FeedbackState, Float[Array, "clips joints 3"]]:
         told = joint.told(state.log_probabilities, replaced)
         joints = self.pose_film(crops, told, **options).joints

@@ -8,10 +8,12 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from htt_jax.models.depth import film
+from htt_jax.models.depth import deferred, film
 from htt_jax.models.depth.residual import NormRelu, ResidualBlock, kernel_and_bias
 from htt_jax.models.depth.stem import KERNEL_SIZE, convolve_and_pool
 from htt_jax.models.linear import linear
+
+_LARGEST = "hidden1"  # of its layers
 
 # For numbers that are coordinates: see `models.htt`.
 _PRECISE = {"dtype": jnp.float32, "precision": jax.lax.Precision.HIGHEST}
@@ -89,6 +91,7 @@ class PoseNetwork(nn.Module):
         *,
         batch_statistics: bool = False,
         dropout: bool = False,
+        taps: deferred.Taps | None = None,
     ) -> PoseEstimate:
         """Estimates the pose in each crop.
 
@@ -98,6 +101,7 @@ class PoseNetwork(nn.Module):
             batch_statistics: normalise by the statistics of these crops, and let the stored ones
                 follow; apply with `mutable=["batch_stats"]`.
             dropout: apply with `rngs={"dropout": key}`.
+            taps: of this step of a loop, see `taps`.
 
         Raises:
             ValueError: there is an `action` without `num_actions`, none with it, or one of other
@@ -129,14 +133,28 @@ class PoseNetwork(nn.Module):
                 )(x, others if block else first)
         x = NormRelu(True, batch_statistics, self.dtype, name="norm")(x)
         x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # published weights expect this order
-        for name in ("hidden1", "hidden2"):
-            x = nn.relu(linear(x.shape[-1], self.hidden, dtype=self.dtype, name=name)(x))
+        for name in (_LARGEST, "hidden2"):
+            options = (
+                {"dot_general": deferred.dot_general(taps)} if taps and name == _LARGEST else {}
+            )
+            x = linear(x.shape[-1], self.hidden, dtype=self.dtype, name=name, **options)(x)
+            x = nn.relu(x)
             x = nn.Dropout(self.dropout_rate, deterministic=not dropout)(x)
             if (found := modulation(self.hidden, f"{name}_film")) is not None:
                 x = found(x)
         codes = linear(self.hidden, self.components, **_PRECISE, name="codes")(x)
         joints = PrincipalComponents(3 * self.joints, name="principal_components")(codes)
         return PoseEstimate(codes.reshape(frames, -1), joints.reshape(frames, -1, 3))
+
+    def taps(self, steps: int, frames: int) -> deferred.Taps | None:
+        """For a loop of so many steps, each on so many frames: a gradient that can wait.
+
+        It is that of nine tenths of all parameters.
+        """
+        if self.is_initializing():
+            return None
+        kernel = self.variables["params"][_LARGEST]["kernel"]
+        return deferred.taps(kernel, (steps, frames), jnp.dtype(self.dtype))
 
     def _check(self, action: Float[Array, "frames actions"] | None) -> None:
         classes = None if action is None else action.shape[-1]
