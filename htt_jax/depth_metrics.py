@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 METRES_TO_MM = 1000.0
+PUBLISHED_ERROR = "published_error_mm"
+"""Its name in results, where crops are the published ones."""
 
 
 class BatchErrors:

@@ -65,10 +65,14 @@ def beside(dataset: str, config: Mapping[str, Any]) -> Published:
     What crops around the true pose reach stands beside nothing else, and nothing is published of
     whole depth maps or of crops that do without the truth.
     """
-    flat = trees.flatten(config, ".")
-    if flat.get("data.camera", "color") == "color":
+    if trees.flatten(config, ".").get("data.camera", "color") == "color":
         return of(dataset)
-    return _OF_TRUE_CROPS.get(dataset, _NOTHING) if flat.get(_PROTOCOL) == "published" else _NOTHING
+    return _OF_TRUE_CROPS.get(dataset, _NOTHING) if sees_truth(config) else _NOTHING
+
+
+def sees_truth(config: Mapping[str, Any]) -> bool:
+    """Whether a run of this config is evaluated on crops around the true poses, as published."""
+    return trees.flatten(config, ".").get("crops.protocol") == "published"
 
 
 def _hands(hands: tuple[str, ...], *figures: float) -> HandMetrics:
@@ -96,7 +100,6 @@ _FPHA_PCK: Mapping[str, Mapping[str, tuple[float, ...]]] = {
         ),
     }
 }
-_PROTOCOL = "crops.protocol"
 _NOTHING = Published()
 _PUBLISHED = {
     "fpha": Published(

@@ -12,7 +12,7 @@ import numpy as np
 
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import published
-from htt_jax.depth_metrics import BatchErrors
+from htt_jax.depth_metrics import PUBLISHED_ERROR, BatchErrors
 from htt_jax.evaluation import baselines, report
 from htt_jax.evaluation.estimates import Collector, Estimates
 from htt_jax.evaluation.finite import check_finite
@@ -90,8 +90,8 @@ def evaluate(
         run.dataset,
         mask_unannotated=run.config.mask_unannotated_hands,
     )
-    if run.config.get("crops", {}).get("protocol") == "published" and results["pose"]:
-        results["published_error_mm"] = by_batch.result()["over_batches"]
+    if published.sees_truth(run.config.to_dict()) and results["pose"]:
+        results[PUBLISHED_ERROR] = by_batch.result()["over_batches"]
     baseline_results = baselines.evaluate_baselines(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )

@@ -8,6 +8,7 @@ from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.depth_metrics import PUBLISHED_ERROR
 from htt_jax.evaluation.results import Results
 from htt_jax.measures import SPACES, Measure
 from htt_jax.support import trees
@@ -156,7 +157,7 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     config = trees.flatten(report["run"]["config"], ".")
     if "crops.protocol" in config:
         found.append(f"Crops by the {config['crops.protocol']} protocol; {_PROTOCOLS}")
-    error = report["results"].get("published_error_mm")
+    error = report["results"].get(PUBLISHED_ERROR)
     if error is not None:
         found.append(f"As published, a mean over batches of their mean errors: {error:.2f} mm.")
     title = published.beside(spec.name, report["run"]["config"]).title

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pathlib
 import statistics
 
 import pytest
@@ -185,6 +186,36 @@ def test_hidden_actions_are_said_to_be_hidden(folder, tmp_path):
     (tmp_path / "hidden.json").write_text(json.dumps(report))
     text = compare.report(compare.compare([str(tmp_path / "hidden.json")]))
     assert rows_of(text, "action")["T = 4"] == ["1", "hidden", ""]
+
+
+def test_crops_around_true_poses_stand_in_no_column_with_other_figures(variant_of, tmp_path):
+    depth = {"data__camera": "depth"}
+    names = [
+        variant_of("published", 0.75, crops={"protocol": "published"}, **depth),
+        variant_of("honest", 0.25, crops={"protocol": "honest"}, **depth),
+        variant_of("whole maps", 0.5, **depth),
+    ]
+    report = json.loads(pathlib.Path(names[0]).read_text())
+    report["results"]["published_error_mm"] = 12.345
+    pathlib.Path(names[0]).write_text(json.dumps(report))
+    groups = compare.compare(names)
+    text = compare.report(groups)
+    others, _, apart = text.partition("Crops around the true poses, at test time too")
+    assert list(rows_of(others, "row"))[2:] == [f"2: {names[1]}", f"3: {names[2]}"]
+    table = rows_of(apart, "row")
+    assert list(table)[2:] == [f"1: {names[0]}"]
+    assert table["row"][-1] == "mean over batches mm"
+    assert table[f"1: {names[0]}"][-1] == "12.35"
+    assert "around tracked hands (honest)" in text
+    compare.write(tmp_path, groups)
+    with (tmp_path / "compare.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    accuracies = ["action_accuracy", "action_accuracy, published crops"]
+    assert [[row[name] for name in accuracies] for row in rows] == [
+        ["", "0.75"],
+        ["0.25", ""],
+        ["0.5", ""],
+    ]
 
 
 def test_other_content_of_a_split_is_a_row_of_its_own_with_a_warning(folder, variant_of):

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from htt_jax import measures
@@ -31,11 +31,15 @@ def figure(group: Group, measure: Measure, hand: str | None = None) -> str:
     Of poses it is of one hand, or averaged over the hands.
     """
     name = measure.key if hand is None else f"{hand} {measure.key}"
+    return mean_of(group, name, measure.shown)
+
+
+def mean_of(group: Group, name: str, shown: Callable[[float], str]) -> str:
+    """Mean ± deviation over the seeds of one of a run's `values`, each as `shown` has it."""
     mean, deviation = group.mean(name), group.deviation(name)
     if mean is None:
         return ""
-    text = measure.shown(mean)
-    return text if deviation is None else f"{text} ± {measure.shown(deviation)}"
+    return shown(mean) if deviation is None else f"{shown(mean)} ± {shown(deviation)}"
 
 
 def ablation_tables(spec: DatasetSpec, groups: Sequence[Group]) -> list[str]:

@@ -1,20 +1,26 @@
 """Runs side by side: a row for those that differ only in the seed, the paper's tables."""
 
 import csv
-import itertools
 import json
 import pathlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 from htt_jax import measures
 from htt_jax.datasets import published
+from htt_jax.depth_metrics import PUBLISHED_ERROR
 from htt_jax.evaluation import tables
 from htt_jax.evaluation.studies import ablation
 from htt_jax.evaluation.studies import runs as comparison
 from htt_jax.evaluation.studies.runs import EvaluatedRun, Group
 from htt_jax.support.files import atomic_write, make_folder
 
+_Numbered: TypeAlias = Sequence[tuple[int, Group]]
+
+_AROUND_TRUTH = (
+    "Crops around the true poses, at test time too (`crops.protocol=published`); these figures "
+    "compare with no others:"
+)
 FILES = ("compare.md", "compare.csv", "compare.json")
 
 
@@ -35,19 +41,31 @@ def report(groups: Sequence[Group]) -> str:
     """Everything as Markdown: each row, the paper's tables, each run of a row of several."""
     first = groups[0].runs[0]
     parts = [f"warning: {warning}" for warning in comparison.warnings(groups)]
-    parts.append(_group_table(groups))
+    numbered = list(enumerate(groups, 1))
+    parts += _apart(_group_table, numbered)
     of_htt = [group for group in groups if group.options["data.camera"] == "color"]
     if of_htt:
         parts += ablation.ablation_tables(first.spec, of_htt)
     if any(len(group.runs) > 1 for group in groups):
-        parts.append(_run_table(groups))
+        parts += _apart(_run_table, numbered)
     parts.append(_notes(first, groups))
     return "\n\n".join(parts)
 
 
-def _group_table(groups: Sequence[Group]) -> str:
+def _apart(table: Callable[[_Numbered], str], numbered: _Numbered) -> Iterator[str]:
+    """The table twice, if need be, so that what does not compare stands in no column together."""
+    for title, sees_truth in ((None, False), (_AROUND_TRUTH, True)):
+        rows = [(number, group) for number, group in numbered if group.sees_truth == sees_truth]
+        if rows and title:
+            yield title
+        if rows:
+            yield table(rows)
+
+
+def _group_table(numbered: _Numbered) -> str:
+    groups = [group for _, group in numbered]
     options = comparison.differing_options(groups)
-    header = ["row", "runs", *options, *_headings()]
+    header = ["row", "runs", *options, *_headings(groups)]
     rows = [
         [
             _name(number, group),
@@ -55,7 +73,7 @@ def _group_table(groups: Sequence[Group]) -> str:
             *(ablation.shown(group.options.get(name)) for name in options),
             *_figures(group),
         ]
-        for number, group in enumerate(groups, 1)
+        for number, group in numbered
     ]
     return tables.markdown(header, rows)
 
@@ -65,31 +83,39 @@ def _name(number: int, group: Group) -> str:
     return f"{number}: {group.runs[0].name}" + (f" and {more} more" if more else "")
 
 
-def _run_table(groups: Sequence[Group]) -> str:
-    header = ["run", "row", "seed", "step", *_headings()]
+def _run_table(numbered: _Numbered) -> str:
+    header = ["run", "row", "seed", "step", *_headings([group for _, group in numbered])]
     rows = [
         [run.name, str(number), str(run.seed), str(run.step), *_figures(Group([run]))]
-        for number, group in enumerate(groups, 1)
+        for number, group in numbered
         for run in group.runs
     ]
     return tables.markdown(header, rows)
 
 
-def _headings() -> list[str]:
-    return [measure.heading for measure in measures.headline().values()]
+def _headings(groups: Sequence[Group]) -> list[str]:
+    of_batches = ["mean over batches mm"] * groups[0].sees_truth
+    return [*(measure.heading for measure in measures.headline().values()), *of_batches]
 
 
 def _figures(group: Group) -> list[str]:
-    return [
+    found = [
         ablation.figure(group, measure) or (tables.HIDDEN if measure.place[0] == "action" else "")
         for measure in measures.headline().values()
     ]
+    if group.sees_truth:
+        found.append(ablation.mean_of(group, PUBLISHED_ERROR, "{:.2f}".format))
+    return found
 
 
 def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
     notes = [f"Split {first.split} of {first.spec.title}."]
     if first.spec.simulated:
         notes.append("The frames are simulated, not filmed.")
+    if any(group.options.get("crops.protocol") == "honest" for group in groups):
+        notes.append(
+            "Crops of the first table, where there are any: around tracked hands (honest)."
+        )
     if any(len(group.runs) > 1 for group in groups):
         notes.append("±: sample standard deviation over the runs of a row, which differ in seed.")
     if len(first.spec.hands) > 1:
@@ -118,16 +144,23 @@ def write(out: pathlib.Path, groups: Sequence[Group]) -> None:
 def _sheet(groups: Sequence[Group]) -> list[list[Any]]:
     """Header and rows; t, T and variant are always there, other options where they differ."""
     options = list(dict.fromkeys([*ablation.VARIED, *comparison.differing_options(groups)]))
-    figures = _measures(groups)
+    figures = [
+        (measure, sees_truth)
+        for sees_truth in (False, True)
+        for measure in _measures([group for group in groups if group.sees_truth == sees_truth])
+    ]
     header = ["row", "runs", "seeds", *options]
-    header += itertools.chain.from_iterable((m, f"{m} deviation") for m in figures)
+    for measure, sees_truth in figures:
+        name = f"{measure}, published crops" if sees_truth else measure
+        header += [name, f"{name} deviation"]
     sheet: list[list[Any]] = [header]
     for number, group in enumerate(groups, 1):
         seeds = " ".join(str(run.seed) for run in group.runs)
         line = [number, len(group.runs), seeds]
         line += [ablation.shown(group.options.get(name)) for name in options]
-        for measure in figures:
-            line += [group.mean(measure), group.deviation(measure)]
+        for measure, sees_truth in figures:
+            is_its = group.sees_truth == sees_truth
+            line += [group.mean(measure), group.deviation(measure)] if is_its else [None, None]
         sheet.append(line)
     return sheet
 

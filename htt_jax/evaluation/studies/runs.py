@@ -12,6 +12,7 @@ from htt_jax import measures
 from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.depth_metrics import PUBLISHED_ERROR
 from htt_jax.evaluation.one_run import RESULTS_FILE
 from htt_jax.runs.options import options_of, without_derived
 from htt_jax.support import trees
@@ -40,7 +41,8 @@ class EvaluatedRun:
         fingerprint: of that split's content.
         options: name -> value, those in which runs are compared.
         values: measure -> figure; accuracies in 0..1, errors in millimetres. Hand by hand as
-            'left mepe', and 'mepe' averaged over the hands. Without what could not be measured.
+            'left mepe', and 'mepe' averaged over the hands; `PUBLISHED_ERROR`, if it is of crops
+            around true poses. Without what could not be measured.
     """
 
     name: str
@@ -64,6 +66,11 @@ class Group:
     def options(self) -> Mapping[str, Any]:
         """Of all its runs."""
         return self.runs[0].options
+
+    @property
+    def sees_truth(self) -> bool:
+        """Its crops lie around the true poses: figures that do not compare with others."""
+        return published.sees_truth(self.options)
 
     def mean(self, measure: str) -> float | None:
         """Over the runs; None where it could not be measured."""
@@ -199,6 +206,8 @@ def _options(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _values(report: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     yield from report["headline"].items()
+    if (error := report["results"].get(PUBLISHED_ERROR)) is not None:
+        yield PUBLISHED_ERROR, error
     for hand, found in report["results"]["pose"].items():
         for key, measure in measures.headline().items():
             value = measure.of(found) if measure.is_of_poses else None
