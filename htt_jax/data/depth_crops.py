@@ -116,6 +116,11 @@ class Cropper:
     size: int
 
     @property
+    def mirrored(self) -> tuple[bool, ...]:
+        """Each hand: whether its crops are, so that one network sees but right hands."""
+        return tuple(hand == "left" for hand in self.hands)
+
+    @property
     def reader(self) -> FrameReader:
         """Crops uint16 (frames, size, size, hands), millimetres, and the label `centre`.
 
@@ -155,10 +160,15 @@ class Cropper:
         centres = self._centres(source, video, frames).astype(np.float64)
         for image, frame, of_frame in zip(out, frames.tolist(), centres, strict=True):
             depth = map_of(source, video, frame)
-            for place, hand in enumerate(self.hands):
-                region = self._region(video, frame, place, of_frame[place])
-                cut = crop(depth, region, self.size)
-                image[..., place] = cut[:, ::-1] if hand == "left" else cut
+            for hand in range(len(self.hands)):
+                region = self._region(video, frame, hand, of_frame[hand])
+                image[..., hand] = self._cut(depth, region, hand)
+
+    def _cut(
+        self, depth: UInt16[np.ndarray, "height width"], region: Region, hand: int
+    ) -> UInt16[np.ndarray, "size size"]:
+        cut = crop(depth, region, self.size)
+        return cut[:, ::-1] if self.mirrored[hand] else cut
 
     def _look(self, intrinsics: Float[np.ndarray, "3 3"]) -> Look:
         """At maps that nobody has annotated: around the tracked hand, whichever the protocol.
@@ -175,7 +185,7 @@ class Cropper:
 
         def look(depth: np.ndarray) -> dict[str, np.ndarray]:
             centre = tracker(depth)
-            image = crop(depth, cube(centre, intrinsics.astype(np.float64)), self.size)
+            image = self._cut(depth, cube(centre, intrinsics.astype(np.float64)), 0)
             return {
                 "image": image[..., None],
                 "centre": centre[None].astype(np.float32),

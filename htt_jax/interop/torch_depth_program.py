@@ -68,8 +68,7 @@ class DepthProgram(nn.Module):
         self.networks = torch_depth.make(model.networks, size, model.told_equal)
         self.form = model.networks.form
         self.is_cube = model.protocol == "honest"
-        signs = [[[sign, 1.0, 1.0]] for sign in model.signs]
-        self.register_buffer("signs", torch.tensor(signs), persistent=False)
+        self.register_buffer("signs", torch.tensor(model.signs), persistent=False)
 
     def forward(
         self,

@@ -80,12 +80,11 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> DepthSystem:
             cropper.check_one_hand()
         except InputError as error:
             raise InputError(f"config.crops.protocol=honest: {spec.title} {error}") from None
-    signs = tuple(-1 if hand == "left" else 1 for hand in spec.hands)
     return DepthSystem(
         DepthModel(
             networks.make(config, dataset),
             config.crops.protocol,
-            signs,
+            cropper.mirrored,
             told_equal=config.told.at_test == "equal",
         ),
         model.form,

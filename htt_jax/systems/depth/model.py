@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
 
 from htt_jax.models.outputs import OF_NAME, Output
@@ -35,14 +36,14 @@ class DepthModel:
     Attributes:
         networks: of the form.
         protocol: of the crops.
-        signs: -1 for each hand that is mirrored, 1 for the others.
+        mirrored: each hand.
         told_equal: a pose network is told that all actions are as probable, instead of what the
             action network says.
     """
 
     networks: Networks
     protocol: str
-    signs: tuple[int, ...]
+    mirrored: tuple[bool, ...]
     told_equal: bool = False
 
     def apply(
@@ -85,7 +86,7 @@ class DepthModel:
             poses.normalised(
                 crops[..., hand].astype(jnp.float32), centre[:, hand, 2], self.protocol
             )
-            for hand in range(len(self.signs))
+            for hand in range(len(self.mirrored))
         ]
         return jnp.stack(by_hand, axis=-1)
 
@@ -96,13 +97,13 @@ class DepthModel:
     ) -> Float[Array, "clips frames joints 3"]:
         """Joints in metres, camera space, as the networks say them."""
         by_hand = joints.reshape(*centre.shape[:3], -1, 3)
-        return (poses.relative(by_hand, centre) * self._signs).reshape(joints.shape)
+        return (poses.relative(by_hand, centre) * self.signs).reshape(joints.shape)
 
     def told(
         self, found: Found, centre: Float[Array, "clips frames hands 3"]
     ) -> dict[str, jax.Array]:
         """What the networks say, by the names of outputs."""
-        by_hand = found.joints.reshape(*centre.shape[:3], -1, 3) * self._signs
+        by_hand = found.joints.reshape(*centre.shape[:3], -1, 3) * self.signs
         joints = poses.absolute(by_hand, centre).reshape(found.joints.shape)
         return {
             "joints_3d": joints,
@@ -111,5 +112,6 @@ class DepthModel:
         }
 
     @property
-    def _signs(self) -> Float[Array, "hands 1 3"]:
-        return jnp.array([[[sign, 1.0, 1.0]] for sign in self.signs])
+    def signs(self) -> Float[np.ndarray, "hands 1 3"]:
+        """Of the coordinates, which the networks see mirrored where the hand is."""
+        return np.array([[[-1 if mirrored else 1, 1, 1]] for mirrored in self.mirrored], np.float32)

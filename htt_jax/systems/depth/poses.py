@@ -66,7 +66,11 @@ def in_cube(
 
 
 def fit_components(
-    source: RecordSource, reader: FrameReader, components: int, seed: int
+    source: RecordSource,
+    reader: FrameReader,
+    components: int,
+    seed: int,
+    signs: Float[np.ndarray, "hands 1 3"],
 ) -> PrincipalComponents:
     """Principal components of poses drawn, with replacement, from all annotated ones of a split.
 
@@ -75,6 +79,7 @@ def fit_components(
         reader: of crops; says their centres.
         components: how many.
         seed: of what is drawn.
+        signs: of the coordinates, negative where a hand is mirrored.
 
     Raises:
         ValueError: they are more than a pose has numbers.
@@ -86,7 +91,7 @@ def fit_components(
         video = source[index]
         centre = reader.labels(source, video, np.arange(len(video.joints_3d)))["centre"]
         joints = video.joints_3d.reshape(len(video.joints_3d), len(hands), -1, 3)
-        found = (joints - centre[:, :, None]) / UNIT
+        found = signs * (joints - centre[:, :, None]) / UNIT
         return found[video.hand_annotated & in_cube(found[:, :, palm])]
 
     # Where hands are tracked, all maps of the split are decoded.

@@ -129,7 +129,9 @@ class DepthSystem:
             return {}
         assert isinstance(networks.network, PoseNetwork)
         count = networks.network.components
-        found = poses.fit_components(source, self.reader, count, self.training.seed)
+        found = poses.fit_components(
+            source, self.reader, count, self.training.seed, self._depth.signs
+        )
         return {"params": {networks.part: {"principal_components": found._asdict()}}}
 
     def fitted(self, variables: Variables, batch: Batch) -> dict[str, Any]:

@@ -160,10 +160,12 @@ def test_honest_crops_are_the_same_wherever_a_clip_begins_and_whoever_reads_it(o
     np.testing.assert_array_equal(found, centres)
 
 
-def test_a_look_at_a_video_is_what_its_record_gives(one_hand):
+@pytest.mark.parametrize("hand", ["right", "left"])
+def test_a_look_at_a_video_is_what_its_record_gives(one_hand, hand):
     video = one_hand[1]
-    crops, centres = read(one_hand, video, np.arange(4))
-    look = HONEST.reader.look(video.intrinsics)
+    reader = dataclasses.replace(HONEST, hands=(hand,)).reader
+    crops, centres = read(one_hand, video, np.arange(4), reader)
+    look = reader.look(video.intrinsics)
     found = [look(map_of(one_hand, video, frame)) for frame in range(4)]
     np.testing.assert_array_equal([x["image"] for x in found], crops)
     np.testing.assert_array_equal([x["centre"] for x in found], centres)

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from htt_jax.data.views import View, open_view
 from htt_jax.datasets.spec import H2O
 from htt_jax.devices import sharding
 from htt_jax.evaluation.one_run import evaluate, write
@@ -100,6 +101,16 @@ def test_a_pose_network_keeps_its_components_and_moves_its_statistics_in_bfloat1
     components = run.variables["params"]["pose"]["principal_components"]["components"]
     np.testing.assert_allclose(components @ components.T, np.eye(6), atol=1e-5)
     assert np.abs(run.variables["batch_stats"]["pose"]["norm"]["mean"]).max() > 0
+
+
+def test_components_are_of_poses_as_the_network_sees_them_left_hands_mirrored(runs):
+    run = open_run(runs / "pose", None, sharding.single_device_mesh())
+    source = open_view(runs / "data", "train", View("depth", held_out=1))
+    poses = np.concatenate([source[i].joints_3d.reshape(-1, 2, 21, 3) for i in range(len(source))])
+    off = (poses - poses[:, :, 9:10]) / 0.1
+    off[:, H2O.hands.index("left"), :, 0] *= -1
+    mean = run.variables["params"]["pose"]["principal_components"]["mean"].reshape(21, 3)
+    np.testing.assert_allclose(mean, off.mean(axis=(0, 1)), atol=0.01)
 
 
 def test_an_ensemble_without_steps_is_evaluated_as_it_starts(runs):
