@@ -142,4 +142,7 @@ def _shortened(video: Video, count: int | None) -> Video:
     if count is None or len(video.frames) <= count:
         return video
     of_frames = ("frames", "frame_numbers", "joints_3d", "hand_annotated")
-    return dataclasses.replace(video, **{name: getattr(video, name)[:count] for name in of_frames})
+    kept = {name: getattr(video, name)[:count] for name in of_frames}
+    if video.depth:
+        kept["depth"] = dataclasses.replace(video.depth, frames=video.depth.frames[:count])
+    return dataclasses.replace(video, **kept)
