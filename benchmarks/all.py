@@ -51,6 +51,7 @@ _PLANS = {
         Planned(f"dataset --out {_DATA} --videos 48 --published pixels", 40),
         Planned(f"end_to_end --data {_DATA} --settings ours device_only --steps 30", 90),
         Planned("inference --lengths fpha --batches 8 --repeats 3", 90),
+        Planned("depth --systems direct feedback --settings ours published --steps 5", 150),
         Planned("roofline", 60),
         Planned("startup --repeats 1", 90),
         Planned("augment --frames 128", 30),
@@ -61,8 +62,10 @@ _PLANS = {
     "cpu": [
         Planned("train_step --lengths fpha full --batches 2 --rounds 2", 5400),
         Planned("inference --lengths fpha full --batches 2 --rounds 2", 3600),
-        Planned(f"dataset --out {_DATA} --videos 32 --published pixels", 300),
+        Planned("depth --rounds 2", 3600),
+        Planned(f"dataset --out {_DATA} --videos 32 --published pixels --depth", 400),
         Planned(f"loader --data {_DATA} --steps 40", 300),
+        Planned(f"depth_loader --data {_DATA}", 300),
         Planned(f"end_to_end --data {_DATA} --steps 6 --warm-up 2", 5400),
         Planned("decoders", 120),
         Planned("augment", 120),
@@ -74,6 +77,7 @@ _PLANS = {
         Planned("memory video --width 240 --height 135", 900),
         Planned("prepare", 300),
         Planned("online", 600),
+        Planned("online --config depth.feedback --width 640 --height 480", 300),
     ],
 }
 _NAMES = sorted({planned.name for plan in _PLANS.values() for planned in plan})
@@ -116,7 +120,7 @@ def _is_chosen(planned: Planned, only: Sequence[str] | None) -> bool:
     """Whether it is asked for, or writes the dataset of one that is."""
     if not only or planned.name in only:
         return True
-    return planned.name == "dataset" and bool({"loader", "end_to_end"} & set(only))
+    return planned.name == "dataset" and bool({"loader", "depth_loader", "end_to_end"} & set(only))
 
 
 def _run_all(plan: Sequence[Planned], file: TextIO, data: str, budget: float) -> dict[str, Any]:
