@@ -122,7 +122,7 @@ class Feedback(nn.Module):
     def step(
         self, state: FeedbackState, crops: Float[Tensor, "clips height width hands"]
     ) -> tuple[FeedbackState, tuple[Tensor, Tensor]]:
-        """The state behind one more frame of each clip; its joints and log-probabilities.
+        """The state after one more frame of each clip; its joints and log-probabilities.
 
         The state is the LSTM's and the action's log-probabilities.
         """

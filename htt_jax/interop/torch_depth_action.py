@@ -66,7 +66,7 @@ class LSTM(nn.LSTM):
     def of_clips(
         self, x: Float[Tensor, "clips steps inputs"]
     ) -> Float[Tensor, "clips steps width"]:
-        """The hidden state behind each step."""
+        """The hidden state after each step."""
         if not torch.compiler.is_exporting():
             return self(x)[0]
 
@@ -77,7 +77,7 @@ class LSTM(nn.LSTM):
         return in_turn(step, self.zeros(x), x.transpose(0, 1)).transpose(0, 1)
 
     def step(self, state: LSTMState, x: Float[Tensor, "clips inputs"]) -> LSTMState:
-        """The state behind one more step."""
+        """The state after one more step."""
         return torch.lstm_cell(x, state, *self.all_weights[0])
 
 
@@ -102,7 +102,7 @@ def in_turn(step: Callable[[Any, Tensor], tuple[Any, Any]], state: Any, inputs: 
 def standing(
     log_probabilities: Float[Tensor, "clips frames actions"], last: Int[Tensor, " clips"]
 ) -> ActionEstimate:
-    """At the last frame and at each; behind the last it stands still."""
+    """At the last frame and at each; after the last it stands still."""
     places = torch.arange(log_probabilities.shape[1], device=last.device).minimum(last[:, None])
     index = places[..., None].expand(-1, -1, log_probabilities.shape[-1])
     over_time = log_probabilities.gather(1, index)

@@ -140,7 +140,7 @@ def _seconds(values: Sequence[Number]) -> list[Fraction] | None:
 
 
 def _numbered(files: list[pathlib.Path], values: Sequence[Number], rate: Fraction) -> Ordered:
-    """Numbers that go up by the same, which are the frames' places in time, also behind gaps."""
+    """Numbers that go up by the same, which are the frames' places in time, also after gaps."""
     steps = _steps(values)
     step = statistics.mode(steps)
     if steps.count(step) * 2 < len(steps) or any(other % step for other in steps):
@@ -155,7 +155,7 @@ def _numbered(files: list[pathlib.Path], values: Sequence[Number], rate: Fractio
     if missing:
         before = files[next(i for i, other in enumerate(steps) if other > step)].name
         notes.append(
-            f"{counted(missing, 'frame')} missing by the numbers in the names, the first behind "
+            f"{counted(missing, 'frame')} missing by the numbers in the names, the first after "
             f"{before}; the model takes what is on both sides for neighbours"
         )
     return Ordered(files, [float(place / rate) for place in places], rate, notes)

@@ -78,7 +78,7 @@ class Decoding:
         for place, packet in enumerate(self._packets(self._container, self._stream)):
             if packet.is_keyframe:
                 self._keys.append((place, packet.pts))
-            if not packet.is_discard:  # before or behind what an edit list shows
+            if not packet.is_discard:  # before or after what an edit list shows
                 fed += 1
                 newest = packet.pts if newest is None else max(newest, packet.pts or newest)
             for frame in self._decode(packet):

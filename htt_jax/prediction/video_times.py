@@ -51,7 +51,7 @@ class VideoTimes:
             gaps = sum(step > least for step in steps)
             notes.append(
                 f"{counted(gaps, 'gap')} in the times of {path}, of {longest:.3g} s at most, "
-                f"behind frame {steps.index(longest)}: frames are lost or were not taken; the "
+                f"after frame {steps.index(longest)}: frames are lost or were not taken; the "
                 "model takes what is on both sides for neighbours"
             )
         return notes

@@ -53,7 +53,7 @@ class Stepwise(NamedTuple):
 
     Attributes:
         state: what is kept of a clip, of the variables and a batch; its shapes alone count.
-        step: the state behind a window, and the window's estimates without its clip's axis, of the
+        step: the state after a window, and the window's estimates without its clip's axis, of the
             variables, the state before, the place of its first frame in the clip, and the batch.
             At place 0 the state before may hold anything.
     """
@@ -148,7 +148,7 @@ class System(Protocol):
         """The network for clips of so many frames that come one by one.
 
         Raises:
-            InputError: it needs the whole clip; says why, to stand behind the run's name.
+            InputError: it needs the whole clip; says why, to stand after the run's name.
         """
 
 

@@ -154,7 +154,7 @@ def test_what_to_know_of_the_frames_is_printed_written_and_a_warning(folder, tmp
     with pytest.raises(InputError, match=r"several series of frames: left_\*\.png \(3\), right_"):
         run_command(tmp_path, folder, f"--out={tmp_path / 'out'}")
     run_command(tmp_path, folder, f"--out={tmp_path / 'out'}", "--frames=left_*")
-    note = "1 frame missing by the numbers in the names, the first behind left_2.png; the model "
+    note = "1 frame missing by the numbers in the names, the first after left_2.png; the model "
     assert f"note: {note}" in capsys.readouterr().out
     found = json.loads((tmp_path / "out/predictions.json").read_text())
     assert found["notes"][0].startswith(note)

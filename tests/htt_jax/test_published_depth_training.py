@@ -85,7 +85,7 @@ OPTIMIZER = freezing(amsgrad(lambda _: 3e-5, l2=1e-5), frozen.of_joint_training)
 
 @jax.jit
 def moved(params, state, gradients):
-    """The parameters and the optimizer's state behind a step."""
+    """The parameters and the optimizer's state after a step."""
     updates, state = OPTIMIZER.update(gradients, state, params)
     return optax.apply_updates(params, updates), state
 
@@ -100,7 +100,7 @@ def norms(tree, origin=None):
 def train(name, evaluations):
     """Evaluates the loss of a case so often, and takes the steps between.
 
-    Yields gradients, what else was found with them, and the parameters behind the step.
+    Yields gradients, what else was found with them, and the parameters after the step.
     """
     system, case = SYSTEMS[name], cases.CASES[name]
     variables = cases.variables(name, *system.parts)
@@ -134,7 +134,7 @@ def train(name, evaluations):
         yield *found, params
 
 
-# Behind its second step the feedback's norms are no measure: it hands on from frame to frame what
+# After its second step the feedback's norms are no measure: it hands on from frame to frame what
 # rounding does to a ReLU whose input is nearly zero. In float64 they agree to 2e-4, losses to 1e-5.
 @pytest.mark.parametrize(
     ("name", "evaluations"), [("train_1", 5), ("train_2", 2), ("train_3", 1), ("train_3a", 3)]

@@ -28,7 +28,7 @@ class Attended(NamedTuple):
 
 
 class ActionState(NamedTuple):
-    """What is known behind a frame."""
+    """What is known after a frame."""
 
     lstm: LSTMState
     attended: Attended | None
@@ -107,7 +107,7 @@ class ActionNetwork(nn.Module):
     def step(
         self, state: ActionState, poses: Float[Array, "clips coordinates"]
     ) -> tuple[ActionState, Float[Array, "clips actions"]]:
-        """Takes one more frame; the logarithms of the probabilities behind it.
+        """Takes one more frame; the logarithms of the probabilities after it.
 
         Over a clip they are `over_time` of `__call__`.
         """
@@ -129,7 +129,7 @@ class ActionNetwork(nn.Module):
 def _standing(
     logits: Float[Array, "clips frames actions"], last: Int[Array, " clips"]
 ) -> tuple[Float[Array, "clips actions"], Float[Array, "clips frames actions"]]:
-    """Log-probabilities at the last frame and at each; behind the last it stands still."""
+    """Log-probabilities at the last frame and at each; after the last it stands still."""
     places = jnp.minimum(jnp.arange(logits.shape[1]), last[:, None])
     over_time = jnp.take_along_axis(jax.nn.log_softmax(logits), places[..., None], axis=1)
     return over_time[:, -1], over_time

@@ -54,7 +54,7 @@ class Chain(nn.Module):
         Over a clip the results are those of `__call__`.
 
         Returns:
-            The state behind the frame; the joints; the action's logarithms of probabilities.
+            The state after the frame; the joints; the action's logarithms of probabilities.
         """
         joints = self.pose(crops).joints
         state, log_probabilities = self.action.step(state, coordinates(joints))

@@ -1,4 +1,4 @@
-"""The gradient of a kernel that a loop uses, computed once behind the loop.
+"""The gradient of a kernel that a loop uses, computed once after the loop.
 
 Otherwise it is added up step after step, which takes long where a kernel is large and steps are
 small. Zeros that each step is given carry what the gradient is made of out of the loop: by their

@@ -15,7 +15,7 @@ from htt_jax.models.depth.pose_network import PoseNetwork
 
 
 class FeedbackState(NamedTuple):
-    """What is known behind a frame."""
+    """What is known after a frame."""
 
     action: ActionState
     log_probabilities: Float[Array, "clips actions"]
@@ -50,7 +50,7 @@ class Feedback(nn.Module):
             crops: the real frames of all clips, without the padding between them.
             slot: where in them each frame is; of padding, anywhere.
             valid: whether a frame is real; real ones come first.
-            replaced: where the pose network is told equal probabilities instead of those behind
+            replaced: where the pose network is told equal probabilities instead of those after
                 the frame before, in all clips or in each. Before the first frame all are equal.
             batch_statistics: see `PoseNetwork`; of the frames at one time, padding too.
             dropout: see `PoseNetwork`.
@@ -99,12 +99,12 @@ class Feedback(nn.Module):
         Over a clip the results are those of `__call__`.
 
         Args:
-            state: behind the frames before; `initial_state` before the first.
+            state: after the frames before; `initial_state` before the first.
             crops: of the frame.
             replaced: see `__call__`.
 
         Returns:
-            The state behind the frame, with the action's `log_probabilities`; the joints.
+            The state after the frame, with the action's `log_probabilities`; the joints.
         """
         return self._step(state, crops, replaced)
 

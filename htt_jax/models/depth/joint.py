@@ -11,7 +11,7 @@ class JointEstimate(NamedTuple):
 
     joints: Float[Array, "clips frames joints 3"]  # of padding, zeros
     log_probabilities: Float[Array, "clips actions"]  # of the whole clip
-    action_over_time: Float[Array, "clips frames actions"]  # log-probabilities behind each frame
+    action_over_time: Float[Array, "clips frames actions"]  # log-probabilities after each frame
     attention: Float[Array, "clips frames"] | None = None  # the share of each frame in the action
 
 

@@ -44,7 +44,7 @@ class LSTM(nn.Module):
         self.recurrent_bias = self.param("recurrent_bias", uniform, (gates,))
 
     def __call__(self, x: Float[Array, "clips steps inputs"]) -> Float[Array, "clips steps width"]:
-        """Returns the hidden state behind each step."""
+        """Returns the hidden state after each step."""
 
         def step(state: LSTMState, gates: jax.Array) -> tuple[LSTMState, jax.Array]:
             state = self._gated(state, gates)
@@ -55,7 +55,7 @@ class LSTM(nn.Module):
         return hidden.swapaxes(0, 1)
 
     def step(self, state: LSTMState, x: Float[Array, "clips inputs"]) -> LSTMState:
-        """The state behind one more step."""
+        """The state after one more step."""
         return self._gated(state, self._of_inputs(x))
 
     def _of_inputs(self, x: Float[Array, "*places inputs"]) -> Float[Array, "*places gates"]:

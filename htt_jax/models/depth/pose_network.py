@@ -69,7 +69,7 @@ class PoseNetwork(nn.Module):
         widths: channels of each group of residual blocks; multiples of 4.
         blocks: residual blocks of each group.
         hidden: units of both fully connected layers.
-        dropout_rate: behind each of them.
+        dropout_rate: after each of them.
         dtype: of the computation; parameters, statistics, codes and joints are float32.
     """
 

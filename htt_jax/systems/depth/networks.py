@@ -151,7 +151,7 @@ class Networks:
         *,
         told_equal: bool,
     ) -> tuple[Any, Found]:
-        """The state behind one more frame of a clip, and what the network says of it."""
+        """The state after one more frame of a clip, and what the network says of it."""
         if self.form == "pose":
             one = jnp.zeros((1, 1), int), jnp.ones((1, 1), bool)
             return state, self.apply(variables, Clips(crops, *one), jnp.zeros((), bool))

@@ -60,7 +60,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("crops.size", 128, "pixels a side; a multiple of 16", least=16),
     # Training
     Option("training.batch_statistics", False, "normalise by the batch; False: stored statistics"),
-    Option("training.dropout", 0.0, "behind both fully connected layers", least=0, most=0.99),
+    Option("training.dropout", 0.0, "after both fully connected layers", least=0, most=0.99),
     Option(
         "training.frozen",
         "",

@@ -114,7 +114,7 @@ def _told(form: str, at_test: str) -> str:
 
 
 def _preprocessing(form: str, cropper: Cropper) -> tuple[str, ...]:
-    pad = "pad a clip behind its end with anything, with valid false"
+    pad = "pad a clip after its end with anything, with valid false"
     if form == "action":
         return ("centre: the middle finger's knuckle", pad)
     centre, box, limits = _PROTOCOLS[cropper.protocol]

@@ -130,7 +130,7 @@ def test_gaps_in_the_numbering_are_noted_and_count_in_time(tmp_path):
     _, seconds, frames = names_and_times(folder)
     np.testing.assert_allclose(seconds, np.array([0, 1, 2, 5, 6, 13]) / 30)
     (note,) = frames.notes
-    assert note.startswith("8 frames missing by the numbers in the names, the first behind 0009")
+    assert note.startswith("8 frames missing by the numbers in the names, the first after 0009")
     _, seconds, frames = names_and_times(fill(tmp_path / "even", ["0.png", "5.png", "10.png"]))
     np.testing.assert_allclose(seconds, np.arange(3) / 30)
     assert frames.notes == []

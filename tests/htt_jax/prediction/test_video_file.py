@@ -138,7 +138,7 @@ def test_lost_packets_are_a_gap_in_time_and_noted(whole, tmp_path):
     assert len(found) == COUNT - 1
     assert found[-1].seconds == pytest.approx((COUNT - 1) / 30)
     (note,) = frames.notes
-    assert note.startswith(f"1 gap in the times of {holed}, of 0.0667 s at most, behind frame 2")
+    assert note.startswith(f"1 gap in the times of {holed}, of 0.0667 s at most, after frame 2")
     assert "frames are lost or were not taken" in note
 
 
@@ -155,7 +155,7 @@ def test_frames_that_stand_for_different_times_keep_them():
     times = VideoTimes(Fraction(10))
     assert [times(x) for x in (5.0, 5.1, 5.2, 6.0, None)] == pytest.approx([0, 0.1, 0.2, 1.0, 1.1])
     (note,) = times.notes(pathlib.Path("a.mp4"))
-    assert note.startswith("1 gap in the times of a.mp4, of 0.8 s at most, behind frame 2: ")
+    assert note.startswith("1 gap in the times of a.mp4, of 0.8 s at most, after frame 2: ")
     still = VideoTimes(Fraction(30))
     assert [still(0.0)] == [0.0]
     assert still.notes(pathlib.Path("a.mp4")) == []
