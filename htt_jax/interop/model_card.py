@@ -3,7 +3,7 @@
 import json
 import pathlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -64,7 +64,9 @@ def _sections(
         f"{spec.skeleton.order}"
         + (f"; hands: {', '.join(spec.hands)}." if len(spec.hands) > 1 else ".")
     )
+    yield from _steps("How inputs are made of frames:", signature.preprocessing)
     yield markdown(outputs.TABLE_HEADER, outputs.table(signature.outputs))
+    yield from _steps("How outputs are read:", signature.postprocessing)
     yield "## Results\n\n" + _results(run)
     units = {output.name: output.unit for output in signature.outputs}
     yield "## Exported\n\n" + markdown(
@@ -77,6 +79,12 @@ def _sections(
     actions, objects = ", ".join(dataset.action_names), ", ".join(dataset.object_names)
     yield f"## Classes\n\nActions: {actions}.\n\nObjects: {objects}."
     yield f"## Configuration\n\n```json\n{json.dumps(run.config.to_dict(), indent=1)}\n```"
+
+
+def _steps(title: str, steps: Sequence[str]) -> Iterator[str]:
+    if steps:
+        numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
+        yield f"{title}\n\n{numbered}"
 
 
 def _found(signature: Signature) -> str:

@@ -73,6 +73,9 @@ def test_what_goes_in_and_comes_out_is_said_in_the_runs_numbers(card):
     for words in ("64x36", "up to 4 frames", "every second frame", "whole windows of 2"):
         assert words in text
     assert "left hand" not in text
+    assert "\n\nHow inputs are made of frames:\n\n1. resize each frame to 64x36 pixels" in card
+    assert "\n2. image = pixel / 255 - 0.5," in card
+    assert "\n\nHow outputs are read:\n\n1. object probabilities of a frame = softmax" in card
     returned = [row[0] for row in rows(card, "Input and output")]
     assert returned == [f"`{name}`" for name in OF_NAME]
     assert card.startswith("# HTT, FPHA layout, as bin\n")
