@@ -1,6 +1,11 @@
-"""Makes the pictures of these pages from the demo's run: `bash demo.sh`, then this.
+"""Makes the pictures of these pages from the demo's run and from one on depth maps, such as
 
-python docs/gallery.py --demo demo
+    bash demo.sh
+    python -m benchmarks.depth_evidence --out=evidence --seeds=1 --steps feedback
+    python -m htt_jax.evaluate --workdir=evidence/study/seed0/feedback
+    python docs/gallery.py --demo=demo --depth=evidence/study/seed0/feedback
+
+with what is not given left as it is.
 """
 
 import pathlib
@@ -26,11 +31,23 @@ QUALITY = 85
 
 
 def main() -> None:
-    """Predicts one video of the test split, and takes pictures of it and of the report."""
+    """Makes those of the runs that are given."""
     parser = cli.ArgumentParser(description=__doc__)
-    parser.add_argument("--demo", type=pathlib.Path, default="demo", help="what demo.sh wrote")
-    demo = parser.parse_args().demo
+    parser.add_argument("--demo", type=cli.path, help="what demo.sh wrote")
+    parser.add_argument("--depth", type=cli.path, help="an evaluated run on depth maps")
+    options = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
+    if options.demo:
+        _of_demo(options.demo)
+    if options.depth:
+        plots = options.depth / "evaluation/test/plots"
+        _shrink(plots / "video_best_01.png", PICTURES / "depth_video.png")
+    size = sum(file.stat().st_size for file in PICTURES.iterdir())
+    print(f"{len(list(PICTURES.iterdir()))} pictures, {size / 1e6:.1f} MB, in {PICTURES}")
+
+
+def _of_demo(demo: pathlib.Path) -> None:
+    """Predicts one video of the test split, and takes pictures of it and of the report."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder)
         frames = demo / "raw/Video_files_480" / VIDEO / "color"
@@ -43,8 +60,6 @@ def main() -> None:
             _shrink(out / f"{name}.png", PICTURES / f"{name}.png")
     for name in PLOTS:
         _shrink(demo / f"run/evaluation/test/plots/{name}.png", PICTURES / f"{name}.png")
-    size = sum(file.stat().st_size for file in PICTURES.iterdir())
-    print(f"{len(list(PICTURES.iterdir()))} pictures, {size / 1e6:.1f} MB, in {PICTURES}")
 
 
 def _shrink(source: pathlib.Path, target: pathlib.Path) -> None:
