@@ -45,6 +45,18 @@ class Losses(NamedTuple):
     batch_stats: Mapping[str, Any]
 
 
+class Part(NamedTuple):
+    """What of a network starts from a run of its own.
+
+    Attributes:
+        place: in `params`.
+        source: its place in those of that run.
+    """
+
+    place: str
+    source: str
+
+
 class Stepwise(NamedTuple):
     """A network that takes the frames of a clip as they come, a window at a time.
 
@@ -78,8 +90,7 @@ class System(Protocol):
         model: the network; an exported program cannot be trained.
         reader: makes arrays of the frames in a record, on the host.
         outputs: what the network returns.
-        parts: what of the network starts from runs of its own, which the options `init.NAME` name:
-            for each name its place in `params`.
+        parts: what of the network starts from runs of its own, which the options `init.NAME` name.
     """
 
     def __hash__(self) -> int: ...
@@ -94,7 +105,7 @@ class System(Protocol):
     def outputs(self) -> tuple[Output, ...]: ...  # noqa: D102
 
     @property
-    def parts(self) -> Mapping[str, str]: ...  # noqa: D102
+    def parts(self) -> Mapping[str, Part]: ...  # noqa: D102
 
     def signature(self, dataset: DatasetFacts) -> Signature:
         """What the network takes and returns for the frames and hands of a dataset."""

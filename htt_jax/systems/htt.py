@@ -26,7 +26,7 @@ from htt_jax.models.signature import Signature
 from htt_jax.optimizer import adam
 from htt_jax.support.errors import InputError
 from htt_jax.support.options import Option
-from htt_jax.systems import Applicable, Batch, Estimates, Losses, Stepwise, Variables
+from htt_jax.systems import Applicable, Batch, Estimates, Losses, Part, Stepwise, Variables
 
 _Options = TypeVar("_Options")
 
@@ -135,7 +135,7 @@ class HTTSystem:
         return OUTPUTS
 
     @property
-    def parts(self) -> Mapping[str, str]:
+    def parts(self) -> Mapping[str, Part]:
         """None: it is trained as a whole."""
         return {}
 

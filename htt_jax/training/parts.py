@@ -35,7 +35,8 @@ def trained_parts(
     """
     wanted = trees.flatten(expected)
     found: dict[str, Any] = {}
-    for name, where in system.parts.items():
+    places = [part.place for part in system.parts.values()]
+    for name, part in system.parts.items():
         option, path = f"config.init.{name}", config.init[name]
         if not path:
             raise InputError(f"{option} is empty; name the run that trained this part of the model")
@@ -46,9 +47,10 @@ def trained_parts(
                 "train it on the same dataset"
             )
         there = trees.flatten(run.variables)
-        for of_part in (full for full in wanted if _part_of(full, system.parts.values()) == where):
-            _check_shape(option, path, of_part, there, wanted)
-            found[of_part] = there[of_part]
+        for full in (full for full in wanted if _part_of(full, places) == part.place):
+            source = full.replace(f"/{part.place}/", f"/{part.source}/", 1)
+            _check_shape(option, path, source, there, wanted[full].shape)
+            found[full] = there[source]
     return trees.unflatten(found)
 
 
@@ -58,11 +60,11 @@ def _part_of(name: str, parts: Collection[str]) -> str | None:
 
 
 def _check_shape(
-    option: str, path: str, name: str, there: Mapping[str, Any], wanted: Mapping[str, Any]
+    option: str, path: str, name: str, there: Mapping[str, Any], expected: tuple[int, ...]
 ) -> None:
     shape = there[name].shape if name in there else None
-    if shape != wanted[name].shape:
+    if shape != expected:
         raise InputError(
             f"{option}={path} does not fit: {name} has shape {shape} there, expected "
-            f"{wanted[name].shape}; set config.model as it was trained, or name another run"
+            f"{expected}; set config.model as it was trained, or name another run"
         )

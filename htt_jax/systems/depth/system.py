@@ -21,12 +21,13 @@ from htt_jax.depth_losses import (
     negative_log_likelihood,
 )
 from htt_jax.models.depth import frozen
+from htt_jax.models.depth.ensemble import Ensemble
 from htt_jax.models.depth.pose_network import PoseNetwork
 from htt_jax.models.outputs import Output
 from htt_jax.models.signature import Signature
 from htt_jax.optimizer import adam, amsgrad, freezing
 from htt_jax.support.errors import InputError
-from htt_jax.systems import Applicable, Batch, Estimates, Losses, Stepwise, Variables
+from htt_jax.systems import Applicable, Batch, Estimates, Losses, Part, Stepwise, Variables
 from htt_jax.systems.depth import poses, signature, stepping
 from htt_jax.systems.depth.model import DepthModel, outputs_of
 from htt_jax.systems.depth.networks import Clips, Found
@@ -102,9 +103,15 @@ class DepthSystem:
         return outputs_of(self.form)
 
     @property
-    def parts(self) -> Mapping[str, str]:
+    def parts(self) -> Mapping[str, Part]:
         """Those of joint forms."""
-        return parts_of(self.form, attention=self._depth.networks.has_attention)
+        networks = self._depth.networks
+        places = parts_of(self.form, attention=networks.has_attention)
+        found = {name: Part(place, place) for name, place in places.items()}
+        network = networks.network
+        if isinstance(network, Ensemble) and network.pose_film.num_actions is None:
+            found["pose_film"] = Part("pose_film", "pose")  # of a run that was told nothing
+        return found
 
     def signature(self, dataset: DatasetFacts) -> Signature:
         """See `systems.System`; crops are what they are for any dataset."""

@@ -4,9 +4,11 @@ import dataclasses
 import json
 import shutil
 
+import jax
 import numpy as np
 import pytest
 
+from htt_jax import systems
 from htt_jax.data.views import View, open_view
 from htt_jax.datasets.spec import H2O
 from htt_jax.devices import sharding
@@ -19,6 +21,7 @@ from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.systems.depth.stages import STAGES
 from htt_jax.training.loop import train
+from htt_jax.training.parts import trained_parts
 from tests import prepared, train_runs
 
 TINY = {
@@ -125,6 +128,19 @@ def test_an_ensemble_without_steps_is_evaluated_as_it_starts(runs):
     np.testing.assert_array_equal(
         params_of(runs / "pose")["pose/stem/kernel"], after["pose/stem/kernel"]
     )
+
+
+def test_a_second_plain_pose_network_starts_from_a_run_of_a_plain_one(runs):
+    joint = starts(runs, "pose", "action", "attention") | {"init__pose_film": str(runs / "pose")}
+    config = stage_config("ensemble_attention", runs, ensemble__conditioned=False, **joint)
+    mesh = sharding.single_device_mesh()
+    dataset = open_run(runs / "pose", None, mesh).dataset
+    system = systems.make(config, dataset)
+    expected = jax.eval_shape(system.random_variables, jax.random.key(0))
+    found = trees.flatten(trained_parts(config, system, dataset, expected, mesh)["params"])
+    assert found.keys() == trees.flatten(expected["params"]).keys()
+    first, second = (found[f"{name}/stem/kernel"] for name in ("pose", "pose_film"))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_what_a_stage_does_not_say_is_not_measured(runs, tmp_path):
