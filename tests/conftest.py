@@ -13,6 +13,10 @@ os.environ.setdefault(
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
     "--xla_cpu_parallel_codegen_split_count=1",
 )
+# Threads of PyTorch and NumPy wait for each other, busily, after every operation: long, where tests
+# run side by side.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # What is compiled serves every module, worker and process of this run, and nothing is left behind.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # else a worker's or process's, from its parent
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="htt_jax-compiled-")

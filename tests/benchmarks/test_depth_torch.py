@@ -2,7 +2,6 @@
 
 import jax
 import numpy as np
-import pytest
 import torch
 
 from benchmarks import depth_clips, depth_torch
@@ -11,15 +10,6 @@ from htt_jax.interop import torch_depth_program
 from tests.parity.depth import cases, recipe
 
 _DEPTH = 0.4  # metres, of all centres
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Several wait for each other after every operation: long, where tests run side by side."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def batch(case, seed):

@@ -22,15 +22,6 @@ def _traceable(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Several wait for each other after every operation: long, where tests run side by side."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def load(name, setting):
     """Returns (model, batch, what the published code returned)."""
     case = cases.CASES[name]

@@ -18,15 +18,6 @@ PLAIN, TOLD = PoseNetwork(), PoseNetwork(num_actions=ACTIONS)
 ATTENTION = ActionNetwork(attention=True, mask_padding=False)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Several wait for each other after every operation: long, where tests run side by side."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def joint():
     """Variables of all networks of the joint case, and its input."""
