@@ -1,4 +1,5 @@
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -9,33 +10,25 @@ import onnx as onnx_format
 import pytest
 import torch
 
+from htt_jax import from_pytorch
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.interop import onnx, pytorch, torch_model
+from htt_jax.interop.exporting import export
 from htt_jax.models import htt_signature
 from htt_jax.models.htt import HTT
 from htt_jax.models.outputs import OUTPUTS
 from htt_jax.support.errors import InputError
-from tests import train_runs
+from tests import prepared, torch_files, train_runs
+from tests.cards import assert_card
 from tests.parity import recipe
 
-SIZES = {
-    "num_joints": 21,
-    "num_actions": 3,
-    "num_objects": 2,
-    "window": 4,
-    "width": 32,
-    "heads": 4,
-    "mlp_width": 64,
-    "pose_layers": 1,
-    "action_layers": 2,
-    "backbone_width": 4,
-    "pixel_scale": 13.0,
-    "depth_scale": 1e-3,
-}
+SIZES = torch_files.SIZES | {"window": 4, "mlp_width": 64, "action_layers": 2}
 WIDTH, HEIGHT = 64, 36
-DATASET = DatasetFacts(FPHA, ("pour",), ("milk",), (WIDTH, HEIGHT), None)
-SIGNATURE = htt_signature.signature(DATASET, SIZES["window"])
+OPTIONS = (
+    *torch_files.OPTIONS,
+    *("--config.data.frames=8", "--config.model.window=4"),
+)
 
 
 def inputs(clips, windows):
@@ -72,12 +65,17 @@ def tensors(module):
 
 @pytest.fixture(scope="module")
 def written(module, tmp_path_factory):
-    """A file, and all that was said while it was written, by whatever part of torch."""
-    path = tmp_path_factory.mktemp("export") / "model.onnx"
-    said = tmp_path_factory.mktemp("said") / "said.txt"
-    with said.open("w") as file, everything_said_to(file):
-        onnx.write(path, lambda: module, SIGNATURE, {"license": "MIT", "epoch": "45"})
-    return path, said.read_text()
+    """A run's export, how far it is from the run, and all that was said while it was written."""
+    root = tmp_path_factory.mktemp("onnx")
+    data = prepared.write_dataset(root / "data", FPHA, {"train": [8], "test": [8]}, (WIDTH, HEIGHT))
+    torch_files.save(root / "published.pth", module)
+    from_pytorch.main(
+        [str(root / "published.pth"), f"--out={root / 'run'}", f"--data={data}", *OPTIONS]
+    )
+    path = root / "out" / "model.onnx"
+    with (root / "said.txt").open("w") as file, everything_said_to(file):
+        differences = export(str(root / "run"), "onnx", path)
+    return path, differences, (root / "said.txt").read_text()
 
 
 @contextlib.contextmanager
@@ -132,7 +130,11 @@ def test_outputs_are_the_flax_model_s(path, tensors):
 def test_the_file_is_valid_complete_and_says_what_it_is(path):
     onnx_format.checker.check_model(path.read_bytes(), full_check=True)
     model = onnx_format.load(path, load_external_data=False)
-    assert {p.key: p.value for p in model.metadata_props} == {"license": "MIT", "epoch": "45"}
+    (told,) = model.metadata_props
+    assert told.key == "htt_jax"
+    facts = json.loads(told.value)
+    assert facts["dataset"]["action_names"] == prepared.ACTIONS
+    assert facts["step"] == 0
     assert not any(
         map(onnx_format.external_data_helper.uses_external_data, model.graph.initializer)
     )
@@ -158,17 +160,28 @@ def test_nothing_of_the_machine_that_wrote_it_is_in_the_file(path):
         assert trace not in data
 
 
-def test_writing_says_nothing_and_leaves_one_file(written):
-    path, said = written
-    assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
+def test_writing_says_nothing_and_leaves_one_file_and_its_card(written):
+    path, differences, said = written
     assert said == ""
+    assert {file.name for file in path.parent.iterdir()} == {"model.onnx", "model.onnx.md"}
+    assert_card(path.parent, ["model.onnx"], differences)
+
+
+def test_outputs_are_those_of_the_run(written):
+    _, differences, _ = written
+    largest = {"joints_2d": 5e-3, "depth": 2e-5, "joints_3d": 2e-5}  # pixels, metres
+    assert list(differences) == [*largest, "object_logits", "action_logits"]
+    for name, difference in differences.items():
+        assert difference < largest.get(name, 2e-5), name
 
 
 @pytest.mark.parametrize("missing", ["torch", "onnxscript"])
 def test_writing_without_a_package_says_what_to_install(tmp_path, monkeypatch, missing):
+    dataset = DatasetFacts(FPHA, ("pour",), ("milk",), (WIDTH, HEIGHT), None)
+    signature = htt_signature.signature(dataset, SIZES["window"])
     monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
     with pytest.raises(InputError, match=rf"{missing}.*; pip install -e '.\[onnx\]'") as refused:
-        onnx.write(tmp_path / "model.onnx", torch_model.HTT, SIGNATURE, {})
+        onnx.write(tmp_path / "model.onnx", torch_model.HTT, signature, {})
     assert "\n" not in str(refused.value)
     assert not list(tmp_path.iterdir())
 
