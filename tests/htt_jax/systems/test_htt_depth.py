@@ -20,8 +20,10 @@ from tests import prepared, train_runs
 
 def test_it_trains_on_maps_of_another_size_with_joints_in_the_depth_camera(tmp_path):
     spec = dataclasses.replace(H2O, depth=True)
-    data = prepared.write_dataset(tmp_path / "data", spec, {"train": [9, 8], "test": [5]})
-    config = train_runs.tiny_config(data, data__camera="depth", data__image_size=(48, 36))
+    data = prepared.write_dataset(tmp_path / "data", spec, {"train": [8, 8], "test": [8]})
+    options = {"data__spacing": 1, "batch_size": 2, "eval__batch_size": 2}  # one program for all
+    size = {"data__camera": "depth", "data__image_size": (48, 36)}
+    config = train_runs.tiny_config(data, **size, **options)
     results = train(config, tmp_path / "run")
     assert all(np.isfinite(hand["camera_space"]["mepe"]) for hand in results["pose"].values())
     run = open_run(tmp_path / "run", None, sharding.single_device_mesh())
