@@ -20,7 +20,7 @@ from tests.parity import cases
 def test_forward_pass_gives_the_published_poses_probabilities_and_losses(name):
     model, variables, batch, expected = cases.load(name)
     out = jax.jit(model.apply)(variables, batch["image"], batch["valid"], batch["intrinsics"])
-    loss, terms = htt_loss(out, jax.device_put(batch), LossWeights())
+    loss, terms = jax.jit(functools.partial(htt_loss, weights=LossWeights()))(out, batch)
     object_probabilities = jax.nn.softmax(out["object_logits"])
     action_probabilities = jax.nn.softmax(out["action_logits"])
 

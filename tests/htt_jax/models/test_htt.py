@@ -204,7 +204,8 @@ def test_windows_of_padding_alone_are_not_computed(inputs, variables):
     valid = np.array([[True] * 4 + [False] * 4, [True] * 3 + [False] * 5])
     slot = np.minimum(np.cumsum(valid).reshape(valid.shape) - 1, 6)
     packed = [jnp.asarray(x) for x in (image[valid], valid, intrinsics, slot)]
-    _, seen = SMALL().apply(variables, *packed, mutable=["intermediates"])
+    apply = functools.partial(SMALL().apply, mutable=["intermediates"])
+    _, seen = jax.eval_shape(apply, variables, *packed)
     (weights,) = seen["intermediates"]["pose_block"]["layer_0"]["attention"]["weights"]
     assert weights.shape == (1, 3, 4, 4)  # 7 // 4 windows and one for each clip, of 4 in the clips
 
