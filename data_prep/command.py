@@ -5,6 +5,8 @@ import pathlib
 import sys
 from collections.abc import Callable
 
+from etils import epath
+
 from data_prep import report, shards, verify
 from data_prep.images import DEFAULT_QUALITY, FrameEncoder
 from data_prep.raw import RawDataset
@@ -24,10 +26,10 @@ def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentPa
         f"--out data/{program}\n  python -m data_prep.{program} --verify data/{program}",
     )
     made.add_argument("--raw", type=cli.path, help="folder of the raw dataset")
-    made.add_argument("--out", type=cli.path, help="folder to write to")
+    made.add_argument("--out", type=cli.place, help="folder to write to")
     made.add_argument(
         "--verify",
-        type=cli.path,
+        type=cli.place,
         metavar="OUT",
         help="instead of preparing, read a prepared dataset through and list what is wrong",
     )
@@ -84,7 +86,7 @@ def run(
     print(f"written: {options.out} ({report.FILE} says all)")
 
 
-def _verify(out: pathlib.Path, workers: int) -> None:
+def _verify(out: epath.Path, workers: int) -> None:
     found = verify.verify(out, workers=workers)
     for problem in found.problems:
         print(problem, file=sys.stderr)

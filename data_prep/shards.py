@@ -12,6 +12,8 @@ import json
 import pathlib
 from collections.abc import Iterator, Sequence
 
+from etils import epath
+
 from data_prep import parallel, poses, report
 from data_prep.folders import is_left_by_system
 from data_prep.images import DEFAULT_QUALITY, SIZE, FrameEncoder
@@ -22,6 +24,7 @@ from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write, explained_writes
 from htt_jax.support.locking import LOCK_FILE, locked
+from htt_jax.support.paths import place
 
 VIDEOS_PER_SHARD = 8  # some 30 MB: enough shards for many cores, and little to redo when resuming
 
@@ -32,7 +35,7 @@ _OPTIONS_FILE = "preparation.json"
 class ShardTask:
     """One shard to write."""
 
-    path: pathlib.Path
+    path: epath.Path
     spec: DatasetSpec
     action_names: Sequence[str]
     object_names: Sequence[str]
@@ -43,7 +46,7 @@ class ShardTask:
 
 def prepare(
     raw: RawDataset,
-    out: pathlib.Path,
+    out: epath.PathLike,
     encoder: FrameEncoder,
     *,
     workers: int,
@@ -61,6 +64,7 @@ def prepare(
     Raises:
         InputError: a bad file, `out` holds something else, or nothing could be prepared.
     """
+    out = place(out)
     with _claimed(out):
         _match_options(out, raw, encoder, skip_bad)
         tasks = _tasks(raw, out, encoder, skip_bad)
@@ -122,7 +126,7 @@ def _read(
 
 
 def _tasks(
-    raw: RawDataset, out: pathlib.Path, encoder: FrameEncoder, skip_bad: bool
+    raw: RawDataset, out: epath.Path, encoder: FrameEncoder, skip_bad: bool
 ) -> dict[str, list[ShardTask]]:
     tasks: dict[str, list[ShardTask]] = {}
     for split, videos in raw.splits.items():
@@ -143,7 +147,7 @@ def _tasks(
     return tasks
 
 
-def _write_all(tasks: dict[str, list[ShardTask]], workers: int) -> dict[pathlib.Path, ShardIndex]:
+def _write_all(tasks: dict[str, list[ShardTask]], workers: int) -> dict[epath.Path, ShardIndex]:
     """The index of every shard; writes those that no earlier run has finished."""
     every = [task for split_tasks in tasks.values() for task in split_tasks]
     indexes = {task.path: tfrecord.stored_index(task.path) for task in every}
@@ -158,7 +162,7 @@ def _write_all(tasks: dict[str, list[ShardTask]], workers: int) -> dict[pathlib.
 
 
 @contextlib.contextmanager
-def _claimed(out: pathlib.Path) -> Iterator[None]:
+def _claimed(out: epath.Path) -> Iterator[None]:
     """Makes `out`, keeps other runs away from it and clears what a killed run left half-written."""
     with locked(out):
         for leftover in out.glob(".*.tmp"):
@@ -166,9 +170,7 @@ def _claimed(out: pathlib.Path) -> Iterator[None]:
         yield
 
 
-def _match_options(
-    out: pathlib.Path, raw: RawDataset, encoder: FrameEncoder, skip_bad: bool
-) -> None:
+def _match_options(out: epath.Path, raw: RawDataset, encoder: FrameEncoder, skip_bad: bool) -> None:
     """Refuses to continue a run that was begun with other options or other raw data."""
     videos = {split: [repr(video) for video in videos] for split, videos in raw.splits.items()}
     content = [raw.action_names, raw.object_names, videos]
@@ -185,6 +187,8 @@ def _match_options(
     if path.is_file():
         try:
             before = json.loads(path.read_text("utf-8"))
+        except InputError:
+            raise
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read {path}: {error}; use another --out") from error
         for name, value in options.items():

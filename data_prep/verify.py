@@ -1,23 +1,23 @@
 """Reads a prepared dataset through and says what is wrong in which shard and record."""
 
 import dataclasses
-import os
-import pathlib
 from collections.abc import Iterator
 
 import numpy as np
+from etils import epath
 
 from data_prep import depth, images, parallel, poses
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import Metadata, ShardIndex, Video
 from htt_jax.support.errors import InputError
+from htt_jax.support.ranges import open_ranges
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardCheck:
     """One shard to read through."""
 
-    path: pathlib.Path
+    path: epath.Path
     split: str
     expected_videos: int
     metadata: Metadata
@@ -34,7 +34,7 @@ class Findings:
     """(width, height) of depth maps, and the first record that has such ones."""
 
 
-def verify(out: pathlib.Path, *, workers: int) -> Findings:
+def verify(out: epath.PathLike, *, workers: int) -> Findings:
     """Reads every record and decodes every frame of the prepared dataset in `out`.
 
     Raises:
@@ -48,7 +48,7 @@ def verify(out: pathlib.Path, *, workers: int) -> Findings:
     ]
     total = sum(sum(index.frames) for c in checks if (index := tfrecord.stored_index(c.path)))
     whole = Findings()
-    seen: dict[tuple[str, str], pathlib.Path] = {}
+    seen: dict[tuple[str, str], epath.Path] = {}
     for check, found in zip(
         checks, parallel.run(check_shard, checks, workers=workers, total_frames=total), strict=True
     ):
@@ -99,20 +99,17 @@ def check_shard(check: ShardCheck) -> Findings:
     return found
 
 
-def _by_index(path: pathlib.Path, index: ShardIndex) -> Iterator[bytes | InputError]:
+def _by_index(path: epath.Path, index: ShardIndex) -> Iterator[bytes | InputError]:
     """Each record, or what is wrong with it; goes on after a damaged one."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        for number in range(len(index)):
-            try:
-                yield tfrecord.read_one(descriptor, path, index, number)
-            except InputError as error:
-                yield error
-    finally:
-        os.close(descriptor)
+    file = open_ranges(path)
+    for number in range(len(index)):
+        try:
+            yield tfrecord.read_one(file, index, number)
+        except InputError as error:
+            yield error
 
 
-def _in_turn(path: pathlib.Path) -> Iterator[bytes | InputError]:
+def _in_turn(path: epath.Path) -> Iterator[bytes | InputError]:
     """Each record up to the first damaged one, after which nothing can be found."""
     try:
         yield from tfrecord.read_all(path)

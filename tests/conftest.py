@@ -27,7 +27,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 import pytest
 from absl import flags, logging
 
-from tests import annotations
+from tests import annotations, object_stores
 
 annotations.install()
 
@@ -41,6 +41,20 @@ VERBOSITY = logging.get_verbosity()
 def _verbosity():
     """Commands silence logging for their own process; a test must not do so for the next one."""
     logging.set_verbosity(VERBOSITY)
+
+
+@pytest.fixture(scope="session")
+def gcs():
+    """A bucket of Google's kind."""
+    with object_stores.gcs() as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """A bucket of Amazon's kind."""
+    with object_stores.s3() as store:
+        yield store
 
 
 def pytest_collection_finish():

@@ -3,11 +3,11 @@
 import dataclasses
 import json
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
+from etils import epath
 
 from htt_jax.data.tfrecord import ShardIndex
 from htt_jax.data.video import features
@@ -15,16 +15,18 @@ from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
+from htt_jax.support.paths import place
 
 VERSION = "1.0.0"  # of the record schema
+INFO_FILE = "dataset_info.json"  # written last
 _SPEC_FILE = "spec.json"  # what the dataset is
 
 
 def shard_path(
     directory: str | os.PathLike[str], spec: DatasetSpec, split: str, number: int, count: int
-) -> pathlib.Path:
+) -> epath.Path:
     """Where shard `number` (from 0) of the `count` shards of `split` lies."""
-    return pathlib.Path(directory) / f"{spec.name}-{split}.tfrecord-{number:05d}-of-{count:05d}"
+    return place(directory) / f"{spec.name}-{split}.tfrecord-{number:05d}-of-{count:05d}"
 
 
 def write_metadata(
@@ -43,10 +45,10 @@ def write_metadata(
         object_names: the same for objects.
         splits: for each split the indexes of its shards, in order.
     """
-    with atomic_write(pathlib.Path(directory) / _SPEC_FILE, "w") as file:
+    with atomic_write(place(directory) / _SPEC_FILE, "w") as file:
         json.dump(datasets.description(spec), file, indent=1)
     template = tfds.core.ShardedFileTemplate(
-        data_dir=pathlib.Path(directory), dataset_name=spec.name, filetype_suffix="tfrecord"
+        data_dir=place(directory), dataset_name=spec.name, filetype_suffix="tfrecord"
     )
     tfds.folder_dataset.write_metadata(
         data_dir=directory,
@@ -76,7 +78,7 @@ class Metadata:
     object_names: list[str]
     shard_lengths: dict[str, list[int]]  # for each split the videos of each shard
 
-    def shards(self, directory: pathlib.Path, split: str) -> list[pathlib.Path]:
+    def shards(self, directory: epath.Path, split: str) -> list[epath.Path]:
         """The shards of `split`, in order."""
         count = len(self.shard_lengths[split])
         return [shard_path(directory, self.spec, split, i, count) for i in range(count)]
@@ -88,7 +90,7 @@ def read_metadata(directory: str | os.PathLike[str]) -> Metadata:
     Raises:
         InputError: there is none, or it is not of this version.
     """
-    directory = pathlib.Path(directory)
+    directory = place(directory)
     info = _read_info(directory)
     return Metadata(
         spec=_read_spec(directory, info["name"]),
@@ -101,12 +103,12 @@ def read_metadata(directory: str | os.PathLike[str]) -> Metadata:
     )
 
 
-def _read_info(directory: pathlib.Path) -> dict[str, Any]:
+def _read_info(directory: epath.Path) -> dict[str, Any]:
     if not directory.is_dir():
         raise InputError(
             f"no directory {directory}; prepare a dataset with `python -m data_prep.fpha` or `.h2o`"
         )
-    path = directory / "dataset_info.json"
+    path = directory / INFO_FILE
     try:
         info = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
@@ -114,6 +116,8 @@ def _read_info(directory: pathlib.Path) -> dict[str, Any]:
             f"{directory} is not a prepared dataset: it has no dataset_info.json; finish preparing "
             "it with `python -m data_prep.fpha` or `.h2o`"
         ) from error
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}; prepare the dataset again") from error
     if info.get("version") != VERSION:
@@ -124,13 +128,15 @@ def _read_info(directory: pathlib.Path) -> dict[str, Any]:
     return info
 
 
-def _read_spec(directory: pathlib.Path, name: str) -> DatasetSpec:
+def _read_spec(directory: epath.Path, name: str) -> DatasetSpec:
     """What the dataset says it is; one prepared before datasets said so is known by its name."""
     path = directory / _SPEC_FILE
     try:
         spec = datasets.described(json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         return datasets.spec(name)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}; prepare the dataset again") from error
     if spec.name != name:
@@ -140,7 +146,7 @@ def _read_spec(directory: pathlib.Path, name: str) -> DatasetSpec:
     return spec
 
 
-def _read_names(directory: pathlib.Path, feature: str) -> list[str]:
+def _read_names(directory: epath.Path, feature: str) -> list[str]:
     path = directory / f"{feature}.labels.txt"
     try:
         return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]

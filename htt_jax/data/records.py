@@ -7,20 +7,21 @@ import functools
 import hashlib
 import json
 import os
-import pathlib
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 import tensorflow_datasets as tfds
+from etils import epath
 
 from htt_jax.data import tfrecord
 from htt_jax.data.metadata import VERSION, Metadata, read_metadata, shard_path, write_metadata
 from htt_jax.data.tfrecord import ShardIndex, ShardWriter
 from htt_jax.data.video import Depth, Video, decode, encode, features
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
+from htt_jax.support.ranges import Ranges, open_ranges
 
 __all__ = [
     "VERSION",
@@ -63,7 +64,7 @@ class RecordSource:
         Raises:
             InputError: not a prepared dataset, no such split, an empty one, or a damaged shard.
         """
-        self.directory = pathlib.Path(directory)
+        self.directory = place(directory)
         self.split = split
         metadata = read_metadata(self.directory)
         self.spec = metadata.spec
@@ -105,7 +106,7 @@ class RecordSource:
     def _stored(self, record_key: int) -> Video:
         shard, number = self._records[record_key]
         path, index = self._shards[shard], self._indexes[shard]
-        data = tfrecord.read_one(self._descriptor(shard), path, index, number)
+        data = tfrecord.read_one(self._ranges(shard), index, number)
         try:
             return decode(data, self._features)
         except InputError as error:
@@ -131,18 +132,13 @@ class RecordSource:
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
-        for name in ("_descriptors", "_lock", "_features"):
+        for name in ("_opened", "_lock", "_features"):
             state.pop(name, None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._reset()
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        # `close` is bound early: at the interpreter's end the module is gone before the object.
-        for descriptor in self.__dict__.get("_descriptors", {}).values():
-            close(descriptor)
 
     @functools.cached_property
     def _features(self) -> tfds.features.FeaturesDict:
@@ -152,21 +148,16 @@ class RecordSource:
         return _image_size(self._stored(0))
 
     def _reset(self) -> None:
-        self._descriptors: dict[int, int] = {}
+        self._opened: dict[int, Ranges] = {}
         self._lock = threading.Lock()
 
-    def _descriptor(self, shard: int) -> int:
+    def _ranges(self, shard: int) -> Ranges:
         with self._lock:
-            if shard not in self._descriptors:
-                try:
-                    self._descriptors[shard] = os.open(self._shards[shard], os.O_RDONLY)
-                except OSError as error:
-                    raise InputError(
-                        f"cannot open the shard {self._shards[shard]}: {error.strerror}"
-                    ) from error
-            return self._descriptors[shard]
+            if shard not in self._opened:
+                self._opened[shard] = open_ranges(self._shards[shard])
+            return self._opened[shard]
 
-    def _index(self, shard: pathlib.Path) -> ShardIndex:
+    def _index(self, shard: epath.Path) -> ShardIndex:
         return tfrecord.stored_index(shard) or tfrecord.scan(shard, self._describe)
 
     def _describe(self, data: bytes) -> tuple[int, str]:

@@ -9,19 +9,22 @@ import contextlib
 import dataclasses
 import json
 import os
-import pathlib
 import struct
 import types
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import google_crc32c
+from etils import epath
 
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import atomic_write
+from htt_jax.support.files import atomic_write, size
+from htt_jax.support.paths import place
+from htt_jax.support.ranges import Ranges
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
+INDEX_SUFFIX = ".index.json"
 FRAMING_BYTES = _HEADER.size + _FOOTER.size
 """Bytes that framing adds to a record's data."""
 
@@ -56,7 +59,7 @@ class ShardWriter:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Prepares to write the shard `path`; nothing appears before the block is entered."""
-        self.path = pathlib.Path(path)
+        self.path = place(path)
         self.index = ShardIndex()
         self._temporary = atomic_write(self.path)
         self._file: IO[Any]
@@ -94,23 +97,30 @@ class ShardWriter:
                 json.dump(dataclasses.asdict(self.index), file)
 
 
-def index_path(shard: str | os.PathLike[str]) -> pathlib.Path:
+def index_path(shard: str | os.PathLike[str]) -> epath.Path:
     """Where the index of `shard` lies."""
-    return pathlib.Path(f"{os.fspath(shard)}.index.json")
+    path = place(shard)
+    return path.with_name(path.name + INDEX_SUFFIX)
 
 
-def stored_index(shard: pathlib.Path) -> ShardIndex | None:
-    """The index beside `shard`; None when there is none or it does not fit the shard's size."""
+def stored_index(shard: epath.PathLike) -> ShardIndex | None:
+    """The index beside `shard`; None when there is none or it does not fit the shard's size.
+
+    Raises:
+        InputError: a bucket gives no answer.
+    """
     try:
         index = ShardIndex(**json.loads(index_path(shard).read_text("utf-8")))
-        whole = index.num_bytes == shard.stat().st_size
+        whole = index.num_bytes == size(shard)
+    except InputError:
+        raise
     except (OSError, ValueError, TypeError):
         return None
     columns = (index.lengths, index.crcs, index.frames, index.video_ids)
     return index if whole and all(len(column) == len(index) for column in columns) else None
 
 
-def scan(shard: pathlib.Path, describe: Callable[[bytes], tuple[int, str]]) -> ShardIndex:
+def scan(shard: epath.PathLike, describe: Callable[[bytes], tuple[int, str]]) -> ShardIndex:
     """Rebuilds the index of `shard` by reading it through.
 
     Args:
@@ -135,18 +145,19 @@ def scan(shard: pathlib.Path, describe: Callable[[bytes], tuple[int, str]]) -> S
     return index
 
 
-def read_all(shard: pathlib.Path) -> Iterator[bytes]:
+def read_all(shard: epath.PathLike) -> Iterator[bytes]:
     """The data of each record in turn, checksums checked, without the index.
 
     Raises:
         InputError: the shard cannot be read or a record is damaged.
     """
     try:
-        with open(shard, "rb") as file:
-            offset, number = 0, 0
+        with place(shard).open("rb") as file:
+            size_in_all = file.seek(0, os.SEEK_END)
+            offset, number = file.seek(0), 0
             while header := file.read(_HEADER.size):
                 length = _length(header, shard, number, offset)
-                left = os.fstat(file.fileno()).st_size - file.tell() - _FOOTER.size
+                left = size_in_all - file.tell() - _FOOTER.size
                 if length > left:
                     raise _damaged(shard, number, offset, f"{length - left} bytes are missing")
                 data, footer = file.read(length), file.read(_FOOTER.size)
@@ -156,16 +167,15 @@ def read_all(shard: pathlib.Path) -> Iterator[bytes]:
         raise InputError(f"cannot read the shard {shard}: {error.strerror}") from error
 
 
-def read_one(descriptor: int, shard: pathlib.Path, index: ShardIndex, number: int) -> bytes:
-    """The data of record `number`, checksums checked.
+def read_one(file: Ranges, index: ShardIndex, number: int) -> bytes:
+    """The data of record `number` of a shard, checksums checked.
 
     Raises:
-        InputError: the record is damaged or is not the one the index describes.
+        InputError: the record is damaged or is not the one the index describes, or a bucket gives
+            no answer.
     """
-    offset, length = index.offsets[number], index.lengths[number]
-    header = os.pread(descriptor, _HEADER.size, offset)
-    data = os.pread(descriptor, length, offset + _HEADER.size)
-    footer = os.pread(descriptor, _FOOTER.size, offset + _HEADER.size + length)
+    shard, offset, length = file.path, index.offsets[number], index.lengths[number]
+    header, data, footer = file.parts(offset, (_HEADER.size, length, _FOOTER.size))
     if len(footer) < _FOOTER.size:
         raise _damaged(shard, number, offset, "the file ends inside the record")
     if _length(header, shard, number, offset) != length:
@@ -181,7 +191,7 @@ def masked_crc(data: bytes) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def _length(header: bytes, shard: pathlib.Path, number: int, offset: int) -> int:
+def _length(header: bytes, shard: epath.PathLike, number: int, offset: int) -> int:
     if len(header) < _HEADER.size:
         raise _damaged(shard, number, offset, "the file ends inside the record's header")
     length, crc = _HEADER.unpack(header)
@@ -190,13 +200,13 @@ def _length(header: bytes, shard: pathlib.Path, number: int, offset: int) -> int
     return length
 
 
-def _checked(data: bytes, footer: bytes, shard: pathlib.Path, number: int, offset: int) -> bytes:
+def _checked(data: bytes, footer: bytes, shard: epath.PathLike, number: int, offset: int) -> bytes:
     if masked_crc(data) != _FOOTER.unpack(footer)[0]:
         raise _damaged(shard, number, offset, "the checksum of its data is wrong")
     return data
 
 
-def _damaged(shard: pathlib.Path, number: int, offset: int, what: str) -> InputError:
+def _damaged(shard: epath.PathLike, number: int, offset: int, what: str) -> InputError:
     return InputError(
         f"damaged shard {shard}: record {number} at byte {offset}: {what}; "
         "delete this shard and its index and run the preparation again"

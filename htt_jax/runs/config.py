@@ -7,6 +7,7 @@ import jax
 from ml_collections import ConfigDict
 
 from htt_jax import measures, systems
+from htt_jax.data import local_copy
 from htt_jax.data.clips import ClipSpec
 from htt_jax.data.records import RecordSource
 from htt_jax.data.views import View, open_view
@@ -142,10 +143,13 @@ def open_source(config: ConfigDict, split: str, directory: str | None = None) ->
     """A split as a run looks at it, of its own dataset unless another is named.
 
     Raises:
-        InputError: as `htt_jax.data.views.open_view`.
+        InputError: as `htt_jax.data.views.open_view` and `htt_jax.data.local_copy.bring`.
     """
     view = View(config.data.camera, config.data.first_frames, config.data.held_out)
-    return open_view(directory or config.data.directory, split, view)
+    where = directory or config.data.directory
+    if config.data.local_copy:
+        where = local_copy.bring(where, config.data.local_copy)
+    return open_view(where, split, view)
 
 
 def load_options(config: ConfigDict) -> dict[str, Any]:

@@ -37,6 +37,12 @@ COMMON: tuple[Option, ...] = (
     Option("batch_size", 2, "clips a step, over all devices", least=1),
     # Data
     way("data.directory", None, "what data_prep wrote", str, path=True),
+    way(
+        "data.local_copy",
+        "",
+        "a folder on this host's disk, to which the dataset is copied once, and read there",
+        path=True,
+    ),
     Option("data.frames", 128, "T, frames of a clip", least=1),
     Option("data.spacing", 2, "raw frames from one frame of a clip to the next", least=1),
     Option("data.camera", "color", "whose frames, in whose space the joints are", choices=CAMERAS),

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from absl import flags
+from etils import epath
 from ml_collections import ConfigDict, config_flags
 
+from htt_jax.support import paths
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import explained_full_disk
 from htt_jax.support.paths import expanded
@@ -49,6 +51,14 @@ def location(text: str) -> str:
 def path(text: str) -> pathlib.Path:
     """Type of the options that name something on disk."""
     return pathlib.Path(location(text))
+
+
+def place(text: str) -> epath.Path:
+    """Type of the options that name something to write, on disk or in a bucket."""
+    try:
+        return paths.place(location(text))
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(main: Callable[[], object], prepare: Callable[[], object] | None = None) -> None:

@@ -6,11 +6,15 @@ import hashlib
 import os
 import pathlib
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
+from etils import epath
+
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import BucketPath, place
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_ROOM = {*_FULL, errno.EROFS}
@@ -18,14 +22,22 @@ NO_ROOM = {*_FULL, errno.EROFS}
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
-    """Opens a temporary file beside `path`; renames it to `path` when the block ends without error.
+def atomic_write(path: epath.PathLike, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Opens a temporary file; it becomes `path` when the block ends without error.
 
-    A crash at any point leaves the old file, or none, under `path`.
+    A crash at any point leaves the old file, or none, under `path`. On disk the temporary file lies
+    beside it and is renamed; what is for a bucket lies on disk and is uploaded as one object.
     """
-    final = pathlib.Path(path)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    final = place(path)
     encoding = None if "b" in mode else "utf-8"
+    if isinstance(final, BucketPath):
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = pathlib.Path(folder, final.name)
+            with open(temporary, mode, encoding=encoding) as file:
+                yield file
+            final.upload(temporary)
+        return
+    temporary = pathlib.Path(final.with_name(f".{final.name}.{os.getpid()}.tmp"))
     try:
         with open(temporary, mode, encoding=encoding) as file:
             yield file
@@ -37,6 +49,25 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def fetch(path: epath.PathLike, file: pathlib.Path) -> None:
+    """Copies a file from disk or a bucket to a place on disk.
+
+    Raises:
+        InputError: a bucket gives no answer.
+    """
+    found = place(path)
+    if isinstance(found, BucketPath):
+        found.download(file)
+    else:
+        shutil.copyfile(found, file)
+
+
+def size(path: epath.PathLike) -> int:
+    """Bytes of a file."""
+    found = place(path)
+    return found.size() if isinstance(found, BucketPath) else os.path.getsize(found)
 
 
 def check_writable(folder: str | os.PathLike[str], option: str = "--out") -> None:

@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Iterator
 
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import is_bucket
 
 LOCK_FILE = ".lock"
 
@@ -18,12 +19,15 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Makes `folder` and keeps it for this process while the block runs, on all hosts that see it.
 
-    The lock ends with the process, however that ends; `LOCK_FILE` stays. On file systems that have
-    no locks nobody is kept away.
+    The lock ends with the process, however that ends; `LOCK_FILE` stays. In buckets and on file
+    systems that have no locks nobody is kept away.
 
     Raises:
         InputError: another process has the folder, or it cannot be written to.
     """
+    if is_bucket(folder):
+        yield
+        return
     path = pathlib.Path(folder, LOCK_FILE)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

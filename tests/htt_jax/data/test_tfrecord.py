@@ -6,6 +6,7 @@ import pytest
 
 from htt_jax.data import tfrecord
 from htt_jax.support.errors import InputError
+from htt_jax.support.ranges import open_ranges
 from tests.full_disk import full_disk
 
 RECORDS = [b"first", b"", b"third" * 1000]
@@ -42,8 +43,7 @@ def test_framing_is_that_of_tfrecord_files(path):
 def test_records_come_back_in_any_order(path):
     index = write(path)
     assert list(tfrecord.read_all(path)) == RECORDS
-    with open(path, "rb") as file:
-        found = [tfrecord.read_one(file.fileno(), path, index, i) for i in (2, 0, 1)]
+    found = [tfrecord.read_one(open_ranges(path), index, i) for i in (2, 0, 1)]
     assert found == [RECORDS[2], RECORDS[0], RECORDS[1]]
 
 
@@ -85,11 +85,8 @@ def test_any_flipped_bit_is_found(path, byte):
     path.write_bytes(data)
     with pytest.raises(InputError, match=r"shard.*: record 0 at byte 0: .*checksum"):
         list(tfrecord.read_all(path))
-    with (
-        open(path, "rb") as file,
-        pytest.raises(InputError, match=r"shard.*: record 0 at byte 0: .*checksum"),
-    ):
-        tfrecord.read_one(file.fileno(), path, index, 0)
+    with pytest.raises(InputError, match=r"shard.*: record 0 at byte 0: .*checksum"):
+        tfrecord.read_one(open_ranges(path), index, 0)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +98,8 @@ def test_a_cut_shard_is_found(path, missing, message):
     where = f"record 2 at byte {index.offsets[2]}: .*"
     with pytest.raises(InputError, match=where + message):
         list(tfrecord.read_all(path))
-    with open(path, "rb") as file, pytest.raises(InputError, match=where + "ends inside"):
-        tfrecord.read_one(file.fileno(), path, index, 2)
+    with pytest.raises(InputError, match=where + "ends inside"):
+        tfrecord.read_one(open_ranges(path), index, 2)
 
 
 def test_without_room_for_the_index_there_is_neither_and_one_error(path):

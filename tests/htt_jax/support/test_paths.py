@@ -41,7 +41,7 @@ def test_every_option_that_names_a_path_takes_the_tilde(command):
     parser = importlib.import_module(command)._parser()
     paths = [action for action in parser._actions if action.dest not in NO_PATHS]
     assert {action.dest for action in paths} & {"workdir", "out", "runs"}
-    assert all(action.type in (cli.path, cli.location) for action in paths), paths
+    assert all(action.type in (cli.path, cli.location, cli.place) for action in paths), paths
 
 
 def test_options_of_preparing_take_the_tilde_and_refuse_homes_that_are_not_there(tmp_path, capsys):
@@ -82,11 +82,19 @@ def test_addresses_in_buckets_are_known_from_paths():
 
 
 def test_a_library_that_a_bucket_needs_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "gcsfs", None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, "adlfs", None)  # as if it were not installed
     with pytest.raises(
-        InputError, match=r"gs://b/x needs a library that is not installed: .*gcsfs"
+        InputError, match=r"az://b/x needs a library that is not installed: .*adlfs"
     ):
-        place("gs://b/x")
+        place("az://b/x")
+
+
+@pytest.mark.parametrize("take", [place, expanded])
+def test_an_address_that_holds_credentials_is_refused_and_not_repeated(take):
+    with pytest.raises(InputError, match=r"s3://...@bucket/data holds credentials, .*") as refused:
+        take("s3://AKIA123:s3cret@bucket/data")
+    assert "s3cret" not in str(refused.value)
+    assert "AKIA123" not in str(refused.value)
 
 
 def test_a_folder_on_disk_is_not_taken_for_a_bucket(monkeypatch):
