@@ -121,8 +121,7 @@ class Store:
         self._faults: list[str] = []
         self._matching = ""
         self._lock = threading.Lock()
-        self._server = http.server.ThreadingHTTPServer((HOST, 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server((HOST, 0), self._handler())
         self.url = f"http://{HOST}:{self._server.server_address[1]}"
 
     def __enter__(self) -> "Store":
@@ -204,6 +203,13 @@ class Store:
                 pass
 
         return Handler
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_) -> None:
+        """A client that has gone, having heard enough, is no error."""
 
 
 def _of_hop(name: str) -> bool:

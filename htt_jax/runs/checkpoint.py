@@ -19,12 +19,13 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
 from htt_jax import measures
+from htt_jax.runs.directory import check_holds_checkpoints
 from htt_jax.runs.state import TrainState
 from htt_jax.support import trees
 from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import NO_ROOM, remedy
-from htt_jax.support.paths import place
+from htt_jax.support.paths import BucketPath, place
 
 _READ, _UNREADABLE, _ANOTHER_MODEL = range(3)  # what came of it, the worse the larger
 _NO_STEP = 2**31 - 1
@@ -54,11 +55,12 @@ class Checkpoints(Closing):
         Raises:
             InputError: `read_only`, and there is no such directory.
         """
+        check_holds_checkpoints(directory)
         if read_only and not place(directory).exists():
             raise InputError(f"no checkpoints: {directory} is missing; train first")
         policies = ocp.training.preservation_policies
         self._checkpointer = ocp.training.Checkpointer(
-            place(directory).resolve(),
+            _for_orbax(directory),
             preservation_policy=policies.AnyPreservationPolicy(
                 [policies.LatestN(keep), _best(best_metric)]
             ),
@@ -264,6 +266,12 @@ class Checkpoints(Closing):
             f"folders with *, ? or [ in their path; nothing is lost, this command repairs the "
             f"run: cd {shlex.quote(str(self._checkpointer.directory))} && {_MERGE}"
         )
+
+
+def _for_orbax(directory: epath.PathLike) -> epath.Path:
+    """A path that does what Orbax expects, which in a bucket is what its own kind does."""
+    path = place(directory).resolve()
+    return epath.Path(os.fspath(path)) if isinstance(path, BucketPath) else path
 
 
 def _attempt(work: Callable[..., _Result], *arguments: Any) -> tuple[_Result | None, Any]:

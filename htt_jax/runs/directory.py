@@ -23,12 +23,13 @@ from htt_jax.runs.options import get_config, options_of, without_derived
 from htt_jax.runs.schema import check
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import check_writable
+from htt_jax.support.files import atomic_write, check_writable
 from htt_jax.support.locking import locked
 from htt_jax.support.paths import is_bucket, place
 
 CHECKPOINTS = "checkpoints"
 _RUN_FILE = "run.json"
+_WHOLE = "commit_success.txt"  # the last file of a checkpoint that Orbax writes to a bucket
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +82,15 @@ def exists(workdir: epath.PathLike) -> bool:
 
 
 def _has_checkpoint(directory: epath.Path) -> bool:
-    """Whether there is one at least; those that are still being written have longer names."""
-    return directory.exists() and any(entry.name.isdigit() for entry in directory.iterdir())
+    """Whether there is one at least that is whole.
+
+    On disk those that are still being written have longer names; in a bucket, where nothing can be
+    renamed, they lack a mark.
+    """
+    return directory.exists() and any(
+        entry.name.isdigit() and (not is_bucket(entry) or (entry / _WHOLE).exists())
+        for entry in directory.iterdir()
+    )
 
 
 def read(workdir: epath.PathLike) -> Run:
@@ -168,9 +176,21 @@ def check_workdir(workdir: epath.PathLike) -> None:
     """
     if not os.fspath(workdir):  # which is the current folder, as a path
         raise InputError("no folder for the run: --workdir is empty; name one")
-    place(workdir)
-    if not is_bucket(workdir):
-        check_writable(workdir, "--workdir")
+    check_holds_checkpoints(workdir)
+    check_writable(place(workdir), "--workdir")
+
+
+def check_holds_checkpoints(workdir: epath.PathLike) -> None:
+    """Checks that checkpoints can be in a place of this kind.
+
+    Raises:
+        InputError: they cannot: Orbax would take the address for a folder on disk.
+    """
+    if is_bucket(workdir) and not os.fspath(workdir).startswith("gs://"):
+        raise InputError(
+            f"{workdir} cannot be a run's folder: checkpoints can be on disk and in gs://; name a "
+            "folder there (data and exports may be in other buckets)"
+        )
 
 
 @contextlib.contextmanager
@@ -184,7 +204,7 @@ def claimed(workdir: epath.PathLike) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         refusal = None
-        if jax.process_index() == 0 and not is_bucket(workdir):
+        if jax.process_index() == 0:
             try:
                 stack.enter_context(locked(workdir))
             except InputError as error:
@@ -211,9 +231,8 @@ def start(workdir: epath.PathLike, run: Run) -> None:
     if jax.process_index() > 0:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{_RUN_FILE}.tmp")
-    temporary.write_text(to_json(run))
-    temporary.replace(path)
+    with atomic_write(path, "w") as file:
+        file.write(to_json(run))
 
 
 def _check_same(workdir: epath.PathLike, there: Run, here: Run) -> None:

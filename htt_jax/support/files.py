@@ -51,6 +51,46 @@ def atomic_write(path: epath.PathLike, mode: str = "wb") -> Iterator[IO[Any]]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def written_folder(path: epath.PathLike) -> Iterator[pathlib.Path]:
+    """A folder on disk for what is to be in `path`: that itself, or one that is then uploaded."""
+    final = place(path)
+    if not isinstance(final, BucketPath):
+        yield pathlib.Path(final)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield pathlib.Path(folder)
+        for file in sorted(pathlib.Path(folder).rglob("*")):
+            if file.is_file():
+                (final / file.relative_to(folder).as_posix()).upload(file)
+
+
+@contextlib.contextmanager
+def on_disk(path: epath.PathLike) -> Iterator[pathlib.Path]:
+    """The file on disk, for libraries that read no other: itself, or a copy for the block's time.
+
+    Raises:
+        InputError: a bucket gives no answer.
+    """
+    found = place(path)
+    if not isinstance(found, BucketPath):
+        yield pathlib.Path(found)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder, found.name)
+        found.download(copy)
+        yield copy
+
+
+def move(file: pathlib.Path, path: epath.PathLike) -> None:
+    """Puts a whole file on disk in the place of another, on the same disk or in a bucket."""
+    final = place(path)
+    if isinstance(final, BucketPath):
+        final.upload(file)
+    else:
+        file.replace(final)
+
+
 def fetch(path: epath.PathLike, file: pathlib.Path) -> None:
     """Copies a file from disk or a bucket to a place on disk.
 
@@ -75,9 +115,18 @@ def check_writable(folder: str | os.PathLike[str], option: str = "--out") -> Non
 
     Nothing is left: what fails later leaves no empty folder either.
 
+    Args:
+        folder: only of a `place` that is one may it be in a bucket.
+        option: that names it.
+
     Raises:
         InputError: it can not, or is in a bucket.
     """
+    if isinstance(folder, BucketPath):
+        probe = folder / f".writable.{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink(missing_ok=True)
+        return
     _check_local(folder)
     path = pathlib.Path(folder).absolute()
     try:
@@ -91,11 +140,13 @@ def check_writable(folder: str | os.PathLike[str], option: str = "--out") -> Non
 
 
 def make_folder(folder: str | os.PathLike[str]) -> None:
-    """Makes the folder of an --out option, and those above it.
+    """Makes the folder of an --out option, and those above it; nothing for a `place` in a bucket.
 
     Raises:
         InputError: it cannot be made, or is in a bucket.
     """
+    if isinstance(folder, BucketPath):
+        return
     _check_local(folder)
     try:
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
@@ -118,7 +169,7 @@ def remove_earlier(folder: str | os.PathLike[str], patterns: Iterable[str]) -> N
         patterns: of the names of files that only this project writes, as for `Path.glob`.
     """
     for pattern in patterns:
-        for path in pathlib.Path(folder).glob(pattern):
+        for path in place(folder).glob(pattern):
             path.unlink()
 
 

@@ -139,6 +139,7 @@ def _loop(
     results = None
     if not span.last:  # a run of no steps
         results = monitor.evaluation(0, functools.partial(evaluate, state))
+        monitor.flush()
         checkpoints.save(0, state, evaluation.headline(results))
     with StopRequest() as stop, Profile(workdir, monitor.drain, **config.profile) as profile:
         for step in range(span.first + 1, span.last + 1):
@@ -158,6 +159,7 @@ def _loop(
                     if evaluating
                     else None
                 )
+                monitor.flush()
                 checkpoints.save(step, state, evaluation.headline(results) if results else None)
             if stopping:
                 logging.warning("stopped after step %d; the same command continues", step)

@@ -82,6 +82,11 @@ class Monitor(Closing):
         while self._pending:
             self._finish(self._pending.popleft())
 
+    def flush(self) -> None:
+        """Brings the logs to where the run is: call it before a checkpoint is saved."""
+        if self._log:
+            self._log.flush()
+
     def evaluation(self, step: int, evaluate: Callable[[], Results]) -> Results:
         """Runs and logs an evaluation, whose time does not count in the rates."""
         self._bar.set_postfix_str("evaluating")

@@ -7,6 +7,7 @@ import jax
 from etils import epath
 
 from htt_jax.support.closing import Closing
+from htt_jax.support.files import written_folder
 from htt_jax.support.paths import place
 
 FOLDER = "profile"
@@ -30,6 +31,7 @@ class Profile(Closing):
         self._wait = wait
         self._traced = range(first_step, first_step + steps) if first_step > 0 else range(0)
         self._running = False
+        self._writing = contextlib.ExitStack()
 
     @contextlib.contextmanager
     def step(self, number: int) -> Iterator[None]:
@@ -39,7 +41,8 @@ class Profile(Closing):
             return
         if not self._running:
             self._wait()
-            jax.profiler.start_trace(str(self._folder))
+            folder = self._writing.enter_context(written_folder(self._folder))
+            jax.profiler.start_trace(str(folder))
             self._running = True
         with jax.profiler.StepTraceAnnotation("train", step_num=number):
             yield
@@ -51,4 +54,5 @@ class Profile(Closing):
         """Ends the trace, also of a run that ended before the last step to be traced."""
         if self._running:
             self._running = False
-            jax.profiler.stop_trace()
+            with self._writing:
+                jax.profiler.stop_trace()

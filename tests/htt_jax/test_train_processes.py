@@ -11,8 +11,9 @@ import pytest
 
 from htt_jax import train
 from htt_jax.datasets.spec import FPHA
+from htt_jax.support.paths import place
 from htt_jax.training import logs
-from tests import prepared, train_runs
+from tests import object_stores, prepared, train_runs
 
 OPTIONS = {
     "seed": 1,  # in whose first steps no activation is so near zero that rounding turns its sign
@@ -160,6 +161,30 @@ def assert_same_losses(found, expected):
             assert found[step][name] == pytest.approx(expected[step][name], rel=1e-5), name
         assert found[step]["learning_rate"] == expected[step]["learning_rate"]
         assert 0.5 < found[step]["real_frame_share"] <= 1
+
+
+def test_a_run_in_a_bucket_goes_on_after_a_kill_as_if_on_disk(dataset, undisturbed, gcs):
+    data, workdir = f"{gcs.root}/processes/data", place(f"{gcs.root}/processes/run")
+    for path in dataset.iterdir():
+        (place(data) / path.name).write_bytes(path.read_bytes())
+    process = train_runs.start(command(data, workdir))
+    wait_for((workdir / "checkpoints/6/commit_success.txt").exists, process)
+    process.send_signal(signal.SIGKILL)
+    said = train_runs.finish(process)
+    # What a kill in the middle of a checkpoint leaves.
+    (workdir / "checkpoints/13/model/manifest.ocdbt").write_bytes(b"half")
+    options = {name.replace(".", "__"): value for name, value in OPTIONS.items()}
+    train.train(train_runs.tiny_config(data, **options), str(workdir))
+    found = train_runs.steps(workdir)
+    assert list(found) == list(range(1, STEPS + 1))
+    assert found == train_runs.steps(undisturbed)
+    assert "15" in {path.name for path in (workdir / "checkpoints").iterdir()}
+    written = [workdir / name for name in ("run.json", "parameters.txt")]
+    written += [*(workdir / logs.TENSORBOARD).iterdir(), *(workdir / logs.JSON_LINES).iterdir()]
+    assert len(written) >= 6
+    secret = object_stores.SECRET
+    assert not any(secret in path.read_bytes().decode(errors="replace") for path in written)
+    assert secret not in said
 
 
 def test_two_processes_of_four_devices_give_the_losses_of_one_and_stop_together(

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from htt_jax.support.paths import place
 from htt_jax.training import logs
 from tests.full_disk import full_disk
 
@@ -28,6 +29,30 @@ def test_a_continued_log_drops_what_is_done_again_and_a_line_cut_off(tmp_path):
         *({"step": step, "loss": 10.0 - step} for step in range(1, 6)),
         {"step": 6, "loss": 40.0},
     ]
+
+
+def test_in_a_bucket_a_log_is_parts_of_which_what_is_done_again_is_dropped(gcs):
+    workdir = f"{gcs.root}/logs"
+    with logs.MetricLog(workdir, 0) as log:
+        log.write(1, {"loss": 9.0})
+        assert logs.read(workdir) == []
+        log.flush()
+        for step in range(2, 5):
+            log.write(step, {"loss": 10.0 - step})
+        log.write(4, {"eval_mepe": 3.0})
+        log.flush()
+        log.write(5, {"loss": 5.0})
+        assert [line["step"] for line in logs.read(workdir)] == [1, 2, 3, 4, 4]
+    assert [line["step"] for line in logs.read(workdir)] == [1, 2, 3, 4, 4, 5]
+    with logs.MetricLog(workdir, 3) as log:
+        log.write(4, {"loss": 40.0})
+    assert logs.read(workdir) == [
+        *({"step": step, "loss": 10.0 - step} for step in (1, 2, 3)),
+        {"step": 4, "loss": 40.0},
+    ]
+    parts = list((place(workdir) / logs.TENSORBOARD).iterdir())
+    assert len(parts) == 4
+    assert all(b"loss" in part.read_bytes() for part in parts)
 
 
 def test_there_is_nothing_to_read_before_anything_is_logged(tmp_path):
