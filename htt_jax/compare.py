@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--split", default="test", help="whose evaluation to take from the workdirs"
     )
-    parser.add_argument("--out", type=cli.path, help="folder to write to")
+    parser.add_argument("--out", type=cli.place, help="folder to write to")
     return parser
 
 

@@ -1,7 +1,6 @@
 """Evaluates a trained run on one split: tables on the screen, a report to look at, all in files."""
 
 import argparse
-import pathlib
 from collections.abc import Sequence
 
 from absl import logging
@@ -19,7 +18,7 @@ from htt_jax.evaluation.report.writing import PAGE_FILE
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import check_writable
-from htt_jax.support.paths import is_bucket
+from htt_jax.support.paths import place
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         help="prepared dataset; if not given, where the run was trained",
     )
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
-    parser.add_argument("--out", type=cli.path, help="if not given, WORKDIR/evaluation/SPLIT")
+    parser.add_argument("--out", type=cli.place, help="if not given, WORKDIR/evaluation/SPLIT")
     parser.add_argument(
         "--batch_size",
         type=int,
@@ -57,9 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.set_verbosity(logging.ERROR)
     if options.workers < 0:
         raise InputError(f"--workers={options.workers} must be 0 or more")
-    if options.out is None and is_bucket(options.workdir):
-        raise InputError(f"{options.workdir} is not a local folder; name one with --out")
-    out = pathlib.Path(options.out or pathlib.Path(options.workdir) / "evaluation" / options.split)
+    out = options.out or place(options.workdir) / "evaluation" / options.split
     check_writable(out)
     evaluated = evaluate(
         options.workdir,

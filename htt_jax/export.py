@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         "--workdir", required=True, type=cli.location, help="of htt_jax.train or from_pytorch"
     )
     parser.add_argument("--to", required=True, choices=FORMATS, help="see above")
-    parser.add_argument("--out", required=True, type=cli.path, help="file to write")
+    parser.add_argument("--out", required=True, type=cli.place, help="file to write")
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
     return parser
 

@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "  python -m htt_jax.submit --check submission --data data/h2o",
     )
     parser.add_argument("--workdir", type=cli.location, help="of htt_jax.train on H2O")
-    parser.add_argument("--out", type=cli.path, help="folder to write to")
+    parser.add_argument("--out", type=cli.place, help="folder to write to")
     parser.add_argument(
         "--data",
         type=cli.location,
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         help="clips at a time, over all devices; if not given, the run's eval.batch_size",
     )
     parser.add_argument(
-        "--check", metavar="DIR", type=cli.path, help="folder with both files; needs --data"
+        "--check", metavar="DIR", type=cli.place, help="folder with both files; needs --data"
     )
     return parser
 

@@ -137,8 +137,8 @@ class Store:
         """Disturbs the next requests for the content of an object; yields those that are left.
 
         Args:
-            fault: "slow", "503", "cut" (the answer ends in its middle), "short" (the same, but it
-                says that it is whole).
+            fault: "slow", "503", "403" (with a secret in it), "cut" (the answer ends in its
+                middle), "short" (the same, but it says that it is whole).
             name: the end of the object's.
             times: so many requests.
         """
@@ -166,8 +166,9 @@ class Store:
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 fault = disturbed._fault(f"{self.command} {self.path}")
-                if fault == "503":
-                    self.answer(503, {}, b"")
+                if fault in ("403", "503"):
+                    said = b"<Error><Code>AccessDenied</Code><Message>%s</Message></Error>"
+                    self.answer(int(fault), {}, said % SECRET.encode())
                     return
                 if fault == "slow":
                     time.sleep(0.3)

@@ -17,12 +17,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, TypeAlias
 
 import numpy as np
+from etils import epath
 from jaxtyping import Float, Int
 
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import H2O, DatasetSpec
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
+from htt_jax.support.paths import place
 
 LABELS = "action_labels"
 POSES = "hand_poses"
@@ -148,7 +150,7 @@ def _frame_name(number: int) -> str:
     return f"{number:06d}.txt"
 
 
-def check(folder: pathlib.Path, expected: Segments) -> Counts:
+def check(folder: epath.PathLike, expected: Segments) -> Counts:
     """Reads both files in `folder` back, whoever wrote them, and checks all that can be known.
 
     Args:
@@ -178,21 +180,23 @@ def check(folder: pathlib.Path, expected: Segments) -> Counts:
     )
 
 
-def _zip(folder: pathlib.Path, name: str) -> pathlib.Path:
-    return folder / f"{name}.zip"
+def _zip(folder: epath.PathLike, name: str) -> epath.Path:
+    return place(folder) / f"{name}.zip"
 
 
-def _read(folder: pathlib.Path, name: str) -> dict[str, Any]:
+def _read(folder: epath.PathLike, name: str) -> dict[str, Any]:
     """What a file says of each segment, without the modality; lists of numbers as arrays."""
     path, member = _zip(folder, name), f"{name}.json"
     content: Any = None
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             members = archive.namelist()
             if members == [member]:
                 content = json.loads(archive.read(member), object_pairs_hook=_compact)
     except FileNotFoundError as error:
         raise InputError(f"no {path.name} in {folder}; the challenge has two files") from error
+    except InputError:
+        raise
     except _UNREADABLE as error:
         raise InputError(f"cannot read {path}: {error}; write it again") from error
     if members != [member]:

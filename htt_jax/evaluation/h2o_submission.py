@@ -2,13 +2,12 @@
 
 import contextlib
 import itertools
-import os
 import pathlib
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from etils import epath
 from jaxtyping import Float, Int
 
 from htt_jax.data.clips import clip_frames, in_frame_order
@@ -17,14 +16,15 @@ from htt_jax.evaluation.h2o_challenge import Counts, Prediction, Segments
 from htt_jax.evaluation.split import SplitInference, open_split
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.directory import read
-from htt_jax.support.files import make_folder
+from htt_jax.support.files import make_folder, move, temporary_folder
+from htt_jax.support.paths import place
 
 OFFICIAL_SPLIT = "test"
 
 
 def submit(
     workdir: str,
-    out: pathlib.Path,
+    out: epath.PathLike,
     *,
     split: str = OFFICIAL_SPLIT,
     data: str | None = None,
@@ -61,13 +61,14 @@ def submit(
 
 
 @contextlib.contextmanager
-def _checked_before_it_is_there(out: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder inside `out` whose two files take their places there if the block does not fail."""
+def _checked_before_it_is_there(folder: epath.PathLike) -> Iterator[pathlib.Path]:
+    """A folder whose two files take their places in another if the block does not fail."""
+    out = place(folder)
     make_folder(out)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".submission") as temporary:
-        yield pathlib.Path(temporary)
+    with temporary_folder(out, ".submission") as temporary:
+        yield temporary
         for name in (h2o_challenge.LABELS, h2o_challenge.POSES):
-            os.replace(pathlib.Path(temporary, f"{name}.zip"), out / f"{name}.zip")
+            move(temporary / f"{name}.zip", out / f"{name}.zip")
 
 
 class _Clip(NamedTuple):

@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import pathlib
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
+from etils import epath
 
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import published
@@ -22,6 +22,7 @@ from htt_jax.runs import version
 from htt_jax.runs.config import clip_spec, open_source
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.files import atomic_write, make_folder
+from htt_jax.support.paths import place
 from htt_jax.systems import told
 
 RESULTS_FILE = "results.json"
@@ -180,8 +181,9 @@ def _names_of(entry: dict[str, Any], source: RecordSource) -> dict[str, Any]:
     }
 
 
-def write(found: Evaluation, text: str, out: pathlib.Path) -> None:
-    """Writes results, tables, estimates and the report into the folder `out`."""
+def write(found: Evaluation, text: str, folder: epath.PathLike) -> None:
+    """Writes results, tables, estimates and the report into a folder."""
+    out = place(folder)
     make_folder(out)
     with atomic_write(out / TABLES_FILE, "w") as file:
         file.write(text + "\n")

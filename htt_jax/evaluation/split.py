@@ -1,7 +1,6 @@
 """Runs a trained model over a prepared split: run, data, batches and progress, put together."""
 
 import dataclasses
-import pathlib
 from collections.abc import Iterator
 
 import jax
@@ -17,6 +16,7 @@ from htt_jax.runs.config import load_options, open_source
 from htt_jax.runs.opening import TrainedRun, check_same_classes, open_run
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +71,7 @@ def open_split(
     directory = data or run.config.data.directory
     if not directory:
         raise InputError(f"{workdir} names no dataset; name the prepared dataset with --data")
-    if data is None and not pathlib.Path(directory).is_dir():
+    if data is None and not place(directory).is_dir():
         # Of an imported run the config tells where a dataset would lie, not what was trained on.
         known = run.dataset.fingerprint is not None
         said = "the run was trained on" if known else f"{workdir} was imported; its config names"

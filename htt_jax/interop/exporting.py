@@ -1,10 +1,11 @@
 """Writes a checkpoint in another format, reads it back, runs it and compares."""
 
+import os
 import pathlib
-import tempfile
 
 import jax
 import numpy as np
+from etils import epath
 
 from htt_jax import systems
 from htt_jax.devices import sharding
@@ -13,10 +14,17 @@ from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.formats import FORMATS, apply
 from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import check_writable, explained_writes, make_folder
+from htt_jax.support.files import (
+    check_writable,
+    explained_writes,
+    make_folder,
+    move,
+    temporary_folder,
+)
+from htt_jax.support.paths import place
 
 
-def export(workdir: str, to: str, out: pathlib.Path, step: int | None = None) -> dict[str, float]:
+def export(workdir: str, to: str, out: epath.PathLike, step: int | None = None) -> dict[str, float]:
     """Writes one checkpoint of a run as `out`, with a model card beside it.
 
     Args:
@@ -35,10 +43,10 @@ def export(workdir: str, to: str, out: pathlib.Path, step: int | None = None) ->
     """
     # Matrix units of a GPU or TPU round float32 by default; no other runtime would agree with them.
     with jax.default_device(_processor()):
-        return _export(workdir, to, out, step)
+        return _export(workdir, to, place(out), step)
 
 
-def _export(workdir: str, to: str, out: pathlib.Path, step: int | None) -> dict[str, float]:
+def _export(workdir: str, to: str, out: epath.Path, step: int | None) -> dict[str, float]:
     form = FORMATS[to]
     if out.suffix != form.suffix:
         raise InputError(f"--out={out} must end in {form.suffix}, the suffix of {to}")
@@ -51,18 +59,18 @@ def _export(workdir: str, to: str, out: pathlib.Path, step: int | None) -> dict[
     make_folder(out.parent)
     with (
         explained_writes(out),
-        tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
+        temporary_folder(out.parent, f".{out.name}.") as folder,
     ):
-        written = pathlib.Path(folder) / out.name
+        written = folder / out.name
         try:
             form.write(written, run)
             differences = _compare(written, run, to)
         except InputError as error:  # The user knows the file by the name it would have had.
             raise InputError(str(error).replace(str(written), str(out))) from error
-        model_card.write(card_of(written), run, to, differences)
+        model_card.write(pathlib.Path(card_of(written)), run, to, differences)
         # The one that was asked for last: where it is, everything is.
-        for file in sorted(pathlib.Path(folder).iterdir(), key=lambda file: file == written):
-            file.replace(out.parent / file.name)
+        for file in sorted(folder.iterdir(), key=lambda file: file == written):
+            move(file, out.parent / file.name)
     return differences
 
 
@@ -94,9 +102,9 @@ def _compare(written: pathlib.Path, run: TrainedRun, to: str) -> dict[str, float
     return differences
 
 
-def card_of(out: pathlib.Path) -> pathlib.Path:
+def card_of(out: epath.PathLike) -> epath.Path:
     """Where the model card of an export lies."""
-    return out.with_name(f"{out.name}.md")
+    return place(f"{os.fspath(out)}.md")
 
 
 def _in_float32(run: TrainedRun) -> TrainedRun:

@@ -1,7 +1,6 @@
 """Opens whatever was trained: a run's directory, or a file exported from one or from PyTorch."""
 
 import json
-import pathlib
 
 import jax
 import optax
@@ -39,7 +38,7 @@ def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
     if step is not None:
         raise InputError(f"{path} holds one checkpoint; leave step {step} away")
     if place(path).suffix == stablehlo.SUFFIX:
-        return _open_program(pathlib.Path(path), mesh)
+        return _open_program(place(path), mesh)
     if place(path).suffix == ".onnx":
         raise InputError(f"{path} is for ONNX runtimes; name the run it was exported from")
     found = imported.read(str(path))
@@ -76,7 +75,7 @@ def _learning_rate(run: TrainedRun) -> float:
     return float(optim.step_decay(**run.config.optimizer, steps_per_epoch=steps)(run.step))
 
 
-def _open_program(path: pathlib.Path, mesh: Mesh) -> TrainedRun:
+def _open_program(path: epath.Path, mesh: Mesh) -> TrainedRun:
     program = stablehlo.read(path)
     text = json.dumps(program.facts)
     run = from_json(text, str(path))

@@ -12,13 +12,13 @@ that would is refused.
 import dataclasses
 import hashlib
 import json
-import pathlib
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
+from etils import epath
 from jax import export
 from jax.typing import ArrayLike
 from safetensors import numpy as safetensors
@@ -28,6 +28,7 @@ from htt_jax.models.signature import Signature
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
+from htt_jax.support.paths import place
 
 SUFFIX = ".stablehlo"
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -60,7 +61,7 @@ class ExportedModel:
 
 
 def write(
-    path: pathlib.Path,
+    path: epath.PathLike,
     model: Any,
     variables: Mapping[str, Any],
     signature: Signature,
@@ -97,7 +98,7 @@ def write(
             file.write(content)
 
 
-def read(path: pathlib.Path) -> ExportedModel:
+def read(path: epath.PathLike) -> ExportedModel:
     """The model that `write` wrote to `path`.
 
     Raises:
@@ -130,7 +131,8 @@ def read(path: pathlib.Path) -> ExportedModel:
     return ExportedModel(program, jax.device_put(weights), description["facts"])
 
 
-def _files(path: pathlib.Path) -> dict[str, pathlib.Path]:
+def _files(named: epath.PathLike) -> dict[str, epath.Path]:
+    path = place(named)
     if path.suffix != SUFFIX:
         raise InputError(f"{path} does not end in {SUFFIX}; name the file of the program")
     return {
@@ -158,7 +160,7 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _read_bytes(files: Mapping[str, pathlib.Path], kind: str) -> bytes:
+def _read_bytes(files: Mapping[str, epath.Path], kind: str) -> bytes:
     try:
         return files[kind].read_bytes()
     except OSError as error:
@@ -168,7 +170,7 @@ def _read_bytes(files: Mapping[str, pathlib.Path], kind: str) -> bytes:
         ) from error
 
 
-def _read_description(files: Mapping[str, pathlib.Path]) -> dict[str, Any]:
+def _read_description(files: Mapping[str, epath.Path]) -> dict[str, Any]:
     content = _read_bytes(files, "description")
     try:
         description = json.loads(content)
@@ -188,7 +190,7 @@ def _read_description(files: Mapping[str, pathlib.Path]) -> dict[str, Any]:
     return description
 
 
-def _read_checked(files: Mapping[str, pathlib.Path], kind: str, expected: str) -> bytes:
+def _read_checked(files: Mapping[str, epath.Path], kind: str, expected: str) -> bytes:
     content = _read_bytes(files, kind)
     if _sha256(content) != expected:
         raise InputError(

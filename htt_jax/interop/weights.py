@@ -3,12 +3,12 @@
 No code in a file is ever executed.
 """
 
+import dataclasses
 import json
 import pathlib
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -19,7 +19,7 @@ from safetensors.numpy import save
 from htt_jax.interop import contents, pth, wrappers
 from htt_jax.interop.pth_tensors import widened  # and NumPy has the bfloat16 of .safetensors files
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import atomic_write
+from htt_jax.support.files import atomic_write, on_disk
 
 _DESCRIPTION = "htt_jax"  # the field of our own exports that other programs pass over
 _LIGHTNING = "pytorch-lightning_version"  # its epochs count from 0, and may be half done
@@ -27,7 +27,7 @@ _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _MAX_HEADER = 100_000_000  # bytes, of a .safetensors file
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class WeightFile:
     """What a weight file holds.
 
@@ -58,6 +58,11 @@ def read(path: str) -> WeightFile:
         InputError: the file is missing, damaged, of another kind, asks for code to be executed, or
             holds no named tensors, or several models.
     """
+    with on_disk(path) as file:
+        return dataclasses.replace(_read(str(file)), path=path)
+
+
+def _read(path: str) -> WeightFile:
     if _kind(path) == ".safetensors":
         tensors, description = _read_safetensors(path)
         return WeightFile(path, _unwrapped(path, tensors), None, None, description)

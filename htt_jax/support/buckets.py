@@ -56,9 +56,12 @@ class BucketPath(PosixGPath):
             return int(self._store.info(str(self))["size"])
 
     def iterdir(self) -> Iterator["BucketPath"]:
-        """What is in the folder, by name."""
-        with self._explained("list"):
-            found = self._store.ls(str(self), detail=False)
+        """What is in the folder, by name; nothing where no object is."""
+        try:
+            with self._explained("list"):
+                found = self._store.ls(str(self), detail=False)
+        except FileNotFoundError:
+            return
         names = sorted(name.rstrip("/").rpartition("/")[2] for name in found)
         yield from (self / name for name in names if name != self.name)
 

@@ -78,8 +78,22 @@ def on_disk(path: epath.PathLike) -> Iterator[pathlib.Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder, found.name)
-        found.download(copy)
-        yield copy
+        try:
+            found.download(copy)
+            yield copy
+        except FileNotFoundError as error:
+            raise InputError(f"cannot read {found}: there is no such object") from error
+        except InputError as error:  # the user knows it by its address
+            raise InputError(str(error).replace(str(copy), str(found))) from error
+
+
+@contextlib.contextmanager
+def temporary_folder(beside: epath.PathLike, prefix: str) -> Iterator[pathlib.Path]:
+    """A folder on disk from which files are to `move` to another: on its disk, if it has one."""
+    final = place(beside)
+    where = None if isinstance(final, BucketPath) else os.fspath(final)
+    with tempfile.TemporaryDirectory(dir=where, prefix=prefix) as folder:
+        yield pathlib.Path(folder)
 
 
 def move(file: pathlib.Path, path: epath.PathLike) -> None:
@@ -214,7 +228,7 @@ def explained_writes(path: str | os.PathLike[str], *, continues: bool = False) -
         ) from error
 
 
-def sha256(path: str | os.PathLike[str]) -> str:
+def sha256(path: epath.PathLike) -> str:
     """The SHA-256 of a file's content, in hexadecimal digits."""
-    with open(path, "rb") as file:
+    with place(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,6 @@
 """The state a run starts from."""
 
 import dataclasses
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from htt_jax.models.htt import HTT
 from htt_jax.runs.state import TrainState
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
 from htt_jax.systems import System
 
 
@@ -21,7 +21,7 @@ def pretrained_backbone(path: str, system: System) -> dict[str, Any]:
     Raises:
         InputError: the file is missing, or its tensors are not those of the model's backbone.
     """
-    if not pathlib.Path(path).exists():
+    if not place(path).exists():
         raise InputError(
             f"no ImageNet weights at config.init.backbone={path}: save model.safetensors of "
             "https://huggingface.co/timm/resnet18.tv_in1k there, or train from random weights with "

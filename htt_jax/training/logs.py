@@ -121,7 +121,7 @@ def _parts(workdir: epath.Path) -> list[epath.Path]:
     """The files that are the log, in order."""
     path = workdir / JSON_LINES
     if isinstance(path, BucketPath):
-        return list(path.iterdir()) if path.is_dir() else []
+        return list(path.iterdir())
     return [path] if path.exists() else []
 
 

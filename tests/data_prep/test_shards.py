@@ -17,6 +17,7 @@ from htt_jax.data import records, tfrecord
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
 from tests.data_prep import raw_folders
 from tests.full_disk import full_disk
 
@@ -122,6 +123,24 @@ def test_a_deleted_shard_is_made_again_with_the_same_bytes(raw, tmp_path):
     prepare(raw, tmp_path)
     assert shard_hashes(tmp_path) == before
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_in_a_bucket_are_the_bytes_of_the_disk_also_when_it_was_not_finished(
+    raw, tmp_path, gcs, capsys
+):
+    prepare(raw, tmp_path)
+    out = place(f"{gcs.root}/prepared")
+    prepare(raw, out)
+    assert shard_hashes(out) == shard_hashes(tmp_path)
+    (out / "dataset_info.json").unlink()
+    (out / "fpha-train.tfrecord-00001-of-00003").unlink()
+    asked = len(gcs.requests)
+    prepare(raw, out)
+    assert shard_hashes(out) == shard_hashes(tmp_path)
+    uploads = [x for x in gcs.requests[asked:] if x.startswith("POST") and "uploadType" in x]
+    assert len([x for x in uploads if "tfrecord-" in x]) <= 2  # the shard and its index
+    fpha.main(["--verify", str(out), "--workers", "1"])
+    assert f"{out} is whole: 23 videos, 46 frames" in capsys.readouterr().out
 
 
 def test_other_options_or_data_are_refused_by_name(raw, tmp_path):

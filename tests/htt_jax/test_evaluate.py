@@ -4,12 +4,13 @@ import contextlib
 import dataclasses
 import io
 import json
+import re
 
 import numpy as np
 import optax
 import pytest
 
-from htt_jax import evaluate
+from htt_jax import compare, evaluate
 from htt_jax.data import records
 from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.devices import sharding
@@ -19,6 +20,7 @@ from htt_jax.runs.directory import read
 from htt_jax.runs.opening import open_run
 from htt_jax.runs.state import create_state
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
 from tests import prepared, runs
 
 TEST_FRAMES = [19, 6, 1]
@@ -98,6 +100,30 @@ def test_estimates_of_every_frame_are_those_that_are_scored(folder, evaluated):
         stands = analysis.action_over_time(found, video)
         assert len(stands) == TEST_FRAMES[video]
         np.testing.assert_allclose(stands[-1], entry["probabilities"], rtol=1e-5)
+
+
+def test_a_run_in_a_bucket_is_evaluated_and_compared_as_on_disk(folder, printed, gcs, capsys):
+    workdir = place(f"{gcs.root}/evaluate/run")
+    runs.initialise_run(workdir, folder / "data")
+    (workdir / "evaluation/test/plots/video_best_09.png").write_bytes(b"of an earlier report")
+    evaluate.main(["--workdir", str(workdir)])
+    here, there = workdir / "evaluation/test", folder / "run/evaluation/test"
+    for name in ("tables.md", "tables/headline_left_hand.csv", "report.html"):
+        assert len((here / name).read_bytes()) > 0
+    assert (here / "tables.md").read_bytes() == (there / "tables.md").read_bytes()
+    for part in ("plots", "tables"):
+        names = [{path.name for path in (out / part).iterdir()} for out in (here, there)]
+        assert names[0] == names[1]
+    capsys.readouterr()
+    out = place(f"{gcs.root}/evaluate/compared")
+    compare.main([str(workdir), "--out", str(out)])
+    compare.main([str(folder / "run")])
+    said = capsys.readouterr().out.replace(str(workdir), "RUN").replace(str(folder / "run"), "RUN")
+    first, second = said.split(f"\n\nwritten: compare.md, compare.csv, compare.json in {out}\n")
+    assert re.sub("[ -]+", " ", first).strip() == re.sub("[ -]+", " ", second).strip()
+    assert {path.name for path in out.iterdir()} == {f"compare.{x}" for x in ("md", "csv", "json")}
+    with pytest.raises(InputError, match=f"cannot read {workdir}/evaluation/val/results.json: "):
+        compare.main([str(workdir), "--split=val"])
 
 
 def test_the_command_writes_a_report_and_says_where(folder, printed):

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import pathlib
+import shutil
 import sys
 
 import jax
@@ -14,10 +16,12 @@ from htt_jax import export, from_pytorch
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.interop import formats, stablehlo, torch_model
-from htt_jax.interop.opening import read_moments
+from htt_jax.interop.opening import open_any, read_moments
 from htt_jax.runs import opening as restore
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
+from htt_jax.support.files import move, sha256
+from htt_jax.support.paths import place
 from tests import prepared, runs, torch_files
 from tests.cards import assert_card
 from tests.parity import cases
@@ -68,6 +72,25 @@ def test_formats_lie_beside_each_other_each_with_its_card(folder, exported):
     cards = [f"{files[0]}.md" for files in written]
     expected = sorted([*cards, *(name for files in written for name in files)])
     assert sorted(path.name for path in (folder / "out").iterdir()) == expected
+
+
+def test_an_export_to_a_bucket_is_that_of_the_disk_and_is_read_there(folder, exported, gcs):
+    out = place(f"{gcs.root}/export/htt.safetensors")
+    export.export(str(folder / "run"), "safetensors", out)
+    names = {path.name for path in out.parent.iterdir()}
+    assert names == {"htt.safetensors", "htt.safetensors.md"}
+    assert sha256(out) == sha256(folder / "out/htt.safetensors")
+    for name in ("htt.pth", *FILES["stablehlo"]):
+        move(pathlib.Path(shutil.copy(folder / "out" / name, folder)), out.with_name(name))
+    mesh = sharding.single_device_mesh()
+    for name in ("htt.safetensors", "htt.pth", "htt.stablehlo"):
+        found, expected = (open_any(x / name, None, mesh) for x in (out.parent, folder / "out"))
+        assert_same(found.variables, expected.variables)
+    out.write_bytes(out.read_bytes()[:-1])
+    with pytest.raises(InputError, match=f"^{out} is not a whole .safetensors file"):
+        open_any(out, None, mesh)
+    with pytest.raises(InputError, match=f"no such run or file: {out}.none; name a run"):
+        open_any(f"{out}.none", None, mesh)
 
 
 def test_outputs_are_those_of_the_run(exported):
@@ -249,7 +272,6 @@ def test_a_missing_package_is_named_with_the_file_that_was_asked_for(
         ({"--out": "."}, "--out=. must end in .safetensors"),
         ({"--out": "{tmp}/folder.safetensors"}, "folder.safetensors is a folder; name a file"),
         ({"--out": "{tmp}/file/htt.safetensors"}, "cannot make the folder "),
-        ({"--out": "gs://bucket/htt.safetensors"}, "gs:/bucket is not a local folder"),
         ({"--workdir": "nowhere"}, "no run in nowhere"),
         ({"--step": "3"}, "no checkpoint of step 3 in "),
     ],

@@ -91,6 +91,15 @@ def test_files_hold_the_modality_and_exactly_the_segments_and_frames(folder):
         assert all(len(numbers) == 126 for numbers in poses[str(segment)].values())
 
 
+def test_files_in_a_bucket_are_those_of_the_disk_and_are_checked_there(folder, expected, gcs):
+    out = f"{gcs.root}/submission"
+    submit.main(["--workdir", str(folder / "run"), "--out", out])
+    here, there = (h2o_challenge.check(x, expected) for x in (out, folder / "out"))
+    assert here == there
+    with pytest.raises(InputError, match=r"no action_labels.zip in gs://store/nothing"):
+        h2o_challenge.check(f"{gcs.root}/nothing", expected)
+
+
 def test_labels_and_poses_are_those_that_evaluation_scores(folder):
     labels, poses = contents(folder / "out")
     results = evaluate.evaluate(str(folder / "run"), split="test").report["results"]

@@ -5,6 +5,8 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from etils import epath
+
 from htt_jax import measures
 from htt_jax.data.records import RecordSource
 from htt_jax.evaluation import tables
@@ -16,7 +18,7 @@ from htt_jax.evaluation.report import (
     videos,
 )
 from htt_jax.evaluation.report.material import Material, gather
-from htt_jax.support.files import atomic_write, make_folder, remove_earlier
+from htt_jax.support.files import atomic_write, make_folder, remove_earlier, written_folder
 
 PAGE_FILE = "report.html"
 PLOTS, TABLES = "plots", "tables"
@@ -31,12 +33,12 @@ _OWN = (
 
 
 def write(
-    folder: pathlib.Path, report: Mapping[str, Any], estimates: Estimates, source: RecordSource
+    out: epath.PathLike, report: Mapping[str, Any], estimates: Estimates, source: RecordSource
 ) -> None:
     """Writes report.html, plots/*.png and tables/*.csv; removes those of an earlier report.
 
     Args:
-        folder: where they go; made if need be.
+        out: where they go; made if need be.
         report: what results.json holds, see `htt_jax.evaluate`.
         estimates: of every frame.
         source: the split.
@@ -45,7 +47,12 @@ def write(
         InputError: a frame cannot be decoded, or a folder cannot be made.
     """
     material = gather(report, estimates, source)
-    remove_earlier(folder, _OWN)
+    remove_earlier(out, _OWN)
+    with written_folder(out) as folder:
+        _write(folder, material)
+
+
+def _write(folder: pathlib.Path, material: Material) -> None:
     for name in (PLOTS, TABLES):
         make_folder(folder / name)
     for plot in material.plots.values():

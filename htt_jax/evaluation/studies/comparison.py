@@ -2,9 +2,10 @@
 
 import csv
 import json
-import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
+
+from etils import epath
 
 from htt_jax import measures
 from htt_jax.datasets import published
@@ -14,6 +15,7 @@ from htt_jax.evaluation.studies import ablation
 from htt_jax.evaluation.studies import runs as comparison
 from htt_jax.evaluation.studies.runs import EvaluatedRun, Group
 from htt_jax.support.files import atomic_write, make_folder
+from htt_jax.support.paths import place
 
 _Numbered: TypeAlias = Sequence[tuple[int, Group]]
 
@@ -129,8 +131,9 @@ def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
     return "\n".join(notes)
 
 
-def write(out: pathlib.Path, groups: Sequence[Group]) -> None:
+def write(folder: epath.PathLike, groups: Sequence[Group]) -> None:
     """Writes the report, and the figures unrounded as a sheet (a line a row) and as JSON."""
+    out = place(folder)
     make_folder(out)
     markdown_file, csv_file, json_file = (out / name for name in FILES)
     with atomic_write(markdown_file, "w") as file:

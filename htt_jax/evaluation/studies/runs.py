@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
-import pathlib
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from etils import epath
 
 from htt_jax import measures
 from htt_jax.datasets import published
@@ -17,6 +18,7 @@ from htt_jax.evaluation.one_run import RESULTS_FILE
 from htt_jax.runs.options import options_of, without_derived
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
 
 FULL = "full"
 VARIANT = "variant"
@@ -46,7 +48,7 @@ class EvaluatedRun:
     """
 
     name: str
-    path: pathlib.Path
+    path: epath.Path
     seed: int
     step: int
     spec: DatasetSpec
@@ -97,9 +99,10 @@ def read(run: str, split: str) -> EvaluatedRun:
         InputError: there is none, or the file is not of `htt_jax.evaluate`.
     """
     is_file = run.endswith(".json")
-    path = pathlib.Path(run) if is_file else pathlib.Path(run, "evaluation", split, RESULTS_FILE)
+    path = place(run) if is_file else place(run) / "evaluation" / split / RESULTS_FILE
+    content = _content(path, run, split, is_file)
     try:
-        report = json.loads(path.read_text("utf-8"))
+        report = json.loads(content)
         dataset, config = report["dataset"], report["run"]["config"]
         return EvaluatedRun(
             name=run,
@@ -116,16 +119,21 @@ def read(run: str, split: str) -> EvaluatedRun:
             },
             values=dict(_values(report)),
         )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{path} is not what htt_jax.evaluate writes: {type(error).__name__} {error}; "
+            "evaluate the run again"
+        ) from error
+
+
+def _content(path: epath.Path, run: str, split: str, is_file: bool) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         how = f"`python -m htt_jax.evaluate --workdir={run} --split={split}`"
         raise InputError(
             f"cannot read {path}: {error.strerror}; "
             + ("name a results.json" if is_file else f"evaluate the run with {how}")
-        ) from error
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"{path} is not what htt_jax.evaluate writes: {type(error).__name__} {error}; "
-            "evaluate the run again"
         ) from error
 
 
@@ -136,7 +144,7 @@ def group(runs: Sequence[EvaluatedRun]) -> list[Group]:
         InputError: runs of several datasets or splits, or one twice.
     """
     first = runs[0]
-    seen: dict[pathlib.Path, str] = {}
+    seen: dict[epath.Path, str] = {}
     for run in runs:
         if run.spec.name != first.spec.name or run.split != first.split:
             raise InputError(

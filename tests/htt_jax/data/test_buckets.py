@@ -13,7 +13,7 @@ from htt_jax.datasets.spec import FPHA
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 from htt_jax.support.paths import place
-from tests import prepared
+from tests import object_stores, prepared
 
 LENGTHS = [9, 4, 12, 7]
 
@@ -117,6 +117,17 @@ def test_what_a_store_fails_at_for_a_while_is_asked_for_again(in_bucket, store, 
     with store.disturbed(fault, shard_of(on_disk).name) as left:
         assert source[1].frames == RecordSource(on_disk, "train")[1].frames
     assert not left
+
+
+def test_a_refusal_is_one_line_that_names_the_object_and_no_secret(in_bucket, store):
+    source, shard = RecordSource(in_bucket, "train"), shard_of(in_bucket)
+    with (
+        store.disturbed("403", shard.name, times=9),
+        pytest.raises(InputError, match=f"^cannot read {shard}: ") as refused,
+    ):
+        source[1]
+    assert "\n" not in str(refused.value)
+    assert object_stores.SECRET not in str(refused.value)
 
 
 def test_an_answer_shorter_than_asked_for_is_one_line_and_nothing_wrong(in_bucket, store, on_disk):

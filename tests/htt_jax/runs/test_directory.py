@@ -6,9 +6,11 @@ import pytest
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
+from htt_jax.runs.checkpoint import Checkpoints
 from htt_jax.runs.directory import (
     CHECKPOINTS,
     Run,
+    check_workdir,
     dataset_facts,
     exists,
     from_json,
@@ -174,3 +176,9 @@ def test_a_damaged_description_is_named(tmp_path, content):
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(InputError, match=r"run.json is not the description of a run"):
         read(tmp_path)
+
+
+def test_where_checkpoints_cannot_be_no_run_begins_and_none_is_opened():
+    for begin in (check_workdir, lambda x: Checkpoints(x, keep=1, best_metric="mepe")):
+        with pytest.raises(InputError, match=r"s3://b/run cannot be a run's folder: .* gs://"):
+            begin("s3://b/run")
