@@ -31,10 +31,13 @@ def test_every_room_stands_on_a_floor():
     assert rooms <= set(re.findall(r"htt_jax\.(\w+)", text))
 
 
-def test_only_models_know_flax_and_only_checkpoints_know_orbax():
-    users = {"flax": set(), "orbax": set()}
+def test_models_alone_know_flax_checkpoints_orbax_and_buckets_what_stores_need():
+    users = {"flax": set(), "orbax": set(), "fsspec": set()}
     for path in (ROOT / "htt_jax").rglob("*.py"):
-        for library in re.findall(r"^\s*(?:from|import) (flax|orbax)\b", path.read_text(), re.M):
+        for library in re.findall(
+            r"^\s*(?:from|import) (flax|orbax|fsspec)\b", path.read_text(), re.M
+        ):
             users[library].add(path.relative_to(ROOT / "htt_jax").as_posix())
     assert all(name.startswith("models/") for name in users["flax"])
     assert users["orbax"] == {"runs/checkpoint.py"}
+    assert users["fsspec"] == {"support/buckets.py"}

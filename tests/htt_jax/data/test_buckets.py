@@ -1,5 +1,6 @@
 """Prepared datasets in buckets, read from a real store on loopback."""
 
+import pathlib
 import pickle
 import shutil
 
@@ -10,10 +11,11 @@ from htt_jax.data import loader, local_copy, records, tfrecord
 from htt_jax.data.clips import ClipSpec
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
+from htt_jax.runs.config import open_source
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 from htt_jax.support.paths import place
-from tests import object_stores, prepared
+from tests import object_stores, prepared, train_runs
 
 LENGTHS = [9, 4, 12, 7]
 
@@ -171,3 +173,10 @@ def test_of_a_damaged_dataset_there_is_no_local_copy(own, tmp_path):
     with pytest.raises(InputError, match=r"local_copy=gs://b/x must be a folder on this host"):
         local_copy.bring(own, "gs://b/x")
     shutil.rmtree(folder)
+
+
+def test_a_run_reads_its_local_copy(in_bucket, on_disk, tmp_path):
+    config = train_runs.tiny_config(in_bucket, data__local_copy=str(tmp_path))
+    source = open_source(config, "test")
+    assert pathlib.Path(source.directory).parent == tmp_path
+    assert source.fingerprint == RecordSource(on_disk, "test").fingerprint
