@@ -1,0 +1,1 @@
+"""Starting a run on rented machines. Standard library only: it runs where gcloud does."""

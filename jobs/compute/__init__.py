@@ -1,0 +1,1 @@
+"""Training on TPUs of Compute Engine, by managed instance groups."""

@@ -1,0 +1,1 @@
+"""Training on TPUs of Google Kubernetes Engine, as a JobSet."""

@@ -1,0 +1,1 @@
+"""Training on Cloud TPU VMs, by queued resources."""
