@@ -20,9 +20,15 @@ lowest=(--quiet --python "$python" --resolution lowest-direct --extra test)
 env PYTHONPATH=. JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR= \
     XLA_FLAGS='--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false' \
     "$python" .ci/smoke.py "$folder/run" > "$folder/said" 2>&1 ||
-    { cat "$folder/said"; exit 1; }
+    {
+        cat "$folder/said"
+        exit 1
+    }
 # The tests' tools, over the import of every command. Newer packages that the old ones need warn.
 "$python" -m pytest --quiet -p no:cacheprovider --override-ini filterwarnings= \
     tests/test_layers.py tests/htt_jax/support/test_paths.py > "$folder/said" 2>&1 ||
-    { cat "$folder/said"; exit 1; }
+    {
+        cat "$folder/said"
+        exit 1
+    }
 echo "lowest versions: the whole way, $SECONDS s"

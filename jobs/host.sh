@@ -39,7 +39,8 @@ loop() {
     # Without a TPU it is to fail, not to train on the processor.
     export JAX_PLATFORMS=${JAX_PLATFORMS-tpu,cpu} PYTHONUNBUFFERED=1
     trap : TERM # a machine that goes down tells all; training saves, and the loop waits for it
-    local status try
+    status=1
+    trap 'echo "$status" > "$HOME/training.ended"' EXIT
     cd htt_jax
     for ((try = 1; try <= most_tries; try++)); do
         echo "$(date -u +%FT%TZ) try $try: $*"
@@ -50,7 +51,6 @@ loop() {
         echo "$(date -u +%FT%TZ) ended with status $status; again in $pause s"
         sleep "$pause"
     done
-    echo "$status" > "$HOME/training.ended"
 }
 
 status() {
