@@ -210,7 +210,11 @@ def _slurm(folder: pathlib.Path) -> Iterator[None]:
         _start(stack, folder, "slurmctld", "-D")
         _start(stack, folder, "slurmd", "-D", "-N", socket.gethostname())
         _until("the node is idle", lambda: "idle" in _slurm_command("sinfo", "-h", "-o", "%T"))
-        yield
+        try:
+            yield
+        finally:  # else their processes outlive Slurm's
+            _slurm_command("scancel", "--quiet", "--me")
+            _until("no job is left", lambda: not _slurm_command("squeue", "--noheader"))
 
 
 def _start(stack: contextlib.ExitStack, folder: pathlib.Path, *command: str) -> None:

@@ -21,10 +21,17 @@ from htt_jax.training.loop import train
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The run's config file.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where the run's files go; all processes see it.")
 _COORDINATOR = flags.DEFINE_string(
-    "coordinator_address", None, "host:port of process 0, or auto; only for several processes."
+    "coordinator_address",
+    None,
+    "host:port of process 0, or auto; only for several processes. With auto the environment "
+    "variable JAX_COORDINATOR_PORT names another port than JAX's own.",
 )
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes; not needed with auto.")
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "This one's number; not needed with auto.")
+
+_JOIN_SECONDS = 1800
+"""How long processes wait for each other. JAX's five minutes are too short for hosts that start from
+nothing, each at its own pace."""
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -60,9 +67,11 @@ def _join(coordinator: str, processes: int | None, process_id: int | None) -> No
         raise InputError("--coordinator_address also needs --num_processes and --process_id")
     try:
         if coordinator == "auto":
-            jax.distributed.initialize()
+            jax.distributed.initialize(initialization_timeout=_JOIN_SECONDS)
         else:
-            jax.distributed.initialize(coordinator, processes, process_id)
+            jax.distributed.initialize(
+                coordinator, processes, process_id, initialization_timeout=_JOIN_SECONDS
+            )
     except (RuntimeError, ValueError, IndexError) as error:
         raise InputError(
             f"cannot join other processes by --coordinator_address={coordinator}, "

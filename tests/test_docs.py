@@ -22,7 +22,7 @@ def test_every_picture_and_page_that_is_linked_exists(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_module_that_is_run_exists(page):
     for module in re.findall(
-        r"python -m ((?:htt_jax|data_prep|benchmarks)\.\w+)", page.read_text()
+        r"python -m ((?:htt_jax|data_prep|benchmarks|jobs)\.\w+)", page.read_text()
     ):
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module

@@ -1,4 +1,4 @@
-"""jobs/slurm/train.sh with stand-ins for Slurm's commands; benchmarks.slurm_requeue has real ones."""
+"""jobs/slurm/train.sh with stand-ins for Slurm; benchmarks.slurm_requeue runs it in a real one."""
 
 import signal
 import subprocess
