@@ -14,7 +14,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 class JobError(Exception):
-    """Wrong input, or a cloud command that failed: one line for people."""
+    """What went wrong, in one line for people."""
+
+
+class CommandFailed(JobError):
+    """A command ended in failure; another time it may not."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -138,7 +142,8 @@ class Shell:
         """Runs commands at the same time; all must succeed, and what they print is shown.
 
         Raises:
-            JobError: one failed, or is not installed.
+            CommandFailed: one did.
+            JobError: one is not installed.
         """
         for command in commands:
             print("+", shlex.join(command), flush=True)
@@ -149,19 +154,20 @@ class Shell:
         statuses = [process.wait() for process in processes]
         for command, status in zip(commands, statuses, strict=True):
             if status:
-                raise JobError(f"ended with status {status}: {shlex.join(command)}")
+                raise CommandFailed(f"ended with status {status}: {shlex.join(command)}")
 
     def delete(self, command: Sequence[str]) -> None:
         """Runs a command that deletes something, which may be gone already.
 
         Raises:
-            JobError: it failed, or is not installed.
+            CommandFailed: it did.
+            JobError: it is not installed.
         """
         print("+", shlex.join(command), flush=True)
         if not self.dry_run:
             answer = self._answer(command)
             if answer.status and not answer.missing:
-                raise JobError(f"{answer.error}: {shlex.join(command)}")
+                raise CommandFailed(f"{answer.error}: {shlex.join(command)}")
 
     def ask(self, command: Sequence[str]) -> Answer:
         """Runs a command that may fail, and returns what it says.

@@ -12,7 +12,7 @@ readonly most_tries=50 pause=${HTT_PAUSE:-20}
 
 install() {
     rm -rf htt_jax
-    git clone --quiet htt_jax.bundle htt_jax
+    git -c advice.detachedHead=false clone --quiet htt_jax.bundle htt_jax
     # uv brings a Python where the image has none that is new enough.
     PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --quiet --user uv
     local uv=.local/bin/uv
@@ -27,7 +27,7 @@ looping() {
 }
 
 start() {
-    looping && stop
+    stop
     rm -f training.ended training.stop
     printf '%s\n' "$@" > training.options
     # A session of its own: it lives on when the connection ends.
@@ -66,13 +66,17 @@ status() {
 }
 
 stop() {
+    looping || return 0
     touch training.stop
     pkill -TERM --session "$(< training.pid)" -f htt_jax.train || true
     while looping; do sleep 1; done
 }
 
 case ${1-} in
-    install | start | loop | status | stop) "$@" ;;
+    install | start | loop | status | stop)
+        "$@"
+        exit # before bash reads on in a file that may be another one by then
+        ;;
     log) tail -n 100 -F training.log ;;
     *)
         sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2

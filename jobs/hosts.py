@@ -9,19 +9,16 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from jobs import command
-from jobs.command import MISSING, ROOT, Answer, JobError, Parser, Shell, say
+from jobs.command import MISSING, ROOT, Answer, CommandFailed, JobError, Parser, Shell, say
 
 HOST = "host.sh"
+_STOP = f"test ! -e {HOST} || bash {HOST} stop"
 _BUNDLE = "htt_jax.bundle"
 _MOST_FAILURES = 10
-"""Looks in a row that may fail, as they do while a network is away."""
+"""That may follow one another."""
 
 _DATA = "~/data"
 """Where host.sh puts a dataset."""
-
-
-class CannotSee(JobError):
-    """What is there could not be found out."""
 
 
 class State(enum.Enum):
@@ -37,7 +34,7 @@ class Machines(Protocol):
     """All hosts of a run."""
 
     def state(self) -> State:
-        """What is there of them. Raises `CannotSee`."""
+        """What is there of them. Raises `CommandFailed`."""
 
     def create(self) -> None:
         """Asks for them; they may come much later."""
@@ -125,95 +122,110 @@ def main(
         training.append(f"--config.data.directory={_DATA}")
     shell = Shell(rehearsed if options.dry_run else None)
     prefix = f"JAX_COORDINATOR_PORT={options.coordinator_port} " if options.coordinator_port else ""
-    _look_after(make(shell), shell, training, prefix, options.data, options.every)
+    _Keeper(make(shell), shell, training, prefix, options.data).run(options.every)
     say(f"the training has ended; {options.name} costs until you delete it")
 
 
-def _look_after(
-    machines: Machines,
-    shell: Shell,
-    training: Sequence[str],
-    prefix: str,
-    data: str | None,
-    every: float,
-) -> None:
+class _Keeper:
     """Makes the machines and starts the training, again after each preemption, until it ends.
 
     It looks at what is there and does what is missing, so that it can itself be stopped and
     started again.
-
-    Args:
-        machines: of the run.
-        shell: for what is not run on them.
-        training: the options of htt_jax.train.
-        prefix: variables that are set for it, such as `NAME=VALUE `, or empty.
-        data: a bucket's folder with the dataset that is copied to each host.
-        every: seconds between two looks.
-
-    Raises:
-        JobError: the training ended in failure, or nothing could be seen for long.
     """
-    failures, seen = 0, None
-    while True:
-        try:
-            state = machines.state()
-            if state is not seen:
-                say(f"the machines are {state.value}")
-            seen = state
-            if _next_step(state, machines, shell, training, prefix, data):
-                return
-            failures = 0
-        except CannotSee as error:
-            failures += 1
-            if failures > _MOST_FAILURES:
-                raise
-            say(f"cannot see, looking again: {error}")
-        shell.wait(every)
 
+    def __init__(
+        self,
+        machines: Machines,
+        shell: Shell,
+        training: Sequence[str],
+        prefix: str,
+        data: str | None,
+    ):
+        """Does nothing yet.
 
-def _next_step(
-    state: State,
-    machines: Machines,
-    shell: Shell,
-    training: Sequence[str],
-    prefix: str,
-    data: str | None,
-) -> bool:
-    """Does what comes next; says whether the training has ended."""
-    if state is State.LOST:
-        machines.delete()
-    if state in (State.LOST, State.GONE):
-        machines.create()
-    if state is not State.READY:
+        Args:
+            machines: of the run.
+            shell: for what is not run on them.
+            training: the options of htt_jax.train.
+            prefix: variables that are set for it, such as `NAME=VALUE `, or empty.
+            data: a bucket's folder with the dataset that is copied to each host.
+        """
+        self._machines = machines
+        self._shell = shell
+        self._training = shlex.join(training)
+        self._prefix = prefix
+        self._data = data
+        self._state: State | None = None
+        self._half_started = False
+
+    def run(self, every: float) -> None:
+        """Looks every so many seconds, until the training has ended.
+
+        Raises:
+            JobError: the training ended in failure, or a command failed at once or for long.
+        """
+        failures, begun = 0, False
+        while True:
+            try:
+                if self._next_step():
+                    return
+                failures, begun = 0, True
+            except CommandFailed as error:  # a network is away; or the machines, just now
+                failures += 1
+                if not begun or failures > _MOST_FAILURES:
+                    raise
+                say(f"failed, trying again: {error}")
+            self._shell.wait(every)
+
+    def _next_step(self) -> bool:
+        """Does what comes next; says whether the training has ended."""
+        state = self._machines.state()
+        if state is not self._state:
+            say(f"the machines are {state.value}")
+            self._state = state
+        if state is State.LOST:
+            self._machines.delete()
+        if state in (State.LOST, State.GONE):
+            self._half_started = False
+            self._machines.create()
+        return state is State.READY and self._has_ended()
+
+    def _has_ended(self) -> bool:
+        """Whether the training has; starts it if it has not begun."""
+        there = f"test ! -e {HOST} && echo missing || bash {HOST} status {self._training}"
+        found = self._machines.on_first(there)
+        if found.status:
+            raise CommandFailed(found.error)
+        match found.output.split():
+            case ["missing"]:
+                self._start()
+            case ["running"] if self._half_started:
+                self._start()
+            case ["running"]:
+                pass
+            case ["busy"]:
+                raise JobError("another training runs there; delete it, or take another --name")
+            case ["ended", "0"]:
+                return True
+            case ["ended", status]:
+                raise JobError(f"the training ended with status {status}; its log tells (follow)")
+            case _:
+                raise CommandFailed(found.output)
         return False
-    options = shlex.join(training)
-    found = machines.on_first(f"test ! -e {HOST} && echo missing || bash {HOST} status {options}")
-    if found.status:
-        raise CannotSee(found.error)
-    match found.output.split():
-        case ["missing"]:
-            _install(machines, shell, data)
-            machines.on_all(f"{prefix}bash {HOST} start {options}")
-        case ["running"]:
-            pass
-        case ["busy"]:
-            raise JobError("another training runs there; delete it first, or take another --name")
-        case ["ended", "0"]:
-            return True
-        case ["ended", status]:
-            raise JobError(f"the training ended with status {status}; its log tells (follow)")
-        case _:
-            raise CannotSee(found.output)
-    return False
 
-
-def _install(machines: Machines, shell: Shell, data: str | None) -> None:
-    """Sends the code that is committed, as a bundle so that the run knows its commit."""
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = pathlib.Path(folder) / _BUNDLE
-        shell.run(["git", "-C", str(ROOT), "bundle", "create", "--quiet", str(bundle), "HEAD"])
-        machines.copy([bundle, ROOT / "jobs" / HOST])
-    machines.on_all(shlex.join(["bash", HOST, "install", *([data] if data else [])]))
+    def _start(self) -> None:
+        """Installs the code and starts the training, on all hosts."""
+        self._half_started = True
+        self._machines.on_all(_STOP)
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = pathlib.Path(folder) / _BUNDLE
+            made = ["git", "-C", str(ROOT), "bundle", "create", "--quiet", str(bundle), "HEAD"]
+            self._shell.run(made)
+            self._machines.copy([bundle, ROOT / "jobs" / HOST])
+        data = [self._data] if self._data else []
+        self._machines.on_all(shlex.join(["bash", HOST, "install", *data]))
+        self._machines.on_all(f"{self._prefix}bash {HOST} start {self._training}")
+        self._half_started = False
 
 
 def _give_back(machines: Machines) -> None:
@@ -223,7 +235,7 @@ def _give_back(machines: Machines) -> None:
         raise JobError("there are no such machines")
     if state is State.READY:
         try:
-            machines.on_all(f"test ! -e {HOST} || bash {HOST} stop")
+            machines.on_all(_STOP)
         except JobError as error:
             say(f"not stopped before: {error}")
     machines.delete()

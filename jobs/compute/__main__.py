@@ -25,8 +25,8 @@ import pathlib
 from collections.abc import Sequence
 
 from jobs import command, hosts
-from jobs.command import Answer, JobError, Shell
-from jobs.hosts import CannotSee, State
+from jobs.command import Answer, CommandFailed, JobError, Shell
+from jobs.hosts import State
 
 _IMAGE_PROJECT = "ubuntu-os-accelerator-images"
 _IMAGE_FAMILY = "ubuntu-accel-2204-amd64-tpu-v5e-v5p-v6e"
@@ -61,7 +61,7 @@ class Group:
         if found.missing:
             return State.GONE
         if found.status:
-            raise CannotSee(found.error)
+            raise CommandFailed(found.error)
         machines = [line.split() for line in found.output.splitlines()]
         self._hosts = sorted(words[0] for words in machines if words[-1] == "RUNNING")
         # To follow and to delete, what there is will do.

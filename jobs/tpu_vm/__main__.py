@@ -22,8 +22,8 @@ import pathlib
 from collections.abc import Sequence
 
 from jobs import command, hosts
-from jobs.command import Answer, Shell
-from jobs.hosts import CannotSee, State
+from jobs.command import Answer, CommandFailed, Shell
+from jobs.hosts import State
 
 _RUNTIMES = {
     "v2": "tpu-ubuntu2204-base",
@@ -67,7 +67,7 @@ class QueuedResource:
         if found.missing:
             return State.GONE
         if found.status:
-            raise CannotSee(found.error)
+            raise CommandFailed(found.error)
         return _STATES.get(found.output, State.WAITING)
 
     def create(self) -> None:

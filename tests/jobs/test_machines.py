@@ -26,19 +26,37 @@ def test_a_preempted_slice_is_made_anew_and_the_same_command_starts_again(stage)
     given = ("--accelerator-type=v5litepod-16", "--spot", "--data=gs://bucket/fpha", "--every=0.05")
     done = stage.job("tpu_vm", "run", *TPU_VM, *given, "--", *TRAINING)
     assert done.returncode == 0, done.stderr
-    again = ["create", "scp", "ssh", "ssh"]
+    again = ["create", "ssh", "scp", "ssh", "ssh"]
     assert verbs(stage.calls()) == [*again, "delete", *again]
     calls = [re.sub(r"/\S*/htt_jax.bundle", "BUNDLE", call) for call in stage.calls()]
     copies = [call for call in calls if "storage" in call]
     assert copies == ["gcloud storage rsync --recursive gs://bucket/fpha data"] * 4
     calls = [call for call in calls if call not in copies]
-    assert calls[:4] == calls[5:]
+    assert calls[:5] == calls[6:]
     assert "--runtime-version=v2-alpha-tpuv5-lite --node-id=fpha --spot" in calls[0]
     expected = "tpu,cpu  -m htt_jax.train --coordinator_address=auto " + " ".join(TRAINING)
     # Two hosts, twice.
     assert stage.trained() == [f"{expected} --config.data.directory=~/data"] * 4
     assert "preempted" in done.stderr
     assert "the training has ended" in done.stderr
+
+
+def test_what_fails_on_the_way_is_done_again_on_all_hosts(stage):
+    (stage.folder / "fail").write_text("host.sh start")
+    done = stage.job("tpu_vm", "run", *TPU_VM, "--every=0.05", "--", *TRAINING)
+    assert done.returncode == 0, done.stderr
+    assert "failed, trying again: ended with status 1: gcloud" in done.stderr
+    assert verbs(stage.calls()) == ["create", *["ssh", "scp", "ssh", "ssh"] * 2]
+
+
+def test_what_fails_at_once_ends_the_command(stage):
+    done = stage.job("tpu_vm", "run", *TPU_VM, "--create-flag=--colour=red", "--", *TRAINING)
+    assert done.returncode == 2
+    error, said = done.stderr.splitlines()[-1], done.stderr
+    assert error.startswith(
+        "error: ended with status 1: gcloud compute tpus queued-resources create"
+    )
+    assert "unrecognized arguments: {'--colour'}" in said
 
 
 def test_all_hosts_of_several_slices_start_with_the_port_that_is_named(stage):
