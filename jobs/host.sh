@@ -69,7 +69,7 @@ stop() {
     looping || return 0
     touch training.stop
     pkill -TERM --session "$(< training.pid)" -f htt_jax.train || true
-    while looping; do sleep 1; done
+    while looping; do sleep 0.2; done
 }
 
 case ${1-} in

@@ -59,7 +59,7 @@ class Stage:
             env=given | {"PATH": path, "STAND_IN": str(self.folder), "HTT_PAUSE": "0"} | variables,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
         )
 
     def job(self, kind: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
