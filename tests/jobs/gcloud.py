@@ -126,7 +126,8 @@ def chosen(flags):
 def queued_resource(verb, words, flags):
     if verb == "create":
         nodes = int(flags.get("--node-count", "1"))
-        make(f"{words[0]}-{node}-{worker}" for node in range(nodes) for worker in range(2))
+        workers = 2 if nodes == 1 else 1
+        make(f"{words[0]}-{node}-{worker}" for node in range(nodes) for worker in range(workers))
         (ROOT / "waiting").touch()
     elif not there():
         fail("NOT_FOUND: Resource was not found")

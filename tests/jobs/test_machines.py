@@ -34,14 +34,14 @@ def test_preempted_slices_are_made_anew_and_the_same_command_starts_again(stage)
     assert verbs(stage.calls()) == [*again, "delete", *again]
     calls = [re.sub(r"/\S*/htt_jax.bundle", "BUNDLE", call) for call in stage.calls()]
     copies = [call for call in calls if "storage" in call]
-    assert copies == ["gcloud storage rsync --recursive gs://bucket/fpha data"] * 8
+    assert copies == ["gcloud storage rsync --recursive gs://bucket/fpha data"] * 4
     calls = [call for call in calls if call not in copies]
     assert calls[:5] == calls[6:]
     flags = "--runtime-version=v2-alpha-tpuv6e --node-count=2 --node-prefix=fpha --spot"
     assert flags in calls[0]
     expected = "tpu,cpu 8476 -m htt_jax.train --coordinator_address=auto " + " ".join(TRAINING)
-    # Two slices of two hosts, twice.
-    assert stage.trained() == [f"{expected} --config.data.directory=~/data"] * 8
+    # Two slices, twice.
+    assert stage.trained() == [f"{expected} --config.data.directory=~/data"] * 4
     assert "preempted" in done.stderr
     assert "the training has ended" in done.stderr
 
