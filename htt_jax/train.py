@@ -30,8 +30,8 @@ _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes; not nee
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "This one's number; not needed with auto.")
 
 _JOIN_SECONDS = 1800
-"""How long processes wait for each other. JAX's five minutes are too short for hosts that start from
-nothing, each at its own pace."""
+"""How long processes wait for each other; JAX's five minutes are too short for hosts that start
+from nothing, each at its own pace."""
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:

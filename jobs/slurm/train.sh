@@ -56,8 +56,13 @@ if [[ $dry_run ]]; then
 fi
 [[ ${SLURM_JOB_ID-} ]] || fail "this is no Slurm job; start it with sbatch, see --help"
 
-# Slurm warns this script alone; the tasks are told here, and save.
-trap 'scancel --signal=TERM "$SLURM_JOB_ID"' TERM
+# Slurm warns this script alone. The tasks are told here, and save; those that cannot, since they
+# are just starting, are put back before the limit ends the job for good.
+warned() {
+    scancel --signal=TERM "$SLURM_JOB_ID"
+    (sleep 240 && scontrol requeue "$SLURM_JOB_ID") &
+}
+trap warned TERM
 "${run[@]}" &
 step=$!
 wait "$step"

@@ -68,6 +68,18 @@ def test_a_warning_is_handed_to_the_tasks_which_save(stage):
     assert (stage.folder / "said").read_text().splitlines()[1:] == told
 
 
+def test_tasks_that_cannot_save_are_put_back_before_the_limit(stage):
+    stage.program("sleep", "exit 0")
+    stage.program(
+        "srun",
+        "kill -TERM $PPID\n"
+        'until grep -q requeue "$STAND_IN/said"; do /bin/sleep 0.02; done\nexit 143',
+    )
+    stage.run("bash", SCRIPT, *TRAINING, SLURM_JOB_ID="7")
+    said = (stage.folder / "said").read_text().splitlines()
+    assert said[:2] == ["scancel --signal=TERM 7", "scontrol requeue 7"]
+
+
 def test_a_dry_run_prints_what_all_tasks_run(stage):
     done = stage.run("bash", SCRIPT, "--dry-run", *TRAINING, PYTHON="python")
     assert done.returncode == 0
