@@ -5,13 +5,14 @@ The same command continues an interrupted run. Any option of the config can be o
 --coordinator_address (auto on Cloud TPU and Slurm).
 """
 
+import contextlib
 from collections.abc import Sequence
 
 import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from htt_jax.devices import process
+from htt_jax.devices import hosts, joining, process
 from htt_jax.evaluation import results as evaluation
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
@@ -27,11 +28,10 @@ _COORDINATOR = flags.DEFINE_string(
     "variable JAX_COORDINATOR_PORT names another port than JAX's own.",
 )
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes; not needed with auto.")
+_JOIN_TIMEOUT = flags.DEFINE_integer(
+    "join_timeout", 1800, "Seconds to wait for the other processes to start.", lower_bound=1
+)
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "This one's number; not needed with auto.")
-
-_JOIN_SECONDS = 1800
-"""How long processes wait for each other; JAX's five minutes are too short for hosts that start
-from nothing, each at its own pace."""
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -52,31 +52,26 @@ def main(argv: Sequence[str]) -> None:
         raise InputError(f"unexpected argument {argv[1]!r}; options are --config.NAME=VALUE")
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax reports every file it writes
-    if _COORDINATOR.value:
-        _join(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     assert _WORKDIR.value is not None, "the flag is required"
-    results = train(_CONFIG.value, expanded(_WORKDIR.value))
-    if jax.process_index() == 0:
-        for name, value in evaluation.headline(results).items():
-            print(f"{name:>16} {value:.4f}")
+    with _joined():
+        results = train(_CONFIG.value, expanded(_WORKDIR.value))
+        if jax.process_index() == 0:
+            for name, value in evaluation.headline(results).items():
+                print(f"{name:>16} {value:.4f}")
 
 
-def _join(coordinator: str, processes: int | None, process_id: int | None) -> None:
-    """Makes this process one of several."""
-    if coordinator != "auto" and None in (processes, process_id):
+def _joined() -> contextlib.AbstractContextManager[None]:
+    """In which this process is one of several, if it is."""
+    address, processes, number = _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
+    if not address:
+        return contextlib.nullcontext()
+    if address == "auto":
+        joining.join(joining.Place(), _JOIN_TIMEOUT.value)
+    elif processes is None or number is None:
         raise InputError("--coordinator_address also needs --num_processes and --process_id")
-    try:
-        if coordinator == "auto":
-            jax.distributed.initialize(initialization_timeout=_JOIN_SECONDS)
-        else:
-            jax.distributed.initialize(
-                coordinator, processes, process_id, initialization_timeout=_JOIN_SECONDS
-            )
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise InputError(
-            f"cannot join other processes by --coordinator_address={coordinator}, "
-            f"--num_processes={processes}, --process_id={process_id}: {str(error).splitlines()[0]}"
-        ) from error
+    else:
+        joining.join(joining.Place(address, processes, number), _JOIN_TIMEOUT.value)
+    return hosts.watched()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Which code this is."""
 
+import hashlib
 import importlib.metadata
 import pathlib
 import subprocess
@@ -36,3 +37,13 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return found.stdout.strip()
+
+
+def sources() -> str:
+    """Twelve digits that change with any source file of the package."""
+    digest = hashlib.sha256()
+    package = _ROOT / "htt_jax"
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package).as_posix()}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

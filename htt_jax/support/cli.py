@@ -82,14 +82,8 @@ def run(main: Callable[[], object], prepare: Callable[[], object] | None = None)
         # Python flushes once more at its end, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
-    except PermissionError as error:  # of whatever is read: runs and datasets of other users
-        what = error.filename or "a file"
-        sys.exit(_report(InputError(f"no permission for {what}; ask its owner, or name another")))
-    except InputError as error:
-        sys.exit(_report(error))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    except (PermissionError, InputError, KeyboardInterrupt) as error:
+        sys.exit(report(error))
 
 
 def parse_config(arguments: Sequence[str], default: Callable[[], ConfigDict]) -> ConfigDict:
@@ -146,6 +140,15 @@ def explained_flags() -> Iterator[None]:
         raise InputError(f"{reason}; see --help, and {_OPTIONS} for the config") from error
 
 
-def _report(error: InputError) -> int:
+def report(error: BaseException) -> int | None:
+    """Prints the line of an error that has one; returns its exit status, None where it has none."""
+    if isinstance(error, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    if isinstance(error, PermissionError):  # of whatever is read: runs and datasets of others
+        what = error.filename or "a file"
+        error = InputError(f"no permission for {what}; ask its owner, or name another")
+    if not isinstance(error, InputError):
+        return None
     print(f"error: {error}", file=sys.stderr)
     return 2

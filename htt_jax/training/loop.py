@@ -19,7 +19,7 @@ from htt_jax import systems
 from htt_jax.data import loader
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.devices import compilation, dtypes, sharding
+from htt_jax.devices import compilation, dtypes, hosts, sharding
 from htt_jax.devices.compilation import CompiledAhead
 from htt_jax.evaluation import results as evaluation
 from htt_jax.optimizer import step_decay
@@ -48,7 +48,7 @@ from htt_jax.support.errors import InputError
 from htt_jax.support.files import explained_full_disk
 from htt_jax.support.paths import place
 from htt_jax.systems import Batch, System
-from htt_jax.training import initialise, overview, warm_start
+from htt_jax.training import agreement, initialise, overview, warm_start
 from htt_jax.training import step as train_step
 from htt_jax.training.input import train_batches, with_slots
 from htt_jax.training.logs import MetricLog
@@ -82,6 +82,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
 
     # System
     dataset = dataset_facts(source, config.data.image_size)
+    agreement.on_inputs(config, workdir, dataset, steps_per_epoch)
     system = systems.make(config, dataset)
     schedule = step_decay(steps_per_epoch=steps_per_epoch, **config.optimizer)
     optimizer = system.optimizer(schedule)
@@ -101,8 +102,10 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         stack.enter_context(claimed(workdir))
         start(workdir, described)
         checkpoints = stack.enter_context(_open_checkpoints(config, workdir))
+        stack.enter_context(hosts.failures_told())
         state = checkpoints.restore_newest(abstract)
         span = Span(0 if state is None else int(state.step), last_step, steps_per_epoch)
+        hosts.agree({"restored step": span.first})
         if state is not None and span.first >= span.last:
             return evaluate(state)
         steps = span.last - span.first
@@ -144,9 +147,11 @@ def _loop(
     with StopRequest() as stop, Profile(workdir, monitor.drain, **config.profile) as profile:
         for step in range(span.first + 1, span.last + 1):
             with profile.step(step):
+                hosts.reading(step)
                 asked = time.perf_counter()
                 batch = next(batches)
                 waited = time.perf_counter() - asked
+                hosts.doing("training", step)
                 state, metrics = programs[len(batch.arrays["image"])](state, batch.arrays)
                 monitor.started(step, metrics, batch, waited)
 
