@@ -78,9 +78,13 @@ def finish(process: subprocess.Popen, seconds: float = 300) -> str:
 
 def steps(workdir) -> dict[int, dict[str, float]]:
     """What each step computed: loss, its terms, learning rate, gradient norm."""
-    rates = {"epoch", "frames_per_second", "steps_per_second", "data_wait_share"}
+    rates = {"epoch", "frames_per_second", "steps_per_second", "data_wait_share", "goodput", "time"}
     return {
-        int(line["step"]): {name: x for name, x in line.items() if name not in rates}
+        int(line["step"]): {
+            name: x
+            for name, x in line.items()
+            if name not in rates and not name.startswith("seconds_")
+        }
         for line in logs.read(workdir)
         if "loss" in line
     }

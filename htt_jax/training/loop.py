@@ -4,7 +4,6 @@ import contextlib
 import functools
 import itertools
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -48,8 +47,9 @@ from htt_jax.support.errors import InputError
 from htt_jax.support.files import explained_full_disk
 from htt_jax.support.paths import place
 from htt_jax.systems import Batch, System
-from htt_jax.training import agreement, initialise, overview, warm_start
+from htt_jax.training import agreement, initialise, logs, overview, warm_start
 from htt_jax.training import step as train_step
+from htt_jax.training.goodput import Goodput
 from htt_jax.training.input import train_batches, with_slots
 from htt_jax.training.logs import MetricLog
 from htt_jax.training.monitor import Monitor, Span
@@ -71,6 +71,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
             trains in `workdir`, or it cannot be written to.
         SystemExit: a signal asked to stop; the state is saved.
     """
+    goodput = Goodput()
     # Input
     expand_paths(config)
     check(config)
@@ -120,7 +121,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         del first  # it would otherwise stay on the devices to the end
         is_main = jax.process_index() == 0
         log = stack.enter_context(MetricLog(workdir, span.first)) if is_main else None
-        monitor = stack.enter_context(Monitor(log, source, span, config.log.every_steps))
+        goodput.go_on(logs.read(workdir))  # which now ends with the step that is gone on from
+        monitor = stack.enter_context(Monitor(log, source, span, config.log.every_steps, goodput))
         overview.announce(workdir, state.variables)
         return _loop(
             config, workdir, span, state, batches, programs, monitor, evaluate, checkpoints
@@ -147,13 +149,12 @@ def _loop(
     with StopRequest() as stop, Profile(workdir, monitor.drain, **config.profile) as profile:
         for step in range(span.first + 1, span.last + 1):
             with profile.step(step):
-                hosts.reading(step)
-                asked = time.perf_counter()
-                batch = next(batches)
-                waited = time.perf_counter() - asked
-                hosts.doing("training", step)
-                state, metrics = programs[len(batch.arrays["image"])](state, batch.arrays)
-                monitor.started(step, metrics, batch, waited)
+                with monitor.waiting(step):
+                    batch = next(batches)
+                with monitor.compiling():
+                    program = programs[len(batch.arrays["image"])]
+                state, metrics = program(state, batch.arrays)
+                monitor.started(step, metrics, batch)
 
             evaluating = _is_due(step, config.eval.every_epochs * span.per_epoch, span.last)
             stopping = stop.at(step)
@@ -165,10 +166,14 @@ def _loop(
                     else None
                 )
                 monitor.flush()
-                checkpoints.save(step, state, evaluation.headline(results) if results else None)
+                with monitor.saving():
+                    numbers = evaluation.headline(results) if results else None
+                    checkpoints.save(step, state, numbers)
             if stopping:
+                monitor.finish(step)
                 logging.warning("stopped after step %d; the same command continues", step)
                 raise SystemExit(stop.exit_status)
+    monitor.finish(span.last)
     assert results is not None  # the last step is evaluated
     return results
 

@@ -1,19 +1,23 @@
 """Watching a run without holding it up: progress bar, logs, and the check for finite losses."""
 
 import collections
+import contextlib
 import math
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import jax
 
 from htt_jax.data.records import RecordSource
+from htt_jax.devices import hosts
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.evaluation.results import Results, headline
 from htt_jax.support import progress
 from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
+from htt_jax.training.goodput import Goodput
 from htt_jax.training.logs import MetricLog
 
 LAG = 2
@@ -43,9 +47,18 @@ class _Pending(NamedTuple):
 class Monitor(Closing):
     """Reads each step's metrics a little after the step was started, so the devices never wait."""
 
-    def __init__(self, log: MetricLog | None, source: RecordSource, span: Span, log_every: int):
-        """Watches the steps of `span`; `log` is None on all hosts but one."""
+    def __init__(
+        self,
+        log: MetricLog | None,
+        source: RecordSource,
+        span: Span,
+        log_every: int,
+        goodput: Goodput,
+    ):
+        """Watches the steps of `span`, which now begin; `log` is None on all hosts but one."""
         self._log = log
+        self._goodput = goodput
+        goodput.begin_steps()
         self._source = source
         self._steps_per_epoch = span.per_epoch
         self._log_every = log_every
@@ -60,15 +73,23 @@ class Monitor(Closing):
         """Closes the progress bar."""
         self._bar.close()
 
-    def started(
-        self, step: int, metrics: Mapping[str, jax.Array], batch: DeviceBatch, waited: float
-    ) -> None:
-        """Notes that `step` is under way, after `waited` seconds without a batch.
+    @contextlib.contextmanager
+    def waiting(self, step: int) -> Iterator[None]:
+        """In which the batch of `step` is waited for."""
+        hosts.reading(step)
+        began = time.perf_counter()
+        yield
+        waited = time.perf_counter() - began
+        self._waited += waited
+        self._goodput.lose("data", waited)
+        hosts.doing("training", step)
+
+    def started(self, step: int, metrics: Mapping[str, jax.Array], batch: DeviceBatch) -> None:
+        """Notes that `step` is under way.
 
         Raises:
             InputError: the loss of an earlier step is not finite.
         """
-        self._waited += waited
         self._pending.append(_Pending(step, metrics, batch))
         while len(self._pending) > LAG:
             self._finish(self._pending.popleft())
@@ -91,12 +112,28 @@ class Monitor(Closing):
         """Runs and logs an evaluation, whose time does not count in the rates."""
         self._bar.set_postfix_str("evaluating")
         began = time.perf_counter()
-        results = evaluate()
+        with self._goodput.losing("evaluation"):
+            results = evaluate()
         self._since += time.perf_counter() - began
         if self._log:
             numbers = headline(results)
             self._log.write(step, {f"eval_{name}": value for name, value in numbers.items()})
         return results
+
+    def compiling(self) -> contextlib.AbstractContextManager[None]:
+        """In which the program of a step is waited for."""
+        return self._goodput.losing("start")
+
+    def saving(self) -> contextlib.AbstractContextManager[None]:
+        """In which a checkpoint is begun, once the one before is written."""
+        return self._goodput.losing("checkpoints")
+
+    def finish(self, step: int) -> None:
+        """Logs and says where the time went, at the end or where the run was asked to stop."""
+        self._bar.close()
+        if self._log:
+            self._log.write(step, self._goodput.scalars())
+            print(f"goodput: {self._goodput}", file=sys.stderr)
 
     def _finish(self, pending: _Pending) -> None:
         metrics = {name: float(x) for name, x in jax.device_get(pending.metrics).items()}
@@ -120,7 +157,7 @@ class Monitor(Closing):
                 "data_wait_share": self._waited / elapsed,
             }
             if self._log:
-                self._log.write(pending.step, metrics | rates)
+                self._log.write(pending.step, metrics | rates | self._goodput.scalars())
             self._since, self._steps, self._frames, self._waited = time.perf_counter(), 0, 0.0, 0.0
 
     def _describe_failure(self, pending: _Pending, metrics: Mapping[str, float]) -> str:

@@ -13,6 +13,7 @@ from htt_jax import train
 from htt_jax.datasets.spec import FPHA
 from htt_jax.support.paths import place
 from htt_jax.training import logs
+from htt_jax.training.goodput import LOST_TO
 from tests import object_stores, prepared, train_runs
 
 OPTIONS = {
@@ -147,7 +148,8 @@ def test_every_step_is_logged_with_its_terms_and_rates(interrupted):
     assert set(line) == {
         *("step", "epoch", "loss", "loss_joints_2d", "loss_depth", "loss_object", "loss_action"),
         *("learning_rate", "gradient_norm", "real_frame_share", "data_wait_share"),
-        *("frames_per_second", "steps_per_second"),
+        *("frames_per_second", "steps_per_second", "goodput", "time", "seconds_steps"),
+        *(f"seconds_{cause}" for cause in LOST_TO),
     }
     assert line["epoch"] == 5
     assert 0 < line["real_frame_share"] <= 1

@@ -7,6 +7,7 @@ from htt_jax.datasets.spec import FPHA
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.support.errors import InputError
 from htt_jax.training import logs
+from htt_jax.training.goodput import LOST_TO, Goodput
 from htt_jax.training.monitor import LAG, Monitor, Span
 from tests import prepared
 
@@ -30,14 +31,14 @@ def monitor(tmp_path):
     )
     with (
         logs.MetricLog(tmp_path, 0) as log,
-        Monitor(log, source, Span(0, 10, per_epoch=4), log_every=2) as monitor,
+        Monitor(log, source, Span(0, 10, per_epoch=4), 2, Goodput()) as monitor,
     ):
         yield monitor
 
 
 def test_every_second_step_is_logged_with_its_rates(monitor, tmp_path):
     for step in range(1, 7):
-        monitor.started(step, metrics(10 - step), BATCH, waited=0.0)
+        monitor.started(step, metrics(10 - step), BATCH)
     monitor.drain()
     lines = logs.read(tmp_path)
     assert [(line["step"], line["loss"], line["epoch"]) for line in lines] == [
@@ -48,6 +49,7 @@ def test_every_second_step_is_logged_with_its_rates(monitor, tmp_path):
     assert set(lines[0]) == {
         *("step", "loss", "loss_depth", "gradient_norm", "real_frame_share", "epoch"),
         *("frames_per_second", "steps_per_second", "data_wait_share"),
+        *("time", "goodput", "seconds_steps", *(f"seconds_{cause}" for cause in LOST_TO)),
     }
     ratio = lines[1]["frames_per_second"] / lines[1]["steps_per_second"]
     assert ratio == pytest.approx(12)
@@ -55,7 +57,7 @@ def test_every_second_step_is_logged_with_its_rates(monitor, tmp_path):
 
 def test_metrics_are_read_a_few_steps_later(monitor, tmp_path):
     for step in range(1, LAG + 1):
-        monitor.started(step, metrics(1.0), BATCH, waited=0.0)
+        monitor.started(step, metrics(1.0), BATCH)
         assert logs.read(tmp_path) == []
     monitor.drain()
     assert [line["step"] for line in logs.read(tmp_path)] == [2]
@@ -63,8 +65,8 @@ def test_metrics_are_read_a_few_steps_later(monitor, tmp_path):
 
 @pytest.mark.parametrize("bad", [metrics(np.nan), metrics(np.inf), metrics(1.0, np.nan)])
 def test_a_loss_that_is_not_finite_names_step_terms_and_clips(monitor, bad):
-    monitor.started(1, metrics(1.0), BATCH, waited=0.0)
-    monitor.started(2, bad, BATCH, waited=0.0)
+    monitor.started(1, metrics(1.0), BATCH)
+    monitor.started(2, bad, BATCH)
     with pytest.raises(InputError) as stopped:
         monitor.drain()
     message = str(stopped.value)
