@@ -143,7 +143,7 @@ class Run:
             hosts: arguments of `Host` for single processes.
             flags: of the command of all.
         """
-        self.workdir = workdir
+        self.workdir, self.data = workdir, data
         workdir.parent.mkdir(parents=True, exist_ok=True)
         with socket.socket() as free:
             free.bind(("localhost", 0))

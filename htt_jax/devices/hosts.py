@@ -1,61 +1,49 @@
-"""The hosts of a run watch each other: when one fails, all others end soon and say which and why.
+"""The hosts of a run: they agree on what they have; when one fails, all end and say which and why.
 
 By itself a run of many hosts whose one is gone hangs in the next sum over all devices, or fails in
-it on all hosts alike. So each process writes a sign of life to the store of JAX's coordination
-service every second, from a thread that no compilation holds up, and the reason before it ends by
-an error. Process 0 looks at everybody's signs, the others at its own and at the reasons, so that
-what is written does not grow with the square of their number. A process that learns of a failure
-ends by `os._exit`: its main thread waits for devices that will never answer, and JAX's own way out
-waits for the process that is gone.
-
-What hosts must have alike is agreed on before the first step (`agree`).
+it on all hosts alike. All this does nothing in a run of one process.
 """
 
 import contextlib
+import itertools
 import json
-import multiprocessing
-import os
 import socket
-import sys
-import threading
-import time
-import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping
 
 import jax
 
-from htt_jax.devices.coordination import Store, ends_by_terminate
-from htt_jax.support import cli
+from htt_jax.devices.coordination import Store
+from htt_jax.devices.watch import READING, Watch
 from htt_jax.support.errors import InputError
 
-ANOTHER_FAILED = 75
-"""Exit status of a process that ends because another one failed: EX_TEMPFAIL, start it again."""
+_FACTS = "htt/facts/"
+_SHOWN = 3  # hosts of each opinion
 
-SILENCE = 30.0
-"""Seconds without a sign of life after which a process counts as gone."""
-
-_DOUBT = 8.0  # the same, once an exchange with other hosts has failed
-_GRACE = 5.0  # in which a process may still end by itself: most errors are the same on all hosts
-_LAST_WORDS = 15.0  # in which a process that failed must have ended, whatever it waits for
-_PARTING = 120.0  # in which all come to the end of a run
-_STALL = 900.0  # waiting for one batch
-_SIGNS, _ENDS, _GONE, _FACTS = "htt/signs/", "htt/ends/", "htt/gone/", "htt/facts/"
-_READING = "waiting for data"
-_UNREACHABLE = "it was killed, or cannot be reached"
-
-_watch: "Watch | None" = None
+_watch: Watch | None = None
+_rounds = itertools.count()
 
 
 def agree(facts: Mapping[str, object]) -> None:
-    """Checks that all processes of the run have the same; all must call it with the same names.
+    """Checks that all processes of the run have the same; all must call it as often.
 
     Raises:
         InputError: they do not; says which host has what. The same on all hosts.
     """
-    if _watch is not None:
-        _watch.agree({name: str(value) for name, value in facts.items()})
+    if _watch is None:
+        return
+    store, folder = Store(), f"{_FACTS}{next(_rounds)}/"
+    own = {name: str(value) for name, value in facts.items()}
+    content = json.dumps({"host": socket.gethostname(), "facts": own})
+    store.put(f"{folder}{jax.process_index()}", content)
+    found = [json.loads(store.wait_for(f"{folder}{i}")) for i in range(jax.process_count())]
+    for name in sorted({name for of_process in found for name in of_process["facts"]}):
+        holders = defaultdict(list)
+        for process, of_process in enumerate(found):
+            value = of_process["facts"].get(name, "missing")
+            holders[value].append(f"{of_process['host']} (process {process})")
+        if len(holders) > 1:
+            raise InputError(_disagreement(name, holders))
 
 
 def doing(what: str, step: int) -> None:
@@ -66,7 +54,7 @@ def doing(what: str, step: int) -> None:
 
 def reading(step: int) -> None:
     """As `doing`, of waiting for the batch of a step; whoever does so for too long has failed."""
-    doing(_READING, step)
+    doing(READING, step)
 
 
 @contextlib.contextmanager
@@ -103,258 +91,18 @@ def watched() -> Iterator[None]:
         _watch.part()
 
 
-def leave(status: int) -> NoReturn:
-    """Ends the process at once, with its loader's worker processes, closing nothing."""
-    for child in multiprocessing.active_children():
-        child.kill()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(status)
-
-
 def lost() -> None:
     """Ends the process when the coordination service is gone; called in a thread of C++."""
     if _watch is not None:
         _watch.lost()
 
 
-class _Sign:
-    """The last sign of life of a process, and when it came."""
-
-    def __init__(self) -> None:
-        self.text, self.came = "", time.monotonic()
-        self.doing, self.began = "", self.came
-
-    def read(self, text: str) -> None:
-        now = time.monotonic()
-        if text != self.text:
-            self.text, self.came = text, now
-        if self.content.get("doing") != self.doing:
-            self.doing, self.began = self.content.get("doing", ""), now
-
-    @property
-    def content(self) -> dict[str, Any]:
-        return json.loads(self.text) if self.text else {}
-
-    def age(self) -> float:
-        return time.monotonic() - self.came
-
-
-class Watch:
-    """The threads of a process that give its signs of life and look for those of others.
-
-    Attributes:
-        doing: what the main thread does, and at which step.
-    """
-
-    def __init__(self, store: Store):
-        """Begins."""
-        self.doing = "starting", 0
-        self._store = store
-        self._me, self._count = jax.process_index(), jax.process_count()
-        self._host = socket.gethostname()
-        self._signs: defaultdict[int, _Sign] = defaultdict(_Sign)
-        self._ends: dict[int, tuple[float, str]] = {}  # when it was seen, the line
-        self._rounds = 0
-        self._in_doubt = False
-        self._failed: tuple[float, BaseException] | None = None
-        self._ending = threading.Lock()
-        self._parted = threading.Event()
-        for work in (self._give_signs, self._look):
-            threading.Thread(target=work, daemon=True, name=work.__name__).start()
-
-    def agree(self, facts: Mapping[str, str]) -> None:
-        """See `htt_jax.devices.hosts.agree`."""
-        self._rounds += 1
-        folder = f"{_FACTS}{self._rounds}/"
-        self._store.put(f"{folder}{self._me}", json.dumps({"host": self._host, **facts}))
-        found = [json.loads(self._store.wait_for(f"{folder}{i}")) for i in range(self._count)]
-        for name in sorted(set().union(*found)):
-            holders = defaultdict(list)
-            for process, of_process in enumerate(found):
-                holders[of_process.get(name)].append(f"{of_process['host']} (process {process})")
-            if len(holders) > 1 and name != "host":
-                raise InputError(_disagreement(name, holders))
-
-    def failed(self, error: BaseException) -> None:
-        """Tells the others of the error that this process ends by, unless it is theirs."""
-        if isinstance(error, SystemExit) or self._failed:
-            return
-        if _is_of_an_exchange(error):  # somebody else's, as a rule: who it is is soon known
-            self._in_doubt = True
-            time.sleep(_DOUBT + 2 * _GRACE)
-        self._failed = time.monotonic(), error
-        self._bounded(self._store.put, f"{_ENDS}{self._me}", self._line(self._me, _reason(error)))
-
-    def end(self, error: BaseException) -> NoReturn:
-        """Reports the error, lets the others read of it, and ends."""
-        self._ending.acquire()
-        self._report_and_leave(error)
-
-    def part(self) -> None:
-        """Waits for the others at the end of a run, and leaves JAX's service with them."""
-        try:
-            self._store.meet("htt/end", _PARTING)
-        except jax.errors.JaxRuntimeError as error:
-            self.failed(error)
-            self.end(error)
-        self._ending.acquire()
-        self._parted.set()
-        with contextlib.suppress(jax.errors.JaxRuntimeError):  # all is done
-            jax.distributed.shutdown()
-        ends_by_terminate(None)
-
-    def lost(self) -> None:
-        """See `htt_jax.devices.hosts.lost`."""
-        if not self._parted.is_set():
-            try:
-                self._store.put("htt/probe", "")
-                return  # it is something else
-            except Exception:  # jaxlib's, of several kinds
-                self._end_for(0, self._gone(0, _UNREACHABLE))
-        while True:  # another thread already ends this process
-            time.sleep(1.0)
-
-    def _give_signs(self) -> None:
-        number = 0
-        while not self._parted.wait(1.0):
-            number += 1
-            what, step = self.doing
-            sign = {"number": number, "host": self._host, "doing": f"{what}, step {step}"}
-            sign |= {"doubt": self._in_doubt}
-            try:
-                self._store.put(f"{_SIGNS}{self._me}", json.dumps(sign))
-                # Everybody's at process 0; else its own, whose folder it is.
-                found = self._store.under(_SIGNS) if self._me == 0 else self._signs_of_first()
-                for process, text in found.items():
-                    self._signs[int(process)].read(text)
-                for process, line in self._store.under(_ENDS).items():
-                    self._ends.setdefault(int(process), (time.monotonic(), line))
-            except Exception:
-                if not self._parted.is_set():
-                    self._end_for(0, self._gone(0, _UNREACHABLE))
-
-    def _signs_of_first(self) -> dict[str, str]:
-        return {"0": self._store.wait_for(f"{_SIGNS}0")}
-
-    def _look(self) -> None:
-        before = time.monotonic()
-        for process in range(self._count) if self._me == 0 else (0,):
-            self._signs[process].came = before
-        while not self._parted.wait(0.5):
-            if time.monotonic() - before > _DOUBT / 2:  # it was this process that was stopped
-                for sign in list(self._signs.values()):
-                    sign.came = time.monotonic()
-            before = time.monotonic()
-            self._look_once()
-
-    def _look_once(self) -> None:
-        if self._failed:
-            when, error = self._failed
-            if time.monotonic() - when > _LAST_WORDS and self._ending.acquire(blocking=False):
-                self._report_and_leave(error)
-            return
-        for process, (seen, line) in sorted(self._ends.items()):
-            if process != self._me and (self._in_doubt or time.monotonic() - seen > _GRACE):
-                self._end_for(process, line)
-        in_doubt = self._in_doubt or any(s.content.get("doubt") for s in self._signs.values())
-        limit = _DOUBT if in_doubt else SILENCE
-        for process, sign in sorted(self._signs.items()):
-            if process == self._me or process in self._ends:
-                continue
-            if sign.age() > limit:
-                why = f"it gives no sign of life for {sign.age():.0f} s: killed, stopped or cut off"
-                self._end_for(process, self._gone(process, why))
-            stalled = time.monotonic() - sign.began
-            if sign.doing.startswith(_READING) and stalled > _STALL:
-                why = f"it waits for its data for {stalled:.0f} s"
-                self._end_for(process, self._gone(process, why))
-
-    def _gone(self, process: int, why: str) -> str:
-        last = self._signs[process].content.get("doing")
-        return self._line(process, why + (f"; last seen {last}" if last else ""))
-
-    def _line(self, process: int, why: str) -> str:
-        host = self._host if process == self._me else self._signs[process].content.get("host")
-        who = f"process {process} of {self._count}"
-        return f"host {host} ({who}): {why}" if host else f"{who}: {why}"
-
-    def _end_for(self, process: int, line: str) -> None:
-        """Ends this process because of another one; does nothing where it already ends."""
-        if self._failed or not self._ending.acquire(blocking=False):
-            return
-        if self._me == 0 and process not in self._ends:
-            self._bounded(self._store.put, f"{_ENDS}{process}", line)
-        print(f"error: {line}; the same command on all hosts continues", file=sys.stderr)
-        self._say_goodbye(besides=process)
-        leave(ANOTHER_FAILED)
-
-    def _report_and_leave(self, error: BaseException) -> NoReturn:
-        status = cli.report(error)
-        if status is None:
-            status = 1
-            if isinstance(error, OSError | MemoryError) or _is_of_memory(error):
-                print(f"error: {_reason(error)}", file=sys.stderr)
-            else:
-                traceback.print_exception(error)
-        self._say_goodbye(besides=None)
-        leave(status)
-
-    def _say_goodbye(self, besides: int | None) -> None:
-        """Process 0 goes last, for all read in its store what happened."""
-        if self._me != 0:
-            self._bounded(self._store.put, f"{_GONE}{self._me}", "")
-            return
-        until = time.monotonic() + _LAST_WORDS
-        while time.monotonic() < until:
-            gone = {int(name) for name in self._store.under(_GONE) if name.isdigit()}
-            here = set(range(1, self._count)) - gone - {besides} - self._ends.keys()
-            if not any(self._signs[process].age() < _DOUBT for process in here):
-                return
-            time.sleep(0.2)
-
-    def _bounded(self, work: Callable[..., object], *arguments: object) -> None:
-        """Does it in a thread, as it may wait for ever where process 0 is stopped."""
-
-        def attempt() -> None:
-            with contextlib.suppress(Exception):
-                work(*arguments)
-
-        thread = threading.Thread(target=attempt, daemon=True)
-        thread.start()
-        thread.join(2.0)
-
-
-def _disagreement(name: str, holders: Mapping[str | None, list[str]]) -> str:
+def _disagreement(name: str, holders: Mapping[str, list[str]]) -> str:
     shown = []
     for value, who in sorted(holders.items(), key=lambda item: len(item[1])):
-        more = f" and {len(who) - 3} more" if len(who) > 3 else ""
-        shown.append(f"{value} on {', '.join(who[:3])}{more}")
+        more = f" and {len(who) - _SHOWN} more" if len(who) > _SHOWN else ""
+        shown.append(f"{value} on {', '.join(who[:_SHOWN])}{more}")
     return (
         f"the hosts of this run disagree: {name} is {'; '.join(shown)}; start the same command "
         "with the same code and data on all"
     )
-
-
-def _reason(error: BaseException) -> str:
-    text = (str(error).strip() or type(error).__name__).splitlines()[0][:500]
-    if isinstance(error, InputError):
-        return f"ended: {text}"
-    return f"ended by {type(error).__name__}: {text}"
-
-
-def _is_of_memory(error: BaseException) -> bool:
-    return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
-
-
-def _is_of_an_exchange(error: BaseException | None) -> bool:
-    """Whether what failed is, or came of, something that all hosts do together."""
-    while error is not None:
-        text = str(error)
-        if isinstance(error, jax.errors.JaxRuntimeError) and not _is_of_memory(error):
-            return True
-        if isinstance(error, ValueError) and "Gloo" in text:  # a processor's, in eager mode
-            return True
-        error = error.__cause__ or error.__context__
-    return False

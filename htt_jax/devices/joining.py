@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from htt_jax.devices import coordination, hosts
+from htt_jax.devices import coordination, hosts, watch
 from htt_jax.support.errors import InputError
 
 _SAID_EVERY = 60.0  # seconds
@@ -69,7 +69,7 @@ def _impatient(place: Place, seconds: float) -> Iterator[None]:
                 "command on every host, or wait longer: --join_timeout",
                 file=sys.stderr,
             )
-            hosts.leave(hosts.ANOTHER_FAILED)
+            watch.leave(watch.ANOTHER_FAILED)
 
     threading.Thread(target=say, daemon=True).start()
     try:

@@ -1,0 +1,100 @@
+"""Real processes that stand for hosts: what the others do when one fails, or has something else."""
+
+import signal
+import socket
+import time
+
+import pytest
+
+from htt_jax.datasets.spec import FPHA
+from htt_jax.devices.watch import ANOTHER_FAILED
+from htt_jax.training import logs
+from tests import prepared, train_runs
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("hosts") / "data"
+    return prepared.write_dataset(directory, FPHA, {"train": [24, 24], "test": [18]}, (32, 18))
+
+
+def start(dataset, workdir, count, *, own=None, only=None, flags=()):
+    """Processes of one run; `own` has options of single ones, by their numbers."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    return [
+        train_runs.start(
+            train_runs.command(
+                dataset,
+                workdir,
+                *(train_runs.FULL_CLIPS, "--config.batch_size=6", "--config.eval.batch_size=6"),
+                *(f"--coordinator_address={address}", f"--num_processes={count}"),
+                *(f"--process_id={number}", *flags, *(own or {}).get(number, ())),
+            )
+        )
+        for number in (range(count) if only is None else only)
+    ]
+
+
+def ended(processes):
+    """Exit status and lines that begin with error: of each process; nothing may be a traceback."""
+    said = [train_runs.finish(process, seconds=120) for process in processes]
+    assert not any("Traceback" in text or "stack trace" in text for text in said), said
+    lines = [[x for x in text.splitlines() if x.startswith("error: ")] for text in said]
+    return [process.returncode for process in processes], lines
+
+
+def test_when_the_first_of_three_hosts_is_killed_the_others_end_and_name_it(dataset, tmp_path):
+    run = start(dataset, tmp_path / "run", 3, own=dict.fromkeys(range(3), ["--config.epochs=200"]))
+    while not logs.read(tmp_path / "run"):
+        assert all(process.poll() is None for process in run), ended(run)
+        time.sleep(0.05)
+    run[0].send_signal(signal.SIGKILL)
+    began = time.monotonic()
+    statuses, lines = ended(run)
+    assert time.monotonic() - began < 60
+    assert statuses == [-signal.SIGKILL, ANOTHER_FAILED, ANOTHER_FAILED]
+    for of_process in lines[1:]:
+        assert len(of_process) == 1
+        assert f"host {socket.gethostname()} (process 0 of 3): it " in of_process[0]
+        assert of_process[0].endswith("; the same command on all hosts continues")
+
+
+def test_hosts_with_different_options_end_before_the_first_step_and_say_who_has_what(
+    dataset, tmp_path
+):
+    own = {1: ["--config.optimizer.learning_rate=0.25", "--config.data.workers=1"]}
+    statuses, lines = ended(start(dataset, tmp_path / "run", 2, own=own))
+    host = socket.gethostname()
+    assert statuses == [2, 2]
+    assert (
+        lines
+        == [
+            [
+                "error: the hosts of this run disagree: config.optimizer.learning_rate is 0.001 on "
+                f"{host} (process 0); 0.25 on {host} (process 1); start the same command with the "
+                "same code and data on all"
+            ]
+        ]
+        * 2
+    )
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_an_error_on_one_host_is_told_on_the_others(dataset, tmp_path):
+    own = {1: [f"--config.data.directory={tmp_path}/nothing"]}
+    statuses, lines = ended(start(dataset, tmp_path / "run", 2, own=own))
+    assert statuses == [ANOTHER_FAILED, 2]
+    (told,), (said,) = lines
+    reason = said.removeprefix("error: ")
+    assert f"{tmp_path}/nothing" in reason
+    host = f"host {socket.gethostname()} (process 1 of 2)"
+    assert told == f"error: {host}: ended: {reason}; the same command on all hosts continues"
+
+
+def test_a_host_that_waits_for_others_in_vain_says_how_many_are_there(dataset, tmp_path):
+    run = start(dataset, tmp_path / "run", 3, only=[0], flags=["--join_timeout=1"])
+    statuses, ((line,),) = ended(run)
+    assert statuses == [ANOTHER_FAILED]
+    assert "still waiting for the other processes: 1 of 3 are here; start the same" in line
