@@ -131,11 +131,9 @@ class Watch:
     def lost(self) -> None:
         """See `htt_jax.devices.hosts.lost`."""
         if not self._parted.is_set():
-            try:
-                self._store.put("htt/probe", "")
+            if self._bounded(self._store.put, "htt/probe", ""):
                 return  # it is something else
-            except Exception:  # jaxlib's, of several kinds
-                self._end_for(0, self._gone(0, _UNREACHABLE))
+            self._end_for(0, self._gone(0, _UNREACHABLE))
         while True:  # another thread already ends this process
             time.sleep(1.0)
 
@@ -237,13 +235,16 @@ class Watch:
                 return
             time.sleep(0.2)
 
-    def _bounded(self, work: Callable[..., object], *arguments: object) -> None:
-        """Does it in a thread, as it may wait for ever where process 0 is stopped."""
+    def _bounded(self, work: Callable[..., object], *arguments: object) -> bool:
+        """Does it in a thread, as it may wait for ever where process 0 is gone; whether it did."""
+        done = threading.Event()
 
         def attempt() -> None:
             with contextlib.suppress(Exception):
                 work(*arguments)
+                done.set()
 
         thread = threading.Thread(target=attempt, daemon=True)
         thread.start()
         thread.join(2.0)
+        return done.is_set()

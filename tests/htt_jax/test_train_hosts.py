@@ -8,7 +8,6 @@ import pytest
 
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices.watch import ANOTHER_FAILED
-from htt_jax.training import logs
 from tests import prepared, train_runs
 
 
@@ -46,8 +45,8 @@ def ended(processes):
 
 
 def test_when_the_first_of_three_hosts_is_killed_the_others_end_and_name_it(dataset, tmp_path):
-    run = start(dataset, tmp_path / "run", 3, own=dict.fromkeys(range(3), ["--config.epochs=200"]))
-    while not logs.read(tmp_path / "run"):
+    run = start(dataset, tmp_path / "run", 3)
+    while not (tmp_path / "run" / "parameters.txt").exists():  # the last before the first step
         assert all(process.poll() is None for process in run), ended(run)
         time.sleep(0.05)
     run[0].send_signal(signal.SIGKILL)
