@@ -41,3 +41,12 @@ def test_models_alone_know_flax_checkpoints_orbax_and_buckets_what_stores_need()
     assert all(name.startswith("models/") for name in users["flax"])
     assert users["orbax"] == {"runs/checkpoint.py"}
     assert users["fsspec"] == {"support/buckets.py"}
+
+
+def test_only_coordination_knows_what_is_private_to_jax():
+    users = [
+        path.name
+        for path in (ROOT / "htt_jax").rglob("*.py")
+        if re.search(r"^\s*(?:from|import) jax\._src\b", path.read_text(), re.M)
+    ]
+    assert users == ["coordination.py"]

@@ -12,7 +12,7 @@ import ctypes
 import functools
 import pathlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -101,7 +101,6 @@ def _terminated(instead: Callable[[], object]) -> None:
 
 def connected(port: int) -> int | None:
     """Connections to a port of this host, as many as processes that have joined; None: unknown."""
-    lines: Iterator[str] = iter(())
     try:
         tables = [pathlib.Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]
     except OSError:

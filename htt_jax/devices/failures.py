@@ -9,6 +9,8 @@ _LONGEST = 500  # characters
 
 def text(error: BaseException) -> str:
     """One line: what an `InputError` says; of others also their kind."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
     line = (str(error).strip() or "no reason given").splitlines()[0][:_LONGEST]
     return line if isinstance(error, InputError) else f"{type(error).__name__}: {line}"
 

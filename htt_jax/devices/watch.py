@@ -93,8 +93,12 @@ class Watch:
         self._failed: tuple[float, BaseException] | None = None
         self._ending = threading.Lock()
         self._parted = threading.Event()
-        for work in (self._give_signs, self._look):
-            threading.Thread(target=work, daemon=True, name=work.__name__).start()
+        self._threads = [
+            threading.Thread(target=work, daemon=True, name=work.__name__)
+            for work in (self._give_signs, self._look)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def failed(self, error: BaseException) -> None:
         """Tells the others of the error that this process ends by, unless it is theirs."""
@@ -124,6 +128,8 @@ class Watch:
             self.end(error)
         self._ending.acquire()
         self._parted.set()
+        for thread in self._threads:
+            thread.join(2.0)
         with contextlib.suppress(jax.errors.JaxRuntimeError):  # all is done
             jax.distributed.shutdown()
         ends_by_terminate(None)
