@@ -183,7 +183,8 @@ class Watch:
                 self._report_and_leave(error)
             return
         for process, (seen, line) in sorted(self._ends.items()):
-            if process != self._me and (self._in_doubt or time.monotonic() - seen > _GRACE):
+            # Process 0 may have written it of this one.
+            if self._in_doubt or time.monotonic() - seen > _GRACE:
                 self._end_for(process, line)
         in_doubt = self._in_doubt or any(s.content.get("doubt") for s in self._signs.values())
         limit = _DOUBT if in_doubt else SILENCE

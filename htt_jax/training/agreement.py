@@ -25,8 +25,8 @@ def on_inputs(
     options = trees.flatten(config.to_dict(), ".")
     hosts.agree(
         {
-            # Sorted by name it comes first: other code may well have other options.
-            "code": f"{version.describe()}, sources {version.sources()}",
+            # By name it comes before the options, of which other code may well have others.
+            "code": f"{version.package_version()} with sources {version.sources()}",
             "dataset": f"{dataset.fingerprint}, {steps_per_epoch} steps an epoch",
             "run in --workdir": "there" if exists(workdir) else "missing",
             **{f"config.{name}": value for name, value in options.items() if name not in own},
