@@ -27,11 +27,18 @@ class Store:
 
     Its methods raise whatever JAX does when process 0 is gone; when that is stopped they may wait
     for ever.
+
+    Attributes:
+        process: the number of this process.
+        count: of processes.
     """
 
     def __init__(self) -> None:
         """Once this process has joined the others."""
         self._client: Any = distributed.global_state.client
+        # Not `jax.process_index()`, which waits until all have found their devices.
+        self.process = distributed.global_state.process_id
+        self.count = distributed.global_state.num_processes
 
     def put(self, name: str, text: str) -> None:
         """Sets a text, in the place of an earlier one."""

@@ -11,8 +11,6 @@ import socket
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-import jax
-
 from htt_jax.devices.coordination import Store
 from htt_jax.devices.watch import READING, Watch
 from htt_jax.support.errors import InputError
@@ -35,8 +33,8 @@ def agree(facts: Mapping[str, object]) -> None:
     store, folder = Store(), f"{_FACTS}{next(_rounds)}/"
     own = {name: str(value) for name, value in facts.items()}
     content = json.dumps({"host": socket.gethostname(), "facts": own})
-    store.put(f"{folder}{jax.process_index()}", content)
-    found = [json.loads(store.wait_for(f"{folder}{i}")) for i in range(jax.process_count())]
+    store.put(f"{folder}{store.process}", content)
+    found = [json.loads(store.wait_for(f"{folder}{i}")) for i in range(store.count)]
     for name in sorted({name for of_process in found for name in of_process["facts"]}):
         holders = defaultdict(list)
         for process, of_process in enumerate(found):

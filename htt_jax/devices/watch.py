@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 import traceback
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -85,9 +84,9 @@ class Watch:
         """Begins."""
         self.doing = "starting", 0
         self._store = store
-        self._me, self._count = jax.process_index(), jax.process_count()
+        self._me, self._count = store.process, store.count
         self._host = socket.gethostname()
-        self._signs: defaultdict[int, _Sign] = defaultdict(_Sign)
+        self._signs = {process: _Sign() for process in range(self._count)}
         self._ends: dict[int, tuple[float, str]] = {}  # when it was seen, the line
         self._in_doubt = False
         self._failed: tuple[float, BaseException] | None = None
@@ -167,11 +166,9 @@ class Watch:
 
     def _look(self) -> None:
         before = time.monotonic()
-        for process in range(self._count) if self._me == 0 else (0,):
-            self._signs[process].came = before
         while not self._parted.wait(0.5):
             if time.monotonic() - before > _DOUBT / 2:  # it was this process that was stopped
-                for sign in list(self._signs.values()):
+                for sign in self._signs.values():
                     sign.came = time.monotonic()
             before = time.monotonic()
             self._look_once()
@@ -182,16 +179,18 @@ class Watch:
             if time.monotonic() - when > _LAST_WORDS and self._ending.acquire(blocking=False):
                 self._report_and_leave(error)
             return
-        for process, (seen, line) in sorted(self._ends.items()):
+        for process, (seen, line) in sorted(list(self._ends.items())):
             # Process 0 may have written it of this one.
             if self._in_doubt or time.monotonic() - seen > _GRACE:
                 self._end_for(process, line)
         in_doubt = self._in_doubt or any(s.content.get("doubt") for s in self._signs.values())
         limit = _DOUBT if in_doubt else SILENCE
-        for process, sign in sorted(self._signs.items()):
-            if process == self._me or process in self._ends:
-                continue
-            if sign.age() > limit:
+        others = set(range(1, self._count)) if self._me == 0 else {0}
+        # Where this machine is too busy to write its own sign, it reads those of others late, too.
+        late = self._signs[0].age() if self._me == 0 else 0.0
+        for process in sorted(others - self._ends.keys(), key=lambda i: self._signs[i].came):
+            sign = self._signs[process]
+            if sign.age() - late > limit:
                 why = f"it gives no sign of life for {sign.age():.0f} s: killed, stopped or cut off"
                 self._end_for(process, self._gone(process, why))
             stalled = time.monotonic() - sign.began
