@@ -179,7 +179,7 @@ class Watch:
             if time.monotonic() - when > _LAST_WORDS and self._ending.acquire(blocking=False):
                 self._report_and_leave(error)
             return
-        for process, (seen, line) in sorted(list(self._ends.items())):
+        for process, (seen, line) in sorted(self._ends.items()):
             # Process 0 may have written it of this one.
             if self._in_doubt or time.monotonic() - seen > _GRACE:
                 self._end_for(process, line)
