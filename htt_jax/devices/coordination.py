@@ -17,7 +17,6 @@ from typing import Any
 
 import jax
 from jax._src import distributed
-from jax._src.lib import _jax
 
 _CONNECTED = "01"  # in Linux's tables of connections
 
@@ -71,17 +70,18 @@ def join(arguments: dict[str, Any], lost: Callable[[], object]) -> None:
     That is in a thread of C++, which must not return from it where it can end the process.
     """
     ends_by_terminate(lost)
-    made = getattr(_jax, "get_distributed_runtime_client", None)
-    if made is None:  # of another version, whose aborts then stay
+    library = getattr(distributed, "_jax", None)
+    made = getattr(library, "get_distributed_runtime_client", None)
+    if library is None or made is None:  # of another version, whose aborts then stay
         jax.distributed.initialize(**arguments)
         return
-    _jax.get_distributed_runtime_client = functools.partial(
+    library.get_distributed_runtime_client = functools.partial(
         made, missed_heartbeat_callback=lambda *_: lost()
     )
     try:
         jax.distributed.initialize(**arguments)
     finally:
-        _jax.get_distributed_runtime_client = made
+        library.get_distributed_runtime_client = made
 
 
 def ends_by_terminate(instead: Callable[[], object] | None) -> None:

@@ -88,7 +88,7 @@ class Watch:
         self._host = socket.gethostname()
         self._signs = {process: _Sign() for process in range(self._count)}
         self._ends: dict[int, tuple[float, str]] = {}  # when it was seen, the line
-        self._in_doubt = False
+        self._in_doubt = self._cut_off = False
         self._failed: tuple[float, BaseException] | None = None
         self._ending = threading.Lock()
         self._parted = threading.Event()
@@ -157,9 +157,9 @@ class Watch:
                     self._signs[int(process)].read(text)
                 for process, line in self._store.under(_ENDS).items():
                     self._ends.setdefault(int(process), (time.monotonic(), line))
-            except Exception:
-                if not self._parted.is_set():
-                    self._end_for(0, self._gone(0, _UNREACHABLE))
+                self._cut_off = False
+            except Exception:  # jaxlib's, of several kinds; it may pass
+                self._cut_off = True
 
     def _signs_of_first(self) -> dict[str, str]:
         return {"0": self._store.wait_for(f"{_SIGNS}0")}
@@ -184,7 +184,7 @@ class Watch:
             if self._in_doubt or time.monotonic() - seen > _GRACE:
                 self._end_for(process, line)
         in_doubt = self._in_doubt or any(s.content.get("doubt") for s in self._signs.values())
-        limit = _DOUBT if in_doubt else SILENCE
+        limit = _DOUBT if in_doubt or self._cut_off else SILENCE
         others = set(range(1, self._count)) if self._me == 0 else {0}
         # Where this machine is too busy to write its own sign, it reads those of others late, too.
         late = self._signs[0].age() if self._me == 0 else 0.0
