@@ -167,8 +167,7 @@ def _loop(
                 )
                 monitor.flush()
                 with monitor.saving():
-                    numbers = evaluation.headline(results) if results else None
-                    checkpoints.save(step, state, numbers)
+                    checkpoints.save(step, state, results and evaluation.headline(results))
             if stopping:
                 monitor.finish(step)
                 logging.warning("stopped after step %d; the same command continues", step)
