@@ -10,6 +10,7 @@ from data_prep import depth, images, parallel, poses
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import Metadata, ShardIndex, Video
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
 from htt_jax.support.ranges import open_ranges
 
 
@@ -44,7 +45,7 @@ def verify(out: epath.PathLike, *, workers: int) -> Findings:
     checks = [
         ShardCheck(path, split, expected, metadata)
         for split, lengths in metadata.shard_lengths.items()
-        for path, expected in zip(metadata.shards(out, split), lengths, strict=True)
+        for path, expected in zip(metadata.shards(place(out), split), lengths, strict=True)
     ]
     total = sum(sum(index.frames) for c in checks if (index := tfrecord.stored_index(c.path)))
     whole = Findings()
