@@ -68,7 +68,6 @@ name = checked(
 )
 zone = checked(r"[a-z]+-[a-z]+\d+-[a-z]", "a zone, such as us-west4-a")
 project = checked(r"([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]", "a project's ID")
-bucket_folder = checked(r"gs://[a-z0-9][-._a-z0-9]+(/\S+)?", "gs://BUCKET or gs://BUCKET/FOLDER")
 topology = checked(r"\d+x\d+(x\d+)?", "a topology, such as 4x4 or 2x2x2")
 
 

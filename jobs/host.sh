@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # What jobs/tpu_vm and jobs/compute run on each host, in its user's home folder:
 #
-#   host.sh install [gs://BUCKET/FOLDER]   the code of htt_jax.bundle with all it needs, and a dataset in ./data
-#   host.sh start TRAINING OPTIONS         trains in the background, again and again until it ends
-#   host.sh status TRAINING OPTIONS        missing, running, "ended STATUS", or "busy" with other options
-#   host.sh log                            follows the log
-#   host.sh stop                           lets it save, and waits until it has
+#   host.sh install                  the code of htt_jax.bundle with all it needs
+#   host.sh start TRAINING OPTIONS   trains in the background, again and again until it ends
+#   host.sh status TRAINING OPTIONS  missing, running, "ended STATUS", or "busy" with other options
+#   host.sh log                      follows the log
+#   host.sh stop                     lets it save, and waits until it has
 set -euo pipefail
 cd "$HOME"
 readonly most_tries=50 pause=${HTT_PAUSE:-20}
@@ -18,7 +18,6 @@ install() {
     local uv=.local/bin/uv
     "$uv" venv --quiet --clear --python '>=3.11' env
     "$uv" pip install --quiet --python env/bin/python --editable htt_jax 'jax[tpu]' gcsfs
-    [[ $# == 0 ]] || gcloud storage rsync --recursive "$1" data
 }
 
 # The process of the loop, if it runs.

@@ -17,9 +17,6 @@ _BUNDLE = "htt_jax.bundle"
 _MOST_FAILURES = 10
 """That may follow one another."""
 
-_DATA = "~/data"
-"""Where host.sh puts a dataset."""
-
 
 class State(enum.Enum):
     """Of the machines of a run."""
@@ -64,11 +61,6 @@ def parser(description: str | None) -> Parser:
     add("--zone", type=command.zone, required=True)
     add("--project", type=command.project, help="without it gcloud's own setting")
     add("--spot", action="store_true", help="cheaper, may be preempted")
-    add(
-        "--data",
-        type=command.bucket_folder,
-        help="gs://BUCKET/FOLDER of a prepared dataset; each host gets a copy, and trains on it",
-    )
     add(
         "--coordinator-port",
         type=command.count,
@@ -118,11 +110,9 @@ def main(
         machines.follow() if options.verb == "follow" else _give_back(machines)
         return
     training = command.training_options(training)
-    if options.data:
-        training.append(f"--config.data.directory={_DATA}")
     shell = Shell(rehearsed if options.dry_run else None)
     prefix = f"JAX_COORDINATOR_PORT={options.coordinator_port} " if options.coordinator_port else ""
-    _Keeper(make(shell), shell, training, prefix, options.data).run(options.every)
+    _Keeper(make(shell), shell, training, prefix).run(options.every)
     say(f"the training has ended; {options.name} costs until you delete it")
 
 
@@ -133,14 +123,7 @@ class _Keeper:
     started again.
     """
 
-    def __init__(
-        self,
-        machines: Machines,
-        shell: Shell,
-        training: Sequence[str],
-        prefix: str,
-        data: str | None,
-    ):
+    def __init__(self, machines: Machines, shell: Shell, training: Sequence[str], prefix: str):
         """Does nothing yet.
 
         Args:
@@ -148,13 +131,11 @@ class _Keeper:
             shell: for what is not run on them.
             training: the options of htt_jax.train.
             prefix: variables that are set for it, such as `NAME=VALUE `, or empty.
-            data: a bucket's folder with the dataset that is copied to each host.
         """
         self._machines = machines
         self._shell = shell
         self._training = shlex.join(training)
         self._prefix = prefix
-        self._data = data
         self._state: State | None = None
         self._half_started = False
 
@@ -222,8 +203,7 @@ class _Keeper:
             made = ["git", "-C", str(ROOT), "bundle", "create", "--quiet", str(bundle), "HEAD"]
             self._shell.run(made)
             self._machines.copy([bundle, ROOT / "jobs" / HOST])
-        data = [self._data] if self._data else []
-        self._machines.on_all(shlex.join(["bash", HOST, "install", *data]))
+        self._machines.on_all(f"bash {HOST} install")
         self._machines.on_all(f"{self._prefix}bash {HOST} start {self._training}")
         self._half_started = False
 

@@ -1,18 +1,19 @@
 """Trains on TPUs of Compute Engine (v5p, v6e, TPU7x): one host, or a slice of several.
 
     python -m jobs.compute run --name=fpha --zone=us-east5-a --machine-type=ct6e-standard-4t \\
-        --topology=4x4 --hosts=4 --spot --data=gs://BUCKET/fpha -- \\
+        --topology=4x4 --hosts=4 --spot -- \\
         --config=configs/fpha.py --workdir=gs://BUCKET/runs/fpha \\
+        --config.data.directory=gs://BUCKET/fpha --config.data.local_copy=~/data \\
         --config.batch_size=32 --config.eval.batch_size=32
     python -m jobs.compute follow --name=fpha --zone=us-east5-a
     python -m jobs.compute delete --name=fpha --zone=us-east5-a
 
 run makes an instance template, for several hosts a workload policy of the slice's topology, and a
-managed instance group; it waits for all hosts, installs the code as it is committed, copies the
-dataset of --data to each host, starts the training on all hosts, and looks after it: when a host is
-preempted the group is deleted and made anew and the same command continues. It can be stopped
-(Ctrl-C) and started again at any time; the training does not need it. It ends when the training
-does; the machines cost until delete, which lets a training save first.
+managed instance group; it waits for all hosts, installs the code as it is committed, starts the
+training on all hosts, and looks after it: when a host is preempted the group is deleted and made
+anew and the same command continues. It can be stopped (Ctrl-C) and started again at any time; the
+training does not need it. It ends when the training does; the machines cost until delete, which
+lets a training save first.
 
 --flex-start=3d waits for machines that then run for at most three days (seven at most), and --spot
 for cheaper ones that may be preempted. What stands behind -- are the options of htt_jax.train; the

@@ -3,8 +3,9 @@
     python -m jobs.gke image --image=us-docker.pkg.dev/PROJECT/REPOSITORY/htt:1
     python -m jobs.gke run --name=fpha --image=us-docker.pkg.dev/PROJECT/REPOSITORY/htt:1 \\
         --cluster=CLUSTER --location=us-west4 --accelerator=tpu-v5-lite-podslice --topology=4x4 \\
-        --spot --data=gs://BUCKET/fpha -- --config=configs/fpha.py \\
-        --workdir=gs://BUCKET/runs/fpha --config.batch_size=32 --config.eval.batch_size=32
+        --spot -- --config=configs/fpha.py --workdir=gs://BUCKET/runs/fpha \\
+        --config.data.directory=gs://BUCKET/fpha --config.data.local_copy=/tmp/data \\
+        --config.batch_size=32 --config.eval.batch_size=32
     python -m jobs.gke follow --name=fpha --cluster=CLUSTER --location=us-west4
     python -m jobs.gke delete --name=fpha --cluster=CLUSTER --location=us-west4
 
@@ -12,9 +13,9 @@ image builds the image (docker) and pushes it. run fills jobs/gke/jobset.yaml an
 (kubectl); the cluster then looks after it: when a host is preempted or fails all start anew and the
 same command continues. follow shows the first host's log. delete lets the training save first.
 
-The cluster needs JobSet and a node pool of that accelerator and topology for each slice, and with
---data the Cloud Storage FUSE CSI driver, which shows the dataset as /data. The Kubernetes service
-account must be allowed to use the bucket. What stands behind -- are the options of htt_jax.train.
+The cluster needs JobSet and a node pool of that accelerator and topology for each slice. The
+Kubernetes service account must be allowed to use the bucket. What stands behind -- are the options
+of htt_jax.train.
 
 Where XPK looks after the cluster, it takes the same image and the same options:
 
@@ -83,16 +84,11 @@ def manifest(options: argparse.Namespace, training: Sequence[str]) -> str:
             f"--chips-per-host={options.chips_per_host}"
         )
     arguments = command.training_options(training)
-    bucket, _, folder = (options.data or "").removeprefix("gs://").partition("/")
-    if options.data:
-        arguments.append("--config.data.directory=/data")
     values = vars(options) | {
         "hosts": chips // options.chips_per_host,
         "chips": options.chips_per_host,
         # JSON is YAML; $ stands for variables in the arguments of Kubernetes.
         "arguments": json.dumps([argument.replace("$", "$$") for argument in arguments]),
-        "bucket": bucket,
-        "mount_options": "implicit-dirs" + (f",only-dir={folder.rstrip('/')}" if folder else ""),
     }
     return string.Template(_with_options(options)).substitute(values)
 
@@ -121,7 +117,6 @@ def _parser() -> Parser:
     add("--chips-per-host", type=command.count, default=4, help="without it 4")
     add("--slices", type=command.count, default=1, help="without it 1")
     add("--spot", action="store_true", help="on spot nodes, which may be preempted")
-    add("--data", type=command.bucket_folder, help="gs://BUCKET/FOLDER of a prepared dataset")
     add("--service-account", type=command.name, default="default", help="of Kubernetes")
     add("--coordinator-port", type=command.count, help="without it JAX's, 8482")
     return parser

@@ -1,17 +1,18 @@
 """Trains on Cloud TPU VMs (v2 to v6e), from one host to slices of many, spot or not.
 
     python -m jobs.tpu_vm run --name=fpha --zone=us-west4-a --spot \\
-        --accelerator-type=v5litepod-16 --data=gs://BUCKET/fpha -- \\
+        --accelerator-type=v5litepod-16 -- \\
         --config=configs/fpha.py --workdir=gs://BUCKET/runs/fpha \\
+        --config.data.directory=gs://BUCKET/fpha --config.data.local_copy=~/data \\
         --config.batch_size=32 --config.eval.batch_size=32
     python -m jobs.tpu_vm follow --name=fpha --zone=us-west4-a
     python -m jobs.tpu_vm delete --name=fpha --zone=us-west4-a
 
 run asks for the machines (a queued resource), waits for them, installs the code as it is committed,
-copies the dataset of --data to each host, starts the training on all hosts, and looks after it:
-when the machines are preempted they are deleted and made anew and the same command continues. It
-can be stopped (Ctrl-C) and started again at any time; the training does not need it. It ends when
-the training does; the machines cost until delete, which lets a training save first.
+starts the training on all hosts, and looks after it: when the machines are preempted they are
+deleted and made anew and the same command continues. It can be stopped (Ctrl-C) and started again
+at any time; the training does not need it. It ends when the training does; the machines cost until
+delete, which lets a training save first.
 
 What stands behind -- are the options of htt_jax.train; the workdir must be in a bucket or on a disk
 that all hosts mount. The TPU service account must be allowed to use the bucket.

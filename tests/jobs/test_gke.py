@@ -99,7 +99,6 @@ def test_a_slice_is_a_job_whose_hosts_start_anew_together(stage):
     (container,) = pod["containers"]
     assert container["args"] == ["--coordinator_address=auto", *TRAINING]
     assert container["resources"]["limits"] == {"google.com/tpu": 4}
-    assert "volumes" not in pod
     calls = (stage.folder / "others").read_text()
     assert calls == "kubectl apply --filename=-\n"
     place = "clusters get-credentials tpus --location=us-west4 --project=my-project"
@@ -117,15 +116,12 @@ def test_wrong_input_is_no_reason_to_start_anew(stage):
 
 
 def test_options_add_what_they_need(stage):
-    options = ("--spot", "--slices=2", "--data=gs://bucket/data/fpha", "--coordinator-port=8476")
+    options = ("--spot", "--slices=2", "--coordinator-port=8476")
     found = manifest(stage, *options)
     pod = checked(found)["template"]["spec"]
     assert found["spec"]["replicatedJobs"][0]["replicas"] == 2
     assert pod["nodeSelector"]["cloud.google.com/gke-spot"] == "true"
     assert {"name": "JAX_COORDINATOR_PORT", "value": "8476"} in pod["containers"][0]["env"]
-    assert pod["containers"][0]["args"][-1] == "--config.data.directory=/data"
-    (volume,) = pod["volumes"]
-    assert volume["csi"]["volumeAttributes"]["mountOptions"] == "implicit-dirs,only-dir=data/fpha"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +130,6 @@ def test_options_add_what_they_need(stage):
         (("run", "--name=fpha"), "run needs --cluster"),
         ((*RUN, "--chips-per-host=3", "--", *TRAINING), "the 16 chips of --topology=4x4 do not"),
         ((*RUN, "--topology=16", "--", *TRAINING), "'16' is not a topology"),
-        ((*RUN, "--data=bucket/fpha", "--", *TRAINING), "'bucket/fpha' is not gs://BUCKET"),
         (RUN, "no --config=... behind --"),
     ],
 )
