@@ -1,5 +1,6 @@
 """From a config to the objects it describes, with every mistake named."""
 
+import functools
 import math
 from typing import Any
 
@@ -139,6 +140,9 @@ def clip_spec(config: ConfigDict) -> ClipSpec:
     return ClipSpec(config.model.window, config.data.frames, config.data.spacing)
 
 
+_brought = functools.cache(local_copy.bring)  # a run opens several splits of one dataset
+
+
 def open_source(config: ConfigDict, split: str, directory: str | None = None) -> RecordSource:
     """A split as a run looks at it, of its own dataset unless another is named.
 
@@ -148,7 +152,7 @@ def open_source(config: ConfigDict, split: str, directory: str | None = None) ->
     view = View(config.data.camera, config.data.first_frames, config.data.held_out)
     where = directory or config.data.directory
     if config.data.local_copy:
-        where = local_copy.bring(where, config.data.local_copy)
+        where = _brought(where, config.data.local_copy)
     return open_view(where, split, view)
 
 
