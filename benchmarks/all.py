@@ -1,4 +1,4 @@
-"""Runs every benchmark that docs/performance.md has numbers of, with sizes that suit the device.
+"""Runs the benchmarks of speed and memory whose figures are in docs, in sizes that suit the device.
 
 Each is a process of its own with a time limit. Their lines of JSON are added to --out as they come,
 the readable ones are printed. One that fails does not stop the others; the exit status is then 1.

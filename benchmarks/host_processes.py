@@ -11,70 +11,27 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import cv2
-import numpy as np
-
-from htt_jax.data import records
 from htt_jax.datasets.spec import FPHA
 from htt_jax.training import logs
+from tests import prepared, train_runs
 
-ROOT = pathlib.Path(__file__).parents[1]
-
-_OPTIONS = {
+_OPTIONS = train_runs.TINY | {
     "batch_size": 6,
     "epochs": 4,
     "seed": 1,
-    "data.frames": 8,
     "data.spacing": 1,
-    "model.window": 4,
-    "model.width": 32,
-    "model.heads": 4,
     "model.mlp_width": 64,
-    "model.pose_layers": 1,
-    "model.action_layers": 1,
-    "model.backbone_width": 4,
-    "init.backbone": "",
-    "augment.translation": 4,
-    "optimizer.learning_rate": 1e-3,
     "eval.batch_size": 6,
     "eval.every_epochs": 2,
     "checkpoint.every_steps": 5,
-    "log.every_steps": 1,
 }
 _XLA = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 
 
 def write_dataset(directory: pathlib.Path, seed: int = 0) -> pathlib.Path:
     """Three training videos and one to evaluate, all of random frames and joints."""
-    directory.mkdir(parents=True)
-    rng = np.random.default_rng(seed)
-    schema = records.features(FPHA, FPHA.action_names, FPHA.object_names)
-    indexes = {}
-    for split, videos in (("train", 3), ("test", 1)):
-        with records.ShardWriter(records.shard_path(directory, FPHA, split, 0, 1)) as shard:
-            for number in range(videos):
-                video = _video(rng, number)
-                shard.write(records.encode(video, schema), len(video.frames), video.video_id)
-        indexes[split] = [shard.index]
-    records.write_metadata(directory, FPHA, FPHA.action_names, FPHA.object_names, indexes)
-    return directory
-
-
-def _video(rng: np.random.Generator, number: int, frames: int = 24) -> records.Video:
-    images = rng.integers(0, 255, (frames, 18, 32, 3), np.uint8)
-    joints = rng.normal(0.0, 0.05, (frames, FPHA.num_joints, 3)) + np.array([0.0, 0.0, 0.4])
-    return records.Video(
-        video_id=f"Subject_1/{FPHA.action_names[number]}/{number}",
-        segment_id=-1,
-        subject="Subject_1",
-        action=number,
-        object=0,
-        frames=[cv2.imencode(".jpg", image)[1].tobytes() for image in images],
-        frame_numbers=np.arange(frames),
-        joints_3d=joints.astype(np.float32),
-        hand_annotated=np.ones((frames, 1), bool),
-        intrinsics=np.array([[29, 0, 16], [0, 29, 9], [0, 0, 1]], np.float32),
-    )
+    videos = {"train": [24] * 3, "test": [24]}
+    return prepared.write_dataset(directory, FPHA, videos, (32, 18), seed)
 
 
 class Host:
@@ -84,7 +41,7 @@ class Host:
         self,
         arguments: Sequence[str],
         said: pathlib.Path,
-        code: pathlib.Path = ROOT,
+        code: pathlib.Path = train_runs.ROOT,
         memory: int | None = None,
     ):
         """Starts it.

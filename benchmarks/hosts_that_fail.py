@@ -19,9 +19,10 @@ import tempfile
 from collections.abc import Callable, Sequence
 
 from benchmarks import measure
-from benchmarks.host_processes import ROOT, Run, losses, write_dataset
+from benchmarks.host_processes import Run, losses, write_dataset
 from htt_jax.devices.watch import ANOTHER_FAILED
 from htt_jax.support import cli
+from tests.train_runs import ROOT
 
 _LIMIT = 600.0  # seconds after which a process counts as hanging
 _UNHURRIED = 1800.0
