@@ -204,18 +204,21 @@ def test_maps_without_any_hand_are_kept_and_marked(all_runs):
         Predictor(all_runs["pose"]).predict(make_maps(2), INTRINSICS)
 
 
-def refused(run, source, message, intrinsics=INTRINSICS):
-    with pytest.raises(InputError, match=message):
+def refusal(run, source, intrinsics=INTRINSICS):
+    """What is said of a source that cannot be predicted from."""
+    with pytest.raises(InputError) as refused:
         Predictor(run).predict(source, intrinsics)
+    return str(refused.value)
 
 
 def test_frames_of_another_kind_are_refused(all_runs, tmp_path):
     colour = np.zeros((2, 120, 160, 3), np.uint8)
     wanted = "runs/pose takes depth maps, of one channel of 16 bits, in millimetres, and these are"
-    refused(all_runs["pose"], colour, f"{wanted} frames of 8 bits, in colour")
+    assert f"{wanted} frames of 8 bits, in colour" in refusal(all_runs["pose"], colour)
     eight = write_folder(tmp_path / "eight", colour[..., 0])
-    refused(all_runs["pose"], eight, wanted)
-    refused(all_runs["pose"], videos.write_lossless(tmp_path / "colour.mkv", colour), wanted)
+    assert wanted in refusal(all_runs["pose"], eight)
+    video = videos.write_lossless(tmp_path / "colour.mkv", colour)
+    assert wanted in refusal(all_runs["pose"], video)
     maps = make_maps(2)
     colour_run = online_runs.make_run()
     for source in (
@@ -223,7 +226,8 @@ def test_frames_of_another_kind_are_refused(all_runs, tmp_path):
         write_folder(tmp_path / "maps", maps),
         depth_runs.write_video(tmp_path / "maps.mkv", maps),
     ):
-        refused(colour_run, source, "runs/tiny takes frames of 8 bits, in colour, and these are de")
+        said = refusal(colour_run, source)
+        assert "runs/tiny takes frames of 8 bits, in colour, and these are depth" in said
 
 
 def test_maps_that_do_not_fit_each_other_are_named(all_runs, tmp_path):
@@ -235,14 +239,18 @@ def test_maps_that_do_not_fit_each_other_are_named(all_runs, tmp_path):
     ):
         folder = write_folder(tmp_path / name, maps)
         (folder / "depth_0002.png").write_bytes(arms.png(odd))
-        refused(all_runs["pose"], folder, rf"cannot read the frame .*depth_0002\.png: {said}")
+        told = refusal(all_runs["pose"], folder)
+        assert "cannot read the frame" in told
+        assert f"depth_0002.png: {said}" in told
 
 
 def test_what_cannot_be_known_is_refused(all_runs, tmp_path):
-    refused(all_runs["pose"], make_maps(1), "no intrinsics given, and a depth camera's", None)
-    refused(make_run("action"), make_maps(1), "runs/action takes true poses")
+    told = refusal(all_runs["pose"], make_maps(1), intrinsics=None)
+    assert "no intrinsics given, and a depth camera's" in told
+    assert "runs/action takes true poses" in refusal(make_run("action"), make_maps(1))
     two = make_run("pose", spec=H2O, crops__protocol="published")
-    refused(two, make_maps(1), "runs/pose has 2 hands, and depth maps alone do not tell them")
+    told = refusal(two, make_maps(1))
+    assert "runs/pose has 2 hands, and depth maps alone do not tell them" in told
     online_runs.save_run(tmp_path / "run", all_runs["pose"])
     with pytest.raises(InputError, match=r"takes depth maps, of one channel .* and these are"):
         predict.main(["--camera=0", f"--workdir={tmp_path / 'run'}"])
