@@ -181,7 +181,7 @@ def checked(address: str) -> BucketPath:
     try:
         store(kind)
     except ImportError as error:
-        extra = f"pip install 'htt-jax[{_EXTRAS[kind]}]'; " if kind in _EXTRAS else ""
+        extra = f"pip install -e '.[{_EXTRAS[kind]}]'; " if kind in _EXTRAS else ""
         raise InputError(
             f"{address} needs a library that is not installed: {extra}{error}"
         ) from error
