@@ -76,14 +76,24 @@ def freezing(
     optimizer: optax.GradientTransformation, is_frozen: Callable[[str], bool]
 ) -> optax.GradientTransformation:
     """`optimizer` for all parameters but those whose name, such as 'pose/norm/scale', is frozen."""
+    return optax.partition(
+        {False: optimizer, True: optax.set_to_zero()}, lambda params: _frozen(params, is_frozen)
+    )
 
-    def labels(params: Any) -> Any:
-        return jax.tree_util.tree_map_with_path(
-            lambda path, _: is_frozen(jax.tree_util.keystr(path, simple=True, separator="/")),
-            params,
-        )
 
-    return optax.partition({False: optimizer, True: optax.set_to_zero()}, labels)
+def constant_where_frozen(params: Any, is_frozen: Callable[[str], bool]) -> Any:
+    """`params`, of which no gradient is computed where `freezing` would not use it."""
+    return jax.tree.map(
+        lambda value, frozen: jax.lax.stop_gradient(value) if frozen else value,
+        params,
+        _frozen(params, is_frozen),
+    )
+
+
+def _frozen(params: Any, is_frozen: Callable[[str], bool]) -> Any:
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: is_frozen(jax.tree_util.keystr(path, simple=True, separator="/")), params
+    )
 
 
 def moments(opt_state: Any) -> optax.ScaleByAdamState:

@@ -25,7 +25,7 @@ from htt_jax.models.depth.ensemble import Ensemble
 from htt_jax.models.depth.pose_network import PoseNetwork
 from htt_jax.models.outputs import Output
 from htt_jax.models.signature import Signature
-from htt_jax.optimizer import adam, amsgrad, freezing
+from htt_jax.optimizer import adam, amsgrad, constant_where_frozen, freezing
 from htt_jax.support.errors import InputError
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Part, Stepwise, Variables
 from htt_jax.systems.depth import poses, signature, stepping
@@ -219,6 +219,8 @@ class DepthSystem:
         Poses are learned where the crops of all hands show them.
         """
         key = inputs["dropout"] if self.training.dropout else None
+        params = constant_where_frozen(variables["params"], self._is_frozen)
+        variables = {**variables, "params": params}
         found = self._found(variables, inputs, self.training.batch_statistics, key)
         known = inputs["valid"].any(axis=1)
         action = jnp.where(known, inputs["action"], -1)
@@ -245,9 +247,7 @@ class DepthSystem:
     def _codes(self, variables: Variables, joints: Any) -> Any:
         """Of true poses, along the principal components."""
         of_network = variables["params"][self._depth.networks.part]["principal_components"]
-        components, mean = map(
-            jax.lax.stop_gradient, (of_network["components"], of_network["mean"])
-        )
+        components, mean = of_network["components"], of_network["mean"]
         by_hand = joints.reshape(*joints.shape[:2], -1, len(mean)) - mean
         codes = jnp.matmul(by_hand, components.T, precision=jax.lax.Precision.HIGHEST)
         return codes.reshape(*joints.shape[:2], -1)
