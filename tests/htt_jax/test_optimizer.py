@@ -6,6 +6,7 @@ import optax
 from htt_jax.optimizer import (
     adam,
     amsgrad,
+    constant_where_frozen,
     freezing,
     moments,
     step_decay,
@@ -69,3 +70,15 @@ def test_frozen_parameters_stay_as_they_are_with_l2_too():
     )
     np.testing.assert_array_equal(updates["part"]["still"], [0.0])
     np.testing.assert_allclose(updates["part"]["free"], [-0.1], rtol=1e-4)
+
+
+def test_no_gradient_is_computed_of_frozen_parameters():
+    params = {"part": {"still": jnp.array([5.0]), "free": jnp.array([5.0])}}
+
+    def loss(params):
+        part = constant_where_frozen(params, lambda name: name == "part/still")["part"]
+        return jnp.sum(part["still"] * part["free"])
+
+    gradient = jax.grad(loss)(params)["part"]
+    np.testing.assert_array_equal(gradient["still"], [0.0])
+    np.testing.assert_array_equal(gradient["free"], [5.0])
