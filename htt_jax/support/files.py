@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -37,7 +38,8 @@ def atomic_write(path: epath.PathLike, mode: str = "wb") -> Iterator[IO[Any]]:
                 yield file
             final.upload(temporary)
         return
-    temporary = pathlib.Path(final.with_name(f".{final.name}.{os.getpid()}.tmp"))
+    own = secrets.token_hex(8)  # processes of the same number, on several hosts, may share a disk
+    temporary = pathlib.Path(final.with_name(f".{final.name}.{own}.tmp"))
     try:
         with open(temporary, mode, encoding=encoding) as file:
             yield file
