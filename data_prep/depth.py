@@ -7,7 +7,7 @@ where there is no reading. Its bytes are stored as they are.
 import contextlib
 import dataclasses
 import functools
-import pathlib
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from PIL import Image
 
 from data_prep import images
 from data_prep.folders import frames_text, numbered_files
-from data_prep.raw import EncodeFrame, Note, RawDataset, RawVideo
+from data_prep.raw import EncodeFrame, Note, RawDataset, RawPath, RawVideo
 from htt_jax import camera
 from htt_jax.data import image_decoding
 from htt_jax.data.records import Depth, Video
@@ -66,7 +66,7 @@ class DepthVideo:
     """A video with depth maps, not read yet; a `RawVideo`."""
 
     color: RawVideo
-    folder: pathlib.Path  # of the maps
+    folder: RawPath  # of the maps
     names: Names
     span: range | None  # numbers of the maps in the folder that are this video's; None: all
     size: tuple[int, int]  # (width, height) of every map of the dataset
@@ -83,7 +83,7 @@ class DepthVideo:
         return self.color.expected_frames
 
     @property
-    def poses(self) -> pathlib.Path:
+    def poses(self) -> RawPath:
         """See `RawVideo`."""
         return self.color.poses
 
@@ -120,7 +120,7 @@ class DepthVideo:
             notes.append(Note("blank depth", str(self.folder), what))
         return dataclasses.replace(video, depth=depth), notes
 
-    def _unpaired(self, paths: Mapping[int, pathlib.Path], numbers: Sequence[int]) -> list[Note]:
+    def _unpaired(self, paths: Mapping[int, RawPath], numbers: Sequence[int]) -> list[Note]:
         alone, left = sorted(set(numbers) - paths.keys()), sorted(paths.keys() - set(numbers))
         parts = [f"{len(numbers) - len(alone)} of {len(numbers)} frames have a depth map"]
         if alone:
@@ -143,7 +143,7 @@ def with_depth(
     raw: RawDataset,
     camera: DepthCamera,
     names: Names,
-    place: Callable[[Any], tuple[pathlib.Path, range | None]],
+    place: Callable[[Any], tuple[RawPath, range | None]],
 ) -> RawDataset:
     """`raw` with depth maps, without the videos that have none.
 
@@ -158,7 +158,7 @@ def with_depth(
     """
 
     @functools.cache
-    def maps(folder: pathlib.Path) -> list[pathlib.Path]:
+    def maps(folder: RawPath) -> list[RawPath]:
         return list(numbered_files(folder, *names[:2])[0].values())[:1]
 
     places = {split: [(v, *place(v)) for v in videos] for split, videos in raw.splits.items()}
@@ -190,7 +190,7 @@ def with_depth(
 
 
 def read_map(
-    path: pathlib.Path, size: tuple[int, int]
+    path: RawPath, size: tuple[int, int]
 ) -> tuple[bytes, UInt16[np.ndarray, "height width"]]:
     """A map's file as it is, and its values.
 
@@ -245,10 +245,10 @@ def first_size(depth: Depth) -> tuple[int, int] | None:
     return None
 
 
-def _size_of(path: pathlib.Path, allowed: Sequence[tuple[int, int]]) -> tuple[int, int]:
+def _size_of(path: RawPath, allowed: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """That of all maps of a dataset, going by one of them; the original one if it says nothing."""
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(path.read_bytes())) as image:
             return image.size if image.size in allowed else allowed[0]
     except (OSError, SyntaxError):
         return allowed[0]

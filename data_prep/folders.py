@@ -7,7 +7,8 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from data_prep.raw import Note
+from data_prep.raw import Note, RawPath
+from htt_jax.support.buckets import BucketPath, Entry
 from htt_jax.support.errors import InputError
 
 _LEFT_BY_SYSTEMS = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini|__MACOSX", re.IGNORECASE)
@@ -15,7 +16,7 @@ _ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # e
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def dataset_root(root: pathlib.Path, names: Sequence[str]) -> pathlib.Path:
+def dataset_root(root: RawPath, names: Sequence[str]) -> RawPath:
     """`root`, or the only folder in it that has one of the folders `names` when `root` has none."""
     inside = _subfolders(root) if root.is_dir() else []
     having = [
@@ -24,7 +25,7 @@ def dataset_root(root: pathlib.Path, names: Sequence[str]) -> pathlib.Path:
     return having[0] if root in having or len(having) == 1 else root
 
 
-def directories(root: pathlib.Path, names: Sequence[str]) -> list[pathlib.Path]:
+def directories(root: RawPath, names: Sequence[str]) -> list[RawPath]:
     """The folders `names` that `root` has, in their order, as `unpacked` finds them.
 
     Raises:
@@ -38,7 +39,7 @@ def directories(root: pathlib.Path, names: Sequence[str]) -> list[pathlib.Path]:
     return found
 
 
-def unpacked(folder: pathlib.Path) -> list[pathlib.Path]:
+def unpacked(folder: RawPath) -> list[RawPath]:
     """`folder` and, of an archive unpacked one level too deep, the one of the same name in it.
 
     Those that are there.
@@ -46,9 +47,7 @@ def unpacked(folder: pathlib.Path) -> list[pathlib.Path]:
     return [path for path in (folder, folder / folder.name) if path.is_dir()]
 
 
-def fullest(
-    folders: Iterable[pathlib.Path], stem: str, suffixes: Sequence[str]
-) -> tuple[pathlib.Path, int]:
+def fullest(folders: Iterable[RawPath], stem: str, suffixes: Sequence[str]) -> tuple[RawPath, int]:
     """Of `folders`, at least one, that with the most `numbered_files`, and how many it has.
 
     The first among equals; they need not be there.
@@ -59,18 +58,18 @@ def fullest(
     return max(counts.items(), key=lambda item: item[1])
 
 
-def text_file(folder: pathlib.Path, name: str) -> pathlib.Path:
+def text_file(folder: RawPath, name: str) -> RawPath:
     """The file `name` of `folder`, in whatever case it is spelled there."""
     path = folder / name
     if path.is_file():
         return path
     same = [other for other in _entries(folder) if other.name.lower() == name.lower()]
-    return next((pathlib.Path(other.path) for other in same if other.is_file()), path)
+    return next((folder / other.name for other in same if other.is_file()), path)
 
 
 def numbered_files(
-    folder: pathlib.Path, stem: str, suffixes: Sequence[str]
-) -> tuple[dict[int, pathlib.Path], list[Note]]:
+    folder: RawPath, stem: str, suffixes: Sequence[str]
+) -> tuple[dict[int, RawPath], list[Note]]:
     """The files of `folder` by the number in their name, and a note on numbers that have several.
 
     Args:
@@ -111,7 +110,7 @@ def frames_text(numbers: Iterable[int]) -> str:
     return f"{'frame' if is_one else 'frames'} {', '.join(texts)}"
 
 
-def read_lines(path: pathlib.Path) -> list[tuple[int, list[str]]]:
+def read_lines(path: RawPath) -> list[tuple[int, list[str]]]:
     """Line number (from 1) and words of each line of a text file that is not blank.
 
     UTF-8 or, with a byte order mark, UTF-16, as some editors write.
@@ -133,7 +132,7 @@ def read_lines(path: pathlib.Path) -> list[tuple[int, list[str]]]:
     return [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
 
 
-def integer(word: str, path: pathlib.Path, line: int, meaning: str) -> int:
+def integer(word: str, path: RawPath, line: int, meaning: str) -> int:
     """`word` as an integer.
 
     Raises:
@@ -152,12 +151,15 @@ def is_left_by_system(name: str) -> bool:
     return _LEFT_BY_SYSTEMS.fullmatch(name) is not None
 
 
-def _subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(pathlib.Path(entry.path) for entry in _entries(folder) if entry.is_dir())
+def _subfolders(folder: RawPath) -> list[RawPath]:
+    return [folder / name for name in sorted(e.name for e in _entries(folder) if e.is_dir())]
 
 
-def _entries(folder: pathlib.Path) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: RawPath) -> Iterator[os.DirEntry[str] | Entry]:
     """What lies in `folder`, unsorted, without what desktops put there; nothing if it is absent."""
+    if isinstance(folder, BucketPath):
+        yield from (entry for entry in folder.entries() if not is_left_by_system(entry.name))
+        return
     try:
         with os.scandir(folder) as entries:
             yield from (entry for entry in entries if not is_left_by_system(entry.name))

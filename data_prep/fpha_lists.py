@@ -1,10 +1,9 @@
 """The lists of FPHA: its actions and objects, its splits, the lengths of its videos."""
 
-import pathlib
 from collections.abc import Sequence
 
 from data_prep.folders import integer, read_lines, text_file, unpacked
-from data_prep.raw import Note
+from data_prep.raw import Note, RawPath
 from htt_jax.datasets.spec import FPHA
 from htt_jax.support.errors import InputError
 
@@ -14,7 +13,7 @@ SPLIT_FILE = "data_split_action_recognition.txt"
 _SPLIT_NAMES = {"training": "train", "train": "train", "test": "test"}
 
 
-def read_actions(path: pathlib.Path) -> tuple[dict[str, str], list[str], list[Note]]:
+def read_actions(path: RawPath) -> tuple[dict[str, str], list[str], list[Note]]:
     """The object of each action in the order of the actions' ids, and the objects' order.
 
     Objects are numbered by their first appearance in the file.
@@ -44,7 +43,7 @@ def read_actions(path: pathlib.Path) -> tuple[dict[str, str], list[str], list[No
 
 
 def read_split(
-    path: pathlib.Path, actions: Sequence[str]
+    path: RawPath, actions: Sequence[str]
 ) -> tuple[dict[str, dict[str, int]], list[Note]]:
     """The videos of each split with their action's class, in the file's order.
 
@@ -83,9 +82,7 @@ def read_split(
     return splits, notes
 
 
-def read_lengths(
-    folder: pathlib.Path, subjects: Sequence[str]
-) -> tuple[dict[str, int], list[Note]]:
+def read_lengths(folder: RawPath, subjects: Sequence[str]) -> tuple[dict[str, int], list[Note]]:
     """Frames of each video according to the files in `folder`, Subjects_info.
 
     Raises:
@@ -110,9 +107,7 @@ def read_lengths(
     return lengths, notes
 
 
-def _checked_label(
-    words: Sequence[str], path: pathlib.Path, line: int, actions: Sequence[str]
-) -> int:
+def _checked_label(words: Sequence[str], path: RawPath, line: int, actions: Sequence[str]) -> int:
     label = integer(words[1], path, line, "the action's label, from 0")
     parts = words[0].split("/")
     if len(parts) != 3:

@@ -1,15 +1,16 @@
 """Where the parts of an FPHA video may lie: the archives are unpacked in several ways."""
 
-import pathlib
 from collections.abc import Mapping, Sequence
 
 from data_prep import folders
+from data_prep.raw import RawPath
+from htt_jax.support import files
 
-Places = Mapping[str, Sequence[pathlib.Path]]
+Places = Mapping[str, Sequence[RawPath]]
 """By the id of a subject, where its folder may be: the first place counts most."""
 
 
-def by_subject(tops: Sequence[pathlib.Path], subjects: Sequence[str]) -> Places:
+def by_subject(tops: Sequence[RawPath], subjects: Sequence[str]) -> Places:
     """The places of each of `subjects` in the folders `tops`; at least one, there or not."""
     return {
         subject: [
@@ -22,19 +23,19 @@ def by_subject(tops: Sequence[pathlib.Path], subjects: Sequence[str]) -> Places:
 
 def fullest(
     places: Places, video_id: str, part: str, stem: str, suffixes: Sequence[str]
-) -> tuple[pathlib.Path, int]:
+) -> tuple[RawPath, int]:
     """The folder `part` of a video, and how many files are in it; see `folders.fullest`."""
     parts = [place / part for place in _of_video(places, video_id)]
     return folders.fullest(parts, stem, suffixes)
 
 
-def filled_skeleton(places: Places, video_id: str) -> pathlib.Path:
+def filled_skeleton(places: Places, video_id: str) -> RawPath:
     """The file with the poses of a video; not an empty one, if there is another."""
     paths = [folders.text_file(place, "skeleton.txt") for place in _of_video(places, video_id)]
     there = [path for path in paths if path.is_file()]
-    return next((path for path in there if path.stat().st_size), [*there, *paths][0])
+    return next((path for path in there if files.size(path)), [*there, *paths][0])
 
 
-def _of_video(places: Places, video_id: str) -> list[pathlib.Path]:
+def _of_video(places: Places, video_id: str) -> list[RawPath]:
     subject, action_and_number = video_id.split("/", 1)
     return [place / action_and_number for place in places[subject]]

@@ -1,13 +1,11 @@
 """What H2O keeps in small text files: hand poses and a recording's camera."""
 
-import pathlib
-
 import numpy as np
 from jaxtyping import Bool, Float
 
 from data_prep import images
 from data_prep.folders import read_lines
-from data_prep.raw import Note
+from data_prep.raw import Note, RawPath
 from htt_jax import camera
 from htt_jax.datasets.spec import H2O
 from htt_jax.support.errors import InputError
@@ -19,7 +17,7 @@ _POSE_COLUMNS = 2 * (1 + 3 * 21)
 
 
 def read_pose(
-    path: pathlib.Path,
+    path: RawPath,
 ) -> tuple[Float[np.ndarray, "42 3"], Bool[np.ndarray, "2"]] | None:
     """Joints of the left and the right hand, metres, and which is annotated; None: empty file.
 
@@ -38,7 +36,7 @@ def read_pose(
         return hands[:, 1:].reshape(42, 3).astype(np.float32), hands[:, 0] > 0.5
 
 
-def read_intrinsics(path: pathlib.Path) -> tuple[Float[np.ndarray, "3 3"], list[Note]]:
+def read_intrinsics(path: RawPath) -> tuple[Float[np.ndarray, "3 3"], list[Note]]:
     """Intrinsics for the stored size, from cam_intrinsics.txt or the dataset's default.
 
     Raises:
@@ -61,7 +59,7 @@ def read_intrinsics(path: pathlib.Path) -> tuple[Float[np.ndarray, "3 3"], list[
     return camera.scale_intrinsics(matrix, (width, height), images.SIZE).astype("f"), notes
 
 
-def _read_numbers(path: pathlib.Path, count: int, meaning: str) -> np.ndarray | None:
+def _read_numbers(path: RawPath, count: int, meaning: str) -> np.ndarray | None:
     lines = read_lines(path)
     if not lines:
         return None

@@ -1,7 +1,6 @@
 """From a raw frame to the encoded 480x270 frame that is stored."""
 
 import dataclasses
-import pathlib
 from collections.abc import Callable
 
 import cv2
@@ -9,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from data_prep.raw import RawPath
 from htt_jax.data import image_decoding
 from htt_jax.data.decode import JPEG_START
 from htt_jax.datasets.spec import STORED_SIZE as SIZE
@@ -44,7 +44,7 @@ class FrameEncoder:
     lossless: bool = False  # PNG instead of JPEG
     quarter_decode: bool = False  # let the JPEG decoder do the resizing, for four times the size
 
-    def __call__(self, path: pathlib.Path) -> bytes:
+    def __call__(self, path: RawPath) -> bytes:
         """The frame to store for the image file `path`.
 
         Raises:

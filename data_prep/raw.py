@@ -3,10 +3,14 @@
 import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.support.paths import BucketPath
+
+RawPath: TypeAlias = pathlib.Path | BucketPath
+"""A file or folder of a raw dataset, on disk or in a bucket."""
 
 SIMULATION_MARK = ".simulation.json"
 """What the simulator leaves in a raw folder: how it was made."""
@@ -20,7 +24,7 @@ class Note(NamedTuple):
     what: str
 
 
-EncodeFrame = Callable[[pathlib.Path], bytes]
+EncodeFrame = Callable[[RawPath], bytes]
 """From an image file to the encoded frame that is stored."""
 
 
@@ -37,7 +41,7 @@ class RawVideo(Protocol):
         """How many frames it probably has, for the progress bar."""
 
     @property
-    def poses(self) -> pathlib.Path:
+    def poses(self) -> RawPath:
         """The file or folder its hand poses come from, for messages."""
 
     def read(self, encode_frame: EncodeFrame) -> tuple[Video | None, list[Note]]:
@@ -53,14 +57,14 @@ class RawDataset:
     """What was found in a raw folder before any video was read."""
 
     spec: DatasetSpec
-    root: pathlib.Path
+    root: RawPath
     action_names: Sequence[str]
     object_names: Sequence[str]
     splits: Mapping[str, Sequence[RawVideo]]
     notes: Sequence[Note]
 
 
-def as_found(spec: DatasetSpec, root: pathlib.Path) -> DatasetSpec:
+def as_found(spec: DatasetSpec, root: RawPath) -> DatasetSpec:
     """`spec`, called simulated where the raw folder `root` is of the simulator."""
     if not (root / SIMULATION_MARK).is_file():
         return spec

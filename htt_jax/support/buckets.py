@@ -15,7 +15,7 @@ import pathlib
 import re
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from etils import epath
 from etils.epath.gpath import PosixGPath
@@ -30,12 +30,16 @@ _SILENCE = 60  # seconds without a byte, after which a request is made again
 _making = threading.Lock()
 
 
+class NoAnswer(InputError):
+    """A store gave no whole answer, or refused; nothing is known of the object."""
+
+
 class BucketPath(PosixGPath):
     """An object, or what is before a slash in the names of objects, which stands for a folder.
 
     Of files on disk it differs in this: a folder is there when an object is in it, and writing an
-    object replaces it at once. All methods raise `InputError` with the address where the store
-    gives no answer or refuses, but `FileNotFoundError` for what is not there.
+    object replaces it at once. All methods raise `NoAnswer` with the address where the store gives
+    none or refuses, but `FileNotFoundError` for what is not there.
     """
 
     def exists(self) -> bool:
@@ -57,13 +61,18 @@ class BucketPath(PosixGPath):
 
     def iterdir(self) -> Iterator["BucketPath"]:
         """What is in the folder, by name; nothing where no object is."""
+        yield from (self / entry.name for entry in self.entries())
+
+    def entries(self) -> list["Entry"]:
+        """What is in the folder, by name, with its kind: one request for all."""
         try:
             with self._explained("list"):
-                found = self._store.ls(str(self), detail=False)
+                found = self._store.ls(str(self), detail=True)
         except FileNotFoundError:
-            return
-        names = sorted(name.rstrip("/").rpartition("/")[2] for name in found)
-        yield from (self / name for name in names if name != self.name)
+            return []
+        named = {about["name"].rstrip("/").rpartition("/")[2]: about["type"] for about in found}
+        named.pop(self.name, None)  # what marks an empty folder
+        return [Entry(name, kind) for name, kind in sorted(named.items())]
 
     def glob(self, pattern: str) -> Iterator["BucketPath"]:
         """What in the folder has a name of the pattern; the folder's own name is none."""
@@ -78,7 +87,7 @@ class BucketPath(PosixGPath):
         with self._explained("read"):
             data = self._store.cat_file(str(self), start=offset, end=offset + length)
         if len(data) > length:
-            raise InputError(f"cannot read {self}: {len(data)} bytes came for {length}; try again")
+            raise NoAnswer(f"cannot read {self}: {len(data)} bytes came for {length}; try again")
         return data
 
     def read_bytes(self) -> bytes:
@@ -86,7 +95,7 @@ class BucketPath(PosixGPath):
         size = self.size()
         data = self.read_range(0, size)
         if len(data) != size:
-            raise InputError(f"cannot read {self}: {len(data)} bytes came of {size}; try again")
+            raise NoAnswer(f"cannot read {self}: {len(data)} bytes came of {size}; try again")
         return data
 
     def read_text(self, encoding: str | None = "utf-8") -> str:
@@ -105,7 +114,7 @@ class BucketPath(PosixGPath):
         with self._explained("read"):
             self._store.get_file(str(self), str(file))
         if file.stat().st_size != size:
-            raise InputError(f"cannot read {self}: {file.stat().st_size} bytes came of {size}")
+            raise NoAnswer(f"cannot read {self}: {file.stat().st_size} bytes came of {size}")
 
     def upload(self, file: pathlib.Path) -> None:
         """Makes the object what a file on disk holds."""
@@ -164,7 +173,22 @@ class BucketPath(PosixGPath):
                 raise InputError(f"cannot write {self}: there is no such bucket") from error
             raise FileNotFoundError(2, "there is no such object", str(self)) from error
         except Exception as error:  # each of the libraries has its own
-            raise InputError(f"cannot {doing} {self}: {_reason(error)}") from error
+            raise NoAnswer(f"cannot {doing} {self}: {_reason(error)}") from error
+
+
+class Entry(NamedTuple):
+    """What `os.DirEntry` is of a folder on disk."""
+
+    name: str
+    kind: str
+
+    def is_dir(self) -> bool:
+        """Whether objects are in it."""
+        return self.kind == "directory"
+
+    def is_file(self) -> bool:
+        """Whether it is an object."""
+        return self.kind == "file"
 
 
 def checked(address: str) -> BucketPath:
