@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         raw = pathlib.Path(folder) / "raw"
-        paths = _write_raw(raw, options.videos, options.frames)
+        paths = write_raw(raw, options.videos, options.frames)
         bare, whole = [], []
         for repeat in range(options.repeats):
             bare.append(len(paths) / _seconds(_decode_and_resize, paths))
@@ -72,7 +72,7 @@ def _seconds(work: Callable[..., None], *arguments: object) -> float:
     return time.perf_counter() - start
 
 
-def _write_raw(root: pathlib.Path, videos: int, frames: int) -> list[pathlib.Path]:
+def write_raw(root: pathlib.Path, videos: int, frames: int) -> list[pathlib.Path]:
     """Textured frames of about the size of FPHA's files, with poses; the paths of the frames."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 255, (68, 120, 3), np.uint8)

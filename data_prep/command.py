@@ -1,6 +1,7 @@
 """The command line that the preparation programs share."""
 
 import argparse
+import logging
 import pathlib
 import sys
 from collections.abc import Callable
@@ -9,10 +10,11 @@ from etils import epath
 
 from data_prep import report, shards, verify
 from data_prep.images import DEFAULT_QUALITY, FrameEncoder
-from data_prep.raw import RawDataset
+from data_prep.raw import RawDataset, RawPath
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from htt_jax.support.machine import usable_cores
+from htt_jax.support.paths import is_bucket
 
 
 def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentParser:
@@ -25,7 +27,7 @@ def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentPa
         epilog=f"example:\n  python -m data_prep.{program} --raw {example_folder} "
         f"--out data/{program}\n  python -m data_prep.{program} --verify data/{program}",
     )
-    made.add_argument("--raw", type=cli.path, help="folder of the raw dataset")
+    made.add_argument("--raw", type=cli.place, help="folder of the raw dataset")
     made.add_argument("--out", type=cli.place, help="folder to write to")
     made.add_argument(
         "--verify",
@@ -34,6 +36,15 @@ def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentPa
         help="instead of preparing, read a prepared dataset through and list what is wrong",
     )
     made.add_argument("--workers", type=int, default=usable_cores(), help="processes")
+    made.add_argument(
+        "--runner",
+        help="have the shards written by this runner of Apache Beam: DirectRunner (--workers "
+        "processes here), FlinkRunner, SparkRunner, DataflowRunner, ...; needs pip install -e "
+        "'.[beam]'",
+    )
+    made.add_argument(
+        "runner_options", nargs="*", metavar="-- OPTION", help="of Beam and its runner"
+    )
     made.add_argument(
         "--quality",
         type=int,
@@ -52,7 +63,7 @@ def parser(program: str, title: str, example_folder: str) -> argparse.ArgumentPa
 
 def run(
     options: argparse.Namespace,
-    find: Callable[[pathlib.Path], RawDataset],
+    find: Callable[[RawPath], RawDataset],
     add_depth: Callable[[RawDataset], RawDataset],
     encoder: Callable[[argparse.Namespace], FrameEncoder],
 ) -> None:
@@ -63,7 +74,11 @@ def run(
     """
     if options.workers < 1:
         raise InputError(f"--workers is {options.workers}; it must be at least 1")
+    if options.runner_options and options.runner is None:
+        raise InputError(f"unexpected argument {options.runner_options[0]!r}; see --help")
     if options.verify is not None:
+        if options.runner is not None:
+            raise InputError("--runner has no meaning with --verify, which reads with --workers")
         _verify(options.verify, options.workers)
         return
     if options.raw is None or options.out is None:
@@ -74,16 +89,34 @@ def run(
         raise InputError("--quality has no meaning with --lossless; give one of them")
     if not options.raw.is_dir():
         raise InputError(f"no directory {options.raw}; --raw must be the raw dataset's folder")
-    raw = find(options.raw.resolve())
+    root = options.raw if is_bucket(options.raw) else pathlib.Path(options.raw).resolve()
+    write = None if options.runner is None else _on_beam(options, root)
+    raw = find(root)
     made = shards.prepare(
         add_depth(raw) if options.depth else raw,
         options.out,
         encoder(options),
         workers=options.workers,
         skip_bad=options.skip_bad,
+        write=write,
     )
     print(report.as_text(made))
     print(f"written: {options.out} ({report.FILE} says all)")
+
+
+def _on_beam(options: argparse.Namespace, root: RawPath) -> shards.WriteShards:
+    logging.disable(logging.WARNING)  # Beam says at its import what it could also use
+    try:
+        from data_prep.beam import Runner, check_places  # late: most do without
+    except ImportError as error:
+        raise InputError(
+            "--runner needs Apache Beam, which is not installed: pip install -e '.[beam]' "
+            f"({error})"
+        ) from error
+    finally:
+        logging.disable(logging.NOTSET)
+    check_places(options.runner, root, options.out)
+    return Runner(options.runner, options.runner_options, options.workers).write
 
 
 def _verify(out: epath.Path, workers: int) -> None:

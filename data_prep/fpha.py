@@ -5,7 +5,6 @@ The First-Person Hand Action benchmark: 1175 videos of 45 actions with 26 object
 
 import argparse
 import dataclasses
-import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,12 +21,12 @@ from data_prep.fpha_lists import (
     read_split,
 )
 from data_prep.images import FrameEncoder
-from data_prep.raw import EncodeFrame, Note, RawDataset, as_found
+from data_prep.raw import EncodeFrame, Note, RawDataset, RawPath, as_found
 from htt_jax import camera
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import host_memory
-from htt_jax.support import cli
+from htt_jax.support import cli, files
 from htt_jax.support.errors import InputError
 
 NATIVE_SIZE = FPHA.native_size
@@ -80,8 +79,8 @@ class FphaVideo:
     video_id: str
     action: int
     object: int
-    color: pathlib.Path  # folder of its images
-    skeleton: pathlib.Path
+    color: RawPath  # folder of its images
+    skeleton: RawPath
     listed_frames: int | None  # in Subjects_info
 
     @property
@@ -92,7 +91,7 @@ class FphaVideo:
         return len(numbered_files(self.color, *_IMAGES)[0])
 
     @property
-    def poses(self) -> pathlib.Path:
+    def poses(self) -> RawPath:
         """The file with its hand poses."""
         return self.skeleton
 
@@ -126,7 +125,7 @@ class FphaVideo:
         return video, notes
 
     def _mismatches(
-        self, paths: Mapping[int, pathlib.Path], poses: Mapping[int, np.ndarray]
+        self, paths: Mapping[int, RawPath], poses: Mapping[int, np.ndarray]
     ) -> list[Note]:
         notes = []
         if not poses:
@@ -146,7 +145,7 @@ class FphaVideo:
         return notes
 
 
-def find(root: pathlib.Path) -> RawDataset:
+def find(root: RawPath) -> RawDataset:
     """The videos in the raw folder `root`, whichever variant of the layout it has.
 
     Raises:
@@ -192,13 +191,13 @@ def add_depth(raw: RawDataset) -> RawDataset:
     subjects = {video.video_id.split("/")[0] for found in raw.splits.values() for video in found}
     places = fpha_places.by_subject(folders.directories(raw.root, _FRAMES), sorted(subjects))
 
-    def place(video: FphaVideo) -> tuple[pathlib.Path, None]:
+    def place(video: FphaVideo) -> tuple[RawPath, None]:
         return fpha_places.fullest(places, video.video_id, "depth", *_DEPTH[:2])[0], None
 
     return with_depth(raw, DEPTH_CAMERA, _DEPTH, place)
 
 
-def read_skeleton(path: pathlib.Path) -> dict[int, Float[np.ndarray, "21 3"]]:
+def read_skeleton(path: RawPath) -> dict[int, Float[np.ndarray, "21 3"]]:
     """Poses by frame number: millimetres, world space, the file's joint order.
 
     Where tracking was lost they may be not finite.
@@ -257,7 +256,7 @@ def _unusable(video: FphaVideo, images_there: int) -> Note | None:
         return Note("empty", str(video.color), what)
     if not video.skeleton.is_file():
         return Note("missing", str(video.skeleton), "video left out")
-    if not video.skeleton.stat().st_size:
+    if not files.size(video.skeleton):
         return Note("empty", str(video.skeleton), "video left out")
     return None
 
@@ -285,4 +284,6 @@ def _encoder(options: argparse.Namespace) -> FrameEncoder:
 
 
 if __name__ == "__main__":
-    cli.run(main, host_memory.keep_freed)
+    from data_prep import fpha  # its classes by a name that other processes find them under
+
+    cli.run(fpha.main, host_memory.keep_freed)

@@ -7,7 +7,6 @@ camera; one record per action segment.
 import argparse
 import dataclasses
 import functools
-import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,7 +16,7 @@ from data_prep.depth import DepthCamera, Names, with_depth
 from data_prep.folders import integer, numbered_files, read_lines
 from data_prep.h2o_files import read_intrinsics, read_pose
 from data_prep.images import FrameEncoder
-from data_prep.raw import EncodeFrame, Note, RawDataset, as_found
+from data_prep.raw import EncodeFrame, Note, RawDataset, RawPath, as_found
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import H2O
 from htt_jax.devices import host_memory
@@ -53,7 +52,7 @@ class H2oSegment:
     start: int  # first frame of the action
     end: int  # last one, inclusive
     action: int  # class from 0, -1 = hidden
-    color: pathlib.Path  # folder of the recording's images
+    color: RawPath  # folder of the recording's images
 
     @property
     def video_id(self) -> str:
@@ -66,7 +65,7 @@ class H2oSegment:
         return self.end - self.start + 1
 
     @property
-    def poses(self) -> pathlib.Path:
+    def poses(self) -> RawPath:
         """The folder of the recording's hand poses."""
         return self.color.parent / "hand_pose"
 
@@ -117,7 +116,7 @@ class H2oSegment:
         return video, notes + camera_notes
 
 
-def find(root: pathlib.Path) -> RawDataset:
+def find(root: RawPath) -> RawDataset:
     """The segments in the raw folder `root`, whichever variant of the layout it has.
 
     Raises:
@@ -159,17 +158,17 @@ def add_depth(raw: RawDataset) -> RawDataset:
     """
 
     @functools.cache
-    def folder(recording: str) -> pathlib.Path:
+    def folder(recording: str) -> RawPath:
         maps = [camera / "depth" for camera in _cameras(raw.root, recording)]
         return folders.fullest(maps, *_DEPTH[:2])[0]
 
-    def place(segment: H2oSegment) -> tuple[pathlib.Path, range]:
+    def place(segment: H2oSegment) -> tuple[RawPath, range]:
         return folder(segment.path), range(segment.start, segment.end + 1)
 
     return with_depth(raw, DEPTH_CAMERA, _DEPTH, place)
 
 
-def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
+def read_labels(path: RawPath, root: RawPath) -> list[H2oSegment]:
     """The segments of a label file, in its order; its columns are found by their header.
 
     A segment labelled as background has action -2.
@@ -211,13 +210,13 @@ def read_labels(path: pathlib.Path, root: pathlib.Path) -> list[H2oSegment]:
     return list(segments.values())
 
 
-def _color_folder(root: pathlib.Path, recording: str) -> pathlib.Path:
+def _color_folder(root: RawPath, recording: str) -> RawPath:
     """The folder with the images of a recording such as 'subject1/h1/0'."""
     places = [camera / name for camera in _cameras(root, recording) for name in _FRAMES]
     return folders.fullest(places, *_IMAGES)[0]
 
 
-def _cameras(root: pathlib.Path, recording: str) -> list[pathlib.Path]:
+def _cameras(root: RawPath, recording: str) -> list[RawPath]:
     """Where the head-mounted camera's folder of a recording may be.
 
     The archive of what the head-mounted camera saw calls the subject's folder subject1_ego.
@@ -233,7 +232,7 @@ def _cameras(root: pathlib.Path, recording: str) -> list[pathlib.Path]:
     return [top.joinpath(*place, _CAMERA) for top in tops]
 
 
-def _class(word: str, path: pathlib.Path, line: int) -> int:
+def _class(word: str, path: RawPath, line: int) -> int:
     """Class from 0 of a label (1 to 36) or an action's name; -2 for the background (0)."""
     name = word.lower().replace("_", " ").replace("capuccino", "cappuccino")
     if name in ACTIONS:
@@ -254,7 +253,7 @@ _BACKGROUND = -2
 def _usable(segments: Sequence[H2oSegment]) -> tuple[list[H2oSegment], list[Note]]:
     """The segments that can be read, as far as can be told without doing so, and why others not."""
     notes, usable = [], []
-    present: Mapping[pathlib.Path, bool] = {
+    present: Mapping[RawPath, bool] = {
         folder: bool(numbered_files(folder, *_IMAGES)[0])
         for folder in {segment.color for segment in segments}
     }
@@ -282,4 +281,6 @@ def _encoder(options: argparse.Namespace) -> FrameEncoder:
 
 
 if __name__ == "__main__":
-    cli.run(main, host_memory.keep_freed)
+    from data_prep import h2o  # its classes by a name that other processes find them under
+
+    cli.run(h2o.main, host_memory.keep_freed)

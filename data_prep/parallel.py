@@ -21,6 +21,10 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 ALONE = "with 1, no other process is started"
+DIED = (
+    "a worker process died, perhaps for lack of memory; run the same command again, it continues "
+    "(with fewer --workers if it happens again)"
+)
 
 _POLL_SECONDS = 0.5
 
@@ -101,10 +105,7 @@ def _run_in_processes(
             for future in futures.as_completed(running):
                 future.result()
         except futures.process.BrokenProcessPool as error:
-            raise InputError(
-                "a worker process died, perhaps for lack of memory; run the same command again, it "
-                "continues (with fewer --workers if it happens again)"
-            ) from error
+            raise InputError(DIED) from error
         except BaseException:
             with _interrupts_ignored():  # an impatient second Ctrl-C would leave workers behind
                 shared[1].value = 1

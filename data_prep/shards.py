@@ -9,18 +9,20 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import pathlib
-from collections.abc import Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from etils import epath
 
 from data_prep import parallel, poses, report
 from data_prep.folders import is_left_by_system
 from data_prep.images import DEFAULT_QUALITY, SIZE, FrameEncoder
-from data_prep.raw import EncodeFrame, Note, RawDataset, RawVideo
+from data_prep.raw import EncodeFrame, Note, RawDataset, RawPath, RawVideo
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import ShardIndex, ShardWriter, Video
 from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.support.buckets import NoAnswer
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write, explained_writes
 from htt_jax.support.locking import LOCK_FILE, locked
@@ -36,12 +38,17 @@ class ShardTask:
     """One shard to write."""
 
     path: epath.Path
+    root: RawPath  # the raw folder
     spec: DatasetSpec
     action_names: Sequence[str]
     object_names: Sequence[str]
     videos: Sequence[RawVideo]
     encoder: FrameEncoder
     skip_bad: bool
+
+
+WriteShards: TypeAlias = Callable[[Sequence[ShardTask]], Sequence[ShardIndex]]
+"""Writes shards, all or none of which may be there, and returns the index of each."""
 
 
 def prepare(
@@ -51,6 +58,7 @@ def prepare(
     *,
     workers: int,
     skip_bad: bool = False,
+    write: WriteShards | None = None,
 ) -> report.Report:
     """Writes the dataset `raw` to `out` as shards, metadata and `report.json`.
 
@@ -60,6 +68,7 @@ def prepare(
         encoder: makes the stored frames.
         workers: processes.
         skip_bad: go on without a video that has a bad file, and list it.
+        write: has the shards written elsewhere than by `workers`.
 
     Raises:
         InputError: a bad file, `out` holds something else, or nothing could be prepared.
@@ -68,7 +77,7 @@ def prepare(
     with _claimed(out):
         _match_options(out, raw, encoder, skip_bad)
         tasks = _tasks(raw, out, encoder, skip_bad)
-        indexes = _write_all(tasks, workers)
+        indexes = _write_all(tasks, workers, write)
         by_split: dict[str, list[ShardIndex]] = {split: [] for split in tasks}
         for split, split_tasks in tasks.items():
             by_split[split] = [indexes[task.path] for task in split_tasks]
@@ -88,11 +97,17 @@ def write_shard(task: ShardTask) -> ShardIndex:
     """Writes one shard and its index, and returns the index.
 
     Raises:
-        InputError: a video has a bad file, and bad ones are not to be skipped.
+        InputError: a video has a bad file, and bad ones are not to be skipped; the raw folder is
+            not there, or its bucket gives no answer.
     """
+    if not task.root.is_dir():  # else its videos would seem to be empty
+        raise InputError(
+            f"{socket.gethostname()} sees no directory {task.root}; whatever writes shards must "
+            "see the raw dataset there"
+        )
     features = records.features(task.spec, task.action_names, task.object_names)
 
-    def encode_frame(path: pathlib.Path) -> bytes:
+    def encode_frame(path: RawPath) -> bytes:
         parallel.advance(1)
         return task.encoder(path)
 
@@ -100,6 +115,8 @@ def write_shard(task: ShardTask) -> ShardIndex:
         for raw_video in task.videos:
             try:
                 video, notes = _read(raw_video, task.spec, encode_frame)
+            except NoAnswer:
+                raise
             except InputError as error:
                 if not task.skip_bad:
                     raise
@@ -135,6 +152,7 @@ def _tasks(
         tasks[split] = [
             ShardTask(
                 path=records.shard_path(out, raw.spec, split, i, count),
+                root=raw.root,
                 spec=raw.spec,
                 action_names=raw.action_names,
                 object_names=raw.object_names,
@@ -147,17 +165,23 @@ def _tasks(
     return tasks
 
 
-def _write_all(tasks: dict[str, list[ShardTask]], workers: int) -> dict[epath.Path, ShardIndex]:
+def _write_all(
+    tasks: dict[str, list[ShardTask]], workers: int, write: WriteShards | None
+) -> dict[epath.Path, ShardIndex]:
     """The index of every shard; writes those that no earlier run has finished."""
     every = [task for split_tasks in tasks.values() for task in split_tasks]
     indexes = {task.path: tfrecord.stored_index(task.path) for task in every}
     finished = {path: index for path, index in indexes.items() if index is not None}
     missing = [task for task in every if task.path not in finished]
-    done = sum(sum(index.frames) for index in finished.values())
-    total = done + sum(video.expected_frames for task in missing for video in task.videos)
-    written = parallel.run(
-        write_shard, missing, workers=workers, total_frames=total, done_frames=done
-    )
+    written: Sequence[ShardIndex]
+    if write is not None:
+        written = write(missing)
+    else:
+        done = sum(sum(index.frames) for index in finished.values())
+        total = done + sum(video.expected_frames for task in missing for video in task.videos)
+        written = parallel.run(
+            write_shard, missing, workers=workers, total_frames=total, done_frames=done
+        )
     return finished | {task.path: index for task, index in zip(missing, written, strict=True)}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from data_prep import fpha
+from data_prep import fpha, h2o, images, shards
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
@@ -114,6 +114,17 @@ def test_an_error_in_a_worker_process_is_one_line_and_status_2(tmp_path):
     assert errors.count("\n") == 1
 
 
+def test_a_raw_folder_that_is_gone_is_no_empty_one(tmp_path):
+    root = raw_folders.write_h2o(
+        tmp_path / "raw", raw_folders.H2O_RECORDINGS, raw_folders.H2O_LABELS, size=(480, 270)
+    )
+    raw = h2o.find(root)
+    root.rename(tmp_path / "elsewhere")
+    encoder = images.FrameEncoder(h2o.NATIVE_SIZE, images.resize_bilinear)
+    with pytest.raises(InputError, match=f"sees no directory {root}; whatever writes shards"):
+        shards.prepare(raw, tmp_path / "out", encoder, workers=1)
+
+
 def test_a_deleted_shard_is_made_again_with_the_same_bytes(raw, tmp_path):
     prepare(raw, tmp_path)
     before = shard_hashes(tmp_path)
@@ -190,7 +201,7 @@ def test_a_disk_that_fills_with_the_index_or_the_metadata_leaves_whole_shards(tm
     raw = raw_folders.write_fpha(tmp_path / "raw", videos, frames=1, size=(480, 270))
     out = tmp_path / "out"
     prepare(raw, out)
-    shards, whole = shard_hashes(out), (out / "report.json").read_text()
+    hashes, whole = shard_hashes(out), (out / "report.json").read_text()
     shard = "fpha-test.tfrecord-00000-of-00001"
     for name in (shard, f"{shard}.index.json", "report.json", "dataset_info.json"):
         (out / name).unlink()
@@ -200,7 +211,7 @@ def test_a_disk_that_fills_with_the_index_or_the_metadata_leaves_whole_shards(tm
         assert not list(out.glob(".*.tmp"))
         out.joinpath(name).rmdir()
         prepare(raw, out)
-        assert (shard_hashes(out), (out / "report.json").read_text()) == (shards, whole)
+        assert (shard_hashes(out), (out / "report.json").read_text()) == (hashes, whole)
 
 
 def test_a_split_of_which_nothing_can_be_used_is_empty_and_reported(tmp_path, capsys):

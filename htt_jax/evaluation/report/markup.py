@@ -5,7 +5,7 @@ import html
 from collections.abc import Iterable
 from typing import TypeAlias
 
-Content: TypeAlias = "str | Iterable[Content]"
+Content: TypeAlias = str | Iterable["Content"]
 """A text, an element, or several."""
 
 
