@@ -6,6 +6,7 @@ the shard it was at.
 """
 
 import contextlib
+import dataclasses
 import io
 import logging
 import pickle
@@ -44,10 +45,14 @@ def check_places(name: str, raw: RawPath, out: epath.Path) -> None:
     on_disk = [str(path) for path in (raw, out) if not is_bucket(path)]
     if _is_here(name) or not on_disk:
         return
-    what = f"{' and '.join(on_disk)}; name addresses in buckets, such as gs://NAME"
+    what, where = " and ".join(on_disk), "addresses in buckets, such as gs://NAME"
     if name.lower().startswith("dataflow"):
-        raise InputError(f"the machines of {name} cannot see {what}")
-    print(f"warning: unless the workers of {name} see {what}", file=sys.stderr)
+        raise InputError(f"the machines of {name} do not see {what}; name {where}")
+    print(
+        f"warning: all workers of {name} must see {what} under the same name; if they do not, "
+        f"name {where}",
+        file=sys.stderr,
+    )
 
 
 def _is_here(name: str) -> bool:
@@ -110,7 +115,8 @@ class Runner:
             except ValueError as wrong:  # of all options together
                 raise InputError(f"{self.name}: {_last_line(wrong)}") from wrong
             # Created elements are spread over the workers.
-            elements = pipeline | "shards" >> apache_beam.Create([pickle.dumps(t) for t in tasks])
+            data = [pickle.dumps(dataclasses.replace(t, path=t.path.resolve())) for t in tasks]
+            elements = pipeline | "shards" >> apache_beam.Create(data)
             _ = elements | "write" >> apache_beam.Map(_write)
             error = _error_of(pipeline, tasks, stop)
         failures = _failures(tasks[0].path.parent)

@@ -75,7 +75,7 @@ def test_stopped_by_a_bad_image_and_a_dead_process_the_third_run_makes_the_same_
     image = raw / "Video_files" / VIDEOS["train"][19] / "color" / "color_0000.jpeg"
     whole = image.read_bytes()
     image.write_bytes(b"broken")
-    _, errors = (run := start(raw, out)).communicate(timeout=120)
+    _, errors = (run := start(raw, out, workers=1)).communicate(timeout=120)
     assert run.returncode == 2
     assert errors.startswith(f"error: unreadable image {image}: ")
     assert errors.count("\n") == 1
@@ -144,7 +144,7 @@ def test_elsewhere_a_failure_is_the_file_s_and_folders_on_disk_are_warned_of(tmp
     with pytest.raises(InputError, match=f"^unreadable image {image}: ") as found:
         prepare(raw, out, ELSEWHERE)
     assert "\n" not in str(found.value)
-    assert f"FnApiRunner see {raw} and {out}; name addresses" in capsys.readouterr().err
+    assert f"FnApiRunner must see {raw} and {out} under the same" in capsys.readouterr().err
     image.write_bytes(whole)
     prepare(raw, out, ELSEWHERE)
     assert not list(out.glob(".*.tmp"))
@@ -172,7 +172,7 @@ def test_bad_options_are_one_clear_line(few, tmp_path, arguments, message):
 
 
 def test_machines_without_these_disks_are_given_no_folders_on_them(few, tmp_path):
-    message = f"DataflowRunner cannot see {few} and {tmp_path}; name addresses in buckets"
+    message = f"machines of DataflowRunner do not see {few} and {tmp_path}; name addresses in"
     with pytest.raises(InputError, match=message):
         prepare(few, tmp_path, "--runner=DataflowRunner")
 
