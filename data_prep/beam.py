@@ -17,7 +17,7 @@ from concurrent import futures
 from typing import Any
 
 import apache_beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.runner import create_runner
 from etils import epath
 
@@ -83,6 +83,8 @@ class Runner:
         self._options, unknown = _parsed(options)
         if self._is_here and unknown:  # of other runners Beam does not know all options
             raise InputError(f"{name} has no option --{unknown[0]}")
+        if self._is_here:  # another mode has processes that are not `beam_processes`
+            self._options.view_as(DirectOptions).direct_running_mode = "in_memory"
         try:
             self._runner = None if self._is_here else create_runner(name)
         except (ValueError, ImportError, AttributeError) as error:
