@@ -2,10 +2,10 @@
 
 import argparse
 import functools
-import pathlib
 from collections.abc import Sequence
 
 from absl import logging
+from etils import epath
 
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import process, sharding
@@ -18,7 +18,7 @@ from htt_jax.runs.opening import check_same_classes
 from htt_jax.support import cli
 
 
-def _summary(found: Imported, run: Run, step: int, out: pathlib.Path) -> str:
+def _summary(found: Imported, run: Run, step: int, out: epath.Path) -> str:
     sizes = found.sizes
     lines = [
         f"{sizes['num_joints']} joints, {sizes['num_actions']} actions, {sizes['num_objects']} "
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("file", metavar="FILE", type=cli.location, help=".pth or .safetensors")
     parser.add_argument(
-        "--out", required=True, type=cli.path, help="folder of the run, new or empty"
+        "--out", required=True, type=cli.place, help="folder of the run, new or empty"
     )
     parser.add_argument(
         "--data",

@@ -7,17 +7,19 @@ import tempfile
 import jax
 import jax.numpy as jnp
 import optax
+from etils import epath
 
 from htt_jax.interop.imported import Imported
 from htt_jax.optimizer import adam, with_moments
 from htt_jax.runs.checkpoint import Checkpoints
-from htt_jax.runs.directory import CHECKPOINTS, Run, start
+from htt_jax.runs.directory import CHECKPOINTS, Run, check_holds_checkpoints, start
 from htt_jax.runs.state import TrainState, create_state
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import check_writable, explained_writes, make_folder
+from htt_jax.support.paths import BucketPath, place
 
 
-def write_run(found: Imported, run: Run, workdir: pathlib.Path) -> int:
+def write_run(found: Imported, run: Run, workdir: epath.Path) -> int:
     """Writes the run's directory, whole or not at all; returns its checkpoint's step.
 
     Args:
@@ -28,34 +30,43 @@ def write_run(found: Imported, run: Run, workdir: pathlib.Path) -> int:
     Raises:
         InputError: there is something in `workdir`, or it cannot be written.
     """
-    make_folder(workdir.parent)
-    workdir = workdir.resolve()
     check_new(workdir)
     state = _state(found, run)
-    step = int(state.step)
+    if isinstance(
+        workdir, BucketPath
+    ):  # nothing can be renamed, but checkpoints say they are whole
+        _write(workdir, run, state)
+        return int(state.step)
+    make_folder(workdir.parent)
+    final = pathlib.Path(workdir).resolve()
     with (
-        explained_writes(workdir),
-        tempfile.TemporaryDirectory(dir=workdir.parent, prefix=f".{workdir.name}.") as folder,
+        explained_writes(final),
+        tempfile.TemporaryDirectory(dir=final.parent, prefix=f".{final.name}.") as folder,
     ):
-        written = pathlib.Path(folder) / workdir.name
-        with Checkpoints(
-            written / CHECKPOINTS,
-            keep=run.config.checkpoint.keep,
-            best_metric=run.config.checkpoint.best_metric,
-        ) as checkpoints:
-            checkpoints.save(step, state)
-        start(written, run)
-        written.replace(workdir)
-    return step
+        written = place(folder) / final.name
+        _write(written, run, state)
+        pathlib.Path(written).replace(final)
+    return int(state.step)
 
 
-def check_new(workdir: pathlib.Path) -> None:
+def _write(workdir: epath.Path, run: Run, state: TrainState) -> None:
+    start(workdir, run)
+    with Checkpoints(
+        workdir / CHECKPOINTS,
+        keep=run.config.checkpoint.keep,
+        best_metric=run.config.checkpoint.best_metric,
+    ) as checkpoints:
+        checkpoints.save(int(state.step), state)
+
+
+def check_new(workdir: epath.Path) -> None:
     """Checks, before the work, that a run can be written to `workdir`.
 
     Raises:
         InputError: there is something in it, or it cannot be written.
     """
-    check_writable(workdir.parent)
+    check_holds_checkpoints(workdir)
+    check_writable(workdir if isinstance(workdir, BucketPath) else workdir.parent)
     if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
         raise InputError(
             f"{workdir} exists and is not an empty folder; name a new folder with --out"

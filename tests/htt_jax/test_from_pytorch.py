@@ -20,10 +20,11 @@ from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.interop import pytorch
 from htt_jax.interop.opening import read_moments
-from htt_jax.runs.directory import read
+from htt_jax.runs import directory
 from htt_jax.runs.opening import open_run
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
 from tests import prepared, runs, torch_files, train_runs
 
 EPOCH = 2
@@ -99,6 +100,26 @@ def test_the_run_has_the_files_weights_bit_for_bit(folder):
     assert sorted(path.name for path in (folder / "run").iterdir()) == ["checkpoints", "run.json"]
 
 
+def test_a_run_in_a_bucket_is_that_of_the_disk_and_none_until_it_is_whole(folder, gcs, capsys):
+    out = place(f"{gcs.root}/from_pytorch/run")
+    command(folder / "published.pth", out, f"--data={folder / 'data'}")
+    there = open_run(str(out), None, sharding.single_device_mesh())
+    here = open_run(folder / "run", None, sharding.single_device_mesh())
+    jax.tree.map(
+        np.testing.assert_array_equal, *map(jax.device_get, (there.variables, here.variables))
+    )
+    assert (out / "run.json").read_text() == (folder / "run/run.json").read_text()
+    with pytest.raises(InputError, match="exists and is not an empty folder"):
+        command(folder / "published.pth", out)
+    (out / f"checkpoints/{there.step}/commit_success.txt").unlink()
+    assert not directory.exists(out)
+
+
+def test_a_run_in_a_bucket_that_holds_no_checkpoints_is_refused(folder):
+    with pytest.raises(InputError, match="s3://bucket/run cannot be a run's folder"):
+        command(folder / "published.pth", "s3://bucket/run")
+
+
 def test_the_run_has_the_files_moments(folder):
     run = open_run(folder / "run", None, sharding.single_device_mesh())
     moments = read_moments(run)
@@ -139,7 +160,7 @@ def test_training_goes_on_after_the_epoch_with_moments_and_rate(folder, tmp_path
     moments = read_moments(run)
     assert moments.steps == torch_files.STEPS + STEPS_PER_EPOCH
     assert moments.learning_rate == pytest.approx(3e-5 * 0.5**3, rel=1e-6)
-    assert read(workdir).imported_from.startswith("published.pth, epoch 2, SHA-256 ")
+    assert directory.read(workdir).imported_from.startswith("published.pth, epoch 2, SHA-256 ")
 
 
 def test_training_without_the_dataset_at_hand_is_refused_with_the_way_out(folder):
@@ -282,4 +303,6 @@ def test_an_empty_output_folder_is_filled(folder, tmp_path, monkeypatch, out):
         (tmp_path / "empty/link").unlink()
     monkeypatch.chdir(tmp_path / "empty")
     command(folder / "published.pth", out)
-    assert read(tmp_path / {".": "empty", "link": "linked"}[out]).imported_from is not None
+    assert (
+        directory.read(tmp_path / {".": "empty", "link": "linked"}[out]).imported_from is not None
+    )
