@@ -3,9 +3,9 @@
 import base64
 import html
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-Content: TypeAlias = str | Iterable["Content"]
+Content: TypeAlias = str | Iterable[Any]  # of Content; not every checker knows recursive types
 """A text, an element, or several."""
 
 
