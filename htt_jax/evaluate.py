@@ -47,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers", type=int, default=0, help="processes that load clips; 0: threads"
     )
+    parser.add_argument(
+        "--early",
+        action="store_true",
+        help="also tell how early actions are recognised: videos are evaluated again, cut off "
+        "after 10, 20, ... 90 %% of them and after 15, 30 and 60 frames",
+    )
     return parser
 
 
@@ -65,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         step=options.step,
         batch_size=options.batch_size,
         workers=options.workers,
+        early=options.early,
     )
     text = tables.evaluation_tables(evaluated.report)
     write(evaluated, text, out)

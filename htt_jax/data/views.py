@@ -15,6 +15,7 @@ CAMERAS = ("color", "depth")
 HELD_OUT = "held_out"
 """The split of the training videos that a view keeps from training."""
 
+_ROUNDING = 1e-9  # 0.3 of 10 frames are 3, though the product is a little more
 _SEED = 0  # of the choice of those videos: the same ones in every run
 
 
@@ -26,11 +27,14 @@ class View:
         camera: 'color' or 'depth': whose frames, in whose space the joints are.
         first_frames: of each video; None: all.
         held_out: training videos that are no part of the split 'train' but of 'held_out'.
+        observed: the share of its frames that each video consists of, from the first; one frame at
+            least.
     """
 
     camera: str = "color"
     first_frames: int | None = None
     held_out: int = 0
+    observed: float = 1.0
 
 
 def open_view(directory: str | os.PathLike[str], split: str, view: View) -> RecordSource:
@@ -68,13 +72,16 @@ class ViewedSource(RecordSource):
             self._divide(is_held_out)
         if view.first_frames:
             self.frame_counts = np.minimum(self.frame_counts, view.first_frames)
+        if view.observed < 1:
+            seen = np.ceil(view.observed * self.frame_counts - _ROUNDING).astype(np.int64)
+            self.frame_counts = np.maximum(seen, 1)
 
     def __getitem__(self, record_key: int) -> Video:
         """See `RecordSource`."""
         video = self._stored(record_key)
         if self.view.camera == "depth":
             video = seen_by_depth_camera(video)
-        return _shortened(video, self.view.first_frames)
+        return _shortened(video, int(self.frame_counts[record_key]))
 
     def hand_centres(self, video: Video) -> Float[np.ndarray, "frames 3"]:
         """Where the hand is tracked in the depth maps of a video: metres, depth space.
@@ -138,8 +145,8 @@ def seen_by_depth_camera(video: Video) -> Video:
     )
 
 
-def _shortened(video: Video, count: int | None) -> Video:
-    if count is None or len(video.frames) <= count:
+def _shortened(video: Video, count: int) -> Video:
+    if len(video.frames) <= count:
         return video
     of_frames = ("frames", "frame_numbers", "joints_3d", "hand_annotated")
     kept = {name: getattr(video, name)[:count] for name in of_frames}

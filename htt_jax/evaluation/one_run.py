@@ -14,6 +14,7 @@ from htt_jax.data.records import RecordSource
 from htt_jax.datasets import published
 from htt_jax.depth_metrics import PUBLISHED_ERROR, BatchErrors
 from htt_jax.evaluation import baselines, report
+from htt_jax.evaluation import early as recognition
 from htt_jax.evaluation.estimates import Collector, Estimates
 from htt_jax.evaluation.finite import check_finite
 from htt_jax.evaluation.results import Results, headline, results_of
@@ -21,6 +22,7 @@ from htt_jax.evaluation.split import SplitInference, open_split
 from htt_jax.runs import version
 from htt_jax.runs.config import clip_spec, open_source
 from htt_jax.runs.opening import TrainedRun
+from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write, make_folder
 from htt_jax.support.paths import place
 from htt_jax.systems import told
@@ -56,6 +58,7 @@ def evaluate(
     step: int | None = None,
     batch_size: int | None = None,
     workers: int = 0,
+    early: bool = False,
 ) -> Evaluation:
     """All metrics of one checkpoint on one split, and of the baselines on the same frames.
 
@@ -67,10 +70,12 @@ def evaluate(
         batch_size: clips at a time, over all devices; None for the run's evaluation batch size,
             rounded up to fill the devices.
         workers: processes that load clips; 0 for threads of this process.
+        early: also measure how early actions are recognised.
 
     Raises:
-        InputError: no run, checkpoint or split there, the dataset is of another kind, or the
-            checkpoint gives values that are not finite.
+        InputError: no run, checkpoint or split there, the dataset is of another kind, the
+            checkpoint gives values that are not finite, or `early` is asked of a system that
+            recognises no actions.
     """
     opened = open_split(
         workdir,
@@ -82,6 +87,8 @@ def evaluate(
         label="evaluating",
     )
     run, source = opened.run, opened.source
+    if early and "action" not in told(run.system.outputs):
+        raise InputError(f"{workdir} recognises no actions; leave out --early")
     training = open_source(run.config, "train", str(source.directory))
     constant = baselines.fit_baselines(training)
     collector = Collector(source.frame_counts, clip_spec(run.config), run.dataset.image_size)
@@ -93,6 +100,8 @@ def evaluate(
     )
     if published.sees_truth(run.config.to_dict()) and results["pose"]:
         results[PUBLISHED_ERROR] = by_batch.result()["over_batches"]
+    if early:
+        results[recognition.NAME] = recognition.recognised(opened, results["action"])
     baseline_results = baselines.evaluate_baselines(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from htt_jax.data import loader
 from htt_jax.data.records import RecordSource
@@ -29,16 +30,42 @@ class SplitInference:
         step: a jitted function of (variables, batch) with all details, see `evaluation.results`.
         batches: of `htt_jax.data.loader.eval_batches` on all devices, once; they move a progress
             bar as they are used.
+        mesh: the devices.
+        batch_size: clips at a time, over all devices.
+        workers: processes that load clips; 0 for threads of this process.
     """
 
     run: TrainedRun
     source: RecordSource
     step: EvaluationStep
     batches: Iterator[DeviceBatch]
+    mesh: Mesh
+    batch_size: int
+    workers: int
 
     def outputs(self) -> Iterator[tuple[dict[str, np.ndarray], DeviceBatch]]:
         """What the step returns for each batch, on the host, and the batch."""
         return evaluation.outputs(self.step, self.run.variables, self.batches)
+
+    def cut(
+        self, *, first_frames: int | None = None, observed: float = 1.0, label: str
+    ) -> "SplitInference":
+        """The same for videos that end early: of what comes later, nothing is read.
+
+        Args:
+            first_frames: of each video.
+            observed: share of each video.
+            label: of the progress bar.
+        """
+        source = open_source(
+            self.run.config,
+            self.source.split,
+            str(self.source.directory),
+            first_frames=first_frames,
+            observed=observed,
+        )
+        batches = _batches(self.run, source, self.mesh, self.batch_size, self.workers, label)
+        return dataclasses.replace(self, source=source, batches=batches)
 
 
 def open_split(
@@ -80,18 +107,28 @@ def open_split(
         )
     source = open_source(run.config, split, directory)
     check_same_classes(run.dataset, source)
-    batches = loader.eval_batches(
-        source,
-        **load_options(run.config) | {"image_size": run.dataset.image_size, "workers": workers},
-        reader=run.system.reader,
-        batch_size=_batch_size(run, batch_size),
-    )
+    size = _batch_size(run, batch_size)
     return SplitInference(
         run=run,
         source=source,
         step=evaluation.make_evaluation_step(run.system, mesh, details=True),
-        batches=_with_progress(sharding.to_devices(mesh, batches), source, label),
+        batches=_batches(run, source, mesh, size, workers, label),
+        mesh=mesh,
+        batch_size=size,
+        workers=workers,
     )
+
+
+def _batches(
+    run: TrainedRun, source: RecordSource, mesh: Mesh, batch_size: int, workers: int, label: str
+) -> Iterator[DeviceBatch]:
+    batches = loader.eval_batches(
+        source,
+        **load_options(run.config) | {"image_size": run.dataset.image_size, "workers": workers},
+        reader=run.system.reader,
+        batch_size=batch_size,
+    )
+    return _with_progress(sharding.to_devices(mesh, batches), source, label)
 
 
 def _batch_size(run: TrainedRun, wanted: int | None) -> int:

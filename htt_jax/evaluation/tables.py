@@ -9,6 +9,7 @@ from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.depth_metrics import PUBLISHED_ERROR
+from htt_jax.evaluation import early
 from htt_jax.evaluation.results import Results
 from htt_jax.measures import SPACES, Measure
 from htt_jax.support import trees
@@ -52,7 +53,10 @@ def headline_tables(report: Mapping[str, Any]) -> list[TextTable]:
     recognised = [kind for kind in GROUPS if kind in report["run"].get("told", _ALL)]
     if not recognised:
         return poses
-    return [*poses, recognition_table(results, baselines, this_run, of_papers, recognised)]
+    found = [*poses, recognition_table(results, baselines, this_run, of_papers, recognised)]
+    if early.NAME in results:
+        found.append(early_table(results[early.NAME], baselines["action"]["accuracy"], this_run))
+    return found
 
 
 def pose_table(
@@ -123,6 +127,21 @@ def recognition_table(
     return TextTable(header, rows)
 
 
+def early_table(found: Mapping[str, Any], constant: float | None, this_run: str) -> TextTable:
+    """Accuracies of actions after each share of the videos, and after so many frames."""
+    after = [f"{count} frames" for count in found["first_frames"]]
+    header = ["action % after", *(f"{share:.0%}" for share in found["shares"]), "mean", *after]
+    accuracies = [*found["accuracy"], found["mean_accuracy"], *found["accuracy_after"]]
+    rows = [
+        [name, *(HIDDEN if value is None else f"{100 * value:.1f}" for value in values)]
+        for name, values in (
+            (this_run, accuracies),
+            ("most frequent class", [constant] * len(accuracies)),
+        )
+    ]
+    return TextTable(header, rows)
+
+
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose columns also line up as text: the first to the left, others right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
@@ -165,6 +184,12 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         found.append(
             f"Published: from the papers, on the test split of the real {title}; for context, "
             "not measured here."
+        )
+    beginnings = report["results"].get(early.NAME)
+    if beginnings is not None:
+        found.append(
+            "Early recognition: of videos that end after the first part of them; half of them are "
+            f"decided for good after {beginnings['decided']:.0%}."
         )
     told = report["run"].get("told", _ALL)
     found += [f"The system says nothing of {kind}s." for kind in _ALL if kind not in told]

@@ -143,13 +143,30 @@ def clip_spec(config: ConfigDict) -> ClipSpec:
 _brought = functools.cache(local_copy.bring)  # a run opens several splits of one dataset
 
 
-def open_source(config: ConfigDict, split: str, directory: str | None = None) -> RecordSource:
+def open_source(
+    config: ConfigDict,
+    split: str,
+    directory: str | None = None,
+    *,
+    first_frames: int | None = None,
+    observed: float = 1.0,
+) -> RecordSource:
     """A split as a run looks at it, of its own dataset unless another is named.
+
+    Args:
+        config: of the run.
+        split: of the dataset.
+        directory: the dataset; None: the run's own.
+        first_frames: of each video, where the run does not look at fewer.
+        observed: see `View`.
 
     Raises:
         InputError: as `htt_jax.data.views.open_view` and `htt_jax.data.local_copy.bring`.
     """
-    view = View(config.data.camera, config.data.first_frames, config.data.held_out)
+    first = [count for count in (config.data.first_frames, first_frames) if count is not None]
+    view = View(
+        config.data.camera, min(first, default=None), config.data.held_out, observed=observed
+    )
     where = directory or config.data.directory
     if config.data.local_copy:
         where = _brought(where, config.data.local_copy)

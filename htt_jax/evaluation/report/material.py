@@ -9,13 +9,14 @@ from htt_jax.data.records import RecordSource
 from htt_jax.datasets import published
 from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
-from htt_jax.evaluation import analysis
+from htt_jax.evaluation import analysis, early
 from htt_jax.evaluation.analysis import Row, Table, VideoScore
 from htt_jax.evaluation.estimates import Estimates
 from htt_jax.evaluation.report import (
     accuracy,
     confusion,
     curves,
+    early_plot,
     error_plots,
     videos,
 )
@@ -87,6 +88,9 @@ def gather(report: Mapping[str, Any], estimates: Estimates, source: RecordSource
         "accuracy_by_verb": analysis.verb_table(per_video, names, spec),
         "accuracy_by_noun": analysis.noun_table(per_video, names, spec),
     }
+    beginnings = results.get(early.NAME)
+    if beginnings is not None and beginnings["per_action"]:
+        tables[early.NAME] = early_plot.early_table(beginnings)
     tables = {name: rows for name, rows in tables.items() if rows}
     confusions = {
         kind: confusion.arrange(results[kind]["confusion"], report["dataset"][f"{kind}_names"])
@@ -127,6 +131,9 @@ def _plots(
             yield error_plots.visibility_plot(tables["error_by_visibility"])
         if len({row["position"] for row in tables.get("error_by_window_position", [])}) > 1:
             yield error_plots.window_plot(tables["error_by_window_position"])
+    if early.NAME in tables:
+        constant = report["baselines"]["action"]["accuracy"]
+        yield early_plot.early_plot(report["results"][early.NAME], constant)
     for kind, one in confusions.items():
         yield confusion.confusion_plot(one, kind)
     for part in accuracy.PARTS:

@@ -4,7 +4,7 @@ import importlib.resources
 from collections.abc import Iterator
 
 from htt_jax import measures
-from htt_jax.evaluation import tables
+from htt_jax.evaluation import early, tables
 from htt_jax.evaluation.report import (
     accuracy,
     blocks,
@@ -76,6 +76,8 @@ def _sections(material: Material) -> Iterator[tuple[str, str, Html]]:
     ):
         if name in plots:
             yield short, plots[name].title, blocks.plot(plots[name])
+    if early.NAME in plots:
+        yield "Early", plots[early.NAME].title, blocks.plot(plots[early.NAME])
     accuracies = _accuracies(material)
     if "action" in material.confusions:
         yield "Confusion", "Which actions are taken for which", _confusion(material, "action")

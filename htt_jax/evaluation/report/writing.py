@@ -24,9 +24,10 @@ PAGE_FILE = "report.html"
 PLOTS, TABLES = "plots", "tables"
 
 _OWN = (
-    *(f"{PLOTS}/{name}.png" for name in ("pck", "error_by_*", "confusion_of_*", "accuracy_by_*")),
+    *(f"{PLOTS}/{name}.png" for name in ("pck", "early", "error_by_*")),
+    *(f"{PLOTS}/{name}.png" for name in ("confusion_of_*", "accuracy_by_*")),
     *(f"{PLOTS}/video_{name}_[0-9][0-9].png" for name in ("best", "worst")),
-    *(f"{TABLES}/{name}.csv" for name in ("headline_*", "pck", "videos")),
+    *(f"{TABLES}/{name}.csv" for name in ("headline_*", "pck", "early", "videos")),
     *(f"{TABLES}/{name}.csv" for name in ("error_by_*", "confusion_of_*", "accuracy_by_*")),
 )
 """What any report's files match."""

@@ -10,7 +10,7 @@ from etils import epath
 from htt_jax import measures
 from htt_jax.datasets import published
 from htt_jax.depth_metrics import PUBLISHED_ERROR
-from htt_jax.evaluation import tables
+from htt_jax.evaluation import early, tables
 from htt_jax.evaluation.studies import ablation
 from htt_jax.evaluation.studies import runs as comparison
 from htt_jax.evaluation.studies.runs import EvaluatedRun, Group
@@ -73,7 +73,7 @@ def _group_table(numbered: _Numbered) -> str:
             _name(number, group),
             str(len(group.runs)),
             *(ablation.shown(group.options.get(name)) for name in options),
-            *_figures(group),
+            *_figures(group, _is_early(groups)),
         ]
         for number, group in numbered
     ]
@@ -86,9 +86,11 @@ def _name(number: int, group: Group) -> str:
 
 
 def _run_table(numbered: _Numbered) -> str:
-    header = ["run", "row", "seed", "step", *_headings([group for _, group in numbered])]
+    groups = [group for _, group in numbered]
+    header = ["run", "row", "seed", "step", *_headings(groups)]
+    is_early = _is_early(groups)
     rows = [
-        [run.name, str(number), str(run.seed), str(run.step), *_figures(Group([run]))]
+        [run.name, str(number), str(run.seed), str(run.step), *_figures(Group([run]), is_early)]
         for number, group in numbered
         for run in group.runs
     ]
@@ -96,17 +98,24 @@ def _run_table(numbered: _Numbered) -> str:
 
 
 def _headings(groups: Sequence[Group]) -> list[str]:
-    of_batches = ["mean over batches mm"] * groups[0].sees_truth
-    return [*(measure.heading for measure in measures.headline().values()), *of_batches]
+    more = ["mean over batches mm"] * groups[0].sees_truth + ["early %"] * _is_early(groups)
+    return [*(measure.heading for measure in measures.headline().values()), *more]
 
 
-def _figures(group: Group) -> list[str]:
+def _is_early(groups: Sequence[Group]) -> bool:
+    """Whether of any run it was measured how early actions are recognised."""
+    return any(early.MEAN in run.values for group in groups for run in group.runs)
+
+
+def _figures(group: Group, is_early: bool) -> list[str]:
     found = [
         ablation.figure(group, measure) or (tables.HIDDEN if measure.place[0] == "action" else "")
         for measure in measures.headline().values()
     ]
     if group.sees_truth:
         found.append(ablation.mean_of(group, PUBLISHED_ERROR, "{:.2f}".format))
+    if is_early:
+        found.append(ablation.mean_of(group, early.MEAN, lambda share: f"{100 * share:.2f}"))
     return found
 
 
@@ -120,6 +129,11 @@ def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
         )
     if any(len(group.runs) > 1 for group in groups):
         notes.append("±: sample standard deviation over the runs of a row, which differ in seed.")
+    if _is_early(groups):
+        notes.append(
+            "early: accuracy of actions after 10, 20, ... 100 % of each video, in the mean; of "
+            "runs evaluated with --early."
+        )
     if len(first.spec.hands) > 1:
         notes.append("Poses are averaged over the hands, but for Tab. 4.")
     title = published.of(first.spec.name).title

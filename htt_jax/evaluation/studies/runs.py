@@ -14,6 +14,7 @@ from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.depth_metrics import PUBLISHED_ERROR
+from htt_jax.evaluation import early
 from htt_jax.evaluation.one_run import RESULTS_FILE
 from htt_jax.runs.options import options_of, without_derived
 from htt_jax.support import trees
@@ -44,7 +45,7 @@ class EvaluatedRun:
         options: name -> value, those in which runs are compared.
         values: measure -> figure; accuracies in 0..1, errors in millimetres. Hand by hand as
             'left mepe', and 'mepe' averaged over the hands; `PUBLISHED_ERROR`, if it is of crops
-            around true poses. Without what could not be measured.
+            around true poses; `early.MEAN`, if it was measured. Without what could not be measured.
     """
 
     name: str
@@ -216,6 +217,9 @@ def _values(report: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     yield from report["headline"].items()
     if (error := report["results"].get(PUBLISHED_ERROR)) is not None:
         yield PUBLISHED_ERROR, error
+    beginnings = report["results"].get(early.NAME)
+    if beginnings is not None and beginnings["mean_accuracy"] is not None:
+        yield early.MEAN, beginnings["mean_accuracy"]
     for hand, found in report["results"]["pose"].items():
         for key, measure in measures.headline().items():
             value = measure.of(found) if measure.is_of_poses else None

@@ -42,6 +42,15 @@ def test_videos_end_after_the_first_frames(dataset):
     assert source.fingerprint == RecordSource(dataset, "train").fingerprint
 
 
+def test_videos_end_after_the_share_that_is_observed_but_have_a_frame(dataset):
+    source = open_view(dataset, "train", View(observed=0.4))
+    assert source.frame_counts.tolist() == [2, 1, 3, 2]
+    assert [len(source[i].frames) for i in range(4)] == [2, 1, 3, 2]
+    of_first = open_view(dataset, "train", View(first_frames=5, observed=0.2))
+    assert of_first.frame_counts.tolist() == [1, 1, 1, 1]
+    assert len(of_first[2].joints_3d) == 1
+
+
 def test_every_training_video_is_either_trained_on_or_held_out(dataset):
     trained = open_view(dataset, "train", View(held_out=1))
     held_out = open_view(dataset, "held_out", View(held_out=1))

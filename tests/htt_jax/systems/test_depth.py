@@ -155,6 +155,8 @@ def test_what_a_stage_does_not_say_is_not_measured(runs, tmp_path):
     assert "action %" not in text
     assert found.report["results"]["pose"]["right"]["frames"] == sum(FRAMES["test"])
     assert json.loads((tmp_path / "results.json").read_text())["run"]["told"] == ["pose"]
+    with pytest.raises(InputError, match="recognises no actions; leave out --early"):
+        evaluate(str(runs / "pose"), split="test", early=True)
 
 
 @pytest.mark.parametrize(

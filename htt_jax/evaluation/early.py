@@ -1,0 +1,91 @@
+"""How early actions are recognised: in videos that end early, as if there were no more of them.
+
+A video is cut off before clips are made of it, so that neither padding nor the votes of several
+clips know anything of what comes later. The model is the one that was trained on whole clips.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Int
+
+from htt_jax.evaluation.results import results_of
+from htt_jax.evaluation.split import SplitInference
+
+SHARES = tuple(tenths / 10 for tenths in range(1, 11))
+"""Of a video, from its first frame; the last is the whole."""
+
+FIRST_FRAMES = (15, 30, 60)
+"""Half a second, one and two at 30 frames a second, as the cameras of FPHA and H2O record."""
+
+NAME = "early"
+"""Where it stands in results."""
+
+MEAN = "early_accuracy"
+"""The mean over `SHARES`, as comparison calls it."""
+
+Actions: TypeAlias = dict[str, Any]
+
+
+def recognised(opened: SplitInference, whole: Actions) -> dict[str, Any]:
+    """What is recognised of the beginnings of videos.
+
+    Args:
+        opened: the split; whole videos have been evaluated.
+        whole: what that gave, see `metrics.ActionMetrics`.
+
+    Returns:
+        `shares` and the `accuracy` after each; `first_frames` and `accuracy_after` them, of whole
+        videos where these are shorter; `mean_accuracy` over the shares; `decided`, the share after
+        which the answer for half of the videos does not change any more; `per_action`, the
+        accuracies after each share by the action's name. Accuracies are of the videos whose
+        action is known, and None where there are none.
+    """
+    cuts = [
+        _actions(opened.cut(observed=share, label=f"first {share:.0%}")) for share in SHARES[:-1]
+    ]
+    after = [
+        _actions(opened.cut(first_frames=count, label=f"first {count} frames"))
+        for count in FIRST_FRAMES
+    ]
+    of_shares = [*cuts, whole]
+    accuracies = [found["accuracy"] for found in of_shares]
+    known = None not in accuracies
+    return {
+        "shares": list(SHARES),
+        "accuracy": accuracies,
+        "first_frames": list(FIRST_FRAMES),
+        "accuracy_after": [found["accuracy"] for found in after],
+        "mean_accuracy": float(np.mean(accuracies)) if known else None,
+        "decided": float(np.median(decided(answers(of_shares)))),
+        "per_action": _by_action(of_shares, opened.source.action_names),
+    }
+
+
+def answers(of_shares: Sequence[Actions]) -> Int[np.ndarray, "shares videos"]:
+    """The action that is recognised in each video after each share."""
+    return np.array([[entry["predicted"] for entry in found["per_video"]] for found in of_shares])
+
+
+def decided(predicted: Int[np.ndarray, "shares videos"]) -> np.ndarray:
+    """The share after which each video's answer stays what it is in the end."""
+    differs = predicted != predicted[-1]
+    # The place after the last share that gives another answer.
+    first = len(predicted) - np.argmax(differs[::-1], axis=0)
+    return np.array(SHARES)[np.where(differs.any(axis=0), first, 0)]
+
+
+def _actions(cut: SplitInference) -> Actions:
+    found = (found for found, _ in cut.outputs())
+    actions: Actions = results_of(found, cut.run.dataset)["action"]
+    return actions
+
+
+def _by_action(of_shares: Sequence[Actions], names: Sequence[str]) -> dict[str, list[float]]:
+    true = np.array([entry["action"] for entry in of_shares[-1]["per_video"]])
+    right = answers(of_shares) == true
+    return {
+        names[action]: right[:, true == action].mean(axis=1).tolist()
+        for action in np.unique(true[true >= 0]).tolist()
+    }
