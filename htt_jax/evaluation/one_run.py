@@ -13,7 +13,7 @@ from etils import epath
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import published
 from htt_jax.depth_metrics import PUBLISHED_ERROR, BatchErrors
-from htt_jax.evaluation import baselines, report
+from htt_jax.evaluation import baselines, report, steadiness
 from htt_jax.evaluation import early as recognition
 from htt_jax.evaluation.estimates import Collector, Estimates
 from htt_jax.evaluation.finite import check_finite
@@ -105,9 +105,12 @@ def evaluate(
     baseline_results = baselines.evaluate_baselines(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )
-    return Evaluation(
-        _report(run, source, training, results, baseline_results), collector.result(), source
-    )
+    estimates = collector.result()
+    if results["pose"]:
+        results[steadiness.NAME] = steadiness.measured(
+            estimates, source.spec, mask_unannotated=run.config.mask_unannotated_hands
+        )
+    return Evaluation(_report(run, source, training, results, baseline_results), estimates, source)
 
 
 def _collecting(

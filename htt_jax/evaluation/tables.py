@@ -9,7 +9,7 @@ from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.depth_metrics import PUBLISHED_ERROR
-from htt_jax.evaluation import early
+from htt_jax.evaluation import early, steadiness
 from htt_jax.evaluation.results import Results
 from htt_jax.measures import SPACES, Measure
 from htt_jax.support import trees
@@ -37,25 +37,30 @@ class TextTable(NamedTuple):
 
 def evaluation_tables(report: Mapping[str, Any]) -> str:
     """The headline tables of an evaluation's report (see `htt_jax.evaluate`), with their notes."""
-    parts = [markdown(*table) for table in headline_tables(report)]
+    parts = [markdown(*table) for table in headline_tables(report).values()]
     return "\n\n".join([*parts, "\n".join(notes(report))])
 
 
-def headline_tables(report: Mapping[str, Any]) -> list[TextTable]:
-    """The tables of an evaluation's report: per hand, then recognition."""
+def headline_tables(report: Mapping[str, Any]) -> dict[str, TextTable]:
+    """The tables of an evaluation's report by name: per hand, steadiness, then recognition."""
     spec = datasets.recorded(report["dataset"])
     results, baselines = report["results"], report["baselines"]
     this_run = f"this run, step {report['run']['step']}"
     of_papers = published.beside(spec.name, report["run"]["config"])
-    poses = [
-        pose_table(spec, hand, results, baselines, this_run, of_papers) for hand in results["pose"]
-    ]
+    found = {
+        f"{hand}_hand": pose_table(spec, hand, results, baselines, this_run, of_papers)
+        for hand in results["pose"]
+    }
+    if results.get(steadiness.NAME):
+        found[steadiness.NAME] = steadiness_table(results[steadiness.NAME], this_run)
     recognised = [kind for kind in GROUPS if kind in report["run"].get("told", _ALL)]
-    if not recognised:
-        return poses
-    found = [*poses, recognition_table(results, baselines, this_run, of_papers, recognised)]
+    if recognised:
+        found["recognition"] = recognition_table(
+            results, baselines, this_run, of_papers, recognised
+        )
     if early.NAME in results:
-        found.append(early_table(results[early.NAME], baselines["action"]["accuracy"], this_run))
+        constant = baselines["action"]["accuracy"]
+        found[early.NAME] = early_table(results[early.NAME], constant, this_run)
     return found
 
 
@@ -125,6 +130,16 @@ def recognition_table(
         count = counts.pop(measure.place[0], None)
         header.append(f"{measure.heading}, {count}" if count else measure.heading)
     return TextTable(header, rows)
+
+
+def steadiness_table(found: Mapping[str, Any], this_run: str) -> TextTable:
+    """The acceleration of each hand's joints, of the estimates and of the truth."""
+    rows = [[this_run], ["truth"], ["error"]]
+    for of_hand in found.values():
+        names = ("acceleration", "true_acceleration", steadiness.ERROR)
+        for row, name in zip(rows, names, strict=True):
+            row.append(f"{of_hand[name]:.2f}")
+    return TextTable(["acceleration mm/frame²", *(f"{hand} hand" for hand in found)], rows)
 
 
 def early_table(found: Mapping[str, Any], constant: float | None, this_run: str) -> TextTable:

@@ -5,6 +5,7 @@ import json
 import pathlib
 import statistics
 
+import numpy as np
 import pytest
 
 from htt_jax import compare, evaluate
@@ -204,8 +205,10 @@ def test_crops_around_true_poses_stand_in_no_column_with_other_figures(variant_o
     assert list(rows_of(others, "row"))[2:] == [f"2: {names[1]}", f"3: {names[2]}"]
     table = rows_of(apart, "row")
     assert list(table)[2:] == [f"1: {names[0]}"]
-    assert table["row"][-1] == "mean over batches mm"
-    assert table[f"1: {names[0]}"][-1] == "12.35"
+    assert table["row"][-2:] == ["mean over batches mm", "acceleration error"]
+    of_hands = report["results"]["steadiness"].values()
+    error = np.mean([of_hand["acceleration_error"] for of_hand in of_hands])
+    assert table[f"1: {names[0]}"][-2:] == ["12.35", f"{error:.2f}"]
     assert "around tracked hands (honest)" in text
     compare.write(tmp_path, groups)
     with (tmp_path / "compare.csv").open(newline="") as file:

@@ -162,7 +162,7 @@ def test_baselines_are_the_training_mean_and_mode_on_the_same_frames(folder, eva
 
 def test_tables_show_run_baseline_ratio_and_published_figures(folder, evaluated):
     text = (folder / "run/evaluation/test/tables.md").read_text()
-    left, right, recognition = text.split("\n\n")[:3]
+    left, right, steadiness, recognition = text.split("\n\n")[:4]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in left.splitlines()]
     pose, constant = (evaluated[x]["pose"]["left"] for x in ("results", "baselines"))
     assert rows[0][0] == "left hand, 26 frames"
@@ -173,6 +173,8 @@ def test_tables_show_run_baseline_ratio_and_published_figures(folder, evaluated)
     assert rows[5] == ["HTT, published (H2O)", "35.02", "", "0.614", "16.59", "", "0.674"]
     assert len({len(line) for line in left.splitlines()}) == 1
     assert "35.63" in right
+    error = evaluated["results"]["steadiness"]["left"]["acceleration_error"]
+    assert steadiness.splitlines()[4].split("|")[2].strip() == f"{error:.2f}"
     assert "| HandFormer, later work (H2O) " in recognition
     assert "86.36" in recognition
     assert "on the test split of the real H2O; for context, not measured here" in text

@@ -138,7 +138,7 @@ def _lead(material: Material) -> str:
 def _headline(material: Material) -> Html:
     report = material.report
     notes = [element("li", note) for note in tables.notes(report)]
-    shown = [blocks.text_table(one) for one in tables.headline_tables(report)]
+    shown = [blocks.text_table(one) for one in tables.headline_tables(report).values()]
     return join([*shown, element("ul", notes, class_="notes")])
 
 

@@ -72,10 +72,8 @@ def _write(folder: pathlib.Path, material: Material) -> None:
 def _files(material: Material) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[Any]]]]:
     """Name, header and rows of each table."""
     results, baselines = material.report["results"], material.report["baselines"]
-    of_tables = [*(f"headline_{hand}_hand" for hand in results["pose"]), "headline_recognition"]
-    # The last one is not there where a system recognises nothing.
-    for name, table in zip(of_tables, tables.headline_tables(material.report), strict=False):
-        yield name, table.header, table.rows
+    for name, table in tables.headline_tables(material.report).items():
+        yield f"headline_{name}", table.header, table.rows
     named = dict(material.tables) | {"videos": material.scores}
     if results["pose"]:
         named["pck"] = curves.pck_table(

@@ -3,14 +3,14 @@
 import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from etils import epath
 
 from htt_jax import measures
 from htt_jax.datasets import published
 from htt_jax.depth_metrics import PUBLISHED_ERROR
-from htt_jax.evaluation import early, tables
+from htt_jax.evaluation import early, steadiness, tables
 from htt_jax.evaluation.studies import ablation
 from htt_jax.evaluation.studies import runs as comparison
 from htt_jax.evaluation.studies.runs import EvaluatedRun, Group
@@ -22,6 +22,40 @@ _Numbered: TypeAlias = Sequence[tuple[int, Group]]
 _AROUND_TRUTH = (
     "Crops around the true poses, at test time too (`crops.protocol=published`); these figures "
     "compare with no others:"
+)
+
+
+class _Column(NamedTuple):
+    """A figure that not every evaluation has.
+
+    Attributes:
+        name: in the values of runs.
+        heading: over it.
+        shown: as text.
+        note: what a reader must know of it.
+    """
+
+    name: str
+    heading: str
+    shown: Callable[[float], str]
+    note: str = ""
+
+
+_MORE = (
+    _Column(PUBLISHED_ERROR, "mean over batches mm", "{:.2f}".format),
+    _Column(
+        early.MEAN,
+        "early %",
+        lambda share: f"{100 * share:.2f}",
+        "early: accuracy of actions after 10, 20, ... 100 % of each video, in the mean; of runs "
+        "evaluated with --early.",
+    ),
+    _Column(
+        steadiness.ERROR,
+        "acceleration error",
+        "{:.2f}".format,
+        "acceleration error: of joints, millimetres per squared frame.",
+    ),
 )
 FILES = ("compare.md", "compare.csv", "compare.json")
 
@@ -73,7 +107,7 @@ def _group_table(numbered: _Numbered) -> str:
             _name(number, group),
             str(len(group.runs)),
             *(ablation.shown(group.options.get(name)) for name in options),
-            *_figures(group, _is_early(groups)),
+            *_figures(group, _more(groups)),
         ]
         for number, group in numbered
     ]
@@ -88,9 +122,9 @@ def _name(number: int, group: Group) -> str:
 def _run_table(numbered: _Numbered) -> str:
     groups = [group for _, group in numbered]
     header = ["run", "row", "seed", "step", *_headings(groups)]
-    is_early = _is_early(groups)
+    more = _more(groups)
     rows = [
-        [run.name, str(number), str(run.seed), str(run.step), *_figures(Group([run]), is_early)]
+        [run.name, str(number), str(run.seed), str(run.step), *_figures(Group([run]), more)]
         for number, group in numbered
         for run in group.runs
     ]
@@ -98,25 +132,22 @@ def _run_table(numbered: _Numbered) -> str:
 
 
 def _headings(groups: Sequence[Group]) -> list[str]:
-    more = ["mean over batches mm"] * groups[0].sees_truth + ["early %"] * _is_early(groups)
-    return [*(measure.heading for measure in measures.headline().values()), *more]
+    headings = [measure.heading for measure in measures.headline().values()]
+    return [*headings, *(more.heading for more in _more(groups))]
 
 
-def _is_early(groups: Sequence[Group]) -> bool:
-    """Whether of any run it was measured how early actions are recognised."""
-    return any(early.MEAN in run.values for group in groups for run in group.runs)
+def _more(groups: Sequence[Group]) -> list[_Column]:
+    """Those of `_MORE` that were measured of any run."""
+    known = {name for group in groups for run in group.runs for name in run.values}
+    return [column for column in _MORE if column.name in known]
 
 
-def _figures(group: Group, is_early: bool) -> list[str]:
+def _figures(group: Group, more: Sequence[_Column]) -> list[str]:
     found = [
         ablation.figure(group, measure) or (tables.HIDDEN if measure.place[0] == "action" else "")
         for measure in measures.headline().values()
     ]
-    if group.sees_truth:
-        found.append(ablation.mean_of(group, PUBLISHED_ERROR, "{:.2f}".format))
-    if is_early:
-        found.append(ablation.mean_of(group, early.MEAN, lambda share: f"{100 * share:.2f}"))
-    return found
+    return [*found, *(ablation.mean_of(group, column.name, column.shown) for column in more)]
 
 
 def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
@@ -129,11 +160,7 @@ def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
         )
     if any(len(group.runs) > 1 for group in groups):
         notes.append("±: sample standard deviation over the runs of a row, which differ in seed.")
-    if _is_early(groups):
-        notes.append(
-            "early: accuracy of actions after 10, 20, ... 100 % of each video, in the mean; of "
-            "runs evaluated with --early."
-        )
+    notes += [column.note for column in _more(groups) if column.note]
     if len(first.spec.hands) > 1:
         notes.append("Poses are averaged over the hands, but for Tab. 4.")
     title = published.of(first.spec.name).title

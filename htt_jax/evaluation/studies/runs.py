@@ -14,7 +14,7 @@ from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.depth_metrics import PUBLISHED_ERROR
-from htt_jax.evaluation import early
+from htt_jax.evaluation import early, steadiness
 from htt_jax.evaluation.one_run import RESULTS_FILE
 from htt_jax.runs.options import options_of, without_derived
 from htt_jax.support import trees
@@ -45,7 +45,7 @@ class EvaluatedRun:
         options: name -> value, those in which runs are compared.
         values: measure -> figure; accuracies in 0..1, errors in millimetres. Hand by hand as
             'left mepe', and 'mepe' averaged over the hands; `PUBLISHED_ERROR`, if it is of crops
-            around true poses; `early.MEAN`, if it was measured. Without what could not be measured.
+            around true poses; `early.MEAN`; `steadiness.ERROR`. Without what was not measured.
     """
 
     name: str
@@ -220,6 +220,8 @@ def _values(report: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     beginnings = report["results"].get(early.NAME)
     if beginnings is not None and beginnings["mean_accuracy"] is not None:
         yield early.MEAN, beginnings["mean_accuracy"]
+    if steady := report["results"].get(steadiness.NAME):
+        yield steadiness.ERROR, statistics.fmean(one[steadiness.ERROR] for one in steady.values())
     for hand, found in report["results"]["pose"].items():
         for key, measure in measures.headline().items():
             value = measure.of(found) if measure.is_of_poses else None
