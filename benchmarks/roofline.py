@@ -116,7 +116,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Found]:
 def _part(
     function: Callable[..., Any], arguments: tuple[Any, ...], options: argparse.Namespace
 ) -> Found:
-    jitted = jax.jit(function, compiler_options=compilation.options())
+    jitted = jax.jit(function, compiler_options=compilation.options(jax.default_backend()))
     program = jitted.lower(*arguments).compile()
     seconds = _seconds(program, arguments, options)
     return Found(seconds, matrix_work.of(function, *arguments), *_xla(program))

@@ -129,11 +129,8 @@ _KIND = {
 
 
 @functools.partial(jax.jit, static_argnums=0)  # compiled once for all videos of a size
-def _step(
-    system: System,
-    variables: Any,
-    batch: Batch,
-) -> dict[str, jax.Array]:
+def predict_clips(system: System, variables: Any, batch: Batch) -> dict[str, jax.Array]:
+    """What is said of one batch of a video's clips, with the 3x3 matrix of its one camera."""
     everywhere = jnp.broadcast_to(batch["intrinsics"], (*batch["valid"].shape, 3, 3))
     inputs = system.unlabelled({**batch, "intrinsics": everywhere})
     found = system.estimates(variables, inputs)
@@ -181,7 +178,7 @@ def _start(
         names=[frame.name for frame in block],
         seconds=[frame.seconds for frame in block],
         indices=[frames[real] for frames, real in rows],
-        outputs=_step(run.system, run.variables, batch),
+        outputs=predict_clips(run.system, run.variables, batch),
         hand_seen=hand_seen,
     )
 

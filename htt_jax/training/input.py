@@ -59,7 +59,9 @@ def train_batches(
     return placed, tuple(size * jax.process_count() for size in sizes)
 
 
-def with_slots(arrays: Mapping[str, jax.Array], number: int) -> dict[str, jax.ShapeDtypeStruct]:
+def with_slots(
+    arrays: Mapping[str, jax.Array | jax.ShapeDtypeStruct], number: int
+) -> dict[str, jax.ShapeDtypeStruct]:
     """What a batch like this one looks like with another number of slots, over all processes."""
     return {
         name: jax.ShapeDtypeStruct(

@@ -212,11 +212,12 @@ def make_update(
         }
 
     shardings = jax.tree.map(lambda x: x.sharding, abstract)
+    device = next(iter(shardings.step.device_set))
     return jax.jit(
         update,
         out_shardings=(shardings, None),
         donate_argnums=0,
-        compiler_options=compilation.options(),
+        compiler_options=compilation.options(device.platform),
     )
 
 
