@@ -111,6 +111,8 @@ class Module:
         self, instruction: Instruction, inside: Mapping[str, Instruction]
     ) -> tuple[int, int]:
         """Bytes read and written; of what a fusion takes only slices of, the slices."""
+        if instruction.opcode in ("copy-start", "slice-start"):
+            return _fetched(instruction)
         reads = [size(inside[name].shape) if name in inside else 0 for name in instruction.operands]
         written = size(instruction.shape)
         called = re.search(r"calls=%?([\w.\-]+)", instruction.rest)
@@ -217,6 +219,18 @@ def _called(instruction: Instruction) -> Iterator[tuple[str, int]]:
     branches = re.search(r"branch_computations=\{([^}]*)\}", instruction.rest)
     if branches:
         yield re.findall(r"%?([\w.\-]+)", branches[1])[0], 1
+
+
+def _fetched(instruction: Instruction) -> tuple[int, int]:
+    """Bytes read and written by a copy that others do not wait for; its shape names both ends."""
+    first, second = (found.groups() for found in list(_ARRAY.finditer(instruction.shape))[:2])
+    source, target = (second, first) if instruction.opcode == "copy-start" else (first, second)
+    read = _array_size(target[0], target[1], _in_main_memory(target[2]))
+    return read if _array_size(*source) else 0, _array_size(*target)
+
+
+def _in_main_memory(layout: str | None) -> str | None:
+    return layout and re.sub(r"S\(\d+\)", "", layout)
 
 
 def _updated(user: Instruction, name: str) -> bool:

@@ -5,8 +5,9 @@ the dataset's, for every number of slots that a run's batches would have, by the
 with libtpu (`pip install -e '.[tpu]'`; Linux, x86-64). Weights and frames are not needed. Of each:
 
     memory      of arguments, results, temporaries and the program, against the chip's
-    FLOP, bytes the compiler's own count for a chip; bytes are counted at each operation, also where
-                one reads a part of an array only
+    FLOP, bytes the compiler's own count for a chip. It has the bytes that operations take from and
+                put into the chip's own fast memory too; those of the main memory alone are read off
+                the program's text (`benchmarks.hlo`)
     collectives by kind, and the bytes of their results on a chip
     at least    milliseconds by the chip's public rates of computing, memory and network
                 (`benchmarks.tpu_chips`); nothing was run
@@ -175,6 +176,7 @@ def analysed(compiled: Any, chip: tpu_chips.Chip) -> dict[str, Any]:
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
     module = hlo.parse(compiled.as_text())
     collectives = module.collectives()
+    main = sum(one.bytes for one in module.moved())
     kept = memory.argument_size_in_bytes + memory.output_size_in_bytes
     needed = {
         "arguments": memory.argument_size_in_bytes,
@@ -188,10 +190,11 @@ def analysed(compiled: Any, chip: tpu_chips.Chip) -> dict[str, Any]:
         "memory": needed | {"total": total, "of_chip": total / chip.memory},
         "flops": cost["flops"],
         "bytes": cost["bytes accessed"],
+        "main_memory_bytes": main,
         "collectives": collectives,
         "at_least_ms": {
             "computing": 1000 * cost["flops"] / chip.flops,
-            "memory": 1000 * cost["bytes accessed"] / chip.memory_rate,
+            "memory": 1000 * main / chip.memory_rate,
             "network": 1000 * sent / chip.network_rate,
         },
         "largest": _largest(module),

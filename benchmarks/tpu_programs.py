@@ -22,6 +22,7 @@ from htt_jax.data.clips import clip_table
 from htt_jax.datasets.spec import SPECS, STORED_SIZE, DatasetSpec
 from htt_jax.devices import sharding
 from htt_jax.evaluation.results import make_evaluation_step
+from htt_jax.models.htt import HTT
 from htt_jax.optimizer import step_decay
 from htt_jax.prediction import video
 from htt_jax.runs.config import clip_spec
@@ -128,7 +129,9 @@ class Setup:
 
     @property
     def _system(self) -> systems.System:
-        return systems.make(self.config, ours.dataset_facts(self.spec, self._size))
+        system = systems.make(self.config, ours.dataset_facts(self.spec, self._size))
+        assert isinstance(system.model, HTT)
+        return system.with_model(system.model.clone(side_by_side=True))  # as where TPUs are
 
     def _whole_batch(self, mesh: Mesh, slots: int) -> dict[str, jax.ShapeDtypeStruct]:
         clips = self.clips * self.topology.chips

@@ -54,8 +54,10 @@ def lines(told: Mapping[str, Any]) -> list[str]:
         head,
         f"  memory, GB: {memory['total'] / 1e9:.2f}, {memory['of_chip']:.0%} of the chip's",
         f"    ({parts})",
-        f"  {told['flops'] / 1e12:.3f} TFLOP, {told['bytes'] / 1e9:.2f} GB moved; a frame "
-        f"{told['flops'] / slots / 1e9:.1f} GFLOP, {told['bytes'] / slots / 1e6:.0f} MB",
+        f"  {told['flops'] / 1e12:.3f} TFLOP, {told['bytes'] / 1e9:.2f} GB moved, of it "
+        f"{told['main_memory_bytes'] / 1e9:.2f} to and from main memory",
+        f"  a frame {told['flops'] / slots / 1e9:.1f} GFLOP, {told['bytes'] / slots / 1e6:.0f} MB, "
+        f"main memory {told['main_memory_bytes'] / slots / 1e6:.0f} MB",
         f"  collectives: {collectives or 'none'}",
         "  at least, ms: "
         + ", ".join(f"{name} {ms:.2f}" for name, ms in told["at_least_ms"].items()),
@@ -119,6 +121,7 @@ def _figures(told: Mapping[str, Any]) -> dict[str, Any]:
         "temporaries_gb": told["memory"]["temporaries"] / 1e9,
         "frame_gflop": told["flops"] / slots / 1e9,
         "frame_mb": told["bytes"] / slots / 1e6,
+        "frame_main_mb": told["main_memory_bytes"] / slots / 1e6,
         "ms": max(told["at_least_ms"].values()),
     }
     return {f"{prefix}_{measure}": float(f"{x:.4g}") for measure, x in found.items()}
@@ -129,9 +132,9 @@ def _row(told: Mapping[str, Any]) -> str:
     clips = told["clips"] // told["chips"]
     what = [told["topology"], f"{clips}", f"{told['slots'] // told['chips']}"]
     if "too_large" in told:
-        return f"| {' | '.join(what)} | too large | | | | |"
+        return f"| {' | '.join(what)} | too large | | | | | |"
     fields = {"gb": ".1f", "temporaries_gb": ".1f", "frame_gflop": ".0f", "frame_mb": ".0f"}
-    fields |= {"ms": ".0f"}
+    fields |= {"frame_main_mb": ".0f", "ms": ".1f"}
     cells = [f"{{{GROUP}.{name(told)}_{measure}:{form}}}" for measure, form in fields.items()]
     return f"| {' | '.join(what + cells)} |"
 

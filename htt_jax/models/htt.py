@@ -88,6 +88,8 @@ class HTT(nn.Module):
         depth_scale: metres per unit of raw z and pixel of focal length.
         rematerialise: compute the backbone's activations again for the gradient instead of keeping
             them: less memory, more time.
+        side_by_side: compute the backbone's first stage on columns side by side, the same in a form
+            that suits TPUs (see `lanes`).
         dtype: of the computation; parameters, logits and poses are float32.
     """
 
@@ -106,11 +108,14 @@ class HTT(nn.Module):
     pixel_scale: float = 100.0
     depth_scale: float = 1e-4
     rematerialise: bool = False
+    side_by_side: bool = False
     dtype: DTypeLike = jnp.float32
 
     def setup(self) -> None:
         """Names every part as its parameters are named."""
-        self.backbone = ResNet18(self.backbone_width, dtype=self.dtype)
+        self.backbone = ResNet18(
+            self.backbone_width, dtype=self.dtype, side_by_side=self.side_by_side
+        )
         if self.backbone.features != self.width:
             self.image_projection = linear(self.backbone.features, self.width, dtype=self.dtype)
         if self.window > 1:

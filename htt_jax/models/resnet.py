@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from htt_jax.models import lanes
 from htt_jax.models.processor import convolve, max_pool
 
 BATCH_NORM_EPSILON = 1e-5  # torchvision's
@@ -26,6 +27,8 @@ class ConvNorm(nn.Module):
         stride: of the convolution.
         calibrate: first set the statistics to those of the input at hand.
         dtype: of the computation; parameters are float32.
+        columns: side by side in the result; None: nothing is, see `lanes`.
+        pooled: the maxima over windows of 3x3 are taken of the result.
     """
 
     features: int
@@ -33,16 +36,19 @@ class ConvNorm(nn.Module):
     stride: int
     calibrate: bool
     dtype: DTypeLike
+    columns: int | None = None
+    pooled: bool = False
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "images height width channels"]
     ) -> Float[Array, "images height_out width_out channels_out"]:
         """Returns the normalised convolution at 1/`stride` of the input's resolution."""
+        beside = 1 if self.columns is None else self.stride * self.columns  # in `x`
         kernel = self.param(
             "kernel",
             nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
-            (self.size, self.size, x.shape[-1], self.features),
+            (self.size, self.size, x.shape[-1] // beside, self.features),
         )
         scale = self.param("scale", nn.initializers.ones, (self.features,))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
@@ -54,16 +60,28 @@ class ConvNorm(nn.Module):
             mean.value, var.value = y.mean(axis=(0, 1, 2)), y.var(axis=(0, 1, 2))
         factor = scale * jax.lax.rsqrt(var.value + BATCH_NORM_EPSILON)
         x, kernel = x.astype(self.dtype), (kernel * factor).astype(self.dtype)
-        return convolve(x, kernel, self.stride) + (bias - mean.value * factor).astype(self.dtype)
+        bias = (bias - mean.value * factor).astype(self.dtype)
+        # Maxima before the bias, which changes none of them: a quarter is left to add it to.
+        return self._convolve(x, kernel) + jnp.tile(bias, self.columns or 1)
+
+    def _convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        if self.columns is not None:
+            return lanes.convolve(x, kernel, self.stride, columns=self.columns)
+        y = convolve(x, kernel, self.stride)
+        return max_pool(y) if self.pooled else y
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions around a shortcut; `stride` is the first one's and the shortcut's."""
+    """Two 3x3 convolutions around a shortcut; `stride` is the first one's and the shortcut's.
+
+    `columns` lie side by side in its result, see `lanes`; None: nothing does.
+    """
 
     features: int
     stride: int
     calibrate: bool
     dtype: DTypeLike
+    columns: int | None = None
 
     @nn.compact
     def __call__(
@@ -72,11 +90,13 @@ class BasicBlock(nn.Module):
         """Returns the block's output at 1/`stride` of the input's resolution."""
 
         def conv(size: int, stride: int, name: str) -> ConvNorm:
-            return ConvNorm(self.features, size, stride, self.calibrate, self.dtype, name=name)
+            return ConvNorm(
+                self.features, size, stride, self.calibrate, self.dtype, self.columns, name=name
+            )
 
         y = nn.relu(conv(3, self.stride, "conv1")(x))
         y = conv(3, 1, "conv2")(y)
-        if self.stride != 1 or x.shape[-1] != self.features:
+        if self.stride != 1 or x.shape[-1] != self.features * (self.columns or 1):
             x = conv(1, self.stride, "downsample")(x)
         return nn.relu(x + y)
 
@@ -89,11 +109,14 @@ class ResNet18(nn.Module):
         calibrate: set the batch-norm statistics, layer by layer, to those of the images given
             (apply with `mutable=["batch_stats"]`); for training without pretrained weights.
         dtype: of the computation; parameters are float32.
+        side_by_side: keep columns of the first stage side by side (see `lanes`) where the image's
+            width lets them.
     """
 
     width: int = 64
     calibrate: bool = False
     dtype: DTypeLike = jnp.float32
+    side_by_side: bool = False
 
     @property
     def features(self) -> int:
@@ -105,8 +128,12 @@ class ResNet18(nn.Module):
         self, image: Float[Array, "images height width channels"]
     ) -> Float[Array, "images channels_out"]:
         """Returns one float32 feature vector per image; pixels are `value / 255 - 0.5`."""
-        x = ConvNorm(self.width, 7, 2, self.calibrate, self.dtype, name="conv1")(image)
-        x = max_pool(nn.relu(x))
+        stem = ConvNorm(self.width, 7, 2, self.calibrate, self.dtype, pooled=True, name="conv1")
+        x = stem(image)
+        folded = self.side_by_side and x.shape[2] % lanes.COLUMNS == 0
+        if folded:
+            x = lanes.fold(x, lanes.COLUMNS)
+        x = nn.relu(x)
         for stage in range(STAGES):
             for block in range(BLOCKS_PER_STAGE):
                 x = BasicBlock(
@@ -114,6 +141,14 @@ class ResNet18(nn.Module):
                     stride=2 if stage > 0 and block == 0 else 1,
                     calibrate=self.calibrate,
                     dtype=self.dtype,
+                    columns=_columns(stage, block) if folded else None,
                     name=f"layer{stage + 1}_{block}",
                 )(x)
         return x.mean(axis=(1, 2), dtype=jnp.float32)
+
+
+def _columns(stage: int, block: int) -> int | None:
+    """Side by side in what a block returns; None: neither there nor in what it takes."""
+    if stage == 0:
+        return lanes.COLUMNS
+    return 1 if (stage, block) == (1, 0) else None

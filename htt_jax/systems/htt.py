@@ -16,7 +16,7 @@ from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.depth_maps import DEPTH
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.devices import dtypes
+from htt_jax.devices import dtypes, sharding
 from htt_jax.losses import LossWeights, htt_loss
 from htt_jax.models import attention_weights, htt_signature, htt_windows
 from htt_jax.models.htt import ACTION_INPUTS, HTT, pose_scales
@@ -95,6 +95,7 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> "HTTSystem":
     options |= {
         "dtype": dtypes.resolve(config.model.dtype),
         "action_inputs": tuple(config.model.action_inputs),
+        "side_by_side": sharding.all_devices()[0].platform == "tpu",
     }
     model = HTT(
         num_joints=dataset.spec.num_joints,
