@@ -101,7 +101,7 @@ class Module:
             if opcode in _FREE or opcode.endswith("-done"):
                 continue
             if opcode in ("while", "call", "conditional"):
-                for called, runs in _called(instruction):
+                for called, runs in self._called(instruction):
                     yield from self._moved(called, times * runs)
                 continue
             read, written = self._traffic(instruction, inside)
@@ -113,6 +113,10 @@ class Module:
         """Bytes read and written; of what a fusion takes only slices of, the slices."""
         if instruction.opcode in ("copy-start", "slice-start"):
             return _fetched(instruction)
+        if instruction.opcode == "dynamic-update-slice":  # in place
+            part = inside[instruction.operands[1]].shape
+            written = min(size(instruction.shape), size(_in_main_memory(part) or ""))
+            return size(part), written
         reads = [size(inside[name].shape) if name in inside else 0 for name in instruction.operands]
         written = size(instruction.shape)
         called = re.search(r"calls=%?([\w.\-]+)", instruction.rest)
@@ -141,8 +145,32 @@ class Module:
             if instruction.opcode.removesuffix("-start") in COLLECTIVES:
                 yield times, instruction
             elif instruction.opcode in ("while", "call", "conditional", "fusion", "async-start"):
-                for called, runs in _called(instruction):
+                for called, runs in self._called(instruction):
                     yield from self._communicating(called, times * runs)
+
+    def _called(self, instruction: Instruction) -> Iterator[tuple[str, int]]:
+        """The computations that an instruction runs, and how often."""
+        if instruction.opcode == "while":
+            body = re.search(r"body=%?([\w.\-]+)", instruction.rest)
+            assert body, instruction
+            yield body[1], self._turns(instruction)
+            return
+        for name in re.findall(r"(?:calls|to_apply)=%?([\w.\-]+)", instruction.rest):
+            yield name, 1
+        branches = re.search(r"branch_computations=\{([^}]*)\}", instruction.rest)
+        if branches:
+            yield re.findall(r"%?([\w.\-]+)", branches[1])[0], 1
+
+    def _turns(self, loop: Instruction) -> int:
+        """Of a loop as JAX writes them: what its counter is compared with; else one."""
+        condition = re.search(r"condition=%?([\w.\-]+)", loop.rest)
+        inside = self.computations.get(condition[1], {}) if condition else {}
+        limits = [
+            int(one.rest)
+            for one in inside.values()
+            if one.opcode == "constant" and one.shape.startswith("s32[]")
+        ]
+        return limits[0] if len(limits) == 1 else 1
 
 
 def parse(text: str) -> Module:
@@ -192,7 +220,8 @@ def _instruction(name: str, text: str) -> Instruction:
             break
     inside, behind = rest[:place], rest[place + 1 :]
     operands = tuple(re.findall(r"%([\w.\-]+)", inside))
-    return Instruction(name, opcode, shape, operands, inside if opcode == "parameter" else behind)
+    rest = inside if opcode in ("parameter", "constant") else behind
+    return Instruction(name, opcode, shape, operands, rest)
 
 
 def _end_of_shape(text: str) -> int:
@@ -204,21 +233,6 @@ def _end_of_shape(text: str) -> int:
         if not depth:
             return place + 1
     raise ValueError(f"a shape without end: {text[:80]!r}")
-
-
-def _called(instruction: Instruction) -> Iterator[tuple[str, int]]:
-    """The computations that an instruction runs, and how often."""
-    if instruction.opcode == "while":
-        times = re.search(r'known_trip_count":?\{"n":"(\d+)"', instruction.rest)
-        body = re.search(r"body=%?([\w.\-]+)", instruction.rest)
-        if body:
-            yield body[1], int(times[1]) if times else 1
-        return
-    for name in re.findall(r"(?:calls|to_apply)=%?([\w.\-]+)", instruction.rest):
-        yield name, 1
-    branches = re.search(r"branch_computations=\{([^}]*)\}", instruction.rest)
-    if branches:
-        yield re.findall(r"%?([\w.\-]+)", branches[1])[0], 1
 
 
 def _fetched(instruction: Instruction) -> tuple[int, int]:
@@ -239,7 +253,8 @@ def _updated(user: Instruction, name: str) -> bool:
 
 def _payload(instruction: Instruction) -> int:
     """Bytes of a collective's result; an asynchronous one's shape has its operand first."""
-    arrays = [_array_size(*found.groups()) for found in _ARRAY.finditer(instruction.shape)]
+    shape = _in_main_memory(instruction.shape) or ""  # wherever it is kept
+    arrays = [_array_size(*found.groups()) for found in _ARRAY.finditer(shape)]
     if (
         instruction.opcode.endswith("-start")
         and len(arrays) > 1

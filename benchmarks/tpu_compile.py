@@ -35,7 +35,7 @@ from typing import Any
 import jax
 
 from benchmarks import hlo, measure, tpu_chips, tpu_programs, tpu_records
-from benchmarks.tpu_chips import Topology
+from benchmarks.tpu_chips import Chip, Topology
 from benchmarks.tpu_programs import Program, Setup
 from htt_jax.datasets.spec import SPECS
 from htt_jax.runs.config import check_devices, check_options
@@ -168,11 +168,11 @@ def _found(setup: Setup, program: Program, lowered: Any) -> dict[str, Any]:
         reason = next(line for line in str(error).splitlines() if "RESOURCE_EXHAUSTED" in line)
         return told | {"compile_seconds": time.perf_counter() - begin, "too_large": reason}
     told["compile_seconds"] = time.perf_counter() - begin
-    return told | analysed(compiled, setup.topology.chip)
+    return told | _analysed(compiled, setup.topology.chip, program.chips)
 
 
-def analysed(compiled: Any, chip: tpu_chips.Chip) -> dict[str, Any]:
-    """What a compiled program needs of each chip, in bytes, FLOP and milliseconds."""
+def _analysed(compiled: Any, chip: Chip, chips: int) -> dict[str, Any]:
+    """What a compiled program needs of each of its chips, in bytes, FLOP and milliseconds."""
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
     module = hlo.parse(compiled.as_text())
     collectives = module.collectives()
@@ -185,7 +185,7 @@ def analysed(compiled: Any, chip: tpu_chips.Chip) -> dict[str, Any]:
         "program": memory.generated_code_size_in_bytes,
     }
     total = kept - memory.alias_size_in_bytes + needed["temporaries"] + needed["program"]
-    sent = sum(_sent(kind, told["bytes"]) for kind, told in collectives.items())
+    sent = sum(_sent(kind, told["bytes"], chips) for kind, told in collectives.items())
     return {
         "memory": needed | {"total": total, "of_chip": total / chip.memory},
         "flops": cost["flops"],
@@ -201,9 +201,9 @@ def analysed(compiled: Any, chip: tpu_chips.Chip) -> dict[str, Any]:
     }
 
 
-def _sent(kind: str, result: int) -> float:
-    """Bytes that a chip sends at least, of many: an all-reduce passes everything on twice."""
-    return 2.0 * result if kind == "all-reduce" else float(result)
+def _sent(kind: str, result: int, chips: int) -> float:
+    """Bytes that a chip sends at least: all parts but its own, of an all-reduce twice."""
+    return (2 if kind == "all-reduce" else 1) * result * (chips - 1) / chips
 
 
 def _largest(module: hlo.Module, count: int = 12) -> list[Mapping[str, Any]]:

@@ -8,10 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks import figures
+from htt_jax.datasets.spec import SPECS
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
 GROUP = "tpu"
+_FORMATS = {  # of the figures, in the order of a page's columns
+    "gb": ".1f",
+    "temporaries_gb": ".1f",
+    "frame_gflop": ".0f",
+    "frame_mb": ".0f",
+    "frame_main_mb": ".0f",
+    "collectives_mb": ".0f",
+    "ms": ".1f",
+}
 _COMMAND = "python -m benchmarks.tpu_compile"
 
 
@@ -88,13 +98,13 @@ def record(path: pathlib.Path) -> None:
         "recorded": {"date": str(datetime.date.today()), "commit": _commit()},
     }
     for one in newest.values():
-        group["figures"] |= _figures(one)
+        group["figures"] |= figures_of(one)
     results[GROUP] = group
     with atomic_write(figures.RESULTS, "w") as file:
         json.dump(results, file, indent=2, ensure_ascii=False)
         file.write("\n")
     for one in newest.values():
-        print(_row(one))
+        print(row(one))
 
 
 def name(told: Mapping[str, Any]) -> str:
@@ -112,7 +122,8 @@ def name(told: Mapping[str, Any]) -> str:
     return "_".join(parts)
 
 
-def _figures(told: Mapping[str, Any]) -> dict[str, Any]:
+def figures_of(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What `results.json` keeps of a result, by name; of what does not fit nothing."""
     slots, prefix = told["slots"] / told["chips"], name(told)
     if "too_large" in told:
         return {}
@@ -122,21 +133,29 @@ def _figures(told: Mapping[str, Any]) -> dict[str, Any]:
         "frame_gflop": told["flops"] / slots / 1e9,
         "frame_mb": told["bytes"] / slots / 1e6,
         "frame_main_mb": told["main_memory_bytes"] / slots / 1e6,
+        "collectives_mb": sum(one["bytes"] for one in told["collectives"].values()) / 1e6,
         "ms": max(told["at_least_ms"].values()),
     }
+    if told["rematerialise"]:  # in a loop, of which the compiler counts one turn
+        del found["frame_gflop"], found["frame_mb"]
+        found["ms"] = told["at_least_ms"]["memory"]
     return {f"{prefix}_{measure}": float(f"{x:.4g}") for measure, x in found.items()}
 
 
-def _row(told: Mapping[str, Any]) -> str:
+def row(told: Mapping[str, Any]) -> str:
     """A line of a page's table, as `benchmarks.figures` fills it in."""
-    clips = told["clips"] // told["chips"]
-    what = [told["topology"], f"{clips}", f"{told['slots'] // told['chips']}"]
+    chips = told["chips"]
+    what = [told["program"], SPECS[told["dataset"]].title]
+    what += [f"T = {told['frames']}"] if told["frames"] != 128 else []
+    what += ["rematerialised"] if told["rematerialise"] else []
+    what += [f"fsdp {told['fsdp']}"] if told["fsdp"] > 1 else []
+    columns = [", ".join(what), told["topology"], told["clips"] // chips, told["slots"] // chips]
+    kept = figures_of(told)
+    names = {f"{name(told)}_{measure}": form for measure, form in _FORMATS.items()}
+    cells = [f"{{{GROUP}.{key}:{form}}}" if key in kept else "" for key, form in names.items()]
     if "too_large" in told:
-        return f"| {' | '.join(what)} | too large | | | | | |"
-    fields = {"gb": ".1f", "temporaries_gb": ".1f", "frame_gflop": ".0f", "frame_mb": ".0f"}
-    fields |= {"frame_main_mb": ".0f", "ms": ".1f"}
-    cells = [f"{{{GROUP}.{name(told)}_{measure}:{form}}}" for measure, form in fields.items()]
-    return f"| {' | '.join(what + cells)} |"
+        cells[0] = "too large"
+    return f"| {' | '.join(map(str, columns + cells))} |"
 
 
 def _title(told: Mapping[str, Any]) -> str:

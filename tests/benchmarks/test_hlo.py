@@ -13,6 +13,13 @@ TEXT = """HloModule jit_step, is_scheduled=true
 dynamic_slice_sizes={1,128}
 }
 
+%limit (counter: (s32[], f32[64,128])) -> pred[] {
+  %counter = (s32[]{:T(128)}, f32[64,128]{1,0:T(8,128)}) parameter(0)
+  %n = s32[]{:T(128)} constant(5)
+  %at = s32[]{:T(128)} get-tuple-element(%counter), index=0
+  ROOT %less = pred[]{:T(512)} compare(%at, %n), direction=LT
+}
+
 %body (arg: (s32[], f32[64,128])) -> (s32[], f32[64,128]) {
   %arg = (s32[]{:T(128)}, f32[64,128]{1,0:T(8,128)}) parameter(0)
   %x = f32[64,128]{1,0:T(8,128)} get-tuple-element(%arg), index=1
@@ -28,8 +35,8 @@ ENTRY %main (a: bf16[8,128], i: s32[]) -> f32[64,128] {
 channel_id=2
   %all = f32[64,128]{1,0:T(8,128)} all-gather-done(%start)
   %begin = (s32[]{:T(128)}, f32[64,128]{1,0:T(8,128)}) tuple(%i, %all)
-  %loop = (s32[]{:T(128)}, f32[64,128]{1,0:T(8,128)}) while(%begin), condition=%c, body=%body, \
-backend_config={"known_trip_count":{"n":"5"}}
+  %loop = (s32[]{:T(128)}, f32[64,128]{1,0:T(8,128)}) while(%begin), \
+condition=%limit, body=%body
   ROOT %end = f32[64,128]{1,0:T(8,128)} get-tuple-element(%loop), index=1
 }
 """

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from benchmarks import tpu_chips, tpu_compile
+from benchmarks import tpu_chips, tpu_compile, tpu_records
 from htt_jax.support.errors import InputError
 from tests import train_runs
 
@@ -46,6 +46,16 @@ def test_training_is_compiled_for_a_slice_with_its_state_split(results):
     assert 0 < told["memory"]["of_chip"] < 0.1
     assert {"all-reduce", "all-gather"} <= set(told["collectives"])
     assert all(ms > 0 for ms in told["at_least_ms"].values())
+
+
+def test_a_page_has_all_figures_of_a_result(results):
+    _, _, (told,) = results
+    row = tpu_records.row(told)
+    assert row.startswith(
+        "| train, FPHA, T = 4, fsdp 2 | v5e:2x2 | 1 | 2 | {tpu.fpha_train_v5e_2x2_2_"
+    )
+    named = {name.split(":")[0] for name in row.split("{tpu.")[1:]}
+    assert named == set(tpu_records.figures_of(told))
 
 
 def test_what_is_compiled_is_not_compiled_again(results, capsys):
