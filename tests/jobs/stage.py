@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 PROGRAMS = {
     "gcloud": f'exec "{sys.executable}" -S -E "{ROOT}/tests/jobs/gcloud.py" "$@"',
-    "git": 'case $* in *clone*) mkdir "${@: -1}" ;; *) touch "${@: -2:1}" ;; esac',
+    "git": 'case " $* " in *" clone "*) mkdir "${@: -1}" ;; *) touch "${@: -2:1}" ;; esac',
     # Its pip installs uv, whose Python trains: it waits to be preempted, or ends the second time.
     "python3": """
 mkdir -p .local/bin
