@@ -83,13 +83,6 @@ def assert_norms(found, expected, largest=5e-2, most=1e-3):
 OPTIMIZER = freezing(amsgrad(lambda _: 3e-5, l2=1e-5), frozen.of_joint_training)
 
 
-@jax.jit
-def moved(params, state, gradients):
-    """The parameters and the optimizer's state after a step."""
-    updates, state = OPTIMIZER.update(gradients, state, params)
-    return optax.apply_updates(params, updates), state
-
-
 def norms(tree, origin=None):
     """By name, of each array, or of how far it is from where it was."""
     flat = {name: np.asarray(x) for name, x in trees.flatten(tree).items()}
@@ -109,7 +102,7 @@ def train(name, evaluations):
     fixed = {network: params.pop(network) for network in system.frozen}
 
     @jax.jit
-    def gradients_of(params, fixed, statistics, batch, draws):
+    def step(params, state, fixed, statistics, batch, draws):
         def loss_of(params):
             variables = {"params": {**params, **fixed}, "batch_stats": statistics}
             inputs = (batch["crops"], batch["slot"], batch["valid"], *draws)
@@ -121,17 +114,19 @@ def train(name, evaluations):
             )
             return loss, {"loss": loss, "out": out, **terms}
 
-        return jax.grad(loss_of, has_aux=True)(params)
+        gradients, found = jax.grad(loss_of, has_aux=True)(params)
+        updates, state = OPTIMIZER.update(gradients, state, params)
+        return gradients, found, optax.apply_updates(params, updates), state
 
     batches = [cases.batch(name, seed) for seed in case["input_seeds"]]
     state = jax.jit(OPTIMIZER.init)(params)
     for i in range(evaluations):
         draws = (np.array(case["draws"][i], bool),) if "draws" in case else ()
         batch = batches[case["batch_of_step"][i]]
-        found = gradients_of(params, fixed, statistics, batch, draws)
+        gradients, found, *after = step(params, state, fixed, statistics, batch, draws)
         if i < case["steps"]:
-            params, state = moved(params, state, found[0])
-        yield *found, params
+            params, state = after
+        yield gradients, found, params
 
 
 # After its second step the feedback's norms are no measure: it hands on from frame to frame what
