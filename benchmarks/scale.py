@@ -1,9 +1,10 @@
 """What an epoch of FPHA costs on many TPU chips, on paper, and what limits it.
 
 From figures in `benchmarks/results.json`: what the compiler says of a training step of one clip and
-48 frames, and of 18 clips and 720, on a v5e chip (`benchmarks.tpu_compile`), and what a core of the machine there decodes
-(`benchmarks.loader`); and from the chip's public rates (`benchmarks.tpu_chips`). Nothing is run, so
-that times are the least that they can be. The results go back to `results.json`.
+48 frames, and of 18 clips and 720, on a v5e chip (`benchmarks.tpu_compile`), and what a core of the
+machine there decodes (`benchmarks.loader`); and from the chip's public rates
+(`benchmarks.tpu_chips`). Nothing is run, so that times are the least that they can be. The results
+go back to `results.json`.
 
     python -m benchmarks.scale
 """
