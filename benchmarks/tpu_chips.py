@@ -107,7 +107,7 @@ class Topology:
         except RuntimeError as error:
             reason = (str(error) or "libtpu cannot be used").splitlines()[0]
             if "not installed" in reason:
-                reason = "libtpu is not installed: pip install 'htt-jax[tpu]'"
+                reason = "libtpu is not installed: pip install -e '.[tpu]'"
             raise InputError(f"--topology={self.name}: {reason}") from error
         return found.devices
 
