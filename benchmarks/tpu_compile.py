@@ -42,6 +42,7 @@ from htt_jax.runs.config import check_devices, check_options
 from htt_jax.runs.options import get_config
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
+from htt_jax.support.files import make_folder
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(_titled(setup, program))
         return
     known = {told["key"]: told for told in tpu_records.read(options.out)}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out.parent)
     for number, program in enumerate(programs, start=1):
         title = f"{_titled(setup, program)} ({number} of {len(programs)})"
         print(f"{title}: tracing", file=sys.stderr, flush=True)
