@@ -203,8 +203,14 @@ def _analysed(compiled: Any, chip: Chip, chips: int) -> dict[str, Any]:
 
 
 def _sent(kind: str, result: int, chips: int) -> float:
-    """Bytes that a chip sends at least: all parts but its own, of an all-reduce twice."""
-    return (2 if kind == "all-reduce" else 1) * result * (chips - 1) / chips
+    """Bytes that a chip sends at least, among all chips; `result` is what it holds afterwards.
+
+    All parts but its own, of an all-reduce twice; of a reduce-scatter the result is one part.
+    """
+    if kind == "collective-permute":
+        return result
+    parts = {"all-reduce": 2 / chips, "reduce-scatter": 1.0}.get(kind, 1 / chips)
+    return parts * (chips - 1) * result
 
 
 def _largest(module: hlo.Module, count: int = 12) -> list[Mapping[str, Any]]:

@@ -28,6 +28,7 @@ from data_prep.shards import ShardTask
 from htt_jax.data import tfrecord
 from htt_jax.data.records import ShardIndex
 from htt_jax.support import progress
+from htt_jax.support.buckets import NoAnswer
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 from htt_jax.support.paths import is_bucket
@@ -160,7 +161,8 @@ def _error_of(
         running = thread.submit(run)
         try:
             while futures.wait([running], _POLL_SECONDS[is_bucket(out)]).not_done:
-                bar.update(len(names & {path.name for path in out.iterdir()}) - bar.n)
+                with contextlib.suppress(NoAnswer):  # of a store, which Beam's workers ask again
+                    bar.update(len(names & {path.name for path in out.iterdir()}) - bar.n)
                 if stop is not None and _failures(out):
                     break  # Beam would have the other processes go on first
         finally:
@@ -202,6 +204,8 @@ def _parsed(options: Sequence[str]) -> tuple[PipelineOptions, list[str]]:
             every = parsed.get_all_options(retain_unknown_options=True)
             return parsed, [name for name in every if name not in known]
     except SystemExit as error:
+        if not error.code:  # --help, which has been printed
+            raise
         reason = said.getvalue().strip().splitlines()[-1].partition("error: ")[2]
         raise InputError(f"{reason} (of Beam, after --)") from error
 

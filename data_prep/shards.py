@@ -48,7 +48,7 @@ class ShardTask:
 
 
 WriteShards: TypeAlias = Callable[[Sequence[ShardTask]], Sequence[ShardIndex]]
-"""Writes shards, all or none of which may be there, and returns the index of each."""
+"""Writes shards that are not there, perhaps none, and returns the index of each."""
 
 
 def prepare(

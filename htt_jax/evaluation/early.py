@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Int
 
-from htt_jax.evaluation.results import results_of
+from htt_jax.evaluation.finite import check_finite
 from htt_jax.evaluation.split import SplitInference
+from htt_jax.metrics import ActionMetrics
 
 SHARES = tuple(tenths / 10 for tenths in range(1, 11))
 """Of a video, from its first frame; the last is the whole."""
@@ -41,6 +42,9 @@ def recognised(opened: SplitInference, whole: Actions) -> dict[str, Any]:
         which the answer for half of the videos does not change any more; `per_action`, the
         accuracies after each share by the action's name. Accuracies are of the videos whose
         action is known, and None where there are none.
+
+    Raises:
+        InputError: a probability is not finite.
     """
     cuts = [
         _actions(opened.cut(observed=share, label=f"first {share:.0%}")) for share in SHARES[:-1]
@@ -77,9 +81,11 @@ def decided(predicted: Int[np.ndarray, "shares videos"]) -> np.ndarray:
 
 
 def _actions(cut: SplitInference) -> Actions:
-    found = (found for found, _ in cut.outputs())
-    actions: Actions = results_of(found, cut.run.dataset)["action"]
-    return actions
+    actions = ActionMetrics(len(cut.run.dataset.action_names))
+    for found, _ in cut.outputs():
+        check_finite(cut.run, found["action_probabilities"][found["video"] >= 0])
+        actions.update(found["video"], found["action_probabilities"], found["action"])
+    return actions.result()
 
 
 def _by_action(of_shares: Sequence[Actions], names: Sequence[str]) -> dict[str, list[float]]:

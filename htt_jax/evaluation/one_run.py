@@ -39,7 +39,8 @@ class Evaluation:
     """One checkpoint on one split.
 
     Attributes:
-        report: what results.json holds: `results` and `baselines` (see `evaluation.results`),
+        report: what results.json holds: `results` and `baselines` (see `evaluation.results`; of
+            the run also `evaluation.steadiness` and `evaluation.early`),
             `headline`, `run`, `dataset`, `published`, `software`.
         estimates: of every frame.
         source: the split.
@@ -89,7 +90,7 @@ def evaluate(
     run, source = opened.run, opened.source
     if early and "action" not in told(run.system.outputs):
         raise InputError(f"{workdir} recognises no actions; leave out --early")
-    training = open_source(run.config, "train", str(source.directory))
+    training = open_source(run.config, "train", opened.directory)
     constant = baselines.fit_baselines(training)
     collector = Collector(source.frame_counts, clip_spec(run.config), run.dataset.image_size)
     by_batch = BatchErrors()
@@ -100,17 +101,22 @@ def evaluate(
     )
     if published.sees_truth(run.config.to_dict()) and results["pose"]:
         results[PUBLISHED_ERROR] = by_batch.result()["over_batches"]
-    if early:
-        results[recognition.NAME] = recognition.recognised(opened, results["action"])
     baseline_results = baselines.evaluate_baselines(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )
     estimates = collector.result()
     if results["pose"]:
-        results[steadiness.NAME] = steadiness.measured(
-            estimates, source.spec, mask_unannotated=run.config.mask_unannotated_hands
-        )
+        results[steadiness.NAME] = _steadiness(opened, estimates)
+    if early:
+        results[recognition.NAME] = recognition.recognised(opened, results["action"])
     return Evaluation(_report(run, source, training, results, baseline_results), estimates, source)
+
+
+def _steadiness(opened: SplitInference, estimates: Estimates) -> dict[str, Any]:
+    source = opened.source
+    numbers = np.concatenate([source[video].frame_numbers for video in range(len(source))])
+    masked = opened.run.config.mask_unannotated_hands
+    return steadiness.measured(estimates, numbers, source.spec, mask_unannotated=masked)
 
 
 def _collecting(

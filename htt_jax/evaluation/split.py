@@ -27,6 +27,7 @@ class SplitInference:
     Attributes:
         run: the trained model.
         source: the split.
+        directory: of the dataset, as it was named.
         step: a jitted function of (variables, batch) with all details, see `evaluation.results`.
         batches: of `htt_jax.data.loader.eval_batches` on all devices, once; they move a progress
             bar as they are used.
@@ -37,6 +38,7 @@ class SplitInference:
 
     run: TrainedRun
     source: RecordSource
+    directory: str
     step: EvaluationStep
     batches: Iterator[DeviceBatch]
     mesh: Mesh
@@ -50,7 +52,7 @@ class SplitInference:
     def cut(
         self, *, first_frames: int | None = None, observed: float = 1.0, label: str
     ) -> "SplitInference":
-        """The same for videos that end early: of what comes later, nothing is read.
+        """The same for videos that end early: nothing of what comes later reaches the model.
 
         Args:
             first_frames: of each video.
@@ -60,7 +62,7 @@ class SplitInference:
         source = open_source(
             self.run.config,
             self.source.split,
-            str(self.source.directory),
+            self.directory,
             first_frames=first_frames,
             observed=observed,
         )
@@ -111,6 +113,7 @@ def open_split(
     return SplitInference(
         run=run,
         source=source,
+        directory=directory,
         step=evaluation.make_evaluation_step(run.system, mesh, details=True),
         batches=_batches(run, source, mesh, size, workers, label),
         mesh=mesh,

@@ -7,7 +7,7 @@ single frames tells.
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation.estimates import Estimates
@@ -21,14 +21,20 @@ ERROR = "acceleration_error"
 
 
 def measured(
-    estimates: Estimates, spec: DatasetSpec, *, mask_unannotated: bool
+    estimates: Estimates,
+    frame_numbers: Int[np.ndarray, " frames"],
+    spec: DatasetSpec,
+    *,
+    mask_unannotated: bool,
 ) -> dict[str, dict[str, Any]]:
     """Means over all joints and all frames that have counted neighbours, by hand.
 
-    A hand without three counted frames in a row in any video is left out.
+    Neighbours are frames that were recorded one after the other: between some of a dataset others
+    are missing. A hand without three counted frames in a row in any video is left out.
 
     Args:
         estimates: of a split.
+        frame_numbers: of its videos' frames, as recorded.
         spec: the split's dataset.
         mask_unannotated: do not count hands marked as not annotated, see `PoseMetrics`.
 
@@ -38,9 +44,10 @@ def measured(
         the `acceleration_error` ("Accel" of works on poses in video).
     """
     results = {}
+    in_a_row = _in_a_row(frame_numbers, estimates.video_of_frame)
     for i, hand in enumerate(spec.hands):
         counted = estimates.hand_annotated[:, i] | (not mask_unannotated)
-        inner = _has_neighbours(counted, estimates)
+        inner = counted[:-2] & counted[1:-1] & counted[2:] & in_a_row
         if not inner.any():
             continue
         joints = spec.joints_of(hand)
@@ -57,12 +64,13 @@ def measured(
     return results
 
 
-def _has_neighbours(
-    counted: Bool[np.ndarray, " frames"], estimates: Estimates
+def _in_a_row(
+    numbers: Int[np.ndarray, " frames"], video: Int[np.ndarray, " frames"]
 ) -> Bool[np.ndarray, " inner_frames"]:
-    """Of every frame but the first and the last: it counts, as its neighbours in its video do."""
-    video = estimates.video_of_frame
-    return counted[:-2] & counted[1:-1] & counted[2:] & (video[:-2] == video[2:])
+    """Of every frame but the first and the last: it lies between two neighbours of its video."""
+    steps = np.where(np.diff(video) == 0, np.diff(numbers), 0)
+    follows = (steps > 0) & (steps == steps[steps > 0].min(initial=np.iinfo(steps.dtype).max))
+    return follows[:-1] & follows[1:]
 
 
 def _acceleration(

@@ -42,7 +42,7 @@ def evaluation_tables(report: Mapping[str, Any]) -> str:
 
 
 def headline_tables(report: Mapping[str, Any]) -> dict[str, TextTable]:
-    """The tables of an evaluation's report by name: per hand, steadiness, then recognition."""
+    """The tables of an evaluation's report by name: hands, steadiness, recognition, early."""
     spec = datasets.recorded(report["dataset"])
     results, baselines = report["results"], report["baselines"]
     this_run = f"this run, step {report['run']['step']}"
@@ -203,8 +203,8 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     beginnings = report["results"].get(early.NAME)
     if beginnings is not None:
         found.append(
-            "Early recognition: of videos that end after the first part of them; half of them are "
-            f"decided for good after {beginnings['decided']:.0%}."
+            "Early recognition: of videos cut off after their first part; half of the videos are "
+            f"decided for good after {beginnings['decided']:.0%} of them."
         )
     told = report["run"].get("told", _ALL)
     found += [f"The system says nothing of {kind}s." for kind in _ALL if kind not in told]

@@ -22,6 +22,8 @@ from htt_jax.support.paths import BucketPath, place
 def write_run(found: Imported, run: Run, workdir: epath.Path) -> int:
     """Writes the run's directory, whole or not at all; returns its checkpoint's step.
 
+    Half of one in a bucket holds no run (see `directory.exists`), but must be removed first.
+
     Args:
         found: the file.
         run: it is taken as, see `imported.make_run`.
@@ -32,9 +34,7 @@ def write_run(found: Imported, run: Run, workdir: epath.Path) -> int:
     """
     check_new(workdir)
     state = _state(found, run)
-    if isinstance(
-        workdir, BucketPath
-    ):  # nothing can be renamed, but checkpoints say they are whole
+    if isinstance(workdir, BucketPath):
         _write(workdir, run, state)
         return int(state.step)
     make_folder(workdir.parent)

@@ -70,9 +70,9 @@ class BucketPath(PosixGPath):
                 found = self._store.ls(str(self), detail=True)
         except FileNotFoundError:
             return []
-        named = {about["name"].rstrip("/").rpartition("/")[2]: about["type"] for about in found}
-        named.pop(self.name, None)  # what marks an empty folder
-        return [Entry(name, kind) for name, kind in sorted(named.items())]
+        named = {about["name"].rstrip("/"): about["type"] for about in found}
+        named.pop(str(self).partition("://")[2].rstrip("/"), None)  # what marks an empty folder
+        return [Entry(name.rpartition("/")[2], kind) for name, kind in sorted(named.items())]
 
     def glob(self, pattern: str) -> Iterator["BucketPath"]:
         """What in the folder has a name of the pattern; the folder's own name is none."""

@@ -47,8 +47,8 @@ _MORE = (
         early.MEAN,
         "early %",
         lambda share: f"{100 * share:.2f}",
-        "early: accuracy of actions after 10, 20, ... 100 % of each video, in the mean; of runs "
-        "evaluated with --early.",
+        "early: mean accuracy of actions over growing shares of each video; of rows whose runs "
+        "were all evaluated with --early.",
     ),
     _Column(
         steadiness.ERROR,
@@ -100,6 +100,7 @@ def _apart(table: Callable[[_Numbered], str], numbered: _Numbered) -> Iterator[s
 
 def _group_table(numbered: _Numbered) -> str:
     groups = [group for _, group in numbered]
+    more = _more(groups)
     options = comparison.differing_options(groups)
     header = ["row", "runs", *options, *_headings(groups)]
     rows = [
@@ -107,7 +108,7 @@ def _group_table(numbered: _Numbered) -> str:
             _name(number, group),
             str(len(group.runs)),
             *(ablation.shown(group.options.get(name)) for name in options),
-            *_figures(group, _more(groups)),
+            *_figures(group, more),
         ]
         for number, group in numbered
     ]
@@ -147,7 +148,14 @@ def _figures(group: Group, more: Sequence[_Column]) -> list[str]:
         ablation.figure(group, measure) or (tables.HIDDEN if measure.place[0] == "action" else "")
         for measure in measures.headline().values()
     ]
-    return [*found, *(ablation.mean_of(group, column.name, column.shown) for column in more)]
+    return [*found, *(_shown(group, column) for column in more)]
+
+
+def _shown(group: Group, column: _Column) -> str:
+    """Nothing where it was not measured of all runs of a row."""
+    if not all(column.name in run.values for run in group.runs):
+        return ""
+    return ablation.mean_of(group, column.name, column.shown)
 
 
 def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:

@@ -180,3 +180,11 @@ def test_a_run_reads_its_local_copy(in_bucket, on_disk, tmp_path):
     source = open_source(config, "test")
     assert pathlib.Path(source.directory).parent == tmp_path
     assert source.fingerprint == RecordSource(on_disk, "test").fingerprint
+
+
+def test_a_folder_in_another_of_its_name_is_seen(store):
+    outer = place(f"{store.root}/same")
+    for path in (outer / "same/file", outer / "other"):
+        path.write_bytes(b"content")
+    assert [path.name for path in outer.iterdir()] == ["other", "same"]
+    assert [path.name for path in (outer / "same").iterdir()] == ["file"]
