@@ -76,6 +76,7 @@ _PLANS = {
         Planned("memory leak", 900),
         Planned("memory video --width 240 --height 135", 900),
         Planned("prepare", 300),
+        Planned("prepare_beam", 300),
         Planned("online", 600),
         Planned("online --config depth.feedback --width 640 --height 480", 300),
     ],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from absl import logging
 
 from htt_jax.devices import process
-from htt_jax.evaluation import tables
+from htt_jax.evaluation import early, tables
 from htt_jax.evaluation.one_run import (
     ESTIMATES_FILE,
     RESULTS_FILE,
@@ -51,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
         "--early",
         action="store_true",
         help="also tell how early actions are recognised: videos are evaluated again, cut off "
-        "after 10, 20, ... 90 %% of them and after 15, 30 and 60 frames",
+        f"after {early.SHARES[0]:.0%}, {early.SHARES[1]:.0%}, ... of them and after "
+        f"{', '.join(map(str, early.FIRST_FRAMES))} frames".replace("%", "%%"),
     )
     return parser
 

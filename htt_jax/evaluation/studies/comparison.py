@@ -102,7 +102,7 @@ def _group_table(numbered: _Numbered) -> str:
     groups = [group for _, group in numbered]
     more = _more(groups)
     options = comparison.differing_options(groups)
-    header = ["row", "runs", *options, *_headings(groups)]
+    header = ["row", "runs", *options, *_headings(more)]
     rows = [
         [
             _name(number, group),
@@ -121,9 +121,8 @@ def _name(number: int, group: Group) -> str:
 
 
 def _run_table(numbered: _Numbered) -> str:
-    groups = [group for _, group in numbered]
-    header = ["run", "row", "seed", "step", *_headings(groups)]
-    more = _more(groups)
+    more = _more([group for _, group in numbered])
+    header = ["run", "row", "seed", "step", *_headings(more)]
     rows = [
         [run.name, str(number), str(run.seed), str(run.step), *_figures(Group([run]), more)]
         for number, group in numbered
@@ -132,9 +131,9 @@ def _run_table(numbered: _Numbered) -> str:
     return tables.markdown(header, rows)
 
 
-def _headings(groups: Sequence[Group]) -> list[str]:
+def _headings(more: Sequence[_Column]) -> list[str]:
     headings = [measure.heading for measure in measures.headline().values()]
-    return [*headings, *(more.heading for more in _more(groups))]
+    return [*headings, *(column.heading for column in more)]
 
 
 def _more(groups: Sequence[Group]) -> list[_Column]:

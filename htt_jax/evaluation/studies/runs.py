@@ -43,10 +43,10 @@ class EvaluatedRun:
         split: it was evaluated on.
         fingerprint: of that split's content.
         options: name -> value, those in which runs are compared.
-        values: measure -> figure; accuracies in 0..1, errors in millimetres, of
-            accelerations per squared frame. Hand by hand as
-            'left mepe', and 'mepe' averaged over the hands; `PUBLISHED_ERROR`, if it is of crops
-            around true poses; `early.MEAN`; `steadiness.ERROR`. Without what was not measured.
+        values: measure -> figure; accuracies in 0..1, errors in millimetres, those of
+            accelerations per squared frame. Hand by hand as 'left mepe', and 'mepe' averaged over
+            the hands; `PUBLISHED_ERROR`, if it is of crops around true poses; `early.MEAN`;
+            `steadiness.ERROR`. Without what was not measured.
     """
 
     name: str
