@@ -10,7 +10,7 @@ from htt_jax.interop import pytorch
 from htt_jax.losses import LossWeights, htt_loss
 from htt_jax.optimizer import adam, moments, step_decay
 from htt_jax.runs.state import create_state
-from htt_jax.systems.htt import HTTSystem
+from htt_jax.systems.htt.system import HTTSystem
 from htt_jax.training.step import update
 from tests.packed import pack
 from tests.parity import cases

@@ -11,7 +11,7 @@ import optax
 
 from htt_jax import camera
 from htt_jax.data.decode import FrameReader, decode_frames
-from htt_jax.models import htt_signature
+from htt_jax.models.htt import signature as htt_signature
 from htt_jax.models.outputs import Output
 from htt_jax.support.errors import InputError
 from htt_jax.support.options import Option

@@ -7,7 +7,7 @@ from htt_jax.devices import sharding
 from htt_jax.models.htt import HTT
 from htt_jax.optimizer import adam
 from htt_jax.runs.state import abstract_state
-from htt_jax.systems.htt import HTTSystem
+from htt_jax.systems.htt.system import HTTSystem
 
 
 @pytest.fixture

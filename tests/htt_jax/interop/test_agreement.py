@@ -5,7 +5,7 @@ from htt_jax import camera
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.interop import agreement
-from htt_jax.models import htt_signature
+from htt_jax.models.htt import signature as htt_signature
 
 SIZE = (64, 36)
 SIGNATURE = htt_signature.signature(DatasetFacts(FPHA, ("pour",), ("milk",), SIZE, None), window=4)

@@ -15,8 +15,8 @@ from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.interop import onnx, pytorch, torch_model
 from htt_jax.interop.exporting import export
-from htt_jax.models import htt_signature
 from htt_jax.models.htt import HTT
+from htt_jax.models.htt import signature as htt_signature
 from htt_jax.models.outputs import OUTPUTS
 from htt_jax.support.errors import InputError
 from tests import prepared, torch_files, train_runs

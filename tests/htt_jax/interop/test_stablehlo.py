@@ -14,8 +14,8 @@ from safetensors.numpy import load_file
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.interop import stablehlo
-from htt_jax.models import htt_signature
 from htt_jax.models.htt import HTT
+from htt_jax.models.htt import signature as htt_signature
 from htt_jax.support.errors import InputError
 
 WINDOW, WIDTH, HEIGHT = 4, 64, 36

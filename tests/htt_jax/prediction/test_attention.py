@@ -4,10 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from htt_jax.models import attention_weights
-from htt_jax.models.htt import HTT
+from htt_jax.models.htt import HTT, attention_weights
 from htt_jax.prediction import attention
-from htt_jax.systems.htt import HTTSystem
+from htt_jax.systems.htt.system import HTTSystem
 
 
 def small_model(window):

@@ -5,7 +5,7 @@ import pytest
 
 from htt_jax import augment
 from htt_jax.data.clips import ClipSpec, clip_frames, clip_table
-from htt_jax.models import attention_weights
+from htt_jax.models.htt import attention_weights
 from htt_jax.prediction.frames import FrameArray, Resizer
 from htt_jax.prediction.video import predict_video
 from tests import online_runs

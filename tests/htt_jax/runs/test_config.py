@@ -23,7 +23,7 @@ from htt_jax.runs.config import (
 )
 from htt_jax.runs.options import options_of
 from htt_jax.support.errors import InputError
-from htt_jax.systems.htt import HTTSystem
+from htt_jax.systems.htt.system import HTTSystem
 from tests import train_runs
 
 FACTS = DatasetFacts(

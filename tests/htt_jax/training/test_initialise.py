@@ -18,7 +18,7 @@ from htt_jax.models.resnet import ConvNorm, ResNet18
 from htt_jax.runs.state import abstract_state, random_state
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
-from htt_jax.systems.htt import HTTSystem
+from htt_jax.systems.htt.system import HTTSystem
 from htt_jax.training import initialise
 from htt_jax.training import step as train_step
 from tests.packed import pack

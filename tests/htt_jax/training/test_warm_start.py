@@ -13,7 +13,7 @@ from htt_jax.optimizer import adam
 from htt_jax.runs.state import abstract_state
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
-from htt_jax.systems.htt import HTTSystem
+from htt_jax.systems.htt.system import HTTSystem
 from htt_jax.training import initialise, warm_start
 from tests import torch_files, train_runs
 
@@ -100,7 +100,7 @@ import sys
 
 import jax
 import numpy as np
-from htt_jax.systems.htt import HTTSystem
+from htt_jax.systems.htt.system import HTTSystem
 from htt_jax.devices import sharding
 from htt_jax.interop import imported
 from htt_jax.models.htt import HTT

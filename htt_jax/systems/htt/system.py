@@ -2,13 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import PRNGKeyArray
-from ml_collections import ConfigDict
 
 from htt_jax import augment
 from htt_jax.augment import AugmentOptions
@@ -16,100 +15,15 @@ from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.depth_maps import DEPTH
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.devices import dtypes, sharding
 from htt_jax.losses import LossWeights, htt_loss
-from htt_jax.models import attention_weights, htt_signature, htt_windows
-from htt_jax.models.htt import ACTION_INPUTS, HTT, pose_scales
+from htt_jax.models.htt import HTT, attention_weights, windows
+from htt_jax.models.htt import signature as htt_signature
 from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.models.resnet import ResNet18
 from htt_jax.models.signature import Signature
 from htt_jax.optimizer import adam
 from htt_jax.support.errors import InputError
-from htt_jax.support.options import Option
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Part, Stepwise, Variables
-
-_Options = TypeVar("_Options")
-
-
-OPTIONS: tuple[Option, ...] = (
-    # Model
-    Option("model.width", 512, "d, of every token", least=1),
-    Option("model.heads", 8, "of every attention", least=1),
-    Option("model.mlp_width", 2048, "between the two layers of each feed-forward part", least=1),
-    Option("model.pose_layers", 2, "of the pose block", least=1),
-    Option("model.action_layers", 2, "of the action block", least=1),
-    Option("model.cascaded", True, "False: both blocks read the frame features (Tab. 5)"),
-    Option(
-        "model.action_inputs",
-        ACTION_INPUTS,
-        "any of the three (Eq. 5, Tab. 5)",
-        tuple[str, ...],
-        choices=ACTION_INPUTS,
-    ),
-    Option("model.backbone_width", 64, "channels of the ResNet's first stage", least=1),
-    # Initial weights
-    Option(
-        "init.backbone",
-        "pretrained/resnet18.safetensors",
-        "ImageNet weights: torchvision's or timm's resnet18 (.safetensors or .pth). "
-        '"": random weights, with batch-norm statistics measured on the first batch.',
-        free=True,
-        path=True,
-    ),
-    # Loss: lambda_2 lambda_1 etc. of Eq. 2 and 8, combined
-    Option("loss.joints_2d", 1.0, "per pixel", least=0),
-    Option("loss.depth", 100.0, "per metre", least=0),
-    Option("loss.object", 1.0, "factor of the objects' cross-entropy", least=0),
-    Option("loss.action", 1.0, "factor of the action's cross-entropy", least=0),
-    # Augmentation
-    Option("augment.enabled", True, "False: none"),
-    Option("augment.brightness", 0.5, "factor in 1 +- this"),
-    Option("augment.contrast", 0.5, "factor in 1 +- this"),
-    Option("augment.saturation", 0.5, "factor in 1 +- this"),
-    Option("augment.hue", 0.15, "of the colour circle"),
-    Option("augment.translation", 48, "pixels, each axis"),
-    Option("augment.blur", 0.5, "largest deviation, pixels"),
-    Option("model.pixel_scale", 100.0, "pixels per raw unit of x and y", former=True),
-    Option(
-        "model.depth_scale", 1e-4, "metres per raw unit of z and pixel of focal length", former=True
-    ),
-)
-
-
-def check(config: ConfigDict) -> None:
-    """Checks what no single option can tell.
-
-    Raises:
-        InputError: the tokens cannot be split among the heads.
-    """
-    width, heads = config.model.width, config.model.heads
-    if width % heads or width % 2:  # half of the position table is sines, half cosines
-        raise InputError(
-            f"config.model.width={width} must be even and a multiple of config.model.heads={heads}"
-        )
-
-
-def make(config: ConfigDict, dataset: DatasetFacts) -> "HTTSystem":
-    """The system of `config` for the joints and classes of `dataset`."""
-    options = pose_scales(dataset.image_size[0]) | config.model.to_dict()
-    options |= {
-        "dtype": dtypes.resolve(config.model.dtype),
-        "action_inputs": tuple(config.model.action_inputs),
-        "side_by_side": sharding.all_devices()[0].platform == "tpu",
-    }
-    model = HTT(
-        num_joints=dataset.spec.num_joints,
-        num_actions=len(dataset.action_names),
-        num_objects=len(dataset.object_names),
-        **options,
-    )
-    return HTTSystem(
-        model,
-        _from_section(LossWeights, config.loss),
-        _from_section(AugmentOptions, config.augment) if config.augment.enabled else None,
-        config.mask_unannotated_hands,
-        DEPTH if config.data.camera == "depth" else RGB,
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,8 +179,8 @@ class HTTSystem:
             return {**batch, "image": augment.to_pixel_range(batch["image"])}
 
         return Stepwise(
-            lambda variables, batch: htt_windows.tokens(model, variables, frames, seen(batch)),
-            lambda variables, tokens, place, batch: htt_windows.step(
+            lambda variables, batch: windows.tokens(model, variables, frames, seen(batch)),
+            lambda variables, tokens, place, batch: windows.step(
                 model, variables, tokens, place, seen(batch)
             ),
         )
@@ -275,9 +189,3 @@ class HTTSystem:
     def _network(self) -> HTT:
         assert isinstance(self.model, HTT), "an exported program cannot be trained"
         return self.model
-
-
-def _from_section(cls: type[_Options], section: ConfigDict) -> _Options:
-    """A dataclass from the options of its fields' names."""
-    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    return cls(**{name: section[name] for name in names})

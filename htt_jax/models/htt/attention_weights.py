@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from htt_jax.models.htt import HTT
+from htt_jax.models.htt.network import HTT
 
 
 def weights(

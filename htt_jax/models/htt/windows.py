@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from htt_jax.models.htt import HTT, Outputs
+from htt_jax.models.htt.network import HTT, Outputs
 
 
 def tokens(

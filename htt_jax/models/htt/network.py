@@ -1,6 +1,5 @@
 """HTT: frame features, pose block over windows, action block over the clip (Sec. 3, Fig. 2)."""
 
-import functools
 from typing import TypeAlias
 
 import flax.linen as nn
@@ -10,6 +9,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from htt_jax import camera
+from htt_jax.models.htt.heads import ObjectHead, PoseHead, output_layer
 from htt_jax.models.linear import linear
 from htt_jax.models.resnet import ResNet18
 from htt_jax.models.transformer import Encoder
@@ -23,10 +23,6 @@ DEPTH_OFFSET = 0.4  # metres; where a raw depth of zero lies
 ACTION_INPUTS = ("image", "pose", "object")
 """What the action block can be told of a frame, in the order of Eq. 5's concatenation here."""
 
-# For poses and logits: bfloat16 would round them to whole pixels, and so would, nearly, the short
-# products that GPUs and TPUs make of float32 by default.
-_output = functools.partial(linear, dtype=jnp.float32, precision=jax.lax.Precision.HIGHEST)
-
 
 def pose_scales(width: int) -> dict[str, float]:
     """`pixel_scale` and `depth_scale` of a model of frames so many pixels wide.
@@ -35,36 +31,6 @@ def pose_scales(width: int) -> dict[str, float]:
     numbers are then the same pose.
     """
     return {"pixel_scale": width / 4.8, "depth_scale": 0.048 / width}
-
-
-class PoseHead(nn.Module):
-    """Token to raw (x, y, z) of every joint (Eq. 1, MLP_1)."""
-
-    num_joints: int
-    dtype: DTypeLike
-
-    @nn.compact
-    def __call__(self, tokens: Float[Array, "*batch features"]) -> Float[Array, "*batch joints 3"]:
-        """Returns raw coordinates in float32."""
-        width = tokens.shape[-1]
-        x = nn.leaky_relu(linear(width, width, dtype=self.dtype, name="linear1")(tokens), 0.01)
-        x = nn.leaky_relu(linear(width, width, dtype=self.dtype, name="linear2")(x), 0.01)
-        x = _output(width, 3 * self.num_joints, name="output")(x)
-        return x.reshape(*x.shape[:-1], self.num_joints, 3)
-
-
-class ObjectHead(nn.Module):
-    """Token to object logits (Eq. 3, MLP_2; nothing stands between its two layers)."""
-
-    num_objects: int
-    dtype: DTypeLike
-
-    @nn.compact
-    def __call__(self, tokens: Float[Array, "*batch features"]) -> Float[Array, "*batch objects"]:
-        """Returns logits in float32."""
-        width = tokens.shape[-1]
-        x = linear(width, width, dtype=self.dtype, name="linear1")(tokens)
-        return _output(width, self.num_objects, name="output")(x)
 
 
 class HTT(nn.Module):
@@ -131,7 +97,7 @@ class HTT(nn.Module):
             self.action_input = linear(inputs, self.width, dtype=self.dtype)
         self.action_token = self.param("action_token", nn.initializers.normal(1.0), (self.width,))
         self.action_block = self._encoder(self.action_layers, batch_axes=1)
-        self.action_head = _output(self.width, self.num_actions)
+        self.action_head = output_layer(self.width, self.num_actions)
 
     def __call__(
         self,

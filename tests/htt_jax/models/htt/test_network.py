@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from htt_jax import camera
-from htt_jax.models import htt
-from htt_jax.models.htt import HTT
+from htt_jax.models.htt import HTT, network
 
 SMALL = functools.partial(
     HTT,
@@ -250,7 +249,7 @@ def step_of(model, state, batch):
 
 
 def test_rematerialising_gives_the_same_gradients_from_less_memory(monkeypatch):
-    monkeypatch.setattr(htt, "FRAMES_AT_ONCE", 5)
+    monkeypatch.setattr(network, "FRAMES_AT_ONCE", 5)
     places = 11  # three times four at once, and the last is filled up
     kept = SMALL()
     again = kept.clone(rematerialise=True)

@@ -1,0 +1,45 @@
+"""What HTT reads off its tokens: poses, objects; and the last layer of everything it tells."""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from htt_jax.models.linear import linear
+
+# For poses and logits: bfloat16 would round them to whole pixels, and so would, nearly, the short
+# products that GPUs and TPUs make of float32 by default.
+output_layer = functools.partial(linear, dtype=jnp.float32, precision=jax.lax.Precision.HIGHEST)
+
+
+class PoseHead(nn.Module):
+    """Token to raw (x, y, z) of every joint (Eq. 1, MLP_1)."""
+
+    num_joints: int
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(self, tokens: Float[Array, "*batch features"]) -> Float[Array, "*batch joints 3"]:
+        """Returns raw coordinates in float32."""
+        width = tokens.shape[-1]
+        x = nn.leaky_relu(linear(width, width, dtype=self.dtype, name="linear1")(tokens), 0.01)
+        x = nn.leaky_relu(linear(width, width, dtype=self.dtype, name="linear2")(x), 0.01)
+        x = output_layer(width, 3 * self.num_joints, name="output")(x)
+        return x.reshape(*x.shape[:-1], self.num_joints, 3)
+
+
+class ObjectHead(nn.Module):
+    """Token to object logits (Eq. 3, MLP_2; nothing stands between its two layers)."""
+
+    num_objects: int
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(self, tokens: Float[Array, "*batch features"]) -> Float[Array, "*batch objects"]:
+        """Returns logits in float32."""
+        width = tokens.shape[-1]
+        x = linear(width, width, dtype=self.dtype, name="linear1")(tokens)
+        return output_layer(width, self.num_objects, name="output")(x)

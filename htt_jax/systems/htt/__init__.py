@@ -1,0 +1,64 @@
+"""HTT (CVPR 2023): frames, in colour or of depth, poses over windows, the action over the clip."""
+
+import dataclasses
+from typing import TypeVar
+
+from ml_collections import ConfigDict
+
+from htt_jax.augment import AugmentOptions
+from htt_jax.data.decode import RGB
+from htt_jax.data.depth_maps import DEPTH
+from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.devices import dtypes, sharding
+from htt_jax.losses import LossWeights
+from htt_jax.models.htt import HTT
+from htt_jax.models.htt.network import pose_scales
+from htt_jax.support.errors import InputError
+from htt_jax.systems.htt.options import OPTIONS
+from htt_jax.systems.htt.system import HTTSystem
+
+__all__ = ["OPTIONS", "check", "make"]
+
+_Options = TypeVar("_Options")
+
+
+def check(config: ConfigDict) -> None:
+    """Checks what no single option can tell.
+
+    Raises:
+        InputError: the tokens cannot be split among the heads.
+    """
+    width, heads = config.model.width, config.model.heads
+    if width % heads or width % 2:  # half of the position table is sines, half cosines
+        raise InputError(
+            f"config.model.width={width} must be even and a multiple of config.model.heads={heads}"
+        )
+
+
+def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
+    """The system of `config` for the joints and classes of `dataset`."""
+    options = pose_scales(dataset.image_size[0]) | config.model.to_dict()
+    options |= {
+        "dtype": dtypes.resolve(config.model.dtype),
+        "action_inputs": tuple(config.model.action_inputs),
+        "side_by_side": sharding.all_devices()[0].platform == "tpu",
+    }
+    model = HTT(
+        num_joints=dataset.spec.num_joints,
+        num_actions=len(dataset.action_names),
+        num_objects=len(dataset.object_names),
+        **options,
+    )
+    return HTTSystem(
+        model,
+        _from_section(LossWeights, config.loss),
+        _from_section(AugmentOptions, config.augment) if config.augment.enabled else None,
+        config.mask_unannotated_hands,
+        DEPTH if config.data.camera == "depth" else RGB,
+    )
+
+
+def _from_section(cls: type[_Options], section: ConfigDict) -> _Options:
+    """A dataclass from the options of its fields' names."""
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    return cls(**{name: section[name] for name in names})

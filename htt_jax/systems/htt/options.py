@@ -1,0 +1,48 @@
+"""What a config of HTT can set."""
+
+from htt_jax.models.htt.network import ACTION_INPUTS
+from htt_jax.support.options import Option
+
+OPTIONS: tuple[Option, ...] = (
+    # Model
+    Option("model.width", 512, "d, of every token", least=1),
+    Option("model.heads", 8, "of every attention", least=1),
+    Option("model.mlp_width", 2048, "between the two layers of each feed-forward part", least=1),
+    Option("model.pose_layers", 2, "of the pose block", least=1),
+    Option("model.action_layers", 2, "of the action block", least=1),
+    Option("model.cascaded", True, "False: both blocks read the frame features (Tab. 5)"),
+    Option(
+        "model.action_inputs",
+        ACTION_INPUTS,
+        "any of the three (Eq. 5, Tab. 5)",
+        tuple[str, ...],
+        choices=ACTION_INPUTS,
+    ),
+    Option("model.backbone_width", 64, "channels of the ResNet's first stage", least=1),
+    # Initial weights
+    Option(
+        "init.backbone",
+        "pretrained/resnet18.safetensors",
+        "ImageNet weights: torchvision's or timm's resnet18 (.safetensors or .pth). "
+        '"": random weights, with batch-norm statistics measured on the first batch.',
+        free=True,
+        path=True,
+    ),
+    # Loss: lambda_2 lambda_1 etc. of Eq. 2 and 8, combined
+    Option("loss.joints_2d", 1.0, "per pixel", least=0),
+    Option("loss.depth", 100.0, "per metre", least=0),
+    Option("loss.object", 1.0, "factor of the objects' cross-entropy", least=0),
+    Option("loss.action", 1.0, "factor of the action's cross-entropy", least=0),
+    # Augmentation
+    Option("augment.enabled", True, "False: none"),
+    Option("augment.brightness", 0.5, "factor in 1 +- this"),
+    Option("augment.contrast", 0.5, "factor in 1 +- this"),
+    Option("augment.saturation", 0.5, "factor in 1 +- this"),
+    Option("augment.hue", 0.15, "of the colour circle"),
+    Option("augment.translation", 48, "pixels, each axis"),
+    Option("augment.blur", 0.5, "largest deviation, pixels"),
+    Option("model.pixel_scale", 100.0, "pixels per raw unit of x and y", former=True),
+    Option(
+        "model.depth_scale", 1e-4, "metres per raw unit of z and pixel of focal length", former=True
+    ),
+)
