@@ -47,6 +47,7 @@ from htt_jax.data.clips import ClipSpec, clip_table
 from htt_jax.data.collate import collate
 from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.handover import MIN_BYTES, WITHOUT, Handover
+from htt_jax.data.order import shuffled
 from htt_jax.data.records import RecordSource
 from htt_jax.support.errors import InputError
 from htt_jax.support.machine import usable_cores
@@ -55,8 +56,8 @@ from htt_jax.support.shared_memory import check_room
 Batch: TypeAlias = dict[str, np.ndarray]
 
 MAX_THREADS = 16
-# Whose lengths decide the sizes of batches. Of few clips many epochs tell nothing new, and Grain
-# needs milliseconds for a place in the shuffled order of a handful.
+# Whose lengths decide the sizes of batches. Of few clips many epochs tell nothing new, and their
+# places take time (see `order`).
 SAMPLED_STEPS = 256
 SAMPLED_EPOCHS = 16
 
@@ -101,7 +102,7 @@ def train_batches(
     _check_shares(batch_size, process_count)
     size = checked_size(source, image_size)
     load = ClipReader(source, table, clips, size, reader, cache)
-    order = grain.MapDataset.range(len(table)).seed(seed).shuffle().repeat(None)
+    order = shuffled(len(table), seed)
     slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
     read = order.map(load)[first_step * batch_size :][process_index::process_count]
     return _batches(read, slots, process_index, first_step, clips.frames, workers)
