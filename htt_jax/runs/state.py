@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -54,7 +54,8 @@ def abstract_state(
     system: System, optimizer: optax.GradientTransformation, mesh: Mesh | AbstractMesh
 ) -> TrainState:
     """Shape, type and place on the devices of each array of the state; nothing is computed."""
-    variables = _abstract_variables(system)
+    key = jax.eval_shape(lambda: _key(0))
+    variables = jax.eval_shape(_random_variables(system), key)
     shapes = jax.eval_shape(functools.partial(create_state, optimizer=optimizer), variables)
     return jax.tree.map(
         lambda x, placed: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed),
@@ -63,9 +64,9 @@ def abstract_state(
     )
 
 
-@functools.lru_cache(maxsize=8)  # the whole model is traced for it
-def _abstract_variables(system: System) -> dict[str, Any]:
-    return jax.eval_shape(lambda: system.random_variables(_key(0)))
+@functools.lru_cache(maxsize=8)  # the whole model is traced for it, and once is enough
+def _random_variables(system: System) -> Callable[[PRNGKeyArray], dict[str, Any]]:
+    return jax.jit(system.random_variables)
 
 
 def random_state(
@@ -92,7 +93,7 @@ def random_state(
             lambda path, drawn: given.get(
                 jax.tree_util.keystr(path, simple=True, separator="/"), drawn
             ),
-            system.random_variables(key),
+            _random_variables(system)(key),
         )
         return create_state(variables, optimizer)
 
