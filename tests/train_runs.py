@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 from ml_collections import ConfigDict
 
@@ -52,6 +53,22 @@ def command(directory, workdir, *arguments: str) -> list[str]:
         *options,
         *arguments,
     ]
+
+
+def toy_command(directory, workdir, *arguments: str) -> list[str]:
+    """The command line of a run of the toy system, whose programs are compiled in an instant."""
+    return [
+        *(sys.executable, "-m", "htt_jax.train", "--config=tests/toy_config.py"),
+        *(f"--workdir={workdir}", f"--config.data.directory={directory}", *arguments),
+    ]
+
+
+def wait_for(condition, *processes: subprocess.Popen) -> None:
+    """Until it holds; none of the processes may end before."""
+    while not condition():
+        for process in processes:
+            assert process.poll() is None, finish(process)
+        time.sleep(0.01)
 
 
 def start(arguments: list[str], devices: int = 1) -> subprocess.Popen:

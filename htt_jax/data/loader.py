@@ -162,9 +162,9 @@ class Batches(Iterator[Batch]):
 
     def slot_sizes(self, steps: int) -> tuple[int, ...]:
         """Numbers of slots of this process that the first `steps` batches have, as they come."""
-        looked_at = range(self._first_step, self._first_step + min(steps, SAMPLED_STEPS))
+        looked_at = range(self._first_step, self._first_step + min(steps, self._plan.sampled))
         sizes = [self._plan.slots(step) for step in looked_at]
-        later = self._plan.sizes if steps > SAMPLED_STEPS else ()
+        later = self._plan.sizes if steps > self._plan.sampled else ()
         return tuple(dict.fromkeys((*sizes, *later)))
 
     def __next__(self) -> Batch:
@@ -184,6 +184,7 @@ class _SlotPlan:
         counts: real frames of each row.
         batch_size: clips of a step, over all processes.
         process_count: that share them.
+        sampled: steps whose frames decided the sizes.
         sizes: numbers of slots to choose from.
     """
 
@@ -191,6 +192,7 @@ class _SlotPlan:
     counts: Int[np.ndarray, " rows"]
     batch_size: int
     process_count: int
+    sampled: int
     sizes: tuple[int, ...] = ()
 
     def total(self, step: int) -> int:
@@ -212,9 +214,9 @@ def _plan_slots(
     multiple: int,
 ) -> _SlotPlan:
     counts = np.maximum(table[:, 2], 1)  # a padding clip brings one frame
-    plan = _SlotPlan(order, counts, batch_size, process_count)
     clips = min(len(order), SAMPLED_EPOCHS * len(table))
     steps = max(1, min(SAMPLED_STEPS, clips // batch_size))
+    plan = _SlotPlan(order, counts, batch_size, process_count, steps)
     totals = np.array([plan.total(step) for step in range(steps)])
     largest = int(counts.max()) * batch_size // process_count
     return dataclasses.replace(plan, sizes=packing.slot_sizes(totals, largest, multiple))

@@ -19,6 +19,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
 from htt_jax import measures
+from htt_jax.runs import checkpoint_metrics
 from htt_jax.runs.directory import check_holds_checkpoints
 from htt_jax.runs.state import TrainState
 from htt_jax.support import trees
@@ -53,11 +54,14 @@ class Checkpoints(Closing):
                 there at this moment is left in peace.
 
         Raises:
-            InputError: `read_only`, and there is no such directory.
+            InputError: `read_only`, and there is no such directory, or a checkpoint's metrics are
+                damaged.
         """
         check_holds_checkpoints(directory)
         if read_only and not place(directory).exists():
             raise InputError(f"no checkpoints: {directory} is missing; train first")
+        checkpoint_metrics.remove_damaged(place(directory), read_only=read_only)
+        _largest(0)  # all processes see the same
         policies = ocp.training.preservation_policies
         self._checkpointer = ocp.training.Checkpointer(
             _for_orbax(directory),

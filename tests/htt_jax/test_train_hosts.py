@@ -1,4 +1,7 @@
-"""Real processes that stand for hosts: what the others do when one fails, or has something else."""
+"""Real processes that stand for hosts: what the others do when one fails, or has something else.
+
+They train the toy system, as none of it depends on the network.
+"""
 
 import signal
 import socket
@@ -22,16 +25,10 @@ def start(dataset, workdir, count, *, own=None, only=None, flags=()):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
+    flags = [f"--coordinator_address={address}", f"--num_processes={count}", *flags]
+    command = train_runs.toy_command(dataset, workdir, "--config.batch_size=6", *flags)
     return [
-        train_runs.start(
-            train_runs.command(
-                dataset,
-                workdir,
-                *(train_runs.FULL_CLIPS, "--config.batch_size=6", "--config.eval.batch_size=6"),
-                *(f"--coordinator_address={address}", f"--num_processes={count}"),
-                *(f"--process_id={number}", *flags, *(own or {}).get(number, ())),
-            )
-        )
+        train_runs.start([*command, f"--process_id={number}", *(own or {}).get(number, ())])
         for number in (range(count) if only is None else only)
     ]
 
@@ -70,7 +67,7 @@ def test_hosts_with_different_options_end_before_the_first_step_and_say_who_has_
         lines
         == [
             [
-                "error: the hosts of this run disagree: config.optimizer.learning_rate is 0.001 on "
+                "error: the hosts of this run disagree: config.optimizer.learning_rate is 3e-05 on "
                 f"{host} (process 0); 0.25 on {host} (process 1); start the same command with the "
                 "same code and data on all"
             ]

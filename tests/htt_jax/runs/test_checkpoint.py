@@ -194,6 +194,18 @@ def test_a_truncated_newest_checkpoint_is_passed_over_with_a_warning(
     gc.collect()  # the reads that nobody waited for end here
 
 
+def test_metrics_that_are_cut_off_keep_nobody_from_the_other_checkpoints(opened, tmp_path, caplog):
+    with opened() as checkpoints:
+        save(checkpoints, {3: {"action_accuracy": 0.5}, 7: {"action_accuracy": 0.9}})
+    cut(tmp_path / "7" / "metrics")
+    with pytest.raises(InputError, match=r"checkpoint 7: .*/7/metrics/metrics is no JSON .*remove"):
+        opened(read_only=True)
+    with caplog.at_level(logging.WARNING), opened() as checkpoints:
+        assert "metrics/metrics is no JSON" in caplog.text
+        assert checkpoints.best_step() == 3
+        assert checkpoints.restore_newest(ABSTRACT).step == 7
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_when_no_checkpoint_can_be_read_they_are_named(opened, tmp_path):
     with opened() as checkpoints:
