@@ -6,7 +6,6 @@ Errors are millimetres; accuracies are 0 to 1; None stands where there is nothin
 from htt_jax.evaluation.analysis.actions import (
     action_table,
     noun_table,
-    verb_and_noun,
     verb_table,
 )
 from htt_jax.evaluation.analysis.poses import (
@@ -35,7 +34,6 @@ __all__ = [
     "joint_errors",
     "noun_table",
     "rank_videos",
-    "verb_and_noun",
     "verb_table",
     "visible_joints",
 ]

@@ -4,9 +4,8 @@ import collections
 from collections.abc import Sequence
 
 from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.datasets.verbs import verb_and_noun
 from htt_jax.evaluation.analysis.table import Row, Table
-
-_WHOLE_PHRASES = ("high_five",)  # actions whose words are one verb
 
 
 def action_table(per_video: Sequence[Row], action_names: Sequence[str]) -> Table:
@@ -36,27 +35,6 @@ def noun_table(per_video: Sequence[Row], action_names: Sequence[str], spec: Data
     Keys: noun, actions (classes with it), videos, correct, accuracy, taken_for, taken_for_videos.
     """
     return _part_table(per_video, "noun", [verb_and_noun(name, spec)[1] for name in action_names])
-
-
-def verb_and_noun(action: str, spec: DatasetSpec) -> tuple[str, str]:
-    """The two parts of an action's name.
-
-    The noun is the action's object where the dataset says so, else the words after the first,
-    'none' without any.
-
-    >>> verb_and_noun("take out espresso", H2O)
-    ('take out', 'espresso')
-    >>> verb_and_noun("put_sugar", FPHA)
-    ('put', 'spoon')
-    """
-    between = "_" if "_" in action else " "
-    first, _, rest = action.partition(between)
-    noun = spec.object_of_action.get(action, rest or "none")
-    if action in _WHOLE_PHRASES:
-        return action, noun
-    if action.endswith(between + noun):
-        return action.removesuffix(between + noun), noun
-    return first, noun
 
 
 def _part_table(per_video: Sequence[Row], kind: str, part_of: Sequence[str]) -> Table:

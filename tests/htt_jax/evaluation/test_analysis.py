@@ -219,32 +219,6 @@ def test_hidden_actions_give_no_rows():
     assert analysis.verb_table(hidden, ACTIONS, FPHA) == []
 
 
-@pytest.mark.parametrize(
-    ("spec", "action", "parts"),
-    [
-        (FPHA, "open_juice_bottle", ("open", "juice_bottle")),
-        (FPHA, "take_letter_from_enveloppe", ("take", "letter")),
-        (FPHA, "put_sugar", ("put", "spoon")),
-        (FPHA, "prick", ("prick", "fork")),
-        (FPHA, "high_five", ("high_five", "hand")),
-        (FPHA, "fold_big_map", ("fold", "big_map")),
-        (FPHA, "wave", ("wave", "none")),
-        (H2O, "take out espresso", ("take out", "espresso")),
-        (H2O, "spray spray", ("spray", "spray")),
-    ],
-)
-def test_names_of_actions_have_a_verb_and_a_noun(spec, action, parts):
-    assert analysis.verb_and_noun(action, spec) == parts
-
-
-def test_published_verbs_are_as_many_as_the_datasets_have():
-    verbs = {analysis.verb_and_noun(action, H2O)[0] for action in H2O.action_names}
-    assert len(verbs) == 11
-    assert {analysis.verb_and_noun(action, FPHA)[1] for action in FPHA.action_names} == set(
-        FPHA.object_names
-    )
-
-
 def test_videos_are_ranked_by_their_action_then_by_their_aligned_error():
     # Errors of 21, 42, ... mm of one joint: a MEPE of 1, 2, ... mm.
     frames = [1, 2, 1, 1, 1]
