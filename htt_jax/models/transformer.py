@@ -128,3 +128,17 @@ class Encoder(nn.Module):
                 x, positions, visible
             )
         return nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm")(x)
+
+
+def batched_encoder(
+    batch_axes: int, layers: int, heads: int, mlp_width: int, dtype: DTypeLike
+) -> nn.Module:
+    """An `Encoder` that maps over so many leading axes with the same parameters."""
+    encoder = Encoder
+    for _ in range(batch_axes):
+        encoder = nn.vmap(
+            encoder,
+            variable_axes={"params": None, "intermediates": 0},
+            split_rngs={"params": False},
+        )
+    return encoder(layers, heads, mlp_width, dtype)

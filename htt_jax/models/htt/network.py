@@ -8,18 +8,21 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
-from htt_jax import camera
-from htt_jax.models.htt.heads import ObjectHead, PoseHead, output_layer
+from htt_jax.models.htt import packed_windows, seen
+from htt_jax.models.htt.heads import (
+    ObjectHead,
+    PoseHead,
+    action_score,
+    decode_pose,
+    output_layer,
+)
+from htt_jax.models.htt.rematerialised import rematerialised
 from htt_jax.models.linear import linear
 from htt_jax.models.resnet import ResNet18
-from htt_jax.models.transformer import Encoder
+from htt_jax.models.transformer import batched_encoder
 
 Outputs: TypeAlias = dict[str, jax.Array]
 
-FRAMES_AT_ONCE = 64
-"""Whose activations are kept when the backbone's are computed again for the gradient."""
-
-DEPTH_OFFSET = 0.4  # metres; where a raw depth of zero lies
 ACTION_INPUTS = ("image", "pose", "object")
 """What the action block can be told of a frame, in the order of Eq. 5's concatenation here."""
 
@@ -49,6 +52,8 @@ class HTT(nn.Module):
         cascaded: the action block reads what the pose block found; otherwise both read the
             frame features (Tab. 5, "parallel").
         action_inputs: which of `ACTION_INPUTS` the cascaded action block is told (Tab. 5).
+        verbs: the verb of each action; empty: the action is told without a verb and a noun.
+        nouns: the noun of each action, likewise.
         backbone_width: channels of the ResNet's first stage.
         pixel_scale: pixels per unit of raw x and y; the paper's 100 suits 480x270 frames.
         depth_scale: metres per unit of raw z and pixel of focal length.
@@ -70,6 +75,8 @@ class HTT(nn.Module):
     action_layers: int = 2
     cascaded: bool = True
     action_inputs: tuple[str, ...] = ACTION_INPUTS
+    verbs: tuple[int, ...] = ()
+    nouns: tuple[int, ...] = ()
     backbone_width: int = 64
     pixel_scale: float = 100.0
     depth_scale: float = 1e-4
@@ -84,8 +91,9 @@ class HTT(nn.Module):
         )
         if self.backbone.features != self.width:
             self.image_projection = linear(self.backbone.features, self.width, dtype=self.dtype)
+        block = (self.heads, self.mlp_width, self.dtype)
         if self.window > 1:
-            self.pose_block = self._encoder(self.pose_layers, batch_axes=2)
+            self.pose_block = batched_encoder(2, self.pose_layers, *block)
         self.pose_head = PoseHead(self.num_joints, self.dtype)
         self.object_head = ObjectHead(self.num_objects, self.dtype)
         if self.cascaded:
@@ -96,8 +104,11 @@ class HTT(nn.Module):
             inputs = len(self.action_inputs) * self.width
             self.action_input = linear(inputs, self.width, dtype=self.dtype)
         self.action_token = self.param("action_token", nn.initializers.normal(1.0), (self.width,))
-        self.action_block = self._encoder(self.action_layers, batch_axes=1)
+        self.action_block = batched_encoder(1, self.action_layers, *block)
         self.action_head = output_layer(self.width, self.num_actions)
+        if self.verbs:
+            self.verb_head = output_layer(self.width, max(self.verbs) + 1)
+            self.noun_head = output_layer(self.width, max(self.nouns) + 1)
 
     def __call__(
         self,
@@ -131,8 +142,17 @@ class HTT(nn.Module):
         valid: Bool[Array, "clips frames"],
         intrinsics: Float[Array, "clips frames 3 3"],
         slot: Int[Array, "clips frames"] | None = None,
+        dropped: Bool[Array, "clips 2"] | None = None,
     ) -> Outputs:
         """All of `__call__` that depends on a frame's own window alone.
+
+        Args:
+            image: as the three after it, see `__call__`.
+            valid: likewise.
+            intrinsics: likewise.
+            slot: likewise.
+            dropped: whether the action block is not told a clip's poses, and its objects; None:
+                it is told all of `action_inputs`.
 
         Returns:
             What `__call__` returns but for the action, and `frame_tokens` (clips, frames, width),
@@ -150,11 +170,11 @@ class HTT(nn.Module):
         raw_pose = self.pose_head(tokens)
         object_logits = self.object_head(tokens)
         if self.cascaded:
-            frame_tokens = self._action_tokens(tokens, raw_pose, object_logits)
+            frame_tokens = self._action_tokens(tokens, raw_pose, object_logits, dropped)
         else:
             frame_tokens = features
         return {
-            **self._decode_pose(raw_pose, intrinsics, size[:2]),
+            **decode_pose(raw_pose, intrinsics, size[:2], self.pixel_scale, self.depth_scale),
             "object_logits": object_logits,
             "frame_tokens": frame_tokens,
         }
@@ -165,12 +185,7 @@ class HTT(nn.Module):
         valid: Bool[Array, "clips frames"],
     ) -> Float[Array, "clips actions"]:
         """Logits of the action: a trained token looks at all frames and decides (Sec. 3.3)."""
-        clips = frame_tokens.shape[0]
-        token = self.action_token.astype(frame_tokens.dtype)
-        token = jnp.broadcast_to(token, (clips, 1, self.width))
-        visible = jnp.concatenate([jnp.ones((clips, 1), bool), valid], axis=1)
-        encoded = self.action_block(jnp.concatenate([token, frame_tokens], axis=1), visible)
-        return self.action_head(encoded[:, 0])
+        return self._score(self.answers(frame_tokens, valid))
 
     def over_time(
         self,
@@ -181,45 +196,62 @@ class HTT(nn.Module):
 
         The last are those of the whole clip.
         """
+        return self._score(self.answers_after_windows(frame_tokens, valid))
+
+    def answers(
+        self,
+        frame_tokens: Float[Array, "clips frames features"],
+        visible: Bool[Array, "clips frames"],
+    ) -> Outputs:
+        """What each head reads off the action token that has looked at the visible frames.
+
+        Returns:
+            `action_logits` (clips, actions), and `verb_logits` (clips, verbs) and `noun_logits`
+            (clips, nouns) of a model with verbs.
+        """
+        clips = frame_tokens.shape[0]
+        token = self.action_token.astype(frame_tokens.dtype)
+        token = jnp.broadcast_to(token, (clips, 1, self.width))
+        visible = jnp.concatenate([jnp.ones((clips, 1), bool), visible], axis=1)
+        encoded = self.action_block(jnp.concatenate([token, frame_tokens], axis=1), visible)[:, 0]
+        found = {"action_logits": self.action_head(encoded)}
+        if self.verbs:
+            found["verb_logits"] = self.verb_head(encoded)
+            found["noun_logits"] = self.noun_head(encoded)
+        return found
+
+    def answers_after_windows(
+        self,
+        frame_tokens: Float[Array, "clips frames features"],
+        valid: Bool[Array, "clips frames"],
+    ) -> Outputs:
+        """The same after each window, of (clips, windows, ..)."""
         clips, frames, width = frame_tokens.shape
         windows = frames // self.window
-        seen = jnp.arange(frames) // self.window <= jnp.arange(windows)[:, None]
         tokens = jnp.broadcast_to(frame_tokens[:, None], (clips, windows, frames, width))
-        logits = self.per_clip(
+        found = self.answers(
             tokens.reshape(clips * windows, frames, width),
-            (valid[:, None] & seen).reshape(clips * windows, frames),
+            seen.after_windows(valid, self.window).reshape(clips * windows, frames),
         )
-        return logits.reshape(clips, windows, self.num_actions)
+        return {name: x.reshape(clips, windows, -1) for name, x in found.items()}
+
+    def _score(self, answers: Outputs) -> jax.Array:
+        """Logits of the action, by all heads together."""
+        if not self.verbs:
+            return answers["action_logits"]
+        return action_score(answers, self.verbs, self.nouns)
 
     def _frame_features(
         self, image: Float[Array, "slots height width channels"]
     ) -> Float[Array, "slots features"]:
         """ResNet features; projected where their number is not the tokens' width."""
         if self.rematerialise and not self.is_initializing():
-            features = self._rematerialised(image)
+            features = rematerialised(self.backbone, image)
         else:
             features = self.backbone(image)
         if self.backbone.features != self.width:
             features = self.image_projection(features)
         return features
-
-    def _rematerialised(
-        self, image: Float[Array, "slots height width channels"]
-    ) -> Float[Array, "slots features"]:
-        """The backbone's features, a few frames at a time; what led to them is not kept."""
-
-        def part(backbone: ResNet18, _: None, image: jax.Array) -> tuple[None, jax.Array]:
-            return None, backbone(image)
-
-        parts = -(-len(image) // FRAMES_AT_ONCE)
-        frames = -(-len(image) // parts)
-        filler = ((0, frames * parts - len(image)), (0, 0), (0, 0), (0, 0))
-        # Parts lie across the frames, not one after the other: so each has some of every device.
-        crosswise = jnp.pad(image, filler).reshape(frames, parts, *image.shape[1:])
-        constant = ("params", "batch_stats")
-        in_turn = nn.scan(nn.remat(part), variable_broadcast=constant, in_axes=1, out_axes=1)
-        _, features = in_turn(self.backbone, None, crosswise)
-        return features.reshape(frames * parts, -1)[: len(image)]
 
     def _pose_tokens(
         self,
@@ -242,55 +274,36 @@ class HTT(nn.Module):
         visible = valid.reshape(windows.shape[:3]) | (jnp.arange(self.window) == 0)
         if slots is None or slots // self.window + clips >= clips * (frames // self.window):
             return self.pose_block(windows, visible).reshape(clips, frames, width)
-        most = slots // self.window + clips  # a clip has at most one window that is not full
-        windows, visible = windows.reshape(-1, self.window, width), visible.reshape(-1, self.window)
-        has_frame = valid.reshape(-1, self.window).any(axis=1)
-        place = jnp.nonzero(has_frame, size=most, fill_value=len(windows))[0]
-        tokens = self.pose_block(
-            jnp.take(windows, place, axis=0, mode="fill", fill_value=0)[None],
-            jnp.take(visible, place, axis=0, mode="fill", fill_value=True)[None],
-        )[0]
-        everywhere = jnp.zeros(windows.shape, tokens.dtype).at[place].set(tokens, mode="drop")
-        return everywhere.reshape(clips, frames, width)
+        tokens = packed_windows.encoded(
+            self.pose_block,
+            windows.reshape(-1, self.window, width),
+            visible.reshape(-1, self.window),
+            valid.reshape(-1, self.window).any(axis=1),
+            most=slots // self.window + clips,  # a clip has at most one window that is not full
+        )
+        return tokens.reshape(clips, frames, width)
 
     def _action_tokens(
         self,
         tokens: Float[Array, "clips frames features"],
         raw_pose: Float[Array, "clips frames joints 3"],
         object_logits: Float[Array, "clips frames objects"],
+        dropped: Bool[Array, "clips 2"] | None,
     ) -> Float[Array, "clips frames features"]:
-        """Eq. 5: one token a frame out of image feature, 2D pose and object probabilities."""
+        """Eq. 5: one token a frame out of image feature, 2D pose and object probabilities.
+
+        In the place of what is dropped are zeros.
+        """
+
+        def told(part: jax.Array, kind: int) -> jax.Array:
+            return part if dropped is None else jnp.where(dropped[:, kind, None, None], 0, part)
+
         parts = []
         if "image" in self.action_inputs:
             parts.append(tokens)
         if "pose" in self.action_inputs:
             xy = raw_pose[..., :2].reshape(*tokens.shape[:2], 2 * self.num_joints)
-            parts.append(self.pose_to_action(xy))
+            parts.append(told(self.pose_to_action(xy), 0))
         if "object" in self.action_inputs:
-            parts.append(self.object_to_action(jax.nn.softmax(object_logits)))
+            parts.append(told(self.object_to_action(jax.nn.softmax(object_logits)), 1))
         return self.action_input(jnp.concatenate(parts, axis=-1))
-
-    def _encoder(self, layers: int, batch_axes: int) -> nn.Module:
-        """An encoder that maps over `batch_axes` leading axes with the same parameters."""
-        encoder = Encoder
-        for _ in range(batch_axes):
-            encoder = nn.vmap(
-                encoder,
-                variable_axes={"params": None, "intermediates": 0},
-                split_rngs={"params": False},
-            )
-        return encoder(layers, self.heads, self.mlp_width, self.dtype)
-
-    def _decode_pose(
-        self,
-        raw: Float[Array, "clips frames joints 3"],
-        intrinsics: Float[Array, "clips frames 3 3"],
-        image_size: tuple[int, ...],
-    ) -> Outputs:
-        """Pixels, depth and camera-space joints from raw coordinates (published code)."""
-        height, width = image_size
-        joints_2d = self.pixel_scale * raw[..., :2] + jnp.array([width / 2, height / 2])
-        focal = intrinsics[..., None, 0, 0]
-        depth = DEPTH_OFFSET + self.depth_scale * focal * raw[..., 2]
-        joints_3d = camera.unproject(joints_2d, depth, intrinsics)
-        return {"joints_2d": joints_2d, "depth": depth, "joints_3d": joints_3d}
