@@ -1,34 +1,63 @@
-"""The training loss (Eq. 2, 4, 7, 8)."""
+"""The training loss (Eq. 2, 4, 7, 8), and what later work adds to that of the action."""
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+_OF_ANSWER = ("action", "verb", "noun")
+
 
 @dataclasses.dataclass(frozen=True)
 class LossWeights:
-    """Factors of the four terms; the defaults are the paper's lambdas (200, 0.5, 1), combined."""
+    """Factors of the terms; the defaults are the paper's lambdas (200, 0.5, 1), combined.
 
-    joints_2d: float = 1.0  # per pixel
-    depth: float = 100.0  # per metre
+    Attributes:
+        joints_2d: per pixel.
+        depth: per metre.
+        object: of each frame's object.
+        action: of the whole clip's action.
+        action_over_time: of the answers as they stand after each window; 0: not computed.
+        action_at_cut: of the answer where the clip is cut; 0: not computed.
+        verb_noun: of verb and noun, in every answer of a model that tells them.
+        label_smoothing: no factor: how much of the certainty of a clip's action, verb and noun is
+            spread over all classes; objects, which are of frames, stay as they are.
+    """
+
+    joints_2d: float = 1.0
+    depth: float = 100.0
     object: float = 1.0
     action: float = 1.0
+    action_over_time: float = 0.0
+    action_at_cut: float = 0.0
+    verb_noun: float = 1.0
+    label_smoothing: float = 0.0
+
+    @property
+    def of_terms(self) -> dict[str, float]:
+        """The factor of each term by its name."""
+        factors = dataclasses.asdict(self)
+        return factors | {"verb": self.verb_noun, "noun": self.verb_noun}
 
 
 def htt_loss(
-    out: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], weights: LossWeights
+    out: Mapping[str, Any], batch: Mapping[str, jax.Array], weights: LossWeights
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """The weighted sum of the four terms, and the terms before weighting.
+    """The weighted sum of the terms, and the terms before weighting.
 
     Args:
-        out: what `HTT` returns.
+        out: what `HTT` returns, its action as `HTT.answers` has it; with the terms of the same
+            names also `action_at_cut` and `action_over_time`, answers of (clips, ..) and of
+            (clips, windows, ..).
         batch: joints_2d (clips, frames, joints, 2) px, depth (clips, frames, joints) m,
             valid (clips, frames), hand_annotated (clips, frames, hands), object (clips,) and
-            action (clips,), where a negative class is unknown and left out.
+            action (clips,), and of a model with verbs verb (clips,) and noun (clips,), where a
+            negative class is unknown and left out; with action_at_cut also cut (clips,), frames
+            before it, 0 where a clip is not cut.
         weights: one for each term.
     """
     valid = batch["valid"]
@@ -43,17 +72,69 @@ def htt_loss(
         "joints_2d": _masked_mean(error_2d, annotated),
         "depth": _masked_mean(jnp.abs(out["depth"] - batch["depth"]), annotated),
         "object": _masked_mean(_cross_entropy(out["object_logits"], object_class), object_known),
-        "action": _masked_mean(_cross_entropy(out["action_logits"], batch["action"]), action_known),
+        **_of_answer(out, batch, action_known, weights),
     }
-    factors = dataclasses.asdict(weights)
+    if "action_at_cut" in out:
+        at_cut = _of_answer(out["action_at_cut"], batch, action_known & (batch["cut"] > 0), weights)
+        terms["action_at_cut"] = _together(at_cut, weights)
+    if "action_over_time" in out:
+        terms["action_over_time"] = _over_time(out["action_over_time"], batch, weights)
+    factors = weights.of_terms
     return sum((factors[name] * term for name, term in terms.items()), jnp.zeros(())), terms
 
 
+def _over_time(
+    answers: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], weights: LossWeights
+) -> Float[Array, ""]:
+    """Of the answers after each window that has a real frame; all such windows count alike."""
+    clips, windows = answers["action_logits"].shape[:2]
+    has_frame = batch["valid"].reshape(clips, windows, -1).any(axis=2)
+    labels = {
+        kind: jnp.broadcast_to(batch[kind][:, None], (clips, windows))
+        for kind in _OF_ANSWER
+        if f"{kind}_logits" in answers
+    }
+    return _together(
+        _of_answer(answers, labels, has_frame & (labels["action"] >= 0), weights), weights
+    )
+
+
+def _of_answer(
+    answer: Mapping[str, jax.Array],
+    labels: Mapping[str, jax.Array],
+    known: Bool[Array, "*batch"],
+    weights: LossWeights,
+) -> dict[str, Float[Array, ""]]:
+    """The cross-entropy of the action, and of verb and noun where they are told."""
+    return {
+        kind: _masked_mean(
+            _cross_entropy(answer[f"{kind}_logits"], labels[kind], weights.label_smoothing), known
+        )
+        for kind in _OF_ANSWER
+        if f"{kind}_logits" in answer
+    }
+
+
+def _together(terms: Mapping[str, jax.Array], weights: LossWeights) -> Float[Array, ""]:
+    """One term of an answer's."""
+    return sum(
+        (weights.verb_noun * terms[kind] for kind in ("verb", "noun") if kind in terms),
+        terms["action"],
+    )
+
+
 def _cross_entropy(
-    logits: Float[Array, "*batch classes"], labels: Int[Array, "*batch"]
+    logits: Float[Array, "*batch classes"], labels: Int[Array, "*batch"], smoothing: float = 0.0
 ) -> Float[Array, "*batch"]:
-    """Minus the log probability of each label; of the first class where it is negative."""
-    return optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
+    """Minus the log probability of each label; of the first class where it is negative.
+
+    With `smoothing`, so much of each label is spread over all classes.
+    """
+    labels = jnp.maximum(labels, 0)
+    if not smoothing:
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    smoothed = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
+    return optax.softmax_cross_entropy(logits, smoothed)
 
 
 def _masked_mean(x: Float[Array, "*batch"], mask: Bool[Array, "*batch"]) -> Float[Array, ""]:

@@ -199,6 +199,7 @@ def _check_config(config: ConfigDict, path: str) -> None:
         ("window", config.model.window > 1),
         ("cascaded", config.model.cascaded),
         ("action_inputs", len(inputs) == 3),
+        ("verb_noun", not config.model.verb_noun),
     ):
         if not fits:
             raise InputError(

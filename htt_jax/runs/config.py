@@ -72,6 +72,8 @@ def _check_value(option: Option, value: Any) -> None:
         raise InputError(f"{where} must be at least {option.least}")
     if option.above is not None and not value > option.above:
         raise InputError(f"{where} must be above {option.above}")
+    if option.below is not None and not value < option.below:
+        raise InputError(f"{where} must be below {option.below}")
     if option.most is not None and value > option.most:
         raise InputError(f"{where} must be at most {option.most}")
     if option.kind == tuple[str, ...]:

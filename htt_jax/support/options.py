@@ -16,6 +16,7 @@ class Option:
         type: of its values; needed only where the default does not tell it.
         least: the smallest number it may be; None: any. None may be infinite, or not a number.
         above: the number it must be above; None: any.
+        below: the number it must be below; None: any.
         most: the largest number it may be; None: any.
         choices: what it, or each of its names, may be; empty: anything.
         path: whether it names a file or folder, in which `~` is the home folder.
@@ -33,6 +34,7 @@ class Option:
     _: dataclasses.KW_ONLY
     least: float | None = None
     above: float | None = None
+    below: float | None = None
     most: float | None = None
     choices: Collection[str] = ()
     path: bool = False

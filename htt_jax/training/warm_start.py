@@ -21,7 +21,10 @@ _OF_THE_DATASET = (
     "object_head/output",
     "object_to_action",
     "action_head",
+    "verb_head",
+    "noun_head",
 )
+_ADDED = {"verb_head", "noun_head"}  # what the trained model may be without
 
 
 def pretrained_model(
@@ -30,7 +33,8 @@ def pretrained_model(
     """Variables of a trained model: of a run's best checkpoint, or of a file of weights.
 
     Parts that depend on the joints or classes are left out, with a line on stderr, where their
-    sizes differ: a model may be fine-tuned for other actions than it was trained for.
+    sizes differ: a model may be fine-tuned for other actions than it was trained for. So are heads
+    for verb and noun that the trained model has not.
 
     Args:
         path: of the run's directory, or of the file.
@@ -54,7 +58,9 @@ def pretrained_model(
         )
     found, wanted = trees.flatten(source.variables), trees.flatten(expected)
     other = {name for name in found.keys() | wanted.keys() if not _same(found, wanted, name)}
-    left_out = {part for part in _OF_THE_DATASET for name in other if f"/{part}/" in name}
+    left_out = {
+        part for part in _OF_THE_DATASET for name in other & wanted.keys() if f"/{part}/" in name
+    }
     for name in sorted(other):
         if not any(f"/{part}/" in name for part in left_out):
             raise InputError(
@@ -62,9 +68,14 @@ def pretrained_model(
                 f"{_shape(found, name)} there, expected {_shape(wanted, name)}; set config.model "
                 "as it was trained"
             )
-    if left_out and jax.process_index() == 0:
-        names = ", ".join(sorted(left_out))
-        print(f"{path} has other joints or classes: {names} start random", file=sys.stderr)
+    added = {part for part in left_out & _ADDED if f"params/{part}/kernel" not in found}
+    if jax.process_index() == 0:
+        for parts, said in (
+            (left_out - added, "has other joints or classes: {} start random"),
+            (added, "has no {}, which start random"),
+        ):
+            if parts:
+                print(f"{path} {said.format(', '.join(sorted(parts)))}", file=sys.stderr)
     kept = {
         name: x for name, x in found.items() if not any(f"/{part}/" in name for part in left_out)
     }

@@ -143,3 +143,67 @@ def test_hands_may_have_any_number_of_joints(out, batch):
     }
     _, terms = htt_loss(found, three, LossWeights())
     np.testing.assert_allclose(terms["depth"], np.arange(52, 78).mean(), rtol=1e-6)
+
+
+def cross_entropy(logits, labels):
+    return -np.take_along_axis(np.asarray(jax.nn.log_softmax(logits)), labels[..., None], -1)[
+        ..., 0
+    ]
+
+
+@pytest.fixture
+def answers(out):
+    """Of the whole clips, after windows of one frame, and at a cut."""
+    rng = np.random.default_rng(1)
+    classes = {"action": ACTIONS, "verb": 3, "noun": 2}
+    over_time = {
+        f"{kind}_logits": jnp.asarray(rng.normal(size=(CLIPS, FRAMES, n)).astype(np.float32))
+        for kind, n in classes.items()
+    }
+    at_cut = {name: x[:, 0] for name, x in over_time.items()}
+    whole = {name: x[:, -1] for name, x in over_time.items()}
+    return out | whole | {"action_over_time": over_time, "action_at_cut": at_cut}
+
+
+WITH_VERBS = {"verb": jnp.array([2, 1]), "noun": jnp.array([0, 1]), "cut": jnp.array([1, 0])}
+WEIGHTS = LossWeights(action_over_time=3.0, action_at_cut=5.0, verb_noun=2.0)
+
+
+def test_answers_over_time_count_after_windows_that_have_a_frame_and_cuts_where_there_are_some(
+    answers, batch
+):
+    loss, terms = htt_loss(answers, batch | WITH_VERBS, WEIGHTS)
+    labels = {"action": [3, 0], "verb": [2, 1], "noun": [0, 1]}
+    clip, window = [0, 0, 1], [0, 1, 0]
+    factors = {"action": 1, "verb": 2, "noun": 2}
+    over_time = at_cut = 0.0
+    for kind, factor in factors.items():
+        entropy = cross_entropy(
+            answers["action_over_time"][f"{kind}_logits"], np.repeat([labels[kind]], 3, axis=0).T
+        )
+        over_time += factor * entropy[clip, window].mean()
+        at_cut += factor * entropy[0, 0]  # the second clip is not cut
+        np.testing.assert_allclose(terms[kind], entropy[:, -1].mean(), rtol=1e-5, err_msg=kind)
+    np.testing.assert_allclose(terms["action_over_time"], over_time, rtol=1e-5)
+    np.testing.assert_allclose(terms["action_at_cut"], at_cut, rtol=1e-5)
+    total = (
+        terms["joints_2d"] + 100 * terms["depth"] + terms["object"] + terms["action"]
+        + 2 * (terms["verb"] + terms["noun"]) + 3 * over_time + 5 * at_cut
+    )  # fmt: skip
+    np.testing.assert_allclose(loss, total, rtol=1e-5)
+
+
+def test_hidden_actions_are_left_out_of_all_answers(answers, batch):
+    hidden = batch | WITH_VERBS | {name: jnp.full(2, -1) for name in ("action", "verb", "noun")}
+    _, terms = htt_loss(answers, hidden, WEIGHTS)
+    for name in ("action", "verb", "noun", "action_over_time", "action_at_cut"):
+        assert terms[name] == 0, name
+
+
+def test_smoothing_spreads_labels_of_actions_and_leaves_objects(out, batch):
+    _, sharp = htt_loss(out, batch, LossWeights())
+    _, smooth = htt_loss(out, batch, LossWeights(label_smoothing=0.1))
+    log = np.asarray(jax.nn.log_softmax(out["action_logits"]))
+    expected = 0.9 * -(log[0, 3] + log[1, 0]) / 2 - 0.1 * log.mean()
+    np.testing.assert_allclose(smooth["action"], expected, rtol=1e-6)
+    assert smooth["object"] == sharp["object"]

@@ -8,12 +8,15 @@ from ml_collections import ConfigDict
 from htt_jax.augment import AugmentOptions
 from htt_jax.data.decode import RGB
 from htt_jax.data.depth_maps import DEPTH
+from htt_jax.datasets import verbs
 from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.datasets.verbs import VerbsAndNouns
 from htt_jax.devices import dtypes, sharding
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import HTT
 from htt_jax.models.htt.network import pose_scales
 from htt_jax.support.errors import InputError
+from htt_jax.support.words import counted
 from htt_jax.systems.htt.options import OPTIONS
 from htt_jax.systems.htt.system import HTTSystem
 
@@ -26,23 +29,42 @@ def check(config: ConfigDict) -> None:
     """Checks what no single option can tell.
 
     Raises:
-        InputError: the tokens cannot be split among the heads.
+        InputError: the tokens cannot be split among the heads, or an option has nothing to work on.
     """
     width, heads = config.model.width, config.model.heads
     if width % heads or width % 2:  # half of the position table is sines, half cosines
         raise InputError(
             f"config.model.width={width} must be even and a multiple of config.model.heads={heads}"
         )
+    for name in ("action_over_time", "action_at_cut"):
+        if config.loss[name] and config.data.frames == config.model.window:
+            raise InputError(
+                f"config.loss.{name}={config.loss[name]} needs clips of several windows; "
+                f"config.data.frames={config.data.frames} is one, take more frames"
+            )
+    if config.training.token_dropout and not _droppable(config):
+        raise InputError(
+            f"config.training.token_dropout={config.training.token_dropout} needs an action block "
+            f"that is told poses or objects; config.model.cascaded={config.model.cascaded}, "
+            f"config.model.action_inputs={tuple(config.model.action_inputs)}"
+        )
 
 
 def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
-    """The system of `config` for the joints and classes of `dataset`."""
+    """The system of `config` for the joints and classes of `dataset`.
+
+    Raises:
+        InputError: `model.verb_noun` is asked of actions whose names have no verbs and nouns.
+    """
     options = pose_scales(dataset.image_size[0]) | config.model.to_dict()
     options |= {
         "dtype": dtypes.resolve(config.model.dtype),
         "action_inputs": tuple(config.model.action_inputs),
         "side_by_side": sharding.all_devices()[0].platform == "tpu",
     }
+    if options.pop("verb_noun"):
+        parts = _verbs_and_nouns(dataset)
+        options |= {"verbs": parts.verb_of_action, "nouns": parts.noun_of_action}
     model = HTT(
         num_joints=dataset.spec.num_joints,
         num_actions=len(dataset.action_names),
@@ -55,7 +77,25 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
         _from_section(AugmentOptions, config.augment) if config.augment.enabled else None,
         config.mask_unannotated_hands,
         DEPTH if config.data.camera == "depth" else RGB,
+        config.training.token_dropout,
     )
+
+
+def _droppable(config: ConfigDict) -> set[str]:
+    """The inputs of the action block that it can do without."""
+    return {"pose", "object"} & set(config.model.action_inputs) if config.model.cascaded else set()
+
+
+def _verbs_and_nouns(dataset: DatasetFacts) -> VerbsAndNouns:
+    found = verbs.of_actions(dataset.action_names, dataset.spec)
+    if not found.factorise:
+        raise InputError(
+            f"config.model.verb_noun=True: the {len(dataset.action_names)} actions of "
+            f"{dataset.spec.title} have {counted(len(found.verbs), 'verb')} and "
+            f"{counted(len(found.nouns), 'noun')} in their names; expected several of both, some "
+            "of them shared by actions; leave the option out"
+        )
+    return found
 
 
 def _from_section(cls: type[_Options], section: ConfigDict) -> _Options:

@@ -19,6 +19,12 @@ OPTIONS: tuple[Option, ...] = (
         choices=ACTION_INPUTS,
     ),
     Option("model.backbone_width", 64, "channels of the ResNet's first stage", least=1),
+    Option(
+        "model.verb_noun",
+        False,
+        "Two more heads tell verb and noun, read off the actions' names; the action's score is "
+        "then the product of the three probabilities.",
+    ),
     # Initial weights
     Option(
         "init.backbone",
@@ -33,6 +39,37 @@ OPTIONS: tuple[Option, ...] = (
     Option("loss.depth", 100.0, "per metre", least=0),
     Option("loss.object", 1.0, "factor of the objects' cross-entropy", least=0),
     Option("loss.action", 1.0, "factor of the action's cross-entropy", least=0),
+    Option(
+        "loss.action_over_time",
+        0.0,
+        "factor of the action's cross-entropy after each window, what follows unseen; 0: off",
+        least=0,
+    ),
+    Option(
+        "loss.action_at_cut",
+        0.0,
+        "factor of the action's cross-entropy where each clip is cut, at a random border of its "
+        "windows (EAST, 2026); 0: off",
+        least=0,
+    ),
+    Option(
+        "loss.verb_noun", 1.0, "factor of verb's and noun's, with model.verb_noun only", above=0
+    ),
+    Option(
+        "loss.label_smoothing",
+        0.0,
+        "of the action, its verb and noun, not of objects; 0.1 in literature",
+        least=0,
+        below=1,
+    ),
+    Option(
+        "training.token_dropout",
+        0.0,
+        "Probability that a clip loses, in training, its poses or its objects as inputs of the "
+        "action block: one of them, in all frames (EffHandEgoNet, 0.3 there).",
+        least=0,
+        below=1,
+    ),
     # Augmentation
     Option("augment.enabled", True, "False: none"),
     Option("augment.brightness", 0.5, "factor in 1 +- this"),

@@ -1,13 +1,14 @@
 """HTT (CVPR 2023): frames, in colour or of depth, poses over windows, the action over the clip."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Int, PRNGKeyArray
 
 from htt_jax import augment
 from htt_jax.augment import AugmentOptions
@@ -16,7 +17,7 @@ from htt_jax.data.depth_maps import DEPTH
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.losses import LossWeights, htt_loss
-from htt_jax.models.htt import HTT, attention_weights, windows
+from htt_jax.models.htt import HTT, attention_weights, seen, windows
 from htt_jax.models.htt import signature as htt_signature
 from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.models.resnet import ResNet18
@@ -24,6 +25,7 @@ from htt_jax.models.signature import Signature
 from htt_jax.optimizer import adam
 from htt_jax.support.errors import InputError
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Part, Stepwise, Variables
+from htt_jax.systems.htt import chance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,7 @@ class HTTSystem:
         augmentation: ranges to draw from in training; None: none.
         mask_unannotated_hands: in the loss.
         reader: of RGB images, or of depth maps.
+        token_dropout: see `chance.dropped`.
     """
 
     model: Applicable
@@ -43,6 +46,7 @@ class HTTSystem:
     augmentation: AugmentOptions | None = None
     mask_unannotated_hands: bool = True
     reader: FrameReader = RGB
+    token_dropout: float = 0.0
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -113,19 +117,47 @@ class HTTSystem:
         return {"image": image} | {name: batch[name] for name in kept}
 
     def training_inputs(self, key: PRNGKeyArray, batch: Batch) -> Batch:
-        """See `augment.augment`."""
+        """See `augment.augment`; with what `chance` draws, as far as it is asked for."""
         if not self.mask_unannotated_hands:
             batch = {**batch, "hand_annotated": jnp.ones_like(batch["hand_annotated"])}
         if self.augmentation is None:
-            return augment.to_inputs(batch)
-        return augment.augment(key, batch, self.augmentation)
+            inputs = augment.to_inputs(batch)
+        else:
+            inputs = augment.augment(key, batch, self.augmentation)
+        model = self._network
+        if self.loss_weights.action_at_cut:
+            inputs["cut"] = chance.cuts(key, batch, model.window)
+        if self.token_dropout:
+            told = model.action_inputs
+            inputs["dropped"] = chance.dropped(key, batch, self.token_dropout, told)
+        return inputs
 
     def loss(self, variables: Variables, inputs: Batch) -> Losses:
         """See `losses.htt_loss`."""
+        model, weights, valid = self._network, self.loss_weights, inputs["valid"]
         arrays = (inputs[name] for name in ("image", "valid", "intrinsics", "slot"))
-        out = self._network.apply(variables, *arrays)
-        total, terms = htt_loss(out, inputs, self.loss_weights)  # type: ignore[arg-type]
+        out: Any = model.apply(variables, *arrays, inputs.get("dropped"), method="per_frame")
+        answer = functools.partial(model.apply, variables, out.pop("frame_tokens"))
+        out |= answer(valid, method="answers")
+        if weights.action_at_cut:
+            shown = seen.before(valid, inputs["cut"])
+            out["action_at_cut"] = answer(shown, method="answers")
+        if weights.action_over_time:
+            out["action_over_time"] = answer(valid, method="answers_after_windows")
+        labels = {**inputs, **self._verb_and_noun(inputs["action"])}
+        total, terms = htt_loss(out, labels, weights)
         return Losses(total, terms, variables["batch_stats"])
+
+    def _verb_and_noun(self, action: Int[Array, " clips"]) -> dict[str, jax.Array]:
+        """The classes of verb and noun, if the network tells them; negative as the action is."""
+        model = self._network
+        if not model.verbs:
+            return {}
+        of_action = {"verb": model.verbs, "noun": model.nouns}
+        return {
+            kind: jnp.where(action >= 0, jnp.array(classes)[action], action)
+            for kind, classes in of_action.items()
+        }
 
     def estimates(self, variables: Variables, inputs: Batch) -> Estimates:
         """See `systems.System`.

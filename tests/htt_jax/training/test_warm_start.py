@@ -72,6 +72,15 @@ def test_parts_of_other_joints_or_classes_start_random_and_are_named(folder, tra
             np.testing.assert_array_equal(placed[name], trained[name], err_msg=name)
 
 
+def test_heads_for_verb_and_noun_that_the_trained_model_has_not_start_random(
+    folder, trained, capsys
+):
+    found, _ = pretrained(folder / "run", verbs=(0, 1, 0), nouns=(0, 0, 1))
+    assert trees.flatten(found).keys() == trained.keys()
+    said = f"{folder / 'run'} has no noun_head, verb_head, which start random\n"
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
