@@ -20,6 +20,9 @@ SHARES = tuple(tenths / 10 for tenths in range(1, 11))
 FIRST_FRAMES = (15, 30, 60)
 """Half a second, one and two at 30 frames a second, as the cameras of FPHA and H2O record."""
 
+CONFIDENCES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""Probabilities of the recognised action at which one could stop looking."""
+
 NAME = "early"
 """Where it stands in results."""
 
@@ -40,8 +43,8 @@ def recognised(opened: SplitInference, whole: Actions) -> dict[str, Any]:
         `shares` and the `accuracy` after each; `first_frames` and `accuracy_after` them, of whole
         videos where these are shorter; `mean_accuracy` over the shares; `decided`, the share after
         which the answer for half of the videos does not change any more; `per_action`, the
-        accuracies after each share by the action's name. Accuracies are of the videos whose
-        action is known, and None where there are none.
+        accuracies after each share by the action's name; `exit`, see `exits`. Accuracies are of
+        the videos whose action is known, and None where there are none.
 
     Raises:
         InputError: a probability is not finite.
@@ -63,6 +66,7 @@ def recognised(opened: SplitInference, whole: Actions) -> dict[str, Any]:
         "accuracy_after": [found["accuracy"] for found in after],
         "mean_accuracy": float(np.mean(accuracies)) if known else None,
         "decided": float(np.median(decided(answers(of_shares)))),
+        "exit": exits(of_shares),
         "per_action": _by_action(of_shares, opened.source.action_names),
     }
 
@@ -78,6 +82,32 @@ def decided(predicted: Int[np.ndarray, "shares videos"]) -> np.ndarray:
     # The place after the last share that gives another answer.
     first = len(predicted) - np.argmax(differs[::-1], axis=0)
     return np.array(SHARES)[np.where(differs.any(axis=0), first, 0)]
+
+
+def exits(of_shares: Sequence[Actions]) -> dict[str, list[Any]]:
+    """Early exit: each video is seen until its answer has a confidence, or to its end.
+
+    Args:
+        of_shares: what is recognised after each of `SHARES`.
+
+    Returns:
+        `confidences`; with each the `accuracy` of the answers then, and the `mean_share` of the
+        videos seen.
+    """
+    confidence = np.array(
+        [[max(entry["probabilities"]) for entry in found["per_video"]] for found in of_shares]
+    )
+    confidence[-1] = 1  # there is no more to see
+    predicted = answers(of_shares)
+    true = np.array([entry["action"] for entry in of_shares[-1]["per_video"]])
+    place = [np.argmax(confidence >= least, axis=0) for least in CONFIDENCES]
+    right = [predicted[at, np.arange(len(true))] == true for at in place]
+    known = true >= 0
+    return {
+        "confidences": list(CONFIDENCES),
+        "accuracy": [float(x[known].mean()) if known.any() else None for x in right],
+        "mean_share": [float(np.array(SHARES)[at].mean()) for at in place],
+    }
 
 
 def _actions(cut: SplitInference) -> Actions:

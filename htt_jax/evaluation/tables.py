@@ -42,7 +42,7 @@ def evaluation_tables(report: Mapping[str, Any]) -> str:
 
 
 def headline_tables(report: Mapping[str, Any]) -> dict[str, TextTable]:
-    """The tables of an evaluation's report by name: hands, steadiness, recognition, early."""
+    """The tables of an evaluation's report by name: hands, steadiness, recognition, early, exit."""
     spec = datasets.recorded(report["dataset"])
     results, baselines = report["results"], report["baselines"]
     this_run = f"this run, step {report['run']['step']}"
@@ -61,6 +61,7 @@ def headline_tables(report: Mapping[str, Any]) -> dict[str, TextTable]:
     if early.NAME in results:
         constant = baselines["action"]["accuracy"]
         found[early.NAME] = early_table(results[early.NAME], constant, this_run)
+        found[f"{early.NAME}_exit"] = exit_table(results[early.NAME]["exit"])
     return found
 
 
@@ -157,6 +158,18 @@ def early_table(found: Mapping[str, Any], constant: float | None, this_run: str)
     return TextTable(header, rows)
 
 
+def exit_table(found: Mapping[str, Any]) -> TextTable:
+    """Accuracy of actions and how much is seen, if one looks until the answer has a confidence."""
+    header = ["early exit at", *(f"{100 * least:.0f} % sure" for least in found["confidences"])]
+    return TextTable(
+        header,
+        [
+            [title, *(HIDDEN if x is None else f"{100 * x:.1f}" for x in found[name])]
+            for title, name in (("action %", "accuracy"), ("seen of a video %", "mean_share"))
+        ],
+    )
+
+
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose columns also line up as text: the first to the left, others right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
@@ -204,7 +217,8 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     if beginnings is not None:
         found.append(
             "Early recognition: of videos cut off after their first part; half of the videos are "
-            f"decided for good after {beginnings['decided']:.0%} of them."
+            f"decided for good after {beginnings['decided']:.0%} of them. Early exit: seen until "
+            "the answer is so sure, looked at after each of these shares."
         )
     told = report["run"].get("told", _ALL)
     found += [f"The system says nothing of {kind}s." for kind in _ALL if kind not in told]

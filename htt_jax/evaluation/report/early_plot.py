@@ -15,7 +15,7 @@ _OF_ACTIONS = "per action"
 
 
 def early_plot(found: Mapping[str, Any], constant: float) -> Plot:
-    """The accuracy after each share of the videos.
+    """The accuracy after each share of the videos, and with early exit at each confidence.
 
     Args:
         found: of `early.recognised`, of videos whose action is known.
@@ -27,7 +27,12 @@ def early_plot(found: Mapping[str, Any], constant: float) -> Plot:
             f"{100 * accuracy:.1f} % after {share:.0%}"
             for share, accuracy in zip(found["shares"], found["accuracy"], strict=True)
         )
-        + f"; mean {100 * found['mean_accuracy']:.1f} %."
+        + f"; mean {100 * found['mean_accuracy']:.1f} %. Seen until the answer is sure: "
+        + ", ".join(
+            f"{100 * accuracy:.1f} % from {share:.0%} at {confidence:.0%}"
+            for confidence, accuracy, share in zip(*_exits(found), strict=True)
+        )
+        + "."
     )
     draw = partial(_draw, found, constant)
     return Plot(
@@ -47,6 +52,12 @@ def early_table(found: Mapping[str, Any]) -> Table:
     ]
 
 
+def _exits(found: Mapping[str, Any]) -> tuple[list[float], list[float], list[float]]:
+    """Confidences, and the accuracy and the mean share seen with each."""
+    exits = found["exit"]
+    return exits["confidences"], exits["accuracy"], exits["mean_share"]
+
+
 def _draw(found: Mapping[str, Any], constant: float, axes: Axes) -> None:
     shares = [100 * share for share in found["shares"]]
     for number, accuracies in enumerate(found["per_action"].values()):
@@ -54,6 +65,16 @@ def _draw(found: Mapping[str, Any], constant: float, axes: Axes) -> None:
         axes.plot(shares, accuracies, color=plotting.GRID, lw=0.8, zorder=0, label=label)
     mean = f"this run, mean {100 * found['mean_accuracy']:.1f} %"
     axes.plot(shares, found["accuracy"], color=plotting.ACCENT, lw=2, marker=".", label=mean)
+    confidences, at_exit, seen = _exits(found)
+    axes.plot(
+        [100 * share for share in seen],
+        at_exit,
+        color=plotting.INK,
+        lw=0.8,
+        marker="x",
+        ms=5,
+        label=f"seen until {confidences[0]:.0%} to {confidences[-1]:.0%} sure",
+    )
     axes.axhline(
         constant, color=plotting.MUTED, dashes=(1, 1.5), lw=1.3, label="most frequent class"
     )

@@ -93,6 +93,27 @@ def test_a_video_is_decided_where_its_answer_changes_for_the_last_time():
     np.testing.assert_allclose(early.decided(predicted), [0.1, 0.2, 0.7, 1.0])
 
 
+def test_with_early_exit_a_video_is_seen_until_its_answer_is_sure_or_to_its_end():
+    def after(*videos):  # the true action, and what is thought of action 1
+        entries = [
+            {"action": true, "probabilities": [1 - p, p], "predicted": int(p > 0.5)}
+            for true, p in videos
+        ]
+        return {"per_video": entries}
+
+    shares = [after((1, 0.4), (0, 0.6), (-1, 0.96))] * 6
+    shares += [after((1, 0.92), (0, 0.4), (-1, 0.96))] * 4
+    found = early.exits(shares)
+    assert found["confidences"] == [0.5, 0.7, 0.8, 0.9, 0.95, 0.99]
+    # From 0.7 on the first is sure after 70 %, the second never.
+    assert found["accuracy"] == [0, 1, 1, 1, 1, 1]
+    np.testing.assert_allclose(
+        found["mean_share"], np.array([3, 18, 18, 18, 21, 30]) / 10 / 3, rtol=1e-9
+    )
+    hidden = early.exits([after((-1, 0.9))] * 10)
+    assert hidden["accuracy"] == [None] * 6
+
+
 def test_tables_page_plot_and_comparison_show_it(folder, results, capsys):
     out, found = folder / "run/evaluation/test", results["early"]
     table = (out / "tables.md").read_text()
@@ -101,6 +122,10 @@ def test_tables_page_plot_and_comparison_show_it(folder, results, capsys):
     assert names[1:4] == ["10%", "20%", "30%"]
     assert names[-4:] == ["mean", "15 frames", "30 frames", "60 frames"]
     assert f"decided for good after {found['decided']:.0%}" in table
+    (seen,) = (line for line in table.splitlines() if line.startswith("| seen of a video %"))
+    exits = [float(cell) for cell in seen.strip("| ").split("|")[1:]]
+    np.testing.assert_allclose(exits, 100 * np.array(found["exit"]["mean_share"]), atol=0.051)
+    assert (out / "tables/headline_early_exit.csv").exists()
     page = Page((out / "report.html").read_text())
     assert page.faults == []
     assert "How early actions are recognised" in page.text
