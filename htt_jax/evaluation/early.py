@@ -1,7 +1,7 @@
 """How early actions are recognised: in videos that end early, as if there were no more of them.
 
 A video is cut off before clips are made of it, so that neither padding nor the votes of several
-clips know anything of what comes later. The model is the one that was trained on whole clips.
+clips know anything of what comes later. The model is the one that whole videos are shown to.
 """
 
 from collections.abc import Sequence
