@@ -74,6 +74,9 @@ def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
         lines.append("actions:")
         for action in top_actions(found, origin.dataset.action_names):
             lines.append(f"  {action['probability']:.3f}  {action['name']}")
+    if found.decided_frame is not None:
+        seconds = found.seconds[found.decided_frame]
+        lines.append(f"  the first since frame {found.decided_frame} ({seconds:.2f} s) was seen")
     if found.object_probabilities is not None:
         objects = found.object_probabilities.mean(axis=0)
         best = int(objects.argmax())

@@ -110,6 +110,10 @@ def _json_lines(predictions: Predictions, origin: Origin) -> Iterator[str]:
     frames = range(len(predictions.frame_names))
     if predictions.action_over_time is not None:
         yield from _json_list("actions", top_actions(predictions, origin.dataset.action_names), ",")
+        if predictions.decided_frame is not None:
+            decided = predictions.decided_frame
+            seconds = _rounded(predictions.seconds[decided], 6)
+            yield f' "decided": {_json({"frame": decided, "seconds": seconds})},\n'
         yield from _json_list("clips", _clips(predictions, origin.dataset), ",")
     yield from _json_list("frames", (_frame(predictions, origin.dataset, i) for i in frames), "")
     yield "}\n"

@@ -17,21 +17,20 @@ import warnings
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
 from htt_jax import camera
 from htt_jax.data.clips import in_frame_order
-from htt_jax.devices import sharding
 from htt_jax.prediction import input_camera
+from htt_jax.prediction.compiled_step import compiled
 from htt_jax.prediction.frames import Size
 from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.sight import Sight, sight
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
-from htt_jax.systems import Stepwise, told
+from htt_jax.systems import told
 
 _KINDS: dict[str, tuple[type[np.generic], tuple[int, ...], str]] = {
     "color": (np.uint8, (3,), "RGB frames (height, width, 3)"),
@@ -107,7 +106,7 @@ class OnlinePredictor:
         batch["intrinsics"] = self._sight.intrinsics
         if run.system.reader.caution:
             warnings.warn(run.system.reader.caution, stacklevel=2)
-        self._step, state = _compile(_stepwise(run), run.variables, batch)
+        self._step, state = compiled(run, batch)
         # What a clip before left in it means nothing to the next, so that it is never cleared.
         self._states = [state] * self._clips.spacing
         self.reset()
@@ -130,6 +129,8 @@ class OnlinePredictor:
         self._present = np.zeros((0, self._actions), np.float32)  # of the clips under way
         self._past = np.zeros(self._actions)  # sum over `_past_clips`
         self._past_clips = 0
+        self._answer: int | None = None
+        self._decided: int | None = None
 
     @property
     def action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
@@ -142,6 +143,14 @@ class OnlinePredictor:
             return None
         total = self._past + self._present.sum(axis=0, dtype=np.float64)
         return total / (self._past_clips + len(self._present))
+
+    @property
+    def decided_frame(self) -> int | None:
+        """The last frame that was seen when the most probable action so far first was what it is.
+
+        None as `action_probabilities`. After `finish` it is that of the video.
+        """
+        return self._decided
 
     @property
     def present_action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
@@ -246,6 +255,7 @@ class OnlinePredictor:
         nothing: list[Any] = [None] * frames
         if "action" in self._told:
             self._note_actions(outputs, begins=start % self._clips.span == 0)
+            self._note_decision(last=start + frames - 1)
         # The clips took turns.
         of_clips = [np.arange(clip, frames, self._clips.spacing) for clip in range(len(outputs))]
 
@@ -273,26 +283,9 @@ class OnlinePredictor:
         for clip, output in enumerate(outputs):
             self._present[clip] = output["action_probabilities"]
 
-
-def _stepwise(run: TrainedRun) -> Stepwise:
-    try:
-        return run.system.stepwise(run.config.data.frames)
-    except InputError as error:
-        raise InputError(f"{run.workdir} {error}") from None
-
-
-def _compile(
-    network: Stepwise, variables: Any, batch: dict[str, np.ndarray]
-) -> tuple[jax.stages.Compiled, Any]:
-    """The program that takes a window of a clip, and what stands for a clip's state before.
-
-    Compiled ahead, it takes only these shapes: nothing can be compiled again later.
-    """
-    mesh = jax.tree.leaves(variables)[0].sharding.mesh
-    # On the device as the program returns it, and takes it the next time.
-    placed = sharding.replicated(mesh)
-    shapes = jax.eval_shape(network.state, variables, batch)
-    state = jax.tree.map(lambda x: jax.device_put(np.zeros(x.shape, x.dtype), placed), shapes)
-    step = jax.jit(network.step, out_shardings=placed)
-    place = jax.ShapeDtypeStruct((), jnp.int32)
-    return step.lower(variables, state, place, batch).compile(), state
+    def _note_decision(self, *, last: int) -> None:
+        """Notes the answer as it stands after frame `last`."""
+        assert self.action_probabilities is not None
+        answer = int(self.action_probabilities.argmax())
+        if answer != self._answer:
+            self._answer, self._decided = answer, last

@@ -20,6 +20,7 @@ from htt_jax.evaluation import action_scores
 from htt_jax.evaluation.finite import check_finite
 from htt_jax.prediction import attention
 from htt_jax.prediction.attention import Attention
+from htt_jax.prediction.decision import decided_frame
 from htt_jax.prediction.frames import Frame, Frames
 from htt_jax.prediction.sight import Look, check_camera, sight
 from htt_jax.runs.config import clip_spec
@@ -40,7 +41,9 @@ class Predictions:
     `action_probabilities`. `frame_clip` and `frame_place` tell where each raw frame was seen: in
     which clip, and as which of its frames. What the model says nothing about is None, `attention`
     and `hand_seen` too: whether each hand was found in the frame. Where it was not, its pose is a
-    guess.
+    guess. `decided_frame` is the last frame that was seen when the action was first recognised that
+    the video is judged by, and that no later frame changed; None also of programs, which tell the
+    action of whole clips only.
     """
 
     frame_names: list[str]
@@ -57,6 +60,7 @@ class Predictions:
     clip_action_probabilities: Float[np.ndarray, "clips actions"] | None
     attention: Attention | None
     hand_seen: Bool[np.ndarray, "frames hands"] | None = None
+    decided_frame: int | None = None
 
     @property
     def action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
@@ -243,6 +247,7 @@ class _Collected:
         said = self._outputs[0]
         starts = np.array([frames[0] for frames in self._frames])
         counts = np.array([len(frames) for frames in self._frames])
+        over_time = self._action_over_time(starts) if "action_over_time" in said else None
         return Predictions(
             frame_names=self._names,
             seconds=np.array(self._seconds),
@@ -252,7 +257,7 @@ class _Collected:
             object_probabilities=(
                 self._by_frame("object_probabilities") if "object_probabilities" in said else None
             ),
-            action_over_time=self._action_over_time(starts) if "action_over_time" in said else None,
+            action_over_time=over_time,
             frame_clip=in_frame_order(
                 self._frames, [np.full(count, clip) for clip, count in enumerate(counts)]
             ),
@@ -266,7 +271,17 @@ class _Collected:
             ),
             attention=attention.collect(self._frames, self._outputs),
             hand_seen=np.stack(self._hand_seen) if self._hand_seen else None,
+            decided_frame=(
+                decided_frame(over_time, self._clips.window_span)
+                if over_time is not None and self._tells_windows(counts)
+                else None
+            ),
         )
+
+    def _tells_windows(self, counts: Int[np.ndarray, " clips"]) -> bool:
+        """Whether the action is told after each window that has a frame, not of clips alone."""
+        told = [len(outputs["action_over_time"]) for outputs in self._outputs]
+        return bool((np.array(told) * self._clips.window >= counts).all())
 
     def _action_over_time(
         self, starts: Int[np.ndarray, " clips"]

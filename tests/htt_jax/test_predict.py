@@ -122,6 +122,8 @@ def test_readable_file_says_the_same(folder, predicted):
     assert found["actions"][0]["probability"] == pytest.approx(probabilities.max(), abs=1e-4)
     assert [clip["first_frame"] for clip in found["clips"]] == [0, 1, 8, 9, 16, 17]
     assert found["intrinsics"]["source"] == "given"
+    assert found["decided"]["frame"] == predicted["decided_frame"]
+    assert predicted["decided_frame"] in (3, 7, 11, 15, FRAMES - 1)  # the ends of windows
     now = found["frames"][12]["actions_so_far"]
     assert list(now) == [
         prepared.ACTIONS[i] for i in np.argsort(-predicted["action_over_time"][12])
@@ -318,8 +320,9 @@ def test_a_video_that_changes_while_it_is_read_is_said(folder, tmp_path):
             list(scenes(found, origin, changed.read()))
 
 
-def test_it_says_what_it_has_written(printed):
+def test_it_says_what_it_has_written(printed, predicted):
     assert "fx 57.60, fy 57.60, cx 32.00, cy 18.00 (given)" in printed
+    assert f"  the first since frame {predicted['decided_frame']} (" in printed
     assert printed.splitlines()[-1].startswith(
         "written: predictions.npz, predictions.json, attention.npz, prediction.mp4, "
         "prediction.rrd, attention_action.png, attention_pose.png in "

@@ -59,6 +59,7 @@ def test_whole_videos_give_what_predicting_them_at_once_gives(run, online, count
     found = predict_video(run, open_frames(frames), INTRINSICS)
     assert_same(results, found, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(online.action_probabilities, found.action_probabilities, rtol=1e-5)
+    assert online.decided_frame == found.decided_frame
 
 
 def test_models_without_pose_block_and_in_bfloat16_give_the_same_too():
@@ -78,6 +79,7 @@ def test_results_of_a_group_come_with_its_last_frame(online):
     online.reset()
     assert online.delay == DELAY
     assert online.action_probabilities is None
+    assert online.decided_frame is None
     came = [[result.frame for result in online.push(f)] for f in online_runs.make_frames(10)]
     assert came == [[], [], [], [0, 1, 2, 3], [], [], [], [4, 5, 6, 7], [], []]
     assert [result.frame for result in online.finish()] == [8, 9]
