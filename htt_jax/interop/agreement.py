@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from htt_jax.models.htt.network import DEPTH_OFFSET
+from htt_jax.models.htt.heads import DEPTH_OFFSET
 from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.models.signature import Signature
 

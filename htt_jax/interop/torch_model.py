@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from htt_jax.interop.torch_resnet import ResNet18
 from htt_jax.models import htt
-from htt_jax.models.htt.network import DEPTH_OFFSET
+from htt_jax.models.htt.heads import DEPTH_OFFSET
 
 _FIRST = "meshregnet.base_net.conv1.weight"
 

@@ -1,4 +1,4 @@
-"""What HTT reads off its tokens: poses, objects; and the last layer of everything it tells."""
+"""What HTT reads off its tokens, poses and objects; the last layer of everything it tells."""
 
 import functools
 
@@ -8,7 +8,10 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from htt_jax import camera
 from htt_jax.models.linear import linear
+
+DEPTH_OFFSET = 0.4  # metres; where a raw depth of zero lies
 
 # For poses and logits: bfloat16 would round them to whole pixels, and so would, nearly, the short
 # products that GPUs and TPUs make of float32 by default.
@@ -43,3 +46,19 @@ class ObjectHead(nn.Module):
         width = tokens.shape[-1]
         x = linear(width, width, dtype=self.dtype, name="linear1")(tokens)
         return output_layer(width, self.num_objects, name="output")(x)
+
+
+def decode_pose(
+    raw: Float[Array, "*frames joints 3"],
+    intrinsics: Float[Array, "*frames 3 3"],
+    image_size: tuple[int, ...],
+    pixel_scale: float,
+    depth_scale: float,
+) -> dict[str, jax.Array]:
+    """Pixels, depth and camera-space joints from raw coordinates (published code)."""
+    height, width = image_size
+    joints_2d = pixel_scale * raw[..., :2] + jnp.array([width / 2, height / 2])
+    focal = intrinsics[..., None, 0, 0]
+    depth = DEPTH_OFFSET + depth_scale * focal * raw[..., 2]
+    joints_3d = camera.unproject(joints_2d, depth, intrinsics)
+    return {"joints_2d": joints_2d, "depth": depth, "joints_3d": joints_3d}

@@ -8,20 +8,19 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
-from htt_jax import camera
-from htt_jax.models.htt.heads import ObjectHead, PoseHead, output_layer
+from htt_jax.models.htt.forecast import Forecaster
+from htt_jax.models.htt.heads import ObjectHead, PoseHead, decode_pose, output_layer
+from htt_jax.models.htt.prefixes import up_to_each_window
+from htt_jax.models.htt.rematerialise import rematerialised
 from htt_jax.models.linear import linear
 from htt_jax.models.resnet import ResNet18
 from htt_jax.models.transformer import Encoder
 
 Outputs: TypeAlias = dict[str, jax.Array]
 
-FRAMES_AT_ONCE = 64
-"""Whose activations are kept when the backbone's are computed again for the gradient."""
-
-DEPTH_OFFSET = 0.4  # metres; where a raw depth of zero lies
 ACTION_INPUTS = ("image", "pose", "object")
 """What the action block can be told of a frame, in the order of Eq. 5's concatenation here."""
+_OF_FORECASTS = ("pose_tokens", "raw_pose")  # what `per_frame` keeps for them
 
 
 def pose_scales(width: int) -> dict[str, float]:
@@ -49,6 +48,7 @@ class HTT(nn.Module):
         cascaded: the action block reads what the pose block found; otherwise both read the
             frame features (Tab. 5, "parallel").
         action_inputs: which of `ACTION_INPUTS` the cascaded action block is told (Tab. 5).
+        forecast: frames ahead of each window whose poses are told; 0: none.
         backbone_width: channels of the ResNet's first stage.
         pixel_scale: pixels per unit of raw x and y; the paper's 100 suits 480x270 frames.
         depth_scale: metres per unit of raw z and pixel of focal length.
@@ -70,6 +70,7 @@ class HTT(nn.Module):
     action_layers: int = 2
     cascaded: bool = True
     action_inputs: tuple[str, ...] = ACTION_INPUTS
+    forecast: int = 0
     backbone_width: int = 64
     pixel_scale: float = 100.0
     depth_scale: float = 1e-4
@@ -98,6 +99,9 @@ class HTT(nn.Module):
         self.action_token = self.param("action_token", nn.initializers.normal(1.0), (self.width,))
         self.action_block = self._encoder(self.action_layers, batch_axes=1)
         self.action_head = output_layer(self.width, self.num_actions)
+        if self.forecast:
+            sizes = self.forecast, self.num_joints, self.num_actions, self.window
+            self.forecaster = Forecaster(*sizes, self.heads, self.mlp_width, self.dtype)
 
     def __call__(
         self,
@@ -122,8 +126,11 @@ class HTT(nn.Module):
             ValueError: the number of frames is not a multiple of `window`.
         """
         outputs = self.per_frame(image, valid, intrinsics, slot)
+        ahead = self.ahead(outputs, valid, intrinsics, image.shape[-3:-1]) if self.forecast else {}
         tokens = outputs.pop("frame_tokens")
-        return {**outputs, "action_logits": self.per_clip(tokens, valid)}
+        for name in _OF_FORECASTS if self.forecast else ():
+            del outputs[name]
+        return {**outputs, "action_logits": self.per_clip(tokens, valid), **ahead}
 
     def per_frame(
         self,
@@ -136,7 +143,7 @@ class HTT(nn.Module):
 
         Returns:
             What `__call__` returns but for the action, and `frame_tokens` (clips, frames, width),
-            what the action block is told of each frame.
+            what the action block is told of each frame; for forecasts also what `ahead` takes.
         """
         size = image.shape[-3:]
         features = self._frame_features(image.reshape(-1, *size))
@@ -153,8 +160,10 @@ class HTT(nn.Module):
             frame_tokens = self._action_tokens(tokens, raw_pose, object_logits)
         else:
             frame_tokens = features
+        kept = {"pose_tokens": tokens, "raw_pose": raw_pose} if self.forecast else {}
         return {
-            **self._decode_pose(raw_pose, intrinsics, size[:2]),
+            **kept,
+            **self._decoded(raw_pose, intrinsics, size[:2]),
             "object_logits": object_logits,
             "frame_tokens": frame_tokens,
         }
@@ -165,12 +174,19 @@ class HTT(nn.Module):
         valid: Bool[Array, "clips frames"],
     ) -> Float[Array, "clips actions"]:
         """Logits of the action: a trained token looks at all frames and decides (Sec. 3.3)."""
+        return self.action_head(self._decision(frame_tokens, valid))
+
+    def _decision(
+        self,
+        frame_tokens: Float[Array, "clips frames features"],
+        valid: Bool[Array, "clips frames"],
+    ) -> Float[Array, "clips features"]:
+        """What the action's token has become when it has looked."""
         clips = frame_tokens.shape[0]
         token = self.action_token.astype(frame_tokens.dtype)
         token = jnp.broadcast_to(token, (clips, 1, self.width))
         visible = jnp.concatenate([jnp.ones((clips, 1), bool), valid], axis=1)
-        encoded = self.action_block(jnp.concatenate([token, frame_tokens], axis=1), visible)
-        return self.action_head(encoded[:, 0])
+        return self.action_block(jnp.concatenate([token, frame_tokens], axis=1), visible)[:, 0]
 
     def over_time(
         self,
@@ -181,45 +197,43 @@ class HTT(nn.Module):
 
         The last are those of the whole clip.
         """
-        clips, frames, width = frame_tokens.shape
-        windows = frames // self.window
-        seen = jnp.arange(frames) // self.window <= jnp.arange(windows)[:, None]
-        tokens = jnp.broadcast_to(frame_tokens[:, None], (clips, windows, frames, width))
-        logits = self.per_clip(
-            tokens.reshape(clips * windows, frames, width),
-            (valid[:, None] & seen).reshape(clips * windows, frames),
-        )
-        return logits.reshape(clips, windows, self.num_actions)
+        logits = self.per_clip(*up_to_each_window(frame_tokens, valid, self.window))
+        return logits.reshape(len(valid), -1, self.num_actions)
+
+    def ahead(
+        self,
+        outputs: Outputs,
+        valid: Bool[Array, "clips frames"],
+        intrinsics: Float[Array, "clips frames 3 3"],
+        image_size: tuple[int, ...],
+    ) -> Outputs:
+        """What comes after each window, of what `per_frame` returned; see `Forecaster`.
+
+        Returns:
+            forecast_joints_2d (clips, windows, forecast, joints, 2), forecast_depth and
+            forecast_joints_3d as those of frames, each in its own frame's camera, and
+            forecast_action_logits (clips, windows, actions).
+        """
+        tokens = up_to_each_window(outputs["frame_tokens"], valid, self.window)
+        seen = self._decision(*tokens)
+        raw, logits = self.forecaster(outputs["pose_tokens"], outputs["raw_pose"], valid, seen)
+        # No frame is there yet; a clip has one camera.
+        camera = intrinsics[:, self.window - 1 :: self.window, None]
+        poses = self._decoded(raw, jnp.broadcast_to(camera, (*raw.shape[:3], 3, 3)), image_size)
+        ahead = {f"forecast_{name}": x for name, x in poses.items()}
+        return ahead | {"forecast_action_logits": logits}
 
     def _frame_features(
         self, image: Float[Array, "slots height width channels"]
     ) -> Float[Array, "slots features"]:
         """ResNet features; projected where their number is not the tokens' width."""
         if self.rematerialise and not self.is_initializing():
-            features = self._rematerialised(image)
+            features = rematerialised(self.backbone, image)
         else:
             features = self.backbone(image)
         if self.backbone.features != self.width:
             features = self.image_projection(features)
         return features
-
-    def _rematerialised(
-        self, image: Float[Array, "slots height width channels"]
-    ) -> Float[Array, "slots features"]:
-        """The backbone's features, a few frames at a time; what led to them is not kept."""
-
-        def part(backbone: ResNet18, _: None, image: jax.Array) -> tuple[None, jax.Array]:
-            return None, backbone(image)
-
-        parts = -(-len(image) // FRAMES_AT_ONCE)
-        frames = -(-len(image) // parts)
-        filler = ((0, frames * parts - len(image)), (0, 0), (0, 0), (0, 0))
-        # Parts lie across the frames, not one after the other: so each has some of every device.
-        crosswise = jnp.pad(image, filler).reshape(frames, parts, *image.shape[1:])
-        constant = ("params", "batch_stats")
-        in_turn = nn.scan(nn.remat(part), variable_broadcast=constant, in_axes=1, out_axes=1)
-        _, features = in_turn(self.backbone, None, crosswise)
-        return features.reshape(frames * parts, -1)[: len(image)]
 
     def _pose_tokens(
         self,
@@ -281,16 +295,5 @@ class HTT(nn.Module):
             )
         return encoder(layers, self.heads, self.mlp_width, self.dtype)
 
-    def _decode_pose(
-        self,
-        raw: Float[Array, "clips frames joints 3"],
-        intrinsics: Float[Array, "clips frames 3 3"],
-        image_size: tuple[int, ...],
-    ) -> Outputs:
-        """Pixels, depth and camera-space joints from raw coordinates (published code)."""
-        height, width = image_size
-        joints_2d = self.pixel_scale * raw[..., :2] + jnp.array([width / 2, height / 2])
-        focal = intrinsics[..., None, 0, 0]
-        depth = DEPTH_OFFSET + self.depth_scale * focal * raw[..., 2]
-        joints_3d = camera.unproject(joints_2d, depth, intrinsics)
-        return {"joints_2d": joints_2d, "depth": depth, "joints_3d": joints_3d}
+    def _decoded(self, raw: jax.Array, intrinsics: jax.Array, size: tuple[int, ...]) -> Outputs:
+        return decode_pose(raw, intrinsics, size, self.pixel_scale, self.depth_scale)

@@ -15,7 +15,7 @@ from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.depth_maps import DEPTH
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.losses import LossWeights, htt_loss
+from htt_jax.losses import ForecastWeights, LossWeights, forecast_loss, htt_loss
 from htt_jax.models.htt import HTT, attention_weights, windows
 from htt_jax.models.htt import signature as htt_signature
 from htt_jax.models.outputs import OUTPUTS, Output
@@ -36,6 +36,7 @@ class HTTSystem:
         augmentation: ranges to draw from in training; None: none.
         mask_unannotated_hands: in the loss.
         reader: of RGB images, or of depth maps.
+        forecast_weights: of the three terms of forecasts, for a model that makes some.
     """
 
     model: Applicable
@@ -43,6 +44,7 @@ class HTTSystem:
     augmentation: AugmentOptions | None = None
     mask_unannotated_hands: bool = True
     reader: FrameReader = RGB
+    forecast_weights: ForecastWeights = dataclasses.field(default_factory=ForecastWeights)
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -121,10 +123,13 @@ class HTTSystem:
         return augment.augment(key, batch, self.augmentation)
 
     def loss(self, variables: Variables, inputs: Batch) -> Losses:
-        """See `losses.htt_loss`."""
+        """See `losses.htt_loss`, and for a model that forecasts `losses.forecast_loss`."""
         arrays = (inputs[name] for name in ("image", "valid", "intrinsics", "slot"))
         out = self._network.apply(variables, *arrays)
         total, terms = htt_loss(out, inputs, self.loss_weights)  # type: ignore[arg-type]
+        if self._network.forecast:
+            more = forecast_loss(out, inputs, self.forecast_weights)  # type: ignore[arg-type]
+            total, terms = total + more[0], terms | more[1]
         return Losses(total, terms, variables["batch_stats"])
 
     def estimates(self, variables: Variables, inputs: Batch) -> Estimates:
@@ -133,8 +138,13 @@ class HTTSystem:
         The images are packed if the batch has `slot` (see `HTT.__call__`); an exported program
         takes them as clips only, and cannot tell the action over time: its result for the whole
         clip stands at each window.
+
+        A model that forecasts also tells, after each window, forecast_joints_3d (clips, windows,
+        steps, joints, 3), metres, each in the camera of its own frame, and
+        forecast_action_probabilities (clips, windows, actions).
         """
         model, valid = self.model, inputs["valid"]
+        ahead: dict[str, jax.Array] = {}
         arrays = [inputs[name] for name in ("image", "valid", "intrinsics")]
         if isinstance(model, HTT):
             out = model.apply(variables, *arrays, inputs.get("slot"), method="per_frame")
@@ -142,6 +152,8 @@ class HTTSystem:
             # Both, though the latter ends with the former: a caller of jit pays for what it uses.
             logits = model.apply(variables, out["frame_tokens"], valid, method="per_clip")
             over_time = model.apply(variables, out["frame_tokens"], valid, method="over_time")
+            if model.forecast:
+                ahead = self._ahead(variables, out, inputs)
         else:
             out = model.apply(variables, *arrays)
             logits = out["action_logits"]
@@ -155,6 +167,21 @@ class HTTSystem:
             "object_probabilities": jax.nn.softmax(out["object_logits"]),
             "action_probabilities": jax.nn.softmax(logits),
             "action_over_time": jax.nn.softmax(over_time),
+            **ahead,
+        }
+
+    def _ahead(
+        self, variables: Variables, out: Mapping[str, jax.Array], inputs: Batch
+    ) -> dict[str, jax.Array]:
+        size = inputs["image"].shape[-3:-1]
+        found = self._network.apply(
+            variables, dict(out), inputs["valid"], inputs["intrinsics"], size, method="ahead"
+        )
+        assert isinstance(found, dict)
+        logits = found["forecast_action_logits"]
+        return {
+            "forecast_joints_3d": found["forecast_joints_3d"],
+            "forecast_action_probabilities": jax.nn.softmax(logits),
         }
 
     def attention(self, variables: Variables, inputs: Batch) -> Mapping[str, jax.Array]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from htt_jax import camera
-from htt_jax.models.htt import HTT, network
+from htt_jax.models.htt import HTT, rematerialise
 
 SMALL = functools.partial(
     HTT,
@@ -249,7 +249,7 @@ def step_of(model, state, batch):
 
 
 def test_rematerialising_gives_the_same_gradients_from_less_memory(monkeypatch):
-    monkeypatch.setattr(network, "FRAMES_AT_ONCE", 5)
+    monkeypatch.setattr(rematerialise, "FRAMES_AT_ONCE", 5)
     places = 11  # three times four at once, and the last is filled up
     kept = SMALL()
     again = kept.clone(rematerialise=True)
