@@ -18,7 +18,8 @@ from htt_jax import camera
 from htt_jax.data.clips import ClipSpec, clip_frames, clip_table, in_frame_order
 from htt_jax.evaluation import action_scores
 from htt_jax.evaluation.finite import check_finite
-from htt_jax.prediction import attention
+from htt_jax.prediction import ahead, attention
+from htt_jax.prediction.ahead import Ahead
 from htt_jax.prediction.attention import Attention
 from htt_jax.prediction.frames import Frame, Frames
 from htt_jax.prediction.sight import Look, check_camera, sight
@@ -38,9 +39,9 @@ class Predictions:
     `action_over_time` is what can be said of the action at each raw frame: the mean over the clips
     begun so far, each as it stands after the window that holds the frame. Its last row is
     `action_probabilities`. `frame_clip` and `frame_place` tell where each raw frame was seen: in
-    which clip, and as which of its frames. What the model says nothing about is None, `attention`
-    and `hand_seen` too: whether each hand was found in the frame. Where it was not, its pose is a
-    guess.
+    which clip, and as which of its frames. What the model says nothing about is None, `attention`,
+    `ahead` and `hand_seen` too: whether each hand was found in the frame. Where it was not, its
+    pose is a guess.
     """
 
     frame_names: list[str]
@@ -57,6 +58,7 @@ class Predictions:
     clip_action_probabilities: Float[np.ndarray, "clips actions"] | None
     attention: Attention | None
     hand_seen: Bool[np.ndarray, "frames hands"] | None = None
+    ahead: Ahead | None = None
 
     @property
     def action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
@@ -266,6 +268,7 @@ class _Collected:
             ),
             attention=attention.collect(self._frames, self._outputs),
             hand_seen=np.stack(self._hand_seen) if self._hand_seen else None,
+            ahead=ahead.collect(self._frames, self._outputs, self._clips),
         )
 
     def _action_over_time(
