@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from data_prep import command, folders, images
+from data_prep import camera_poses, command, folders, images
 from data_prep.depth import DepthCamera, Names, with_depth
 from data_prep.folders import integer, numbered_files, read_lines
 from data_prep.h2o_files import read_intrinsics, read_pose
@@ -53,6 +53,8 @@ class H2oSegment:
     end: int  # last one, inclusive
     action: int  # class from 0, -1 = hidden
     color: RawPath  # folder of the recording's images
+    # Whether the dataset has camera poses; not in what identifies the segment, as `schema` is.
+    with_camera_poses: bool = dataclasses.field(default=False, repr=False)
 
     @property
     def video_id(self) -> str:
@@ -69,11 +71,16 @@ class H2oSegment:
         """The folder of the recording's hand poses."""
         return self.color.parent / "hand_pose"
 
+    @property
+    def camera_poses(self) -> RawPath:
+        """The folder that says where the recording's camera was."""
+        return self.color.parent / "cam_pose"
+
     def read(self, encode_frame: EncodeFrame) -> tuple[Video | None, list[Note]]:
         """Reads images and poses; a frame without pose stays, its hands marked as not annotated.
 
         Raises:
-            InputError: a bad pose, intrinsics or image file.
+            InputError: a bad pose, intrinsics, camera pose or image file.
         """
         paths, notes = numbered_files(self.color, *_IMAGES)
         poses, pose_notes = numbered_files(self.poses, *_POSES)
@@ -100,6 +107,10 @@ class H2oSegment:
         intrinsics, camera_notes = read_intrinsics(
             folders.text_file(self.color.parent, "cam_intrinsics.txt")
         )
+        places = None
+        if self.with_camera_poses:
+            places, place_notes = camera_poses.read(self.camera_poses, numbers)
+            notes += place_notes
         last_word = ACTIONS[self.action].split()[-1] if self.action >= 0 else ""
         video = Video(
             video_id=self.video_id,
@@ -112,6 +123,7 @@ class H2oSegment:
             joints_3d=joints,
             hand_annotated=annotated,
             intrinsics=intrinsics,
+            camera_poses=places,
         )
         return video, notes + camera_notes
 
@@ -147,7 +159,8 @@ def find(root: RawPath) -> RawDataset:
     frames = {segment.color.name for segments in splits.values() for segment in segments}
     notes += [Note("choice", f"{_CAMERA}/{name}", "frames") for name in sorted(frames)]
     choices = [Note("choice", str(f), "action labels") for f in dict.fromkeys(read_folders)]
-    return RawDataset(as_found(H2O, root), root, ACTIONS, OBJECTS, splits, choices + notes)
+    made = RawDataset(as_found(H2O, root), root, ACTIONS, OBJECTS, splits, choices + notes)
+    return camera_poses.where_there_are_some(made)
 
 
 def add_depth(raw: RawDataset) -> RawDataset:

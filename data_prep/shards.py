@@ -202,7 +202,9 @@ def _match_options(out: epath.Path, raw: RawDataset, encoder: FrameEncoder, skip
         "dataset": raw.spec.name,
         "raw": str(raw.root.resolve()),
         **_image_options(encoder),
-        "schema": records.VERSION + (" with depth maps" if raw.spec.depth else ""),
+        "schema": records.VERSION
+        + " with depth maps" * raw.spec.depth
+        + " with camera poses" * raw.spec.camera_poses,
         "videos": {split: len(found) for split, found in videos.items()},
         "lists": hashlib.sha256(json.dumps(content).encode()).hexdigest(),
         "skip_bad": skip_bad,

@@ -205,6 +205,8 @@ def render_video(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job) -> in
     """Writes one video's labels, then its images and depth maps; returns how many frames."""
     scene = take.direct(job.script)
     layouts.write_labels(root, plan, job, scene.joints())
+    if plan.layout == "h2o":
+        layouts.write_camera_poses(root, job, scene.camera_poses())
     if plan.depth:
         maps = depth.frames(scene, layouts.depth_view(plan), job.script.seed)
         files = (cv2.imencode(".png", one, _DEPTH_PNG)[1].tobytes() for one in maps)

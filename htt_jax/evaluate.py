@@ -7,6 +7,7 @@ from absl import logging
 
 from htt_jax.devices import process
 from htt_jax.evaluation import early, tables
+from htt_jax.evaluation.forecasting.spaces import SPACES
 from htt_jax.evaluation.one_run import (
     ESTIMATES_FILE,
     RESULTS_FILE,
@@ -54,6 +55,15 @@ def _parser() -> argparse.ArgumentParser:
         f"after {early.SHARES[0]:.0%}, {early.SHARES[1]:.0%}, ... of them and after "
         f"{', '.join(map(str, early.FIRST_FRAMES))} frames".replace("%", "%%"),
     )
+    parser.add_argument(
+        "--forecast",
+        nargs="*",
+        choices=SPACES,
+        metavar="SPACE",
+        help="measure forecasts in these spaces alone, or stop where there are none: "
+        f"{', '.join(SPACES)}; if not given, a run that makes forecasts is measured in all that "
+        "the dataset allows",
+    )
     return parser
 
 
@@ -73,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         batch_size=options.batch_size,
         workers=options.workers,
         early=options.early,
+        forecast=options.forecast,
     )
     text = tables.evaluation_tables(evaluated.report)
     write(evaluated, text, out)

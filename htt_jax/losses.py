@@ -44,6 +44,15 @@ class LossWeights:
         return factors | {"verb": self.verb_noun, "noun": self.verb_noun}
 
 
+@dataclasses.dataclass(frozen=True)
+class ForecastWeights:
+    """Factors of what forecasts add to the loss: as for poses and actions that are seen."""
+
+    forecast_joints_2d: float = 1.0  # per pixel
+    forecast_depth: float = 100.0  # per metre
+    forecast_action: float = 1.0
+
+
 def htt_loss(
     out: Mapping[str, Any], batch: Mapping[str, jax.Array], weights: LossWeights
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
@@ -79,8 +88,48 @@ def htt_loss(
         terms["action_at_cut"] = _together(at_cut, weights)
     if "action_over_time" in out:
         terms["action_over_time"] = _over_time(out["action_over_time"], batch, weights)
-    factors = weights.of_terms
-    return sum((factors[name] * term for name, term in terms.items()), jnp.zeros(())), terms
+    return _weighted(terms, weights.of_terms), terms
+
+
+def forecast_loss(
+    out: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], weights: ForecastWeights
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """The weighted sum of the three terms of forecasts, and the terms before weighting.
+
+    Every window is a past; what is counted of its future are the real frames of the same clip.
+
+    Args:
+        out: what `HTT` returns with forecasts.
+        batch: see `htt_loss`.
+        weights: one for each term.
+    """
+    frames = batch["valid"].shape[1]
+    windows, steps = out["forecast_depth"].shape[1:3]
+    place = frames // windows * jnp.arange(1, windows + 1)[:, None] + jnp.arange(steps)
+    inside = jnp.minimum(place, frames - 1)
+    future = batch["valid"][:, inside] & (place < frames)
+    hands = batch["hand_annotated"][:, inside]
+    joints_per_hand = batch["depth"].shape[-1] // hands.shape[-1]
+    annotated = jnp.repeat(hands, joints_per_hand, axis=-1) & future[..., None]
+    error_2d = jnp.abs(out["forecast_joints_2d"] - batch["joints_2d"][:, inside]).mean(axis=-1)
+    error_depth = jnp.abs(out["forecast_depth"] - batch["depth"][:, inside])
+    action = jnp.broadcast_to(batch["action"][:, None], future.shape[:2])
+    known = future.any(axis=-1) & (action >= 0)
+    terms = {
+        "forecast_joints_2d": _masked_mean(error_2d, annotated),
+        "forecast_depth": _masked_mean(error_depth, annotated),
+        "forecast_action": _masked_mean(
+            _cross_entropy(out["forecast_action_logits"], action), known
+        ),
+    }
+    factors = dataclasses.asdict(weights)
+    return _weighted(terms, factors), terms
+
+
+def _weighted(
+    terms: Mapping[str, Float[Array, ""]], factors: Mapping[str, float]
+) -> Float[Array, ""]:
+    return sum((factors[name] * term for name, term in terms.items()), jnp.zeros(()))
 
 
 def _over_time(

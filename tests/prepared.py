@@ -39,7 +39,19 @@ def make_video(spec, rng, number, frames, size, action):
         hand_annotated=np.ones((frames, len(spec.hands)), bool),
         intrinsics=np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]], np.float32),
         depth=make_depth(joints) if spec.depth else None,
+        camera_poses=make_camera_poses(frames) if spec.camera_poses else None,
     )
+
+
+def make_camera_poses(frames):
+    """A camera that turns about its own axis and goes forward, by the same in every frame."""
+    angle = 0.02 * np.arange(frames)
+    poses = np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1))
+    poses[:, 0, 0] = poses[:, 1, 1] = np.cos(angle)
+    poses[:, 1, 0] = np.sin(angle)
+    poses[:, 0, 1] = -poses[:, 1, 0]
+    poses[:, 2, 3] = 0.01 * np.arange(frames)
+    return poses
 
 
 def make_depth(joints):

@@ -208,6 +208,16 @@ def write_labels(
         (folder / f"{frame:06d}.txt").write_text(" ".join(words) + "\n")
 
 
+def write_camera_poses(
+    root: pathlib.Path, job: Job, poses: Float[np.ndarray, "frames 4 4"]
+) -> None:
+    """Writes where the camera of an H2O recording was, one file for each frame."""
+    folder = labels_path(root, "h2o", job).with_name("cam_pose")
+    folder.mkdir(exist_ok=True)
+    for frame, pose in enumerate(poses.reshape(-1, 16)):
+        (folder / f"{frame:06d}.txt").write_text(" ".join(f"{v:.8f}" for v in pose) + "\n")
+
+
 def skeleton_lines(joints: Float[np.ndarray, "frames 21 3"]) -> list[str]:
     """FPHA's skeleton.txt: its joint order, world space, millimetres."""
     turn, shift = fpha.WORLD_TO_CAMERA[:, :3], fpha.WORLD_TO_CAMERA[:, 3]

@@ -75,6 +75,12 @@ class Take:
         moved = joints - self.camera_place[:, None]
         return np.einsum("nji,nkj->nki", self.camera_axes, moved)[SUBFRAMES // 2 :: SUBFRAMES]
 
+    def camera_poses(self) -> Float[np.ndarray, "frames 4 4"]:
+        """From camera space to the world's, which is the camera's at rest, in every frame; m."""
+        poses = np.tile(np.eye(4), (len(self.camera_place), 1, 1))
+        poses[:, :3, :3], poses[:, :3, 3] = self.camera_axes, self.camera_place
+        return poses[SUBFRAMES // 2 :: SUBFRAMES]
+
 
 def direct(script: Script) -> Take:
     """Turns a script into a take; a pure function of the script."""

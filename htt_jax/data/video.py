@@ -39,6 +39,8 @@ class Video:
     hand_annotated: Bool[np.ndarray, "frames hands"]
     intrinsics: Float[np.ndarray, "3 3"]  # pixels, for the size of `frames`
     depth: Depth | None = None  # as many maps as frames; None where the dataset's spec has none
+    # Camera to world, metres; NaN where it is not known. None where the dataset's spec has none.
+    camera_poses: Float[np.ndarray, "frames 4 4"] | None = None
 
 
 def features(
@@ -51,6 +53,7 @@ def features(
         "depth_intrinsics": feature.Tensor(shape=(3, 3), dtype=np.float32),
         "depth_from_color": feature.Tensor(shape=(4, 4), dtype=np.float32),
     }
+    poses = {"camera_poses": feature.Tensor(shape=(None, 4, 4), dtype=np.float32)}
     return feature.FeaturesDict(
         {
             "video_id": feature.Text(),
@@ -66,6 +69,7 @@ def features(
             "intrinsics": feature.Tensor(shape=(3, 3), dtype=np.float32),
         }
         | (depth if spec.depth else {})
+        | (poses if spec.camera_poses else {})
     )
 
 
@@ -73,17 +77,24 @@ def encode(video: Video, features: tfds.features.FeaturesDict) -> bytes:
     """The record of `video`; the same video gives the same bytes in every process.
 
     Raises:
-        InputError: it has depth maps and the schema has none, or the other way round.
+        InputError: it has depth maps or camera poses and the schema has none, or the other way
+            round.
     """
     values = {field.name: getattr(video, field.name) for field in dataclasses.fields(Video)}
     values["frames"] = np.array(video.frames, np.object_)
     depth = values.pop("depth")
-    if (depth is not None) != ("depth_frames" in features):
-        has = "no depth maps" if depth is None else "depth maps"
-        raise InputError(
-            f"video {video.video_id!r} has {has}, unlike its dataset's spec; `depth` of the "
-            "DatasetSpec must say whether records have them"
-        )
+    for field, name, what in (
+        ("depth", "depth_frames", "depth maps"),
+        ("camera_poses", "camera_poses", "camera poses"),
+    ):
+        absent = getattr(video, field) is None
+        if absent == (name in features):
+            raise InputError(
+                f"video {video.video_id!r} has {'no ' * absent}{what}, unlike its dataset's spec; "
+                f"`{field}` of the DatasetSpec must say whether records have them"
+            )
+    if video.camera_poses is None:
+        del values["camera_poses"]
     if depth is not None:
         values["depth_frames"] = np.array(depth.frames, np.object_)
         values["depth_intrinsics"] = depth.intrinsics
@@ -130,5 +141,10 @@ def decode(data: bytes, features: tfds.features.FeaturesDict) -> Video:
         raise InputError(
             f"video {video.video_id!r} has {len(video.frames)} frames and "
             f"{len(video.depth.frames)} depth maps; expected as many of each"
+        )
+    if video.camera_poses is not None and len(video.camera_poses) != len(video.frames):
+        raise InputError(
+            f"video {video.video_id!r} has {len(video.frames)} frames and "
+            f"{len(video.camera_poses)} camera poses; expected as many of each"
         )
     return video

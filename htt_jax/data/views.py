@@ -136,12 +136,14 @@ def seen_by_depth_camera(video: Video) -> Video:
     depth = video.depth
     assert depth is not None, "the dataset's spec says that there is"
     rotation, shift = depth.from_color[:3, :3], depth.from_color[:3, 3]
+    poses = video.camera_poses
     return dataclasses.replace(
         video,
         frames=depth.frames,
         joints_3d=video.joints_3d @ rotation.T + shift,
         intrinsics=depth.intrinsics,
         depth=dataclasses.replace(depth, frames=[]),
+        camera_poses=None if poses is None else poses @ np.linalg.inv(depth.from_color),
     )
 
 
@@ -150,6 +152,8 @@ def _shortened(video: Video, count: int) -> Video:
         return video
     of_frames = ("frames", "frame_numbers", "joints_3d", "hand_annotated")
     kept = {name: getattr(video, name)[:count] for name in of_frames}
+    if video.camera_poses is not None:
+        kept["camera_poses"] = video.camera_poses[:count]
     if video.depth:
         kept["depth"] = dataclasses.replace(video.depth, frames=video.depth.frames[:count])
     return dataclasses.replace(video, **kept)

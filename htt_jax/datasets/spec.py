@@ -40,6 +40,7 @@ class DatasetSpec:
     object_of_action: Mapping[str, str]  # of the published classes, in the order of their ids
     simulated: bool = False  # rendered, not filmed
     depth: bool = False  # whether its records hold depth maps too
+    camera_poses: bool = False  # whether they say where the camera was
 
     def __post_init__(self) -> None:
         """Checks what a description from outside may have wrong.
@@ -56,7 +57,7 @@ class DatasetSpec:
             raise ValueError(f"native_size must be (width, height), found {self.native_size!r}")
         if len(self.camera) != 4 or not all(x > 0 for x in self.camera[:2]):
             raise ValueError(f"camera must be fx, fy, cx, cy, found {self.camera!r}")
-        for field in ("simulated", "depth"):
+        for field in ("simulated", "depth", "camera_poses"):
             if not isinstance(getattr(self, field), bool):
                 raise ValueError(f"{field} must be true or false, found {getattr(self, field)!r}")
 
@@ -118,10 +119,11 @@ H2O = DatasetSpec(
 
 
 def description(spec: DatasetSpec) -> dict[str, Any]:
-    """What `described` reads; one without depth maps is described as before there were any."""
+    """What `described` reads; what records do not have, it does not mention, as of old."""
     content = dataclasses.asdict(spec)
-    if not spec.depth:
-        del content["depth"]
+    for field in ("depth", "camera_poses"):
+        if not content[field]:
+            del content[field]
     return content
 
 

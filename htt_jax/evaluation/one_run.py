@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ from etils import epath
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import published
 from htt_jax.depth_metrics import PUBLISHED_ERROR, BatchErrors
-from htt_jax.evaluation import baselines, report, steadiness
+from htt_jax.evaluation import baselines, forecasting, report, steadiness
 from htt_jax.evaluation import early as recognition
 from htt_jax.evaluation.estimates import Collector, Estimates
 from htt_jax.evaluation.finite import check_finite
@@ -40,7 +40,7 @@ class Evaluation:
 
     Attributes:
         report: what results.json holds: `results` and `baselines` (see `evaluation.results`; of
-            the run also `evaluation.steadiness` and `evaluation.early`),
+            the run also `evaluation.steadiness`, `evaluation.early` and `evaluation.forecasting`),
             `headline`, `run`, `dataset`, `published`, `software`.
         estimates: of every frame.
         source: the split.
@@ -60,6 +60,7 @@ def evaluate(
     batch_size: int | None = None,
     workers: int = 0,
     early: bool = False,
+    forecast: Sequence[str] | None = None,
 ) -> Evaluation:
     """All metrics of one checkpoint on one split, and of the baselines on the same frames.
 
@@ -72,11 +73,13 @@ def evaluate(
             rounded up to fill the devices.
         workers: processes that load clips; 0 for threads of this process.
         early: also measure how early actions are recognised.
+        forecast: spaces to measure forecasts in, see `forecasting.spaces`; none: all that the
+            dataset allows; None: the same, if the run makes any.
 
     Raises:
         InputError: no run, checkpoint or split there, the dataset is of another kind, the
-            checkpoint gives values that are not finite, or `early` is asked of a system that
-            recognises no actions.
+            checkpoint gives values that are not finite, `early` is asked of a system that
+            recognises no actions, or `forecast` where there is nothing to tell.
     """
     opened = open_split(
         workdir,
@@ -90,12 +93,14 @@ def evaluate(
     run, source = opened.run, opened.source
     if early and "action" not in told(run.system.outputs):
         raise InputError(f"{workdir} recognises no actions; leave out --early")
+    spaces = _spaces(opened, forecast)
     training = open_source(run.config, "train", opened.directory)
     constant = baselines.fit_baselines(training)
     collector = Collector(source.frame_counts, clip_spec(run.config), run.dataset.image_size)
     by_batch = BatchErrors()
+    ahead = forecasting.Collector(source.frame_counts, clip_spec(run.config))
     results = results_of(
-        _collecting(opened, collector, by_batch),
+        _collecting(opened, (collector, ahead) if spaces else (collector,), by_batch),
         run.dataset,
         mask_unannotated=run.config.mask_unannotated_hands,
     )
@@ -106,21 +111,45 @@ def evaluate(
     )
     estimates = collector.result()
     if results["pose"]:
-        results[steadiness.NAME] = _steadiness(opened, estimates)
+        record = forecasting.recorded(source)
+        mask = {"mask_unannotated": run.config.mask_unannotated_hands}
+        results[steadiness.NAME] = steadiness.measured(
+            estimates, record.numbers, source.spec, **mask
+        )
+        if spaces:
+            motions = forecasting.mean_motions(training, spaces)
+            results[forecasting.NAME] = forecasting.measured(
+                ahead.result(), estimates, record, source.spec, motions, **mask
+            )
     if early:
         results[recognition.NAME] = recognition.recognised(opened, results["action"])
     return Evaluation(_report(run, source, training, results, baseline_results), estimates, source)
 
 
-def _steadiness(opened: SplitInference, estimates: Estimates) -> dict[str, Any]:
-    source = opened.source
-    numbers = np.concatenate([source[video].frame_numbers for video in range(len(source))])
-    masked = opened.run.config.mask_unannotated_hands
-    return steadiness.measured(estimates, numbers, source.spec, mask_unannotated=masked)
+def _spaces(opened: SplitInference, asked: Sequence[str] | None) -> tuple[str, ...]:
+    """Those to measure forecasts in; none, if the run makes none and nobody has asked."""
+    run, source = opened.run, opened.source
+    if not run.config.model.get("forecast"):
+        if asked is None:
+            return ()
+        raise InputError(
+            f"{run.workdir} makes no forecasts; leave out --forecast, or train a run with "
+            "--config.model.forecast=16"
+        )
+    spaces = forecasting.asked(asked or (), source)
+    needed, longest = clip_spec(run.config).window_span + 1, int(source.frame_counts.max())
+    if asked is not None and longest < needed:
+        raise InputError(
+            f"--forecast: no video of split {source.split!r} goes on after a window, for which it "
+            f"needs {needed} frames; the longest has {longest}"
+        )
+    return spaces
 
 
 def _collecting(
-    opened: SplitInference, collector: Collector, by_batch: BatchErrors
+    opened: SplitInference,
+    seen_by: Sequence[Collector | forecasting.Collector],
+    by_batch: BatchErrors,
 ) -> Iterator[Mapping[str, np.ndarray]]:
     """The outputs for the metrics, checked, and seen by the others on their way."""
     for found, _ in opened.outputs():
@@ -131,7 +160,8 @@ def _collecting(
             found["object_probability"][valid],
             found["action_over_time"][valid.any(axis=1)],
         )
-        collector.add(found)
+        for collector in seen_by:
+            collector.add(found)
         counted = valid & found["hand_annotated"].all(axis=-1)
         by_batch.update(found["estimated_joints_3d"][counted], found["joints_3d"][counted])
         yield found

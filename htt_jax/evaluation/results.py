@@ -19,6 +19,7 @@ from htt_jax.systems import System
 Results: TypeAlias = dict[str, Any]
 EvaluationStep: TypeAlias = Callable[[Any, Mapping[str, jax.Array]], dict[str, jax.Array]]
 
+_AHEAD = ("forecast_joints_3d", "forecast_action_probabilities")
 _LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
 
 
@@ -27,7 +28,8 @@ def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -
     """A jitted function of (variables, uint8 batch): estimates and labels, whole on every host.
 
     Where the system says nothing of poses, objects or actions, their truth counts as not known.
-    With `details`, which metrics have no use for, also what `estimates.Collector` takes.
+    With `details`, which metrics have no use for, also what `estimates.Collector` takes, and of a
+    system that forecasts `forecasting.Collector`.
     """
 
     def step(variables: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
@@ -44,7 +46,7 @@ def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -
                 "action_over_time": out["action_over_time"],
                 "intrinsics": batch["intrinsics"][:, 0],  # one camera a video
                 "start": batch["start"],
-            }
+            } | {name: out[name] for name in _AHEAD if name in out}
         return found | {name: batch[name] for name in _LABELS}
 
     return jax.jit(step, out_shardings=sharding.replicated(mesh))

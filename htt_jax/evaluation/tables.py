@@ -9,7 +9,8 @@ from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.depth_metrics import PUBLISHED_ERROR
-from htt_jax.evaluation import early, steadiness
+from htt_jax.evaluation import early, forecasting, steadiness
+from htt_jax.evaluation.forecasting import tables as of_forecasts
 from htt_jax.evaluation.results import Results
 from htt_jax.measures import SPACES, Measure
 from htt_jax.support import trees
@@ -42,7 +43,7 @@ def evaluation_tables(report: Mapping[str, Any]) -> str:
 
 
 def headline_tables(report: Mapping[str, Any]) -> dict[str, TextTable]:
-    """The tables of an evaluation's report by name: hands, steadiness, recognition, early, exit."""
+    """The tables of an evaluation's report by name, as they are read best."""
     spec = datasets.recorded(report["dataset"])
     results, baselines = report["results"], report["baselines"]
     this_run = f"this run, step {report['run']['step']}"
@@ -53,6 +54,9 @@ def headline_tables(report: Mapping[str, Any]) -> dict[str, TextTable]:
     }
     if results.get(steadiness.NAME):
         found[steadiness.NAME] = steadiness_table(results[steadiness.NAME], this_run)
+    if forecasting.NAME in results:
+        ahead = of_forecasts.tables(results[forecasting.NAME])
+        found |= {name: TextTable(*table) for name, table in ahead}
     recognised = [kind for kind in GROUPS if kind in report["run"].get("told", _ALL)]
     if recognised:
         found["recognition"] = recognition_table(
@@ -220,6 +224,8 @@ def notes(report: Mapping[str, Any]) -> list[str]:
             f"decided for good after {beginnings['decided']:.0%} of them. Early exit: seen until "
             "the answer is so sure, looked at after each of these shares."
         )
+    if forecasting.NAME in report["results"]:
+        found += of_forecasts.notes(report["results"][forecasting.NAME])
     told = report["run"].get("told", _ALL)
     found += [f"The system says nothing of {kind}s." for kind in _ALL if kind not in told]
     hidden = sum(entry["action"] < 0 for entry in report["results"]["action"]["per_video"])

@@ -12,6 +12,7 @@ from htt_jax.devices import sharding
 from htt_jax.interop import agreement, model_card
 from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.formats import FORMATS, apply
+from htt_jax.models.htt import HTT
 from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import (
@@ -54,6 +55,12 @@ def _export(workdir: str, to: str, out: epath.Path, step: int | None) -> dict[st
         raise InputError(f"--out={out} is a folder; name a file in it")
     check_writable(out.parent)
     run = open_run(workdir, step, sharding.single_device_mesh(_processor()))
+    if isinstance(run.model, HTT) and run.model.forecast:
+        raise InputError(
+            f"{workdir} makes forecasts (config.model.forecast={run.model.forecast}), which no "
+            "format of export holds; start a run without from it: --config.model.forecast=0 "
+            f"--config.init.checkpoint={workdir} --config.epochs=0, and export that"
+        )
     if not form.keeps_dtype:
         run = _in_float32(run)
     make_folder(out.parent)

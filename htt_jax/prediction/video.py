@@ -18,7 +18,8 @@ from htt_jax import camera
 from htt_jax.data.clips import ClipSpec, clip_frames, clip_table, in_frame_order
 from htt_jax.evaluation import action_scores
 from htt_jax.evaluation.finite import check_finite
-from htt_jax.prediction import attention
+from htt_jax.prediction import ahead, attention
+from htt_jax.prediction.ahead import Ahead
 from htt_jax.prediction.attention import Attention
 from htt_jax.prediction.decision import decided_frame
 from htt_jax.prediction.frames import Frame, Frames
@@ -39,11 +40,11 @@ class Predictions:
     `action_over_time` is what can be said of the action at each raw frame: the mean over the clips
     begun so far, each as it stands after the window that holds the frame. Its last row is
     `action_probabilities`. `frame_clip` and `frame_place` tell where each raw frame was seen: in
-    which clip, and as which of its frames. What the model says nothing about is None, `attention`
-    and `hand_seen` too: whether each hand was found in the frame. Where it was not, its pose is a
-    guess. `decided_frame` is the last frame that was seen when the action was first recognised that
-    the video is judged by, and that no later frame changed; None also of programs, which tell the
-    action of whole clips only.
+    which clip, and as which of its frames. What the model says nothing about is None, `attention`,
+    `ahead` and `hand_seen` too: whether each hand was found in the frame. Where it was not, its
+    pose is a guess. `decided_frame` is the last frame that was seen when the action was first
+    recognised that the video is judged by, and that no later frame changed; None also of programs,
+    which tell the action of whole clips only.
     """
 
     frame_names: list[str]
@@ -61,6 +62,7 @@ class Predictions:
     attention: Attention | None
     hand_seen: Bool[np.ndarray, "frames hands"] | None = None
     decided_frame: int | None = None
+    ahead: Ahead | None = None
 
     @property
     def action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
@@ -276,6 +278,7 @@ class _Collected:
                 if over_time is not None and self._tells_windows(counts)
                 else None
             ),
+            ahead=ahead.collect(self._frames, self._outputs, self._clips),
         )
 
     def _tells_windows(self, counts: Int[np.ndarray, " clips"]) -> bool:

@@ -1,7 +1,8 @@
 """What a config can train. Loop, checkpoints, metrics, reports and exports know a system by this.
 
 `config.system` names a module of this package. It has OPTIONS, the options that it adds to those of
-every system, `check` of a config, and `make`, which gives the system for a config and a dataset.
+every system, `check` of a config, and `make`, which gives the system for a config and a dataset;
+where a config asks something of the videos that are trained on, also `check_source`.
 Another system is one more module here, one config and one test.
 """
 
@@ -176,6 +177,17 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> System:
         InputError: there is no such system.
     """
     return module(config.system).make(config, dataset)
+
+
+def check_source(config: ConfigDict, source: RecordSource) -> None:
+    """Checks that a training split has what a system's config asks of its videos.
+
+    Raises:
+        InputError: it has not.
+    """
+    own = getattr(module(config.system), "check_source", None)
+    if own is not None:
+        own(config, source)
 
 
 def module(name: str) -> Any:

@@ -78,6 +78,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     check_workdir(workdir)
     _settle(config, workdir)
     source = open_source(config, "train")
+    systems.check_source(config, source)
     steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
     last_step = config.epochs * steps_per_epoch
 

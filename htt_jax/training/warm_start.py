@@ -24,7 +24,8 @@ _OF_THE_DATASET = (
     "verb_head",
     "noun_head",
 )
-_ADDED = {"verb_head", "noun_head"}  # what the trained model may be without
+# Those that only models with an option have.
+_OPTIONAL = ("forecaster", "verb_head", "noun_head")
 
 
 def pretrained_model(
@@ -57,10 +58,10 @@ def pretrained_model(
             f"is {model.heads}; set config.model as it was trained"
         )
     found, wanted = trees.flatten(source.variables), trees.flatten(expected)
-    other = {name for name in found.keys() | wanted.keys() if not _same(found, wanted, name)}
-    left_out = {
-        part for part in _OF_THE_DATASET for name in other & wanted.keys() if f"/{part}/" in name
-    }
+    found = _with_same_options(path, found, wanted)
+    compared = {name for name in found.keys() | wanted.keys() if not _is_new(found, name)}
+    other = {name for name in compared if not _same(found, wanted, name)}
+    left_out = {part for part in _OF_THE_DATASET for name in other if f"/{part}/" in name}
     for name in sorted(other):
         if not any(f"/{part}/" in name for part in left_out):
             raise InputError(
@@ -68,18 +69,36 @@ def pretrained_model(
                 f"{_shape(found, name)} there, expected {_shape(wanted, name)}; set config.model "
                 "as it was trained"
             )
-    added = {part for part in left_out & _ADDED if f"params/{part}/kernel" not in found}
-    if jax.process_index() == 0:
-        for parts, said in (
-            (left_out - added, "has other joints or classes: {} start random"),
-            (added, "has no {}, which start random"),
-        ):
-            if parts:
-                print(f"{path} {said.format(', '.join(sorted(parts)))}", file=sys.stderr)
+    if left_out and jax.process_index() == 0:
+        names = ", ".join(sorted(left_out))
+        print(f"{path} has other joints or classes: {names} start random", file=sys.stderr)
     kept = {
         name: x for name, x in found.items() if not any(f"/{part}/" in name for part in left_out)
     }
     return trees.unflatten(kept)
+
+
+def _with_same_options(
+    path: str, found: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What was found, without the optional parts that are not wanted; says which begin anew."""
+    for part in _OPTIONAL:
+        has, needs = (any(f"/{part}/" in name for name in tree) for tree in (found, wanted))
+        if has != needs and jax.process_index() == 0:
+            said = "has none: it starts random" if needs else "has one: it is left out"
+            print(f"{path}, {part}: {said}", file=sys.stderr)
+    unwanted = [part for part in _OPTIONAL if not any(f"/{part}/" in name for name in wanted)]
+    return {
+        name: x for name, x in found.items() if not any(f"/{part}/" in name for part in unwanted)
+    }
+
+
+def _is_new(found: Mapping[str, Any], name: str) -> bool:
+    """Whether it is of an optional part that the trained model does not have."""
+    return any(
+        f"/{part}/" in name and not any(f"/{part}/" in other for other in found)
+        for part in _OPTIONAL
+    )
 
 
 def _same(found: Mapping[str, Any], wanted: Mapping[str, Any], name: str) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from htt_jax.datasets.skeleton import Skeleton
-from htt_jax.visual import colours, panels, skeleton, text
+from htt_jax.visual import colours, panels, paths, skeleton, text
 from htt_jax.visual.drawing import Canvas, Resized, at_size, disc, resize
 from htt_jax.visual.layout import Box, layout_for
 from htt_jax.visual.panels import MARGIN
@@ -49,6 +49,7 @@ class FrameScene:
             long as nothing in it changes: it is then drawn only once.
         clip: (place from 0, length) of the frame in its clip.
         window: (place from 0, length) of the frame in its window.
+        paths: of each hand, from where it is to where it is expected to go; pixels of `image`.
         note: whatever else is to be told, such as '29.8 frames/s' of a camera.
     """
 
@@ -66,6 +67,7 @@ class FrameScene:
     history: History | None = None
     clip: tuple[int, int] | None = None
     window: tuple[int, int] | None = None
+    paths: Sequence[Float[np.ndarray, "points 2"]] = ()
     note: str = ""
 
 
@@ -145,6 +147,8 @@ class Renderer:
         pixels = at_size(scene.joints_2d, (scene.image.shape[1], scene.image.shape[0]), size)
         depth = np.full(len(pixels), np.nan) if scene.depth is None else scene.depth
         tints = colours.depth_colours(depth, self._depth_limits)
+        for path in scene.paths:
+            paths.draw(canvas, at_size(path, (scene.image.shape[1], scene.image.shape[0]), size))
         skeleton.draw(canvas, pixels, tints, self._hand, depth=depth)
         if len(self._hands) > 1:
             skeleton.draw_hand_letters(canvas, pixels, self._hands, self._hand)

@@ -1,6 +1,7 @@
 """The simulator end to end: the files it writes, as the rest of the project reads them."""
 
 import collections
+import dataclasses
 import hashlib
 import pathlib
 import shutil
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep import fpha, h2o, h2o_files, simulate
+from data_prep import camera_poses, fpha, h2o, h2o_files, simulate
 from data_prep.simulation import layouts, take
 from data_prep.simulation.actions import ACTIONS
 from htt_jax import camera
@@ -153,6 +154,22 @@ def test_h2o_marks_hands_out_of_view_as_not_annotated(h2o_root):
     assert np.mean([joints[0, 0] < joints[21, 0] for joints in seen]) == 1.0  # left is left
 
 
+def test_h2o_camera_poses_take_joints_to_where_they_were_put_in_the_world(h2o_root):
+    plan = dataclasses.replace(_plan("h2o", ["open milk"], 1), frames=(3, 4))
+    job = layouts.jobs(plan)[0]
+    scene = take.direct(job.script)
+    folder = h2o_root / job.path / "cam4/cam_pose"
+    numbers = range(job.script.frames)
+    poses, notes = camera_poses.read(folder, numbers)
+    assert (notes, len(list(folder.iterdir()))) == ([], job.script.frames)
+    assert np.abs(np.diff(poses, axis=0)).max() > 1e-4  # the head moves
+    seen = scene.joints()
+    world = np.einsum("nij,nkj->nki", poses[:, :3, :3], seen) + poses[:, None, :3, 3]
+    middle = take.SUBFRAMES // 2
+    true = np.concatenate([track.joints for track in scene.tracks], axis=1)
+    np.testing.assert_allclose(world, true[middle :: take.SUBFRAMES], atol=1e-6)
+
+
 def test_h2o_sequence_is_background_and_segments_in_turn():
     plan = _plan("h2o", ["open milk", "close milk", "pour milk"], 2)
     for job in layouts.jobs(plan):
@@ -238,7 +255,7 @@ def test_what_is_prepared_from_it_is_called_simulated(fpha_root, h2o_root, tmp_p
     assert (found.name, found.title, found.simulated) == ("h2o", "simulated H2O", True)
     real = tmp_path / "real"
     shutil.copytree(h2o_root, real, ignore=shutil.ignore_patterns(".simulation.json"))
-    assert h2o.find(real).spec == H2O
+    assert h2o.find(real).spec == dataclasses.replace(H2O, camera_poses=True)
 
 
 def test_too_little_shared_memory_for_processes_is_one_line(tmp_path):

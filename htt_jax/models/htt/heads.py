@@ -1,4 +1,4 @@
-"""What HTT reads off its tokens: poses, objects; and the last layer of everything it tells."""
+"""What HTT reads off its tokens, poses and objects; the last layer of everything it tells."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -36,8 +36,8 @@ class PoseHead(nn.Module):
 
 
 def decode_pose(
-    raw: Float[Array, "clips frames joints 3"],
-    intrinsics: Float[Array, "clips frames 3 3"],
+    raw: Float[Array, "*frames joints 3"],
+    intrinsics: Float[Array, "*frames 3 3"],
     image_size: tuple[int, ...],
     pixel_scale: float,
     depth_scale: float,

@@ -9,6 +9,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from htt_jax.models.htt import packed_windows, seen
+from htt_jax.models.htt.forecast import Forecaster
 from htt_jax.models.htt.heads import (
     ObjectHead,
     PoseHead,
@@ -25,6 +26,7 @@ Outputs: TypeAlias = dict[str, jax.Array]
 
 ACTION_INPUTS = ("image", "pose", "object")
 """What the action block can be told of a frame, in the order of Eq. 5's concatenation here."""
+_OF_FORECASTS = ("pose_tokens", "raw_pose")  # what `per_frame` keeps for them
 
 
 def pose_scales(width: int) -> dict[str, float]:
@@ -54,6 +56,7 @@ class HTT(nn.Module):
         action_inputs: which of `ACTION_INPUTS` the cascaded action block is told (Tab. 5).
         verbs: the verb of each action; empty: the action is told without a verb and a noun.
         nouns: the noun of each action, likewise.
+        forecast: frames ahead of each window whose poses are told; 0: none.
         backbone_width: channels of the ResNet's first stage.
         pixel_scale: pixels per unit of raw x and y; the paper's 100 suits 480x270 frames.
         depth_scale: metres per unit of raw z and pixel of focal length.
@@ -77,6 +80,7 @@ class HTT(nn.Module):
     action_inputs: tuple[str, ...] = ACTION_INPUTS
     verbs: tuple[int, ...] = ()
     nouns: tuple[int, ...] = ()
+    forecast: int = 0
     backbone_width: int = 64
     pixel_scale: float = 100.0
     depth_scale: float = 1e-4
@@ -109,6 +113,9 @@ class HTT(nn.Module):
         if self.verbs:
             self.verb_head = output_layer(self.width, max(self.verbs) + 1)
             self.noun_head = output_layer(self.width, max(self.nouns) + 1)
+        if self.forecast:
+            sizes = self.forecast, self.num_joints, self.num_actions, self.window
+            self.forecaster = Forecaster(*sizes, self.heads, self.mlp_width, self.dtype)
 
     def __call__(
         self,
@@ -133,8 +140,11 @@ class HTT(nn.Module):
             ValueError: the number of frames is not a multiple of `window`.
         """
         outputs = self.per_frame(image, valid, intrinsics, slot)
+        ahead = self.ahead(outputs, valid, intrinsics, image.shape[-3:-1]) if self.forecast else {}
         tokens = outputs.pop("frame_tokens")
-        return {**outputs, "action_logits": self.per_clip(tokens, valid)}
+        for name in _OF_FORECASTS if self.forecast else ():
+            del outputs[name]
+        return {**outputs, "action_logits": self.per_clip(tokens, valid), **ahead}
 
     def per_frame(
         self,
@@ -146,17 +156,12 @@ class HTT(nn.Module):
     ) -> Outputs:
         """All of `__call__` that depends on a frame's own window alone.
 
-        Args:
-            image: as the three after it, see `__call__`.
-            valid: likewise.
-            intrinsics: likewise.
-            slot: likewise.
-            dropped: whether the action block is not told a clip's poses, and its objects; None:
-                it is told all of `action_inputs`.
+        Arguments are those of `__call__`, and `dropped`: whether the action block is not told a
+        clip's poses, and its objects; None: it is told all of `action_inputs`.
 
         Returns:
             What `__call__` returns but for the action, and `frame_tokens` (clips, frames, width),
-            what the action block is told of each frame.
+            what the action block is told of each frame; for forecasts also what `ahead` takes.
         """
         size = image.shape[-3:]
         features = self._frame_features(image.reshape(-1, *size))
@@ -173,8 +178,10 @@ class HTT(nn.Module):
             frame_tokens = self._action_tokens(tokens, raw_pose, object_logits, dropped)
         else:
             frame_tokens = features
+        kept = {"pose_tokens": tokens, "raw_pose": raw_pose} if self.forecast else {}
         return {
-            **decode_pose(raw_pose, intrinsics, size[:2], self.pixel_scale, self.depth_scale),
+            **kept,
+            **self._decoded(raw_pose, intrinsics, size[:2]),
             "object_logits": object_logits,
             "frame_tokens": frame_tokens,
         }
@@ -209,11 +216,7 @@ class HTT(nn.Module):
             `action_logits` (clips, actions), and `verb_logits` (clips, verbs) and `noun_logits`
             (clips, nouns) of a model with verbs.
         """
-        clips = frame_tokens.shape[0]
-        token = self.action_token.astype(frame_tokens.dtype)
-        token = jnp.broadcast_to(token, (clips, 1, self.width))
-        visible = jnp.concatenate([jnp.ones((clips, 1), bool), visible], axis=1)
-        encoded = self.action_block(jnp.concatenate([token, frame_tokens], axis=1), visible)[:, 0]
+        encoded = self._decision(frame_tokens, visible)
         found = {"action_logits": self.action_head(encoded)}
         if self.verbs:
             found["verb_logits"] = self.verb_head(encoded)
@@ -226,14 +229,43 @@ class HTT(nn.Module):
         valid: Bool[Array, "clips frames"],
     ) -> Outputs:
         """The same after each window, of (clips, windows, ..)."""
-        clips, frames, width = frame_tokens.shape
-        windows = frames // self.window
-        tokens = jnp.broadcast_to(frame_tokens[:, None], (clips, windows, frames, width))
-        found = self.answers(
-            tokens.reshape(clips * windows, frames, width),
-            seen.after_windows(valid, self.window).reshape(clips * windows, frames),
-        )
-        return {name: x.reshape(clips, windows, -1) for name, x in found.items()}
+        found = self.answers(*seen.up_to_each_window(frame_tokens, valid, self.window))
+        return {name: x.reshape(len(valid), -1, x.shape[-1]) for name, x in found.items()}
+
+    def _decision(
+        self,
+        frame_tokens: Float[Array, "clips frames features"],
+        visible: Bool[Array, "clips frames"],
+    ) -> Float[Array, "clips features"]:
+        """What the action's token has become when it has looked at the visible frames."""
+        clips = frame_tokens.shape[0]
+        token = self.action_token.astype(frame_tokens.dtype)
+        token = jnp.broadcast_to(token, (clips, 1, self.width))
+        visible = jnp.concatenate([jnp.ones((clips, 1), bool), visible], axis=1)
+        return self.action_block(jnp.concatenate([token, frame_tokens], axis=1), visible)[:, 0]
+
+    def ahead(
+        self,
+        outputs: Outputs,
+        valid: Bool[Array, "clips frames"],
+        intrinsics: Float[Array, "clips frames 3 3"],
+        image_size: tuple[int, ...],
+    ) -> Outputs:
+        """What comes after each window, of what `per_frame` returned; see `Forecaster`.
+
+        Returns:
+            forecast_joints_2d (clips, windows, forecast, joints, 2), forecast_depth and
+            forecast_joints_3d as those of frames, each in its own frame's camera, and
+            forecast_action_logits (clips, windows, actions).
+        """
+        tokens = seen.up_to_each_window(outputs["frame_tokens"], valid, self.window)
+        decided = self._decision(*tokens)
+        raw, logits = self.forecaster(outputs["pose_tokens"], outputs["raw_pose"], valid, decided)
+        # No frame is there yet; a clip has one camera.
+        camera = intrinsics[:, self.window - 1 :: self.window, None]
+        poses = self._decoded(raw, jnp.broadcast_to(camera, (*raw.shape[:3], 3, 3)), image_size)
+        ahead = {f"forecast_{name}": x for name, x in poses.items()}
+        return ahead | {"forecast_action_logits": logits}
 
     def _score(self, answers: Outputs) -> jax.Array:
         """Logits of the action, by all heads together."""
@@ -307,3 +339,6 @@ class HTT(nn.Module):
         if "object" in self.action_inputs:
             parts.append(told(self.object_to_action(jax.nn.softmax(object_logits)), 1))
         return self.action_input(jnp.concatenate(parts, axis=-1))
+
+    def _decoded(self, raw: jax.Array, intrinsics: jax.Array, size: tuple[int, ...]) -> Outputs:
+        return decode_pose(raw, intrinsics, size, self.pixel_scale, self.depth_scale)

@@ -8,11 +8,12 @@ from ml_collections import ConfigDict
 from htt_jax.augment import AugmentOptions
 from htt_jax.data.decode import RGB
 from htt_jax.data.depth_maps import DEPTH
+from htt_jax.data.records import RecordSource
 from htt_jax.datasets import verbs
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.verbs import VerbsAndNouns
 from htt_jax.devices import dtypes, sharding
-from htt_jax.losses import LossWeights
+from htt_jax.losses import ForecastWeights, LossWeights
 from htt_jax.models.htt import HTT
 from htt_jax.models.htt.network import pose_scales
 from htt_jax.support.errors import InputError
@@ -20,7 +21,7 @@ from htt_jax.support.words import counted
 from htt_jax.systems.htt.options import OPTIONS
 from htt_jax.systems.htt.system import HTTSystem
 
-__all__ = ["OPTIONS", "check", "make"]
+__all__ = ["OPTIONS", "check", "check_source", "make"]
 
 _Options = TypeVar("_Options")
 
@@ -29,7 +30,8 @@ def check(config: ConfigDict) -> None:
     """Checks what no single option can tell.
 
     Raises:
-        InputError: the tokens cannot be split among the heads, or an option has nothing to work on.
+        InputError: the tokens cannot be split among the heads, an option has nothing to work on, or
+            a forecast has no room in a clip.
     """
     width, heads = config.model.width, config.model.heads
     if width % heads or width % 2:  # half of the position table is sines, half cosines
@@ -47,6 +49,29 @@ def check(config: ConfigDict) -> None:
             f"config.training.token_dropout={config.training.token_dropout} needs an action block "
             f"that is told poses or objects; config.model.cascaded={config.model.cascaded}, "
             f"config.model.action_inputs={tuple(config.model.action_inputs)}"
+        )
+    forecast, window, frames = config.model.forecast, config.model.window, config.data.frames
+    if forecast > frames - window:
+        raise InputError(
+            f"config.model.forecast={forecast} must be at most {frames - window}: a clip of "
+            f"config.data.frames={frames} has no more after its first window of {window}"
+        )
+
+
+def check_source(config: ConfigDict, source: RecordSource) -> None:
+    """Checks that forecasts can be learned from a training split.
+
+    Raises:
+        InputError: no video goes on after a window.
+    """
+    spacing, window = config.data.spacing, config.model.window
+    longest, needed = int(source.frame_counts.max()), window * spacing + 1
+    if config.model.forecast and longest < needed:
+        raise InputError(
+            f"config.model.forecast={config.model.forecast} has no future to learn from: after a "
+            f"window of {window} frames, config.data.spacing={spacing} apart, a video goes on if "
+            f"it has {needed} frames, and the longest of split {source.split!r} has {longest}; "
+            "take a smaller config.model.window or spacing, or config.model.forecast=0"
         )
 
 
@@ -78,6 +103,7 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
         config.mask_unannotated_hands,
         DEPTH if config.data.camera == "depth" else RGB,
         config.training.token_dropout,
+        _from_section(ForecastWeights, config.loss),
     )
 
 

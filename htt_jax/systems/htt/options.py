@@ -18,6 +18,13 @@ OPTIONS: tuple[Option, ...] = (
         tuple[str, ...],
         choices=ACTION_INPUTS,
     ),
+    Option(
+        "model.forecast",
+        0,
+        "frames ahead, of the clip's spacing, whose poses are told after each window; 0: none, "
+        "16 is about a second",
+        least=0,
+    ),
     Option("model.backbone_width", 64, "channels of the ResNet's first stage", least=1),
     Option(
         "model.verb_noun",
@@ -70,6 +77,9 @@ OPTIONS: tuple[Option, ...] = (
         least=0,
         below=1,
     ),
+    Option("loss.forecast_joints_2d", 1.0, "per pixel, of the poses to come", least=0),
+    Option("loss.forecast_depth", 100.0, "per metre, of the poses to come", least=0),
+    Option("loss.forecast_action", 1.0, "of the cross-entropy of the action to come", least=0),
     # Augmentation
     Option("augment.enabled", True, "False: none"),
     Option("augment.brightness", 0.5, "factor in 1 +- this"),

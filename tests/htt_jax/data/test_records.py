@@ -276,3 +276,17 @@ def test_a_spec_that_does_not_say_whether_there_is_depth_is_refused(directory):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"depth": "no"}))
     with pytest.raises(InputError, match=r"(?s)cannot read .*spec.json: .*depth.*'no'"):
         RecordSource(directory, "train")
+
+
+def test_camera_poses_in_the_record_and_in_the_spec_must_agree():
+    spec = dataclasses.replace(H2O, camera_poses=True)
+    schema, posed = (records.features(one, ACTIONS, OBJECTS) for one in (H2O, spec))
+    video = dataclasses.replace(make_video(), camera_poses=np.ones((3, 4, 4), np.float32))
+    assert_same(video, records.decode(records.encode(video, posed), posed))
+    with pytest.raises(InputError, match="'a/1' has no camera poses, unlike its dataset's spec"):
+        records.encode(make_video(), posed)
+    with pytest.raises(InputError, match="'a/1' has camera poses, unlike its dataset's spec"):
+        records.encode(video, schema)
+    video.camera_poses = video.camera_poses[1:]
+    with pytest.raises(InputError, match=r"and 2 camera poses|Type-check"):
+        records.decode(records.encode(video, posed), posed)

@@ -1,6 +1,44 @@
 import numpy as np
 
-from htt_jax.prediction.drawn import leading_actions
+from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.datasets.spec import H2O
+from htt_jax.prediction.ahead import Ahead
+from htt_jax.prediction.drawn import leading_actions, scenes
+from htt_jax.prediction.files import Origin
+from htt_jax.prediction.frames import Frame
+from htt_jax.prediction.video import Predictions
+
+CAMERA = np.array([[100.0, 0, 50], [0, 100, 30], [0, 0, 1]])
+
+
+def test_paths_begin_at_each_palm_and_go_where_it_is_expected():
+    joints = np.tile(np.array([0, 0, 0.5], np.float32), (3, 42, 1))
+    joints[:, 21:, 0] = 0.1
+    steps = joints[:1, None] + np.array([[0.1, 0, 0], [0.2, 0, -1]])[:, None]  # the last: behind
+    predictions = Predictions(
+        frame_names=["0", "1", "2"],
+        seconds=np.arange(3.0),
+        joints_2d=np.tile(np.array([7, 8], np.float32), (3, 42, 1)),
+        depth=joints[..., 2],
+        joints_3d=joints,
+        object_probabilities=None,
+        action_over_time=None,
+        frame_clip=np.zeros(3, int),
+        frame_place=np.arange(3),
+        clip_start=np.zeros(1, int),
+        clip_frames=np.array([3]),
+        clip_action_probabilities=None,
+        attention=None,
+        ahead=Ahead(np.array([1]), steps.astype(np.float32), 1),
+    )
+    facts = DatasetFacts(H2O, (), (), (100, 60), None)
+    origin = Origin("video", "run", 1, facts, (100, 60), CAMERA, "test", 2)
+    image = np.zeros((60, 100, 3), np.uint8)
+    shown = [scene.paths for scene in scenes(predictions, origin, [Frame("0", image, 0.0)] * 3)]
+    assert [[len(path) for path in paths] for paths in shown] == [[1, 1], [3, 3], [2, 2]]
+    left, right = shown[1]
+    np.testing.assert_allclose(left, [[7, 8], [70, 30], [np.nan] * 2])
+    np.testing.assert_allclose(right, [[7, 8], [90, 30], [np.nan] * 2])
 
 
 def test_actions_shown_are_the_last_best_and_those_that_led_before():

@@ -1,0 +1,16 @@
+"""How far ahead poses are known: forecasts beside what needs no network, in spaces with a name."""
+
+from htt_jax.evaluation.forecasting.collected import Collected, Collector
+from htt_jax.evaluation.forecasting.measured import NAME, asked, mean_motions, measured
+from htt_jax.evaluation.forecasting.pasts import Recorded, recorded
+
+__all__ = [
+    "NAME",
+    "Collected",
+    "Collector",
+    "Recorded",
+    "asked",
+    "mean_motions",
+    "measured",
+    "recorded",
+]

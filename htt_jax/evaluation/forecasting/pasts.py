@@ -1,0 +1,78 @@
+"""Which seen frames have which frame ahead of them, and the truth about both."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from htt_jax.data.records import RecordSource
+
+FRAME_RATE = 30
+"""Frames a second, as the cameras of FPHA and H2O record."""
+
+HORIZONS = (0.1, 0.25, 0.5, 1.0)
+"""Seconds ahead."""
+
+
+def frames_ahead(seconds: float) -> int:
+    """Recorded frames, to the nearest; the later one of two.
+
+    >>> [frames_ahead(seconds) for seconds in HORIZONS]
+    [3, 8, 15, 30]
+    """
+    return int(np.floor(FRAME_RATE * seconds + 0.5))
+
+
+@dataclasses.dataclass(frozen=True)
+class Recorded:
+    """What is known of the frames of a split besides their hands, video after video.
+
+    Attributes:
+        numbers: of the frames, as recorded.
+        video: of each frame.
+        camera_poses: camera to world, metres, NaN where not known; None: of no frame.
+    """
+
+    numbers: Int[np.ndarray, " frames"]
+    video: Int[np.ndarray, " frames"]
+    camera_poses: Float[np.ndarray, "frames 4 4"] | None
+
+    def poses(self) -> Float[np.ndarray, "frames 4 4"]:
+        """Those of the camera, NaN where they are not known."""
+        if self.camera_poses is None:
+            return np.full((len(self.numbers), 4, 4), np.nan, np.float32)
+        return self.camera_poses
+
+
+def recorded(source: RecordSource) -> Recorded:
+    """Reads the records of a split; no image is decoded."""
+    videos = (source[index] for index in range(len(source)))
+    parts = [(video.frame_numbers, video.camera_poses) for video in videos]
+    numbers, poses = zip(*parts, strict=True)
+    return Recorded(
+        np.concatenate(numbers),
+        np.repeat(np.arange(len(numbers)), [len(one) for one in numbers]),
+        np.concatenate(poses) if source.spec.camera_poses else None,
+    )
+
+
+def seen(last: Int[np.ndarray, " pasts"], window: int, spacing: int) -> Int[np.ndarray, "pasts t"]:
+    """The frames of each past, whose last ones are given."""
+    return last[:, None] + spacing * np.arange(1 - window, 1)
+
+
+def followed(
+    frames: Int[np.ndarray, "pasts seen"], ahead: int, record: Recorded
+) -> Bool[np.ndarray, " pasts"]:
+    """Whether a video has the frame so many after a past's last, with no gap since its first."""
+    target = frames[:, -1] + ahead
+    inside = np.minimum(target, len(record.video) - 1)
+    first = frames[:, 0]
+    gaps = record.numbers[inside] - record.numbers[first] != _step(record) * (inside - first)
+    return (target == inside) & (record.video[inside] == record.video[first]) & ~gaps
+
+
+def _step(record: Recorded) -> int:
+    """From the number of one frame to the next: the least there is."""
+    steps = np.diff(record.numbers)[np.diff(record.video) == 0]
+    return int(steps[steps > 0].min(initial=np.iinfo(steps.dtype).max))

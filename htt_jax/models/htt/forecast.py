@@ -1,0 +1,114 @@
+"""What comes next: poses of the frames after a window, and their action.
+
+Tokens of the frames to come, at the positions after the window's, look at the window's tokens and
+at each other. Each begins as what the action block makes of all that was seen so far.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float
+
+from htt_jax.models.htt.heads import output_layer
+from htt_jax.models.linear import linear
+from htt_jax.models.transformer import Encoder
+
+LAYERS = 2
+"""As many as each of the other blocks has in the paper."""
+
+
+class Forecaster(nn.Module):
+    """From the end of each window to the frames after it.
+
+    Attributes:
+        steps: K, frames ahead.
+        num_joints: of all hands.
+        num_actions: classes.
+        window: t, frames.
+        heads: of each attention.
+        mlp_width: hidden units of each feed-forward part.
+        dtype: of the computation; parameters, poses and logits are float32.
+    """
+
+    steps: int
+    num_joints: int
+    num_actions: int
+    window: int
+    heads: int
+    mlp_width: int
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(
+        self,
+        tokens: Float[Array, "clips frames features"],
+        raw_pose: Float[Array, "clips frames joints 3"],
+        valid: Bool[Array, "clips frames"],
+        seen: Float[Array, "clips_windows features"],
+    ) -> tuple[Float[Array, "clips windows steps joints 3"], Float[Array, "clips windows actions"]]:
+        """Raw poses of the next frames, each for its own frame, and logits of their action.
+
+        Args:
+            tokens: of the pose block.
+            raw_pose: see `PoseHead`.
+            valid: whether a frame is real; a window's real ones come first.
+            seen: of the action block: each clip up to each window's end.
+        """
+
+        def windows(x: jax.Array) -> jax.Array:
+            return x.reshape(len(x), -1, self.window, *x.shape[2:])
+
+        of_window = _OfWindow
+        for _ in range(2):  # clips, windows
+            of_window = nn.vmap(
+                of_window, variable_axes={"params": None}, split_rngs={"params": False}
+            )
+        sizes = (self.steps, self.num_joints, self.num_actions, self.heads, self.mlp_width)
+        return of_window(*sizes, self.dtype, name="window")(
+            windows(tokens),
+            windows(raw_pose),
+            windows(valid),
+            seen.reshape(len(valid), -1, seen.shape[-1]),
+        )
+
+
+class _OfWindow(nn.Module):
+    """The same for one window; see `Forecaster`."""
+
+    steps: int
+    num_joints: int
+    num_actions: int
+    heads: int
+    mlp_width: int
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(
+        self,
+        tokens: Float[Array, "frames features"],
+        raw_pose: Float[Array, "frames joints 3"],
+        valid: Bool[Array, " frames"],
+        seen: Float[Array, " features"],
+    ) -> tuple[Float[Array, "steps joints 3"], Float[Array, " actions"]]:
+        """Raw poses and logits."""
+        width = tokens.shape[-1]
+        token = self.param("future_token", nn.initializers.normal(1.0), (width,))
+        future = token + linear(width, width, dtype=self.dtype, name="seen_to_future")(seen)
+        future = jnp.broadcast_to(future.astype(tokens.dtype), (self.steps, width))
+        first = jnp.arange(len(valid)) == 0  # a window of padding alone would have nothing to see
+        encoded = Encoder(LAYERS, self.heads, self.mlp_width, self.dtype, name="encoder")(
+            jnp.concatenate([tokens, future]),
+            jnp.concatenate([valid | first, jnp.ones(self.steps, bool)]),
+        )[len(tokens) :]
+        change = nn.Dense(
+            3 * self.num_joints,
+            kernel_init=nn.initializers.zeros,  # so that it begins by holding the last pose
+            dtype=jnp.float32,
+            precision=jax.lax.Precision.HIGHEST,
+            name="pose_change",
+        )(encoded)
+        # The last pose is left to its own loss: else it would be drawn towards those to come.
+        last = jax.lax.stop_gradient(raw_pose[jnp.maximum(valid.sum() - 1, 0)])
+        logits = output_layer(width, self.num_actions, name="action")(encoded.mean(axis=0))
+        return last + change.reshape(self.steps, self.num_joints, 3), logits

@@ -1,0 +1,58 @@
+"""Where a model expects hands to go, after each full window of a video's clips."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from htt_jax.data.clips import ClipSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Ahead:
+    """What is expected after each past.
+
+    Attributes:
+        last: the last raw frame of each past, ascending.
+        joints_3d: of the frames after it, `spacing` apart; metres, camera space of each.
+        spacing: raw frames.
+    """
+
+    last: Int[np.ndarray, " pasts"]
+    joints_3d: Float[np.ndarray, "pasts steps joints 3"]
+    spacing: int
+
+    def after(self, frame: int) -> Float[np.ndarray, "points joints 3"]:
+        """The joints expected after a raw frame, nearest first, by the newest past that has ended.
+
+        None before the first has ended, and where the newest looked less far.
+        """
+        past = int(np.searchsorted(self.last, frame, side="right")) - 1
+        if past < 0:
+            return self.joints_3d[:0, 0]
+        ahead = self.last[past] + self.spacing * np.arange(1, self.joints_3d.shape[1] + 1)
+        return self.joints_3d[past][ahead > frame]
+
+
+def collect(
+    frames: Sequence[Int[np.ndarray, " _"]],
+    outputs: Sequence[Mapping[str, np.ndarray]],
+    clips: ClipSpec,
+) -> Ahead | None:
+    """Of a video's clips; None if nothing is expected, as the model does not tell it.
+
+    Args:
+        frames: the raw frames of each clip.
+        outputs: what was said of each.
+        clips: how they were cut.
+    """
+    if "forecast_joints_3d" not in outputs[0]:
+        return None
+    full = [len(real) // clips.window for real in frames]
+    last = np.concatenate([real[clips.window - 1 :: clips.window] for real in frames])
+    joints = np.concatenate(
+        [found["forecast_joints_3d"][:n] for found, n in zip(outputs, full, strict=True)]
+    )
+    order = np.argsort(last)
+    return Ahead(last[order], joints[order], clips.spacing)
