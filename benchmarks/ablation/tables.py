@@ -4,10 +4,11 @@ import csv
 import dataclasses
 import json
 import pathlib
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.ablation import picture
+from benchmarks.ablation import data, picture
 from benchmarks.ablation.findings import Finding, Findings, measure
 from benchmarks.ablation.runs import Setting, commands
 from benchmarks.ablation.statistics import LEVEL, Difference
@@ -34,6 +35,9 @@ def report(setting: Setting, found: Findings) -> str:
     if not setting.scale.dataset:
         whole += f" --data {setting.data}"
     parts.append(f"All of it, again or further:\n\n```\n{whole}\n```")
+    dataset = [shlex.join(["python", "-m", f"data_prep.{module}", *arguments])
+               for module, *arguments in data.commands(setting)]  # fmt: skip
+    made_by = ["\n".join(dataset), *made_by] if dataset else made_by
     parts.append("Run by run:\n\n```\n" + "\n\n".join(made_by) + "\n```")
     return "\n\n".join(parts)
 

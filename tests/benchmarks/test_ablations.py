@@ -210,6 +210,7 @@ def test_markdown_sheet_json_and_picture_say_the_same(study, capsys):
     assert cells[3].endswith("]*")
     assert cells[4] == "15.01"
     assert "python -m htt_jax.train --config=configs/simulated_ablations.py" in text
+    assert "python -m data_prep.simulate --layout=fpha --actions=open_juice_bottle," in text
     sheet = list(csv.DictReader((setting.out / "window.csv").read_text().splitlines()))
     (row,) = (x for x in sheet if (x["row"], x["measure"]) == ("t1", "mepe_ra"))
     assert float(row["mean"]) == one.mean
