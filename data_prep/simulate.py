@@ -75,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--size", help="WIDTHxHEIGHT: 480x270 or the original 1920x1080 (FPHA), 1280x720 (H2O); "
         "default: 480x270")  # fmt: skip
     add("--depth", action="store_true", help="also write depth maps, as a depth camera gives them")
+    add("--hidden", type=float, default=take.HIDDEN, metavar="SHARE",
+        help="of the actions, in which the hands are out of sight for a while")  # fmt: skip
     add("--seed", type=int, default=0, help="the same seed gives the same bytes")
     add("--workers", type=int, default=usable_cores(), help="processes")
     add("--preview", metavar="FILE", type=cli.location,
@@ -100,6 +102,8 @@ def _plan(options: argparse.Namespace) -> layouts.Plan:
             f"--repeats {options.repeats}: {layout} needs at least {fewest}, so that every split "
             "has each action"
         )
+    if not 0 <= options.hidden <= 1:
+        raise InputError(f"--hidden {options.hidden:g}: give a share from 0 to 1")
     if options.seed < 0:
         raise InputError(f"--seed {options.seed}: give a whole number that is not negative")
     if options.workers < 1:
@@ -109,7 +113,7 @@ def _plan(options: argparse.Namespace) -> layouts.Plan:
     return layouts.Plan(
         layout, _chosen_actions(layout, options.actions), subjects, options.repeats,
         _frame_range(options.frames), _size(layout, options.size), options.seed,
-        options.depth,
+        options.depth, options.hidden,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from data_prep import fpha, h2o, h2o_files, images
 from data_prep.simulation.actions import ACTIONS, Action
 from data_prep.simulation.depth import View
-from data_prep.simulation.take import Script, Segment
+from data_prep.simulation.take import HIDDEN, Script, Segment
 from htt_jax import camera
 from htt_jax.datasets.spec import spec
 from htt_jax.support.files import atomic_write
@@ -37,6 +37,7 @@ class Plan:
     """What the user asked for.
 
     frames: fewest and most frames of an action. size: (width, height). depth: with depth maps.
+    hidden: share of the actions in which the hands are out of sight for a while.
     """
 
     layout: str
@@ -47,12 +48,15 @@ class Plan:
     size: tuple[int, int]
     seed: int
     depth: bool = False
+    hidden: float = HIDDEN
 
     def recipe(self) -> dict[str, Any]:
-        """What the dataset follows from; without depth maps it says nothing of them."""
+        """What the dataset follows from; without what came later and is not asked for."""
         fields = dataclasses.asdict(self)
         if not self.depth:
             del fields["depth"]
+        if self.hidden == HIDDEN:
+            del fields["hidden"]
         return fields
 
 
@@ -130,7 +134,7 @@ def _fpha_jobs(plan: Plan) -> list[Job]:
                         "test" if repeat > plan.repeats - tests else "train",
                         Script(
                             (plan.seed, subject, number, repeat), subject, spec("fpha").hands,
-                            (Segment(action, 0, length),), length,
+                            (Segment(action, 0, length),), length, plan.hidden,
                         ),
                     )
                 )  # fmt: skip
@@ -177,7 +181,7 @@ def _h2o_script(plan: Plan, subject: int, number: int, actions: Sequence[Action]
         segments.append(Segment(action, frame, end))
         frame = end + _H2O_GAP
     seed = (plan.seed, subject, number)
-    return Script(seed, subject, spec("h2o").hands, tuple(segments), frame)
+    return Script(seed, subject, spec("h2o").hands, tuple(segments), frame, plan.hidden)
 
 
 def labels_path(root: pathlib.Path, layout: str, job: Job) -> pathlib.Path:

@@ -17,6 +17,8 @@ FRAME_RATE = 30.0
 SUBFRAMES = 9
 """Moments within each exposure at which everything is known; the middle one has the labels."""
 _SHUTTER = 0.6  # of the time between two frames
+HIDDEN = 0.2
+"""Of the actions, unless said otherwise: the hands are out of sight for a while."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Script:
     hands: tuple[str, ...]
     segments: tuple[Segment, ...]
     frames: int
+    hidden: float = HIDDEN  # probability of each segment to have the hands hidden for a while
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +123,9 @@ class _Acted:
         self._holds = rng.uniform(0.0, 0.08, 2)
         self._lean = rng.uniform(-0.35, 0.35)
         self._middle, self._half = rng.uniform(0.2, 0.8), rng.uniform(0.06, 0.11)
-        self._way = rng.choice(["seen", "away", "covered"], p=[0.8, 0.1, 0.1])
+        self._way = rng.choice(
+            ["seen", "away", "covered"], p=[1 - script.hidden, script.hidden / 2, script.hidden / 2]
+        )
         self._cover = sheet(rng)
         self._cover_tilt = rng.uniform(-25.0, 25.0)
         self._cover_side = rng.choice([-1.0, 1.0])

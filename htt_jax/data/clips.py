@@ -17,6 +17,8 @@ class ClipSpec:
         window: t, frames that the pose block sees together.
         frames: T, frames of a clip; a multiple of `window`.
         spacing: raw frames between two neighbours in a clip.
+        starts: in training clips begin at each raw frame of the first so many places of a clip;
+            None: of the first window.
 
     Raises:
         InputError: a length is not positive, or `frames` is not a multiple of `window`.
@@ -25,10 +27,11 @@ class ClipSpec:
     window: int
     frames: int
     spacing: int
+    starts: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
-            if value < 1:
+            if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; it must be at least 1")
         if self.frames % self.window:
             raise InputError(
@@ -46,6 +49,11 @@ class ClipSpec:
         """Raw frames over which a window extends."""
         return self.window * self.spacing
 
+    @property
+    def training_span(self) -> int:
+        """Raw frames, of `span`, at each of which a clip begins in training."""
+        return (self.window if self.starts is None else self.starts) * self.spacing
+
 
 def clip_table(
     frame_counts: Int[np.ndarray, " videos"], clips: ClipSpec, *, training: bool
@@ -54,7 +62,8 @@ def clip_table(
 
     A clip takes every `spacing`-th raw frame of its video, `frames` (T) at most. At test time the
     clips of a video meet every raw frame exactly once; in training a clip also starts at each raw
-    frame of the first `window` (t), so that the clips overlap. Ordered by video, then start.
+    frame of the first `window` (t), or of the first `starts` places, so that the clips overlap.
+    Ordered by video, then start.
 
     >>> clip_table(np.array([5]), ClipSpec(2, 4, 2), training=False).tolist()
     [[0, 0, 3], [0, 1, 2]]
@@ -63,7 +72,7 @@ def clip_table(
     video = np.repeat(np.arange(len(counts)), counts)
     first_of_video = np.cumsum(counts) - counts
     frame = np.arange(len(video)) - first_of_video[video]
-    starts_clip = frame % clips.span < (clips.window_span if training else clips.spacing)
+    starts_clip = frame % clips.span < (clips.training_span if training else clips.spacing)
     video, frame = video[starts_clip], frame[starts_clip]
     real = np.minimum(clips.frames, -((frame - counts[video]) // clips.spacing))
     return np.stack([video, frame, real], axis=1)

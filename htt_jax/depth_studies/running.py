@@ -1,7 +1,6 @@
 """Runs the steps of a study, seed by seed; what is done is not done again."""
 
 import gc
-import json
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,10 +13,10 @@ from htt_jax.depth_studies.plan import Step, options_of
 from htt_jax.evaluation import one_run
 from htt_jax.runs.config import check_options
 from htt_jax.runs.directory import read
+from htt_jax.runs.kept import kept
 from htt_jax.runs.opening import open_checkpoints
 from htt_jax.runs.options import get_config
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import atomic_write
 from htt_jax.training.loop import train
 
 Figures: TypeAlias = dict[str, dict[str, float]]
@@ -82,18 +81,12 @@ def configured(
 
 def _figures(step: Step, config: ConfigDict, folder: pathlib.Path) -> Figures:
     """Trains and evaluates a step, unless that was done."""
-    path = folder / FIGURES_FILE
-    told = {"config": json.loads(config.to_json()), "figures": None}
-    if path.exists():
-        there = json.loads(path.read_text("utf-8"))
-        if there["config"] != told["config"]:
-            raise InputError(f"{folder} was run with other options; take another --out")
-        return there["figures"]
-    train(config, folder)
-    told["figures"] = _evaluated(step, folder)
-    with atomic_write(path, "w") as file:
-        json.dump(told, file, indent=1)
-    return told["figures"]
+
+    def find() -> Figures:
+        train(config, folder)
+        return _evaluated(step, folder)
+
+    return kept(folder / FIGURES_FILE, config, find)
 
 
 def _evaluated(step: Step, folder: pathlib.Path) -> Figures:

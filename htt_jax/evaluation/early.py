@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from htt_jax.evaluation.finite import check_finite
 from htt_jax.evaluation.split import SplitInference
@@ -43,8 +43,9 @@ def recognised(opened: SplitInference, whole: Actions) -> dict[str, Any]:
         `shares` and the `accuracy` after each; `first_frames` and `accuracy_after` them, of whole
         videos where these are shorter; `mean_accuracy` over the shares; `decided`, the share after
         which the answer for half of the videos does not change any more; `per_action`, the
-        accuracies after each share by the action's name; `exit`, see `exits`. Accuracies are of
-        the videos whose action is known, and None where there are none.
+        accuracies after each share by the action's name; `per_video`, the share of `shares`
+        after which each is recognised, None of a hidden action; `exit`, see `exits`. Accuracies
+        are of the videos whose action is known, and None where there are none.
 
     Raises:
         InputError: a probability is not finite.
@@ -68,6 +69,7 @@ def recognised(opened: SplitInference, whole: Actions) -> dict[str, Any]:
         "decided": float(np.median(decided(answers(of_shares)))),
         "exit": exits(of_shares),
         "per_action": _by_action(of_shares, opened.source.action_names),
+        "per_video": _by_video(of_shares),
     }
 
 
@@ -119,9 +121,22 @@ def _actions(cut: SplitInference) -> Actions:
 
 
 def _by_action(of_shares: Sequence[Actions], names: Sequence[str]) -> dict[str, list[float]]:
-    true = np.array([entry["action"] for entry in of_shares[-1]["per_video"]])
-    right = answers(of_shares) == true
+    true, right = _true(of_shares), _right(of_shares)
     return {
         names[action]: right[:, true == action].mean(axis=1).tolist()
         for action in np.unique(true[true >= 0]).tolist()
     }
+
+
+def _by_video(of_shares: Sequence[Actions]) -> list[float | None]:
+    shares = _right(of_shares).mean(axis=0).tolist()
+    known = _true(of_shares) >= 0
+    return [share if is_known else None for share, is_known in zip(shares, known, strict=True)]
+
+
+def _true(of_shares: Sequence[Actions]) -> Int[np.ndarray, " videos"]:
+    return np.array([entry["action"] for entry in of_shares[-1]["per_video"]])
+
+
+def _right(of_shares: Sequence[Actions]) -> Bool[np.ndarray, "shares videos"]:
+    return answers(of_shares) == _true(of_shares)

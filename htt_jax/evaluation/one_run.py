@@ -235,7 +235,12 @@ def write(found: Evaluation, text: str, folder: epath.PathLike) -> None:
     make_folder(out)
     with atomic_write(out / TABLES_FILE, "w") as file:
         file.write(text + "\n")
-    with atomic_write(out / RESULTS_FILE, "w") as file:
-        json.dump(found.report, file, indent=1, allow_nan=False)
+    write_results(found, out)
     found.estimates.save(out / ESTIMATES_FILE)
     report.write(out, found.report, found.estimates, found.source)
+
+
+def write_results(found: Evaluation, folder: epath.PathLike) -> None:
+    """Writes the results alone, by which runs are compared, into a folder that is there."""
+    with atomic_write(place(folder) / RESULTS_FILE, "w") as file:
+        json.dump(found.report, file, indent=1, allow_nan=False)

@@ -139,7 +139,8 @@ def check_devices(config: ConfigDict, devices: int) -> None:
 
 def clip_spec(config: ConfigDict) -> ClipSpec:
     """How videos are cut into clips."""
-    return ClipSpec(config.model.window, config.data.frames, config.data.spacing)
+    of_data = config.data
+    return ClipSpec(config.model.window, of_data.frames, of_data.spacing, of_data.starts)
 
 
 _brought = functools.cache(local_copy.bring)  # a run opens several splits of one dataset

@@ -45,6 +45,14 @@ COMMON: tuple[Option, ...] = (
     ),
     Option("data.frames", 128, "T, frames of a clip", least=1),
     Option("data.spacing", 2, "raw frames from one frame of a clip to the next", least=1),
+    Option(
+        "data.starts",
+        None,
+        "Training clips begin at each raw frame of the first so many places of a clip; None: t, so "
+        "that an epoch has more clips the longer the window is.",
+        int,
+        least=1,
+    ),
     Option("data.camera", "color", "whose frames, in whose space the joints are", choices=CAMERAS),
     Option("data.first_frames", None, "of each video; None: all", int, least=1),
     Option(

@@ -230,6 +230,8 @@ def test_original_size_has_its_own_folder_and_shows_the_same(fpha_root, tmp_path
         (["--layout", "h2o", "--size", "1920x1080"], "h2o takes 480x270 or 1280x720"),
         (["--layout", "h2o", "--workers", "0"], "--workers 0: give at least 1"),
         (["--layout", "h2o", "--seed", "-1"], "--seed -1"),
+        (["--layout", "h2o", "--hidden", "1.5"], "--hidden 1.5: give a share from 0 to 1"),
+        (["--layout", "h2o", "--hidden", "nan"], "--hidden nan: give a share from 0 to 1"),
         (["--layout", "h2o", "--preview", "sheet.gif"], "ends in .png"),
     ],
 )
@@ -239,6 +241,19 @@ def test_bad_option_is_named(arguments, complaint, tmp_path):
     assert complaint in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "raw").exists()
+
+
+def test_hands_are_out_of_sight_in_the_share_asked_for():
+    plan = _plan("fpha", [action.name for action in ACTIONS["fpha"]], 2)
+    assert "hidden" not in plan.recipe()  # so that folders of earlier versions are gone on with
+    covered = []
+    for share in (0.0, 1.0):
+        chosen = layouts.Plan(**{**plan.__dict__, "hidden": share})
+        assert chosen.recipe()["hidden"] == share
+        scenes = [take.direct(job.script) for job in layouts.jobs(chosen)[::36]]
+        covered.append(np.mean([bool(scene.covers) for scene in scenes]))
+    assert covered[0] == 0.0
+    assert 0.1 < covered[1] < 0.9  # in the others hands are moved away
 
 
 def test_folder_with_something_else_is_refused(fpha_root, tmp_path):

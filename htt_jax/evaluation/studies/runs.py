@@ -119,7 +119,7 @@ def read(run: str, split: str) -> EvaluatedRun:
                 TRAINING_DATA: _start_of(report["run"]["training_fingerprint"]),
                 EVALUATED_DATA: _start_of(dataset["fingerprint"]),
             },
-            values=dict(_values(report)),
+            values=values_of(report),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(
@@ -212,6 +212,11 @@ def _options(config: Mapping[str, Any]) -> dict[str, Any]:
     missing = [words for name, words in published.WITHOUT.items() if name not in inputs]
     variant = " and ".join(missing) or FULL if cascaded else published.PARALLEL
     return options | {VARIANT: variant}
+
+
+def values_of(report: Mapping[str, Any]) -> dict[str, float]:
+    """What an evaluation's report has of `EvaluatedRun.values`."""
+    return dict(_values(report))
 
 
 def _values(report: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -47,6 +47,16 @@ def test_at_test_time_every_frame_is_seen_once(spacing):
         np.testing.assert_array_equal(times, 1)
 
 
+def test_where_training_clips_begin_may_be_chosen_apart_from_the_window():
+    counts = np.array([30])
+    of_windows = [
+        clip_table(counts, ClipSpec(window, 8, 2, starts=4), training=True) for window in (1, 4, 8)
+    ]
+    as_window_of_four = clip_table(counts, ClipSpec(4, 8, 2), training=True)
+    for table in of_windows:
+        np.testing.assert_array_equal(table, as_window_of_four)
+
+
 def test_padding_repeats_the_last_real_frame():
     frames, valid = clip_frames(3, 2, CLIPS)
     np.testing.assert_array_equal(frames, [3, 5, 5, 5])

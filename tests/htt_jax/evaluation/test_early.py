@@ -81,6 +81,7 @@ def test_the_whole_is_what_evaluation_gives_and_the_mean_is_over_all_shares(resu
     of_actions = np.array(list(found["per_action"].values()))  # two of four videos are of the first
     assert list(found["per_action"]) == prepared.ACTIONS
     np.testing.assert_allclose(np.average(of_actions, axis=0, weights=[2, 1, 1]), found["accuracy"])
+    assert np.mean(found["per_video"]) == pytest.approx(found["mean_accuracy"])
     assert found["first_frames"] == [15, 30, 60]
     assert found["accuracy_after"][-1] == found["accuracy"][-1]  # no video is longer
 

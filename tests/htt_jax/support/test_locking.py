@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from htt_jax.support.errors import InputError
-from htt_jax.support.locking import locked
+from htt_jax.support.locking import Taken, locked
 
 HOLD = """
 import sys
@@ -17,8 +17,9 @@ with locked(sys.argv[1]):
 
 def test_a_folder_has_one_writer_until_its_block_or_process_ends(tmp_path):
     folder = tmp_path / "a[1]" / "run"
-    with locked(folder):
-        with pytest.raises(InputError, match=r"another process is writing to .*run; wait for it"):
+    with locked(folder) as kept:
+        assert kept
+        with pytest.raises(Taken, match=r"another process is writing to .*run; wait for it"):
             locked(folder).__enter__()
         with locked(tmp_path / "other"):
             pass

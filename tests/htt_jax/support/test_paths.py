@@ -18,7 +18,7 @@ COMMANDS = (
 NO_PATHS = {"help", "split", "step", "batch_size", "workers", "to", "fps", "camera", "rerun"}
 NO_PATHS |= {"intrinsics_size", "hfov", "layout", "actions", "subjects", "repeats", "frames"}
 NO_PATHS |= {"size", "seed", "quality", "lossless", "skip_bad", "depth"}
-NO_PATHS |= {"seeds", "controls", "steps", "set", "early", "forecast"}
+NO_PATHS |= {"seeds", "controls", "steps", "set", "early", "forecast", "hidden"}
 
 
 @pytest.fixture(autouse=True)

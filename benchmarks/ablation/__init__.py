@@ -1,0 +1,1 @@
+"""What `benchmarks.ablations` is made of: studies, runs, their statistics, tables and pictures."""

@@ -1,0 +1,94 @@
+"""Runs shared out among processes, on one machine or on many that see one folder.
+
+A run's folder is locked by the process that performs it, so that the claim ends with the process,
+however that ends. On NFS the server keeps the locks, and gives those of a host that has died free.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from htt_jax.support.files import atomic_write
+from htt_jax.support.locking import Taken, locked
+
+OWNER = "owner.json"
+RECORD = "record.json"
+"""Says that a run is done."""
+
+_LOOK_AGAIN = 0.2  # seconds
+
+
+def share(
+    names: Sequence[str], folder: pathlib.Path, perform: Callable[[str], None]
+) -> tuple[list[str], bool]:
+    """Performs each run that is neither done nor another process's, in the order given.
+
+    What others have is looked at again after the last, since they may have been stopped meanwhile.
+
+    Args:
+        names: of the runs.
+        folder: in which each has its own.
+        perform: does one, and writes `RECORD` into its folder unless it fails.
+
+    Returns:
+        The runs that other processes have; whether the file system has locks: if not, nothing
+        keeps two processes off one run.
+    """
+    left, has_locks = list(names), True
+    attempted: set[str] = set()
+    while True:
+        taken, before = [], len(attempted)
+        for name in left:
+            if is_done(folder / name):
+                continue
+            try:
+                with _claimed(folder / name) as locks:
+                    has_locks &= locks
+                    if name not in attempted and not is_done(folder / name):
+                        attempted.add(name)
+                        perform(name)
+            except Taken:
+                taken.append(name)
+        if not taken or len(attempted) == before:
+            return taken, has_locks
+        left = taken
+
+
+def is_done(run: pathlib.Path) -> bool:
+    """Whether the run in that folder is."""
+    return (run / RECORD).exists()
+
+
+def owner(run: pathlib.Path) -> str | None:
+    """Who performs the run in that folder: host and process; None: nobody, or it is done."""
+    if is_done(run) or not (run / OWNER).exists():
+        return None
+    try:
+        with locked(run) as locks:
+            if locks:
+                return None
+    except Taken:
+        pass
+    told = json.loads((run / OWNER).read_text("utf-8"))
+    return f"{told['host']}, process {told['process']}, since {told['since']}"
+
+
+@contextlib.contextmanager
+def _claimed(run: pathlib.Path) -> Iterator[bool]:
+    """Keeps the run for this process; whether the file system has locks."""
+    with contextlib.ExitStack() as stack:
+        try:
+            has_locks = stack.enter_context(locked(run))
+        except Taken:  # by a process that only looked, perhaps
+            time.sleep(_LOOK_AGAIN)
+            has_locks = stack.enter_context(locked(run))
+        since = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+        told = {"host": socket.gethostname(), "process": os.getpid(), "since": since}
+        # A new file also makes NFS look at the folder anew, which may hold what others did.
+        with atomic_write(run / OWNER, "w") as file:
+            json.dump(told, file)
+        yield has_locks

@@ -1,0 +1,163 @@
+"""The studies: which models are put side by side, and what is looked at.
+
+Another study is another entry of `studies`; its first row, without options, is the model that the
+others are compared with. Rows of several studies that are the same model are run once.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from benchmarks.ablation.scales import Scale
+from htt_jax.datasets import published
+from htt_jax.datasets.published import Published
+
+Figures: TypeAlias = Mapping[str, float]
+"""By the key of the measure; accuracies in 0..1, errors in millimetres."""
+
+
+def _nothing(of_paper: Published) -> Figures:
+    return {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A model.
+
+    Attributes:
+        name: in files and in `results.json`: letters, digits and underscores.
+        title: in the table.
+        options: that it has instead of the scale's; none: the model of the scale.
+        published: what the paper has of it.
+    """
+
+    name: str
+    title: str
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    published: Callable[[Published], Figures] = _nothing
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Models side by side.
+
+    Attributes:
+        title: over the table.
+        measures: shown, by key: `htt_jax.measures` in the headline, or `early.MEAN`.
+        rows: the first is what the others are compared with.
+    """
+
+    title: str
+    measures: Sequence[str]
+    rows: Sequence[Row]
+
+
+def studies(scale: Scale) -> dict[str, Study]:
+    """All studies by name."""
+    config = scale.config("")
+    window, frames = config.model.window, config.data.frames
+    full = Row("full", f"HTT, t = {window}, T = {frames}", published=_of_window(published.WINDOW))
+    action = dataclasses.replace(full, published=_of_frames(published.FRAMES))
+    return {
+        "window": Study(
+            "The window t of the pose block (the paper's Tab. 4)",
+            ("mepe_ra", "mepe", "auc_ra", "auc", "action_accuracy"),
+            (
+                full,
+                *(
+                    Row(f"t{t}", _window_title(t, frames), {"model.window": t}, _of_window(of))
+                    for t, of in scale.windows.items()
+                    if t != window
+                ),
+            ),
+        ),
+        "action": Study(
+            "Frames T of a clip, and what the action block is told (the paper's Tab. 5)",
+            ("action_accuracy", "early_accuracy", "mepe_ra"),
+            (
+                action,
+                *(
+                    Row(f"T{count}", f"T = {count}", _shorter(scale, count), _of_frames(of))
+                    for count, of in scale.frames.items()
+                    if count != frames
+                ),
+                Row(
+                    "parallel",
+                    published.PARALLEL,
+                    {"model.cascaded": False},
+                    _of_variant(published.PARALLEL),
+                ),
+                *(
+                    Row(
+                        f"no_{left_out}",
+                        title,
+                        {"model.action_inputs": _inputs_without(left_out)},
+                        _of_variant(title),
+                    )
+                    for left_out, title in published.WITHOUT.items()
+                ),
+            ),
+        ),
+        "augmentation": Study(
+            "Augmentation of training clips",
+            ("action_accuracy", "mepe_ra", "mepe"),
+            (
+                full,
+                Row("none", "no augmentation", {"augment.enabled": False}),
+                Row("no_colour", "no change of colour", _COLOUR),
+                Row("no_translation", "no translation", {"augment.translation": 0}),
+                *(
+                    [Row("no_blur", "no blur", {"augment.blur": 0.0})]
+                    if config.augment.blur
+                    else []
+                ),
+            ),
+        ),
+    }
+
+
+_COLOUR = {f"augment.{name}": 0.0 for name in ("brightness", "contrast", "saturation", "hue")}
+
+
+def _window_title(t: int, frames: int) -> str:
+    remarks = {1: ", no pose block", frames: ", the whole clip"}
+    return f"t = {t}{remarks.get(t, '')}"
+
+
+def _shorter(scale: Scale, frames: int) -> dict[str, Any]:
+    """Clips of fewer frames, seen together at most."""
+    config = scale.config("")
+    options = {"data.frames": frames, "model.window": min(config.model.window, frames)}
+    if scale.equal_steps:
+        times = config.data.frames // frames
+        options |= {
+            "batch_size": times * config.batch_size,
+            "eval.batch_size": times * config.eval.batch_size,
+        }
+    return options
+
+
+def _inputs_without(left_out: str) -> tuple[str, ...]:
+    return tuple(name for name in ("image", "pose", "object") if name != left_out)
+
+
+def _of_window(t: int | None) -> Callable[[Published], Figures]:
+    """Tab. 4, averaged over the hands."""
+
+    def figures(of_paper: Published) -> Figures:
+        hands = list(of_paper.pose_of_window.get(t or 0, {}).values())
+        return {key: sum(hand[key] for hand in hands) / len(hands) for key in (hands or [{}])[0]}
+
+    return figures
+
+
+def _of_frames(frames: int | None) -> Callable[[Published], Figures]:
+    return lambda of_paper: _accuracy(of_paper.action_of_frames.get(frames or 0))
+
+
+def _of_variant(name: str) -> Callable[[Published], Figures]:
+    return lambda of_paper: _accuracy(of_paper.action_of_variant.get(name))
+
+
+def _accuracy(per_cent: float | None) -> Figures:
+    return {} if per_cent is None else {"action_accuracy": per_cent / 100}

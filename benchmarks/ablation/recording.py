@@ -1,0 +1,85 @@
+"""A study's figures in `benchmarks/results.json`, and the lines of a page that shows them."""
+
+import datetime
+import json
+from collections.abc import Iterator
+
+from benchmarks import figures
+from benchmarks.ablation.findings import Finding, Findings, measure
+from benchmarks.ablation.runs import Setting
+from htt_jax.evaluation import tables
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import atomic_write
+
+
+def record(setting: Setting, found: Findings) -> str:
+    """Writes the figures as they are shown, in per cent and millimetres; returns the page's table.
+
+    Raises:
+        InputError: runs are missing.
+    """
+    if found.missing:
+        raise InputError(
+            f"--record: study {found.name} in {setting.out} still misses {found.missing} runs; "
+            "run them first"
+        )
+    group = f"ablation_{found.name}"
+    results = figures.read(figures.RESULTS)
+    software = found.records[0]["software"]
+    results[group] = {
+        "command": f"python -m benchmarks.ablations --scale {setting.scale.name} "
+        f"--study {found.name} --seeds {found.seeds}",
+        "machine": "; ".join(sorted({one["machine"] for one in found.records})),
+        "software": f"jax {software['jax']}",
+        "recorded": {"date": str(datetime.date.today()), "commit": software["commit"]},
+        "figures": {
+            f"{one.row.name}_{one.measure}{name}": value
+            for of_row in found.table
+            for one in of_row
+            for name, value in _figures(one)
+        },
+    }
+    with atomic_write(figures.RESULTS, "w") as file:
+        json.dump(results, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+    return _page(group, found)
+
+
+def _figures(one: Finding) -> Iterator[tuple[str, float]]:
+    factor = measure(one.measure).factor
+    if one.mean is not None:
+        yield "", float(f"{factor * one.mean:.4g}")
+    if one.deviation is not None:
+        yield "_deviation", float(f"{factor * one.deviation:.4g}")
+    if (told := one.difference) is not None:
+        for name, value in (("", told.mean), ("_low", told.low), ("_high", told.high)):
+            if value is not None:
+                yield f"_difference{name}", float(f"{factor * value:.4g}")
+    if one.p is not None:
+        yield "_p", float(f"{one.p:.2g}")
+
+
+def _page(group: str, found: Findings) -> str:
+    """The table with the places of its figures, as `benchmarks.figures` fills it in."""
+    header = [""]
+    for key in found.study.measures:
+        header += [measure(key).heading, "difference [95 %]"]
+    rows = []
+    for of_row in found.table:
+        cells = [of_row[0].row.title]
+        for one in of_row:
+            places = {name: f"{{{group}.{one.row.name}_{one.measure}{name}:{form}}}"
+                      for name, form in _forms(one).items()}  # fmt: skip
+            cells.append(" ± ".join(places[x] for x in ("", "_deviation") if x in places))
+            cell = places.get("_difference", "")
+            if "_difference_low" in places:
+                cell += f" [{places['_difference_low']}, {places['_difference_high']}]"
+            cells.append(cell + ("*" if one.tells_apart else ""))
+        rows.append(cells)
+    return f"<!-- fill:\n{tables.markdown(header, rows)}\n-->\n\n<!-- end -->"
+
+
+def _forms(one: Finding) -> dict[str, str]:
+    decimals = measure(one.measure).decimals
+    names = [name for name, _ in _figures(one)]
+    return {name: ("+" if name == "_difference" else "") + f".{decimals}f" for name in names}

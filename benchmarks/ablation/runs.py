@@ -1,0 +1,171 @@
+"""The runs of studies: their configs, where they lie, how one is made."""
+
+import dataclasses
+import gc
+import pathlib
+import shlex
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from benchmarks import measure as machines
+from benchmarks.ablation import claims
+from benchmarks.ablation.plan import Row, Study
+from benchmarks.ablation.records import record_of
+from benchmarks.ablation.scales import Scale
+from htt_jax.evaluation import one_run
+from htt_jax.runs import kept
+from htt_jax.runs.config import check_options
+from htt_jax.runs.directory import exists
+from htt_jax.support import trees
+from htt_jax.support.errors import InputError
+from htt_jax.support.files import make_folder
+from htt_jax.support.paths import place
+from htt_jax.training.loop import train
+
+RUNS = "runs"
+WORKDIR = "workdir"
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all runs of a folder have in common.
+
+    Attributes:
+        scale: of the studies.
+        out: the folder.
+        data: the prepared dataset.
+        dataset: its name, such as 'fpha'.
+    """
+
+    scale: Scale
+    out: pathlib.Path
+    data: str
+    dataset: str
+
+    def folder(self, name: str) -> pathlib.Path:
+        """Of the run of that name."""
+        return self.out / RUNS / name
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A model trained from one seed.
+
+    Attributes:
+        options: in which it differs from the model of the scale.
+        seed: of weights, order of clips and augmentation.
+    """
+
+    options: Mapping[str, Any]
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder, told by the options: rows of two studies may be the same model."""
+        told = [f"{name}={_told(value)}" for name, value in sorted(self.options.items())]
+        return ",".join([*(told or ["full"]), f"seed={self.seed}"])
+
+
+def _told(value: Any) -> str:
+    return "+".join(value) if isinstance(value, tuple) else str(value)
+
+
+def runs_of(studies: Iterable[Study], seeds: int) -> list[Run]:
+    """Each run once; those of the first seed come first."""
+    rows = [row for study in studies for row in study.rows]
+    runs = [Run(row.options, seed) for seed in range(seeds) for row in rows]
+    return list({run.name: run for run in runs}.values())
+
+
+def configured(setting: Setting, run: Run) -> ConfigDict:
+    """The config of a run.
+
+    Raises:
+        InputError: it cannot be trained.
+    """
+    config = setting.scale.config(setting.dataset)
+    given = {"data.directory": setting.data, "seed": run.seed}
+    config.update_from_flattened_dict(dict(run.options) | given)
+    check_options(config)
+    return config
+
+
+def check(setting: Setting, runs: Sequence[Run]) -> None:
+    """Checks, before hours of work, what would stop runs; also those that are there.
+
+    Raises:
+        InputError: weights are missing, or a run in the folder was made with other options.
+    """
+    for run in runs:
+        config = configured(setting, run)
+        weights = config.init.backbone
+        if weights and not place(weights).exists():
+            raise InputError(
+                f"config.init.backbone={weights} of {setting.scale.config_file(setting.dataset)} "
+                "is missing; docs/train.md tells where it comes from"
+            )
+        record(setting, run)
+
+
+def record(setting: Setting, run: Run) -> dict[str, Any] | None:
+    """What was found of a run; None if it is not done.
+
+    Raises:
+        InputError: it was made with other options.
+    """
+    folder = setting.folder(run.name)
+    if not claims.is_done(folder):
+        return None
+    return kept.read(folder / claims.RECORD, configured(setting, run))
+
+
+def perform(setting: Setting, run: Run) -> None:
+    """Trains, from where it was stopped, and evaluates."""
+    folder = setting.folder(run.name)
+    workdir = folder / WORKDIR
+    config = configured(setting, run)
+
+    def find() -> dict[str, Any]:
+        is_new, start = not exists(workdir), time.perf_counter()
+        train(config, workdir)
+        split = config.eval.split
+        evaluation = one_run.evaluate(str(workdir), split=split, early=True)
+        of_split = workdir / "evaluation" / split
+        make_folder(of_split)
+        one_run.write_results(evaluation, of_split)
+        seconds = time.perf_counter() - start
+        machine = machines.machine()
+        return record_of(evaluation.report, evaluation.estimates) | {
+            "seconds": seconds if is_new else None,
+            "machine": f"{machine['cores']} cores, {machine['cpu']}",
+        }
+
+    kept.kept(folder / claims.RECORD, config, find)
+    jax.clear_caches()  # the next one's programs are others
+    gc.collect()
+
+
+def commands(setting: Setting, row: Row, seeds: int) -> list[str]:
+    """What makes the runs of a row one by one."""
+    run = Run(row.options, 0)
+    started = trees.flatten(setting.scale.file(setting.dataset).to_dict(), ".")
+    wanted = trees.flatten(configured(setting, run).to_dict(), ".")
+    options = [
+        shlex.quote(f"--config.{name}={value}")
+        for name, value in wanted.items()
+        if value != started[name] and name != "seed"
+    ]
+    folder = shlex.quote(f"{setting.folder(run.name)}".removesuffix("0"))
+    workdir = f"--workdir={folder}$seed/{WORKDIR}"
+    file = setting.scale.config_file(setting.dataset)
+    return [
+        f"for seed in {' '.join(map(str, range(seeds)))}; do",
+        f"  python -m htt_jax.train --config={file} {workdir} \\",
+        "    " + " \\\n    ".join(["--config.seed=$seed", *options]),
+        f"  python -m htt_jax.evaluate {workdir} --split={wanted['eval.split']} --early",
+        "done",
+    ]

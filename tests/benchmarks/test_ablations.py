@@ -1,0 +1,381 @@
+"""Studies: what is run, who runs it, and the tables made of results."""
+
+import csv
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import ablations, figures
+from benchmarks.ablation import claims, data, recording, runs, scales, statistics, tables
+from benchmarks.ablation.findings import findings
+from benchmarks.ablation.plan import studies
+from benchmarks.ablation.records import record_of
+from benchmarks.ablation.runs import Run, Setting
+from htt_jax.datasets.spec import FPHA, H2O
+from htt_jax.evaluation.estimates import Estimates
+from htt_jax.evaluation.results import headline
+from htt_jax.metrics import PoseMetrics
+from htt_jax.support.errors import InputError
+
+DEMO = scales.DEMO
+VIDEOS = 40
+
+# A process that takes runs, notes each, and dies in the one that is named.
+WORKER = """
+import os, pathlib, signal, sys, time
+from benchmarks.ablation import claims
+folder, log, dies = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+def perform(name):
+    with log.open("a") as file:
+        file.write(f"{name} {os.getpid()}\\n")
+    time.sleep(0.05)
+    if name == dies:
+        os.kill(os.getpid(), signal.SIGKILL)
+    (folder / name / claims.RECORD).write_text("{}")
+print("ready", flush=True)
+sys.stdin.readline()
+claims.share([f"run{i}" for i in range(12)], folder, perform)
+"""
+
+
+def start_worker(folder, log, dies=""):
+    command = [sys.executable, "-c", WORKER, str(folder), str(log), dies]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def test_two_processes_share_runs_out_and_what_a_killed_one_had_is_taken_up(tmp_path):
+    folder, log = tmp_path / "runs", tmp_path / "log"
+    workers = [start_worker(folder, log, dies) for dies in ("run5", "", "")]
+    for worker in workers:
+        worker.stdout.readline()
+    workers[0].communicate(b"\n")
+    assert workers[0].returncode == -signal.SIGKILL
+    assert [line.split()[0] for line in log.read_text().splitlines()] == [
+        f"run{i}" for i in range(6)
+    ]
+    assert claims.owner(folder / "run5") is None  # its claim ended with it
+    for worker in workers[1:]:
+        worker.stdin.write(b"\n")
+        worker.stdin.flush()
+    for worker in workers[1:]:
+        worker.communicate()
+        assert worker.returncode == 0
+    taken = [line.split() for line in log.read_text().splitlines()]
+    names = [name for name, _ in taken]
+    assert sorted(names) == sorted([*(f"run{i}" for i in range(12)), "run5"])  # once each
+    assert len({process for _, process in taken}) >= 2
+
+
+def test_a_run_of_another_process_is_left_to_it_and_shown_as_running(tmp_path):
+    performed = []
+    with claims._claimed(tmp_path / "a"):
+        assert "process" in claims.owner(tmp_path / "a")
+        elsewhere, has_locks = claims.share(["a", "b"], tmp_path, performed.append)
+    assert (performed, elsewhere, has_locks) == (["b"], ["a"], True)
+
+
+@pytest.mark.parametrize("scale", scales.SCALES.values(), ids=scales.SCALES)
+@pytest.mark.parametrize("dataset", ["fpha", "h2o"])
+def test_every_row_can_be_trained_and_differs_from_the_first(scale, dataset, tmp_path):
+    setting = Setting(scale, tmp_path, "data", dataset)
+    for study in studies(scale).values():
+        assert not study.rows[0].options
+        names = [Run(row.options, 0).name for row in study.rows]
+        assert len(set(names)) == len(names) == len({row.name for row in study.rows})
+        usual = runs.configured(setting, Run({}, 0)).to_dict()
+        for row in study.rows[1:]:
+            assert runs.configured(setting, Run(row.options, 0)).to_dict() != usual
+            assert len(Run(row.options, 0).name) < 200
+
+
+def test_the_papers_tables_are_among_the_rows_with_its_figures():
+    setting = Setting(scales.PAPER, None, "data", "fpha")
+    known = studies(scales.PAPER)
+    window = {row.name: row for row in known["window"].rows}
+    assert list(window) == ["full", "t1", "t8", "t32", "t64", "t128"]
+    config = runs.configured(setting, Run(window["t1"].options, 2))
+    assert (config.model.window, config.data.frames, config.data.starts) == (1, 128, 16)
+    assert (config.epochs, config.batch_size, config.seed) == (45, 2, 2)
+    assert [row.name for row in known["action"].rows] == [
+        *("full", "T16", "T32", "T64", "parallel", "no_object", "no_pose", "no_image")
+    ]
+
+
+def test_a_model_of_several_studies_is_run_once_and_the_first_seed_comes_first():
+    known = studies(DEMO).values()
+    wanted = runs.runs_of(known, 2)
+    assert len({run.name for run in wanted}) == len(wanted)
+    assert [run.seed for run in wanted] == sorted(run.seed for run in wanted)
+    assert len(wanted) == 2 * (1 + sum(len(study.rows) - 1 for study in known))
+
+
+def test_rows_of_fewer_frames_take_as_many_frames_a_step_at_demo_scale():
+    setting = Setting(DEMO, None, "data", "fpha")
+    rows = studies(DEMO)["action"].rows
+    configs = [runs.configured(setting, Run(row.options, 0)) for row in rows]
+    assert {config.batch_size * config.data.frames for config in configs} == {96}
+
+
+def test_commands_set_all_in_which_a_run_differs_from_its_file(tmp_path):
+    setting = Setting(scales.PAPER, tmp_path, "data/fpha", "fpha")
+    row = {row.name: row for row in studies(scales.PAPER)["action"].rows}["no_object"]
+    train = "\n".join(runs.commands(setting, row, 3))
+    for part in (
+        "for seed in 0 1 2; do",
+        "--config=configs/fpha.py",
+        "'--config.model.action_inputs=('\"'\"'image'\"'\"', '\"'\"'pose'\"'\"')'",
+        "--config.data.starts=16",
+        "--config.eval.every_epochs=45",
+        "--split=test --early",
+    ):
+        assert part in train, part
+
+
+def write_record(setting, run, values, videos, fingerprint="abc", seconds=60.0):
+    """A record as `runs.perform` leaves it."""
+    folder = setting.folder(run.name)
+    folder.mkdir(parents=True)
+    dataset = {"name": "fpha", "spec": dataclasses.asdict(FPHA), "split": "test", "frames": 900}
+    dataset |= {"videos": VIDEOS, "fingerprint": fingerprint, "training_fingerprint": "def"}
+    found = {
+        "values": values,
+        "videos": {name: of.tolist() for name, of in videos.items()},
+        "video_ids": [str(i) for i in range(VIDEOS)],
+        "dataset": dataset,
+        "software": {"jax": "0.10", "commit": "0123abc"},
+        "step": 10,
+        "seconds": seconds,
+        "machine": "2 cores, a processor",
+    }
+    told = {"config": json.loads(runs.configured(setting, run).to_json()), "figures": found}
+    (folder / claims.RECORD).write_text(json.dumps(told))
+
+
+def write_study(setting, rng, missing=()):
+    """Three seeds of the study of the window: t = 1 is 3 mm worse, t = 2 as good, in MEPE-RA."""
+    seeds, of_videos = rng.normal(0, 0.1, 3), rng.normal(0, 5, VIDEOS)
+    for seed in range(3):
+        for row in studies(setting.scale)["window"].rows:
+            if (row.name, seed) in missing:
+                continue
+            worse = 3.0 if row.name == "t1" else 0.0
+            videos = 40 + worse + seeds[seed] + of_videos + rng.normal(0, 0.5, VIDEOS)
+            right = (rng.random(VIDEOS) < 0.8).astype(float)
+            values = {"mepe_ra": videos.mean(), "mepe": 50.0 + seed, "auc": 0.5 + worse / 100}
+            values |= {"auc_ra": 0.4, "action_accuracy": right.mean()}
+            videos = {"mepe_ra": videos, "action_accuracy": right}
+            write_record(setting, Run(row.options, seed), values, videos)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    setting = Setting(DEMO, tmp_path_factory.mktemp("study"), "data", "fpha")
+    write_study(setting, np.random.default_rng(0))
+    return setting, findings(setting, "window", studies(DEMO)["window"], 3)
+
+
+def test_the_tables_figures_are_those_of_the_records(study):
+    _, found = study
+    of = {one.row.name: {x.measure: x for x in row} for row in found.table for one in row[:1]}
+    told = of["t1"]["mepe_ra"]
+    assert found.missing == 0
+    assert told.mean == pytest.approx(np.mean(list(told.of_seeds.values())))
+    assert told.deviation == pytest.approx(np.std(list(told.of_seeds.values()), ddof=1))
+    assert told.difference.mean == pytest.approx(told.mean - of["full"]["mepe_ra"].mean)
+    assert told.difference.low < 3.0 < told.difference.high
+    assert told.difference.high - told.difference.low < 1.0  # videos differ by 5 mm: pairs tell
+    assert told.tells_apart
+    assert not of["t2"]["mepe_ra"].tells_apart
+    assert of["full"]["mepe_ra"].difference is None
+    assert told.published == 15.01  # t = 1 is the paper's
+    assert of["full"]["action_accuracy"].published is None  # Tab. 4 has none
+    assert of["t1"]["mepe"].difference.videos == 0  # of seeds alone
+
+
+def test_markdown_sheet_json_and_picture_say_the_same(study, capsys):
+    setting, found = study
+    tables.write(setting, found)
+    text = (setting.out / "window.md").read_text()
+    (line,) = (line for line in text.splitlines() if line.startswith("| t = 1"))
+    cells = [cell.strip() for cell in line.strip("| ").split("|")]
+    one = found.table[1][0]
+    assert cells[:2] == ["t = 1, no pose block", "3"]
+    assert cells[2] == f"{one.mean:.2f} ± {one.deviation:.2f}"
+    assert cells[3].startswith(f"+{one.difference.mean:.2f} [")
+    assert cells[3].endswith("]*")
+    assert cells[4] == "15.01"
+    assert "python -m htt_jax.train --config=configs/simulated_ablations.py" in text
+    assert "python -m data_prep.simulate --layout=fpha --actions=open_juice_bottle," in text
+    sheet = list(csv.DictReader((setting.out / "window.csv").read_text().splitlines()))
+    (row,) = (x for x in sheet if (x["row"], x["measure"]) == ("t1", "mepe_ra"))
+    assert float(row["mean"]) == one.mean
+    assert float(row["p_corrected"]) == one.p
+    content = json.loads((setting.out / "window.json").read_text())
+    assert content["rows"][1]["measures"]["mepe_ra"]["difference"]["mean"] == one.difference.mean
+    assert (setting.out / "window.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_study_that_is_whole_is_recorded_for_the_pages_and_another_refused(
+    study, tmp_path, monkeypatch
+):
+    setting, found = study
+    results = tmp_path / "results.json"
+    results.write_text("{}")
+    monkeypatch.setattr(figures, "RESULTS", results)
+    page = recording.record(setting, found)
+    filled = figures.filled(f"text\n\n{page}\n", figures.read(results), "page")
+    one = found.table[1][0]
+    assert f" {one.mean:.2f} ± {one.deviation:.2f} |" in filled
+    partial = dataclasses.replace(found, records=found.records[1:])
+    with pytest.raises(InputError, match=r"still misses 1 runs; run them first"):
+        recording.record(setting, partial)
+
+
+def test_a_study_that_is_not_whole_has_a_table_of_what_is_done(tmp_path):
+    setting = Setting(DEMO, tmp_path, "data", "fpha")
+    window = studies(DEMO)["window"]
+    write_study(
+        setting,
+        np.random.default_rng(0),
+        missing={("t1", 0), ("t1", 1), *(("t2", seed) for seed in range(3))},
+    )
+    found = findings(setting, "window", window, 3)
+    assert found.missing == 5
+    assert "5 runs still to be done" in tables.report(setting, found)
+    t1, t2 = (row[0] for row in found.table[1:3])
+    assert (t1.difference.seeds, t1.deviation, t2.mean) == (1, None, None)
+
+
+def test_runs_of_other_options_or_on_other_data_are_not_put_together(tmp_path):
+    setting = Setting(DEMO, tmp_path, "data", "fpha")
+    window = studies(DEMO)["window"]
+    write_study(setting, np.random.default_rng(0), missing={("t1", 1)})
+    values, videos = {"mepe_ra": 1.0}, {"mepe_ra": np.ones(VIDEOS)}
+    (other,) = (row for row in window.rows if row.name == "t1")
+    write_record(setting, Run(other.options, 1), values, videos, fingerprint="xyz")
+    with pytest.raises(InputError, match=r"on 2 different contents of the dataset"):
+        findings(setting, "window", window, 3)
+    longer = dataclasses.replace(DEMO, options={"epochs": 9})
+    with pytest.raises(InputError, match=r"other options: epochs was 4 there and is 9 here"):
+        findings(dataclasses.replace(setting, scale=longer), "window", window, 3)
+    moved = dataclasses.replace(setting, data="elsewhere")  # on another machine
+    assert runs.record(moved, Run({}, 0)) is not None
+
+
+def test_list_says_what_is_done_begun_and_to_do(study, capsys):
+    setting, _ = study
+    ablations.main(["--out", str(setting.out), "--study", "window", "--seeds", "4", "--list"])
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("window: The window t of the pose block")
+    assert [line.split("  ")[0] for line in said[1:5]] == ["done in 1.0 minutes"] * 4
+    assert said[-2].split()[:2] == ["to", "do"]
+    assert said[-1] == "12 of 16 runs done"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--seeds=0"], "--seeds=0 must be at least 1"),
+        (["--study", "windows"], "--study=windows must be of window, action, augmentation"),
+        (["--scale=paper"], "--scale paper needs --data"),
+        (["--data=x"], "--data=x: --scale demo renders its own dataset; leave it out"),
+        (["--scale=paper", "--data=nowhere"], "nowhere"),
+        (["--record"], "still misses 12 runs"),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_is_made(arguments, said, tmp_path):
+    with pytest.raises(InputError, match=said) as refused:
+        ablations.main(["--out", str(tmp_path / "out"), *arguments])
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_another_scale_or_dataset_is_refused(tmp_path):
+    (tmp_path / data.MARK).write_text('{"scale": "paper", "fingerprint": "abc"}')
+    with pytest.raises(InputError, match="holds runs of --scale paper, not demo"):
+        data.setting(DEMO, tmp_path, None)
+    with pytest.raises(InputError, match="on a dataset of other content"):
+        data._check_mark(tmp_path, scales.PAPER, "other")
+    (tmp_path / data.MARK).write_text("{")
+    with pytest.raises(InputError, match="is damaged; remove it"):
+        data.setting(DEMO, tmp_path, None)
+
+
+def test_a_record_that_is_damaged_is_named(tmp_path):
+    setting = Setting(DEMO, tmp_path, "data", "fpha")
+    folder = setting.folder(Run({}, 0).name)
+    folder.mkdir(parents=True)
+    (folder / claims.RECORD).write_text('{"config": {}}')
+    with pytest.raises(InputError, match=r"record.json is damaged .*; remove it"):
+        runs.record(setting, Run({}, 0))
+
+
+@pytest.mark.parametrize("spec", [FPHA, H2O], ids=["one hand", "two hands"])
+def test_a_figure_is_the_mean_of_what_the_videos_add_to_it(spec):
+    rng = np.random.default_rng(0)
+    lengths = np.array([3, 5, 2])
+    frames, joints = lengths.sum(), spec.num_joints
+    true, told = rng.normal(0, 0.1, (2, frames, joints, 3)).astype(np.float32)
+    annotated = rng.random((frames, len(spec.hands))) < 0.8
+    nothing, of_frames = np.zeros(0, np.int32), np.zeros(frames, np.int32)
+    estimates = Estimates(
+        joints_3d=told, target_3d=true, hand_annotated=annotated, object=of_frames,
+        object_probability=of_frames.astype(float), window_position=of_frames,
+        window_length=of_frames,
+        first_frame=np.array([0, 3, 8, 10]), intrinsics=np.zeros((3, 3, 3)), image_size=(64, 36),
+        clip_video=nothing, clip_start=nothing, clip_frames=nothing,
+        action_over_time=np.zeros((0, 1, 2)), window=2, spacing=1,
+    )  # fmt: skip
+    metrics = PoseMetrics(spec)
+    metrics.update(told, true, annotated)
+    answers = [(0, 0), (1, 0), (1, 1)]
+    per_video = [{"action": a, "predicted": b, "video_id": "v"} for a, b in answers]
+    actions = {"accuracy": 2 / 3, "per_video": per_video}
+    results = {"pose": metrics.result(), "object": {}, "action": actions}
+    results["early"] = {"mean_accuracy": 0.5, "per_video": [0.7, 0.1, 0.7]}
+    dataset = dict.fromkeys(("split", "fingerprint", "training_fingerprint"), "x")
+    dataset |= {"name": spec.name, "spec": dataclasses.asdict(spec), "videos": 3, "frames": 10}
+    report = {"headline": headline(results), "results": results, "dataset": dataset}
+    report |= {"software": {}, "run": {"step": 1, "config": {"mask_unannotated_hands": True}}}
+    found = record_of(report, estimates)
+    for key in ("mepe", "mepe_ra", "action_accuracy", "early_accuracy"):
+        assert np.mean(found["videos"][key]) == pytest.approx(found["values"][key], rel=1e-5), key
+
+
+def differences(rng, of_seeds, of_videos, of_rest, seeds=3, videos=60):
+    """Between models that do not differ: what seeds and videos add to single differences."""
+    table = of_rest * rng.normal(size=(seeds, videos))
+    return table + of_seeds * rng.normal(size=(seeds, 1)) + of_videos * rng.normal(size=videos)
+
+
+@pytest.mark.parametrize("spread", [(0, 1, 1), (0.3, 1, 1), (1, 0, 1)])
+def test_chance_alone_seldom_makes_a_difference_with_three_seeds(spread):
+    rng = np.random.default_rng(0)
+    ps = [statistics.of_videos(differences(rng, *spread)).p for _ in range(200)]
+    assert 0.01 < np.mean(np.array(ps) < 0.05) < 0.1
+
+
+def test_pairs_of_videos_find_what_three_seeds_alone_do_not():
+    rng = np.random.default_rng(0)
+    found = [statistics.of_videos(0.5 + differences(rng, 0.0, 1.0, 1.0)) for _ in range(50)]
+    together = np.mean([one.p < 0.01 for one in found])
+    alone = np.mean([one.p_seeds < 0.01 for one in found])
+    assert together > 0.5 > alone
+
+
+def test_models_that_answer_alike_do_not_differ_and_one_seed_has_the_videos_alone():
+    same = statistics.of_videos(np.zeros((3, 9)))
+    assert (same.p, same.low, same.high) == (1.0, 0.0, 0.0)
+    one = statistics.of_videos(np.arange(9.0)[None])
+    assert one.low < 4.0 < one.high
+    assert (one.deviation, one.p_seeds) == (None, None)
+
+
+def test_p_is_corrected_for_the_number_of_questions():
+    assert statistics.corrected([0.03, None, 0.01, 0.5]) == [0.06, None, 0.03, 0.5]
+    assert statistics.corrected([0.02, 0.02]) == [0.04, 0.04]
