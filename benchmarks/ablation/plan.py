@@ -113,6 +113,26 @@ def studies(scale: Scale) -> dict[str, Study]:
                 ),
             ),
         ),
+        "early": Study(
+            "The action's loss before the clip's end",
+            ("early_accuracy", "action_accuracy", "mepe_ra"),
+            (
+                full,
+                Row("over_time", "after every window", {"loss.action_over_time": 1.0}),
+                Row("at_cut", "at a random cut (EAST)", {"loss.action_at_cut": 1.0}),
+            ),
+        ),
+        "later": Study(
+            "What later work adds to training",
+            ("action_accuracy", "early_accuracy", "mepe_ra"),
+            (
+                full,
+                Row("dropout", "token dropout, 0.3", {"training.token_dropout": 0.3}),
+                Row("smoothing", "label smoothing, 0.1", {"loss.label_smoothing": 0.1}),
+                Row("verb_noun", "verb and noun beside the action", {"model.verb_noun": True}),
+                Row("forecast", "a window's poses ahead", {"model.forecast": min(window, 16)}),
+            ),
+        ),
     }
 
 
