@@ -27,6 +27,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 import pytest
 from absl import flags, logging
 
+from htt_jax.data import packing
 from tests import annotations, object_stores
 
 annotations.install()
@@ -41,6 +42,14 @@ VERBOSITY = logging.get_verbosity()
 def _verbosity():
     """Commands silence logging for their own process; a test must not do so for the next one."""
     logging.set_verbosity(VERBOSITY)
+
+
+@pytest.fixture(scope="module")
+def one_program():
+    """Batches of clips of any length get the same number of slots: one program serves them all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "LARGEST_WASTE", 1.0)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import json
 import pathlib
 
 import cv2
+import jax
 import numpy as np
 import pytest
 
@@ -20,7 +21,10 @@ from htt_jax import compare, evaluate, export, from_pytorch, predict, submit, tr
 from htt_jax.data.records import RecordSource, Video
 from htt_jax.datasets.skeleton import hand_of
 from htt_jax.datasets.spec import DatasetSpec, Thresholds
+from htt_jax.devices import sharding
+from htt_jax.interop.opening import read_moments
 from htt_jax.runs.directory import read
+from htt_jax.runs.opening import open_run
 from htt_jax.support.errors import InputError
 from tests import runs
 
@@ -87,7 +91,9 @@ def root(tmp_path_factory):
     }
     raw = RawDataset(SPEC, root / "raw", SPEC.action_names, SPEC.object_names, splits, [])
     shards.prepare(raw, root / "data", FrameEncoder(SIZE, resize_bilinear), workers=1)
+    runs.initialise_run(root / "start", root / "data", (64, 36))
     config = runs.tiny_config(root / "data", (64, 36))
+    config.init.checkpoint = str(root / "start")
     config.batch_size = 16  # all clips at once: one program
     results = train.train(config, str(root / "run"))
     (root / "trained.json").write_text(json.dumps(results))
@@ -115,6 +121,19 @@ def test_the_prepared_dataset_and_the_run_say_what_they_are(root):
     assert source.spec == read(root / "run").dataset.spec == SPEC
     assert source[3].joints_3d.shape == (FRAMES, 78, 3)
     assert not verify.verify(root / "data", workers=1).problems
+
+
+def test_the_run_started_at_step_0_with_the_weights_of_its_checkpoint(root):
+    run, before = (
+        open_run(root / name, None, sharding.single_device_mesh()) for name in ("run", "start")
+    )
+    variables = jax.device_get((run.variables, before.variables))
+    moved = jax.tree.map(lambda x, y: np.abs(x - y).max(), *variables)
+    assert max(jax.tree.leaves(moved["batch_stats"])) == 0
+    # Adam moves a weight by no more than about its rate at each step.
+    assert 0 < max(jax.tree.leaves(moved["params"])) < 2 * run.step * 3e-5
+    assert read_moments(run).steps == run.step == 1
+    assert run.description.imported_from is None
 
 
 def test_results_are_those_of_the_evaluation_in_training(root):

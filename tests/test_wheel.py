@@ -26,7 +26,7 @@ def installed(tmp_path_factory):
     subprocess.run([*pip, *build], check=True)
     (wheel,) = folder.glob("*.whl")
     target = folder / "target"
-    subprocess.run([*pip, "install", "--no-deps", "--target", target, wheel], check=True)
+    shutil.unpack_archive(wheel, target, "zip")  # all that pip does with a wheel of Python alone
     return target
 
 
@@ -62,12 +62,15 @@ def test_only_packages_of_this_projects_name_are_installed(installed):
     found = {path.name for path in installed.iterdir() if path.suffix != ".dist-info"}
     assert found == {"htt_jax", "data_prep"}
     assert (installed / "htt_jax/evaluation/report/page.css").exists()
+    for package in found:
+        here, there = (
+            {path.relative_to(root) for path in (root / package).rglob("*.py")}
+            for root in (ROOT, installed)
+        )
+        assert there == here
 
 
 def test_commands_run_beside_a_users_own_configs(installed, elsewhere):
-    where = run(installed, elsewhere, "htt_jax.evaluate", "--help")
-    assert (where.returncode, where.stderr) == (0, "")
-    assert "--workdir" in where.stdout
     trained = run(
         installed, elsewhere, "htt_jax.train", "--config=configs/mine.py", "--workdir=run"
     )

@@ -104,8 +104,9 @@ def _write_safetensors(path: pathlib.Path, run: TrainedRun) -> None:
 
 
 def _run_safetensors(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:
-    """By the run's model, with the file's variables."""
-    return apply(run, imported.read(str(path)).variables, inputs)
+    """By the run's model, with the file's variables where its own lie: by the same program."""
+    places = jax.tree.map(lambda x: x.sharding, run.variables)
+    return apply(run, jax.device_put(imported.read(str(path)).variables, places), inputs)
 
 
 def _write_stablehlo(path: pathlib.Path, run: TrainedRun) -> None:

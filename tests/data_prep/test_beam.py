@@ -69,7 +69,9 @@ def content(out) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in place(out).iterdir() if path.name != ".lock"}
 
 
-def test_stopped_by_a_bad_image_and_a_dead_process_the_third_run_makes_the_same_bytes(tmp_path):
+def test_stopped_by_a_bad_image_and_a_dead_process_the_third_run_makes_the_same_bytes(
+    tmp_path, capfd
+):
     raw = raw_folders.write_fpha(tmp_path / "raw", VIDEOS, frames=2)
     out = tmp_path / "out"
     image = raw / "Video_files" / VIDEOS["train"][19] / "color" / "color_0000.jpeg"
@@ -94,7 +96,9 @@ def test_stopped_by_a_bad_image_and_a_dead_process_the_third_run_makes_the_same_
     assert not (out / "dataset_info.json").exists()
     assert before <= {path.name for path in out.glob("fpha-*")}
 
-    printed, errors = start(raw, out).communicate(timeout=120)
+    capfd.readouterr()
+    prepare(raw, out, "--runner=DirectRunner", "--workers=1")
+    printed, errors = capfd.readouterr()
     assert f"written: {out}" in printed
     assert errors == ""
     prepare(raw, tmp_path / "ours", "--workers=1")

@@ -75,7 +75,7 @@ def test_tfds_opens_the_result(raw, tmp_path):
 
 
 def test_killed_and_started_again_ends_with_the_same_bytes(tmp_path):
-    raw = raw_folders.write_fpha(tmp_path / "raw", VIDEOS, frames=4)
+    raw = raw_folders.write_fpha(tmp_path / "raw", VIDEOS, frames=2)
     out, whole = tmp_path / "out", tmp_path / "whole"
     run = start(raw, out, workers=2)
     first = out / "fpha-train.tfrecord-00000-of-00003"

@@ -24,7 +24,7 @@ _SMALL = [
     "--repeats",
     "2",
     "--frames",
-    "3,5",
+    "2,3",
     "--actions",
     "open_milk,high_five",
 ]
@@ -49,7 +49,7 @@ def h2o_root(tmp_path_factory) -> pathlib.Path:
 def _plan(layout: str, names: list[str], repeats: int) -> layouts.Plan:
     actions = tuple(action for action in ACTIONS[layout] if action.name in names)
     subjects = layouts.SUBJECTS[layout]
-    return layouts.Plan(layout, actions, subjects, repeats, (3, 5), layouts.SMALL_SIZE, 0)
+    return layouts.Plan(layout, actions, subjects, repeats, (2, 3), layouts.SMALL_SIZE, 0)
 
 
 def _digests(root: pathlib.Path) -> dict[str, str]:

@@ -27,15 +27,18 @@ def evaluated_run(workdir, data, **options):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Evaluated runs: `a0` and `a1` differ in seed, place of data and workers; `b0` has t = 1."""
+def folder(tmp_path_factory, one_program):
+    """Evaluated runs: `a0` and `a1` differ in seed, place of data and workers; `b0` says t = 1."""
     root = tmp_path_factory.mktemp("compare")
     splits = {"train": [3, 2, 2], "test": [9, 4, 1]}
     for name in ("data", "copy"):
-        prepared.write_dataset(root / name, H2O, splits, size=(32, 18))
+        prepared.write_dataset(root / name, H2O, splits)
     evaluated_run(root / "a0", root / "data")
     evaluated_run(root / "a1", root / "copy", seed=1, eval__every_epochs=2, log__every_steps=1)
-    evaluated_run(root / "b0", root / "data", model__window=1)
+    evaluated_run(root / "b0", root / "data", seed=2)
+    report = results(root / "b0")
+    report["run"]["config"]["seed"], report["run"]["config"]["model"]["window"] = 0, 1
+    (root / "b0/evaluation/test/results.json").write_text(json.dumps(report))
     return root
 
 

@@ -27,12 +27,11 @@ TEST_FRAMES = [19, 6, 1]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, one_program):
     """A dataset of two hands in `data`, a run in `run`."""
     root = tmp_path_factory.mktemp("evaluate")
-    data = prepared.write_dataset(
-        root / "data", H2O, {"train": [2, 2, 2], "test": TEST_FRAMES}, size=(32, 18)
-    )
+    splits = {"train": [2, 2, 2], "test": TEST_FRAMES}
+    data = prepared.write_dataset(root / "data", H2O, splits)
     runs.initialise_run(root / "run", data)
     return root
 
@@ -84,7 +83,7 @@ def test_estimates_of_every_frame_are_those_that_are_scored(folder, evaluated):
     found = estimates.load(folder / "run/evaluation/test/estimates.npz")
     videos = videos_of(folder / "data", "test")
     assert np.diff(found.first_frame).tolist() == TEST_FRAMES
-    assert (found.window, found.spacing, found.image_size) == (2, 2, (32, 18))
+    assert (found.window, found.spacing, found.image_size) == (2, 2, (64, 36))
     targets = np.concatenate([video.joints_3d for video in videos])
     np.testing.assert_array_equal(found.target_3d, targets)
     np.testing.assert_allclose(found.intrinsics, [video.intrinsics for video in videos], rtol=1e-6)
@@ -102,12 +101,22 @@ def test_estimates_of_every_frame_are_those_that_are_scored(folder, evaluated):
         np.testing.assert_allclose(stands[-1], entry["probabilities"], rtol=1e-5)
 
 
-def test_a_run_in_a_bucket_is_evaluated_and_compared_as_on_disk(folder, printed, gcs, capsys):
+@pytest.fixture(scope="module")
+def given(folder):
+    """What the command prints, given other data, of one video, in `one`, and the place `given`."""
+    data = prepared.write_dataset(folder / "one", H2O, {"train": [1], "test": [7]})
+    options = {"workdir": folder / "run", "data": data, "out": folder / "given"}
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        evaluate.main([f"--{name}={value}" for name, value in options.items()])
+    return output.getvalue()
+
+
+def test_a_run_in_a_bucket_is_evaluated_and_compared_as_on_disk(folder, given, gcs, capsys):
     workdir = place(f"{gcs.root}/evaluate/run")
     runs.initialise_run(workdir, folder / "data")
     (workdir / "evaluation/test/plots/video_best_09.png").write_bytes(b"of an earlier report")
-    evaluate.main(["--workdir", str(workdir)])
-    here, there = workdir / "evaluation/test", folder / "run/evaluation/test"
+    evaluate.main(["--workdir", str(workdir), "--data", str(folder / "one")])
+    here, there = workdir / "evaluation/test", folder / "given"
     for name in ("tables.md", "tables/headline_left_hand.csv", "report.html"):
         assert len((here / name).read_bytes()) > 0
     assert (here / "tables.md").read_bytes() == (there / "tables.md").read_bytes()
@@ -117,8 +126,9 @@ def test_a_run_in_a_bucket_is_evaluated_and_compared_as_on_disk(folder, printed,
     capsys.readouterr()
     out = place(f"{gcs.root}/evaluate/compared")
     compare.main([str(workdir), "--out", str(out)])
-    compare.main([str(folder / "run")])
-    said = capsys.readouterr().out.replace(str(workdir), "RUN").replace(str(folder / "run"), "RUN")
+    compare.main([str(there / "results.json")])
+    said = capsys.readouterr().out.replace(str(workdir), "RUN")
+    said = said.replace(str(there / "results.json"), "RUN")
     first, second = said.split(f"\n\nwritten: compare.md, compare.csv, compare.json in {out}\n")
     assert re.sub("[ -]+", " ", first).strip() == re.sub("[ -]+", " ", second).strip()
     assert {path.name for path in out.iterdir()} == {f"compare.{x}" for x in ("md", "csv", "json")}
@@ -135,13 +145,11 @@ def test_the_command_writes_a_report_and_says_where(folder, printed):
     assert written == files | {"plots", "tables"}
 
 
-def test_out_and_data_are_as_given(folder, tmp_path, capsys):
-    data = prepared.write_dataset(tmp_path / "data", H2O, {"train": [1], "test": [1]}, (32, 18))
-    options = {"workdir": folder / "run", "data": data, "out": tmp_path / "out"}
-    evaluate.main([f"--{name}={value}" for name, value in options.items()])
-    assert f"written: {tmp_path / 'out/report.html'}" in capsys.readouterr().out
-    report = json.loads((tmp_path / "out/results.json").read_text())
-    assert (report["dataset"]["directory"], report["dataset"]["frames"]) == (str(data), 1)
+def test_out_and_data_are_as_given(folder, given):
+    assert f"written: {folder / 'given/report.html'}" in given
+    report = json.loads((folder / "given/results.json").read_text())
+    dataset = report["dataset"]
+    assert (dataset["directory"], dataset["frames"]) == (str(folder / "one"), 7)
 
 
 def test_baselines_are_the_training_mean_and_mode_on_the_same_frames(folder, evaluated):
@@ -217,16 +225,16 @@ def test_columns_of_a_table_line_up():
 
 def test_other_datasets_and_classes_are_refused(folder, tmp_path, monkeypatch):
     run = str(folder / "run")
-    fpha = prepared.write_dataset(tmp_path / "fpha", FPHA, {"test": [1]}, size=(32, 18))
+    fpha = prepared.write_dataset(tmp_path / "fpha", FPHA, {"test": [1]})
     with pytest.raises(InputError, match="it holds FPHA, the run was trained on H2O"):
         evaluate.evaluate(run, split="test", data=str(fpha))
     monkeypatch.setattr(prepared, "ACTIONS", ["open_milk", "shut_milk", "put_salt"])
-    renamed = prepared.write_dataset(tmp_path / "renamed", H2O, {"test": [1]}, size=(32, 18))
+    renamed = prepared.write_dataset(tmp_path / "renamed", H2O, {"test": [1]})
     message = "action class 1 is 'shut_milk', the run was trained with 'close_milk'"
     with pytest.raises(InputError, match=message):
         evaluate.evaluate(run, split="test", data=str(renamed))
     monkeypatch.setattr(prepared, "ACTIONS", ["open_milk", "close_milk"])
-    fewer = prepared.write_dataset(tmp_path / "fewer", H2O, {"test": [1]}, size=(32, 18))
+    fewer = prepared.write_dataset(tmp_path / "fewer", H2O, {"test": [1]})
     with pytest.raises(InputError, match="2 action classes, the run was trained on 3"):
         evaluate.evaluate(run, split="test", data=str(fewer))
 

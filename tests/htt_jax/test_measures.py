@@ -29,11 +29,9 @@ def _another_measure(monkeypatch):
     monkeypatch.setattr(measures, "MEASURES", (*measures.MEASURES, *added))
 
 
-@pytest.mark.usefixtures("_another_measure")
+@pytest.mark.usefixtures("_another_measure", "one_program")
 def test_a_measure_added_to_the_table_is_everywhere(tmp_path):
-    data = prepared.write_dataset(
-        tmp_path / "data", FPHA, {"train": [3, 2, 2], "test": [4, 3]}, size=(32, 18)
-    )
+    data = prepared.write_dataset(tmp_path / "data", FPHA, {"train": [3, 2, 2], "test": [7]})
     run, out = tmp_path / "run", tmp_path / "run/evaluation/test"
     runs.initialise_run(run, data, step=5)
     evaluate.main(["--workdir", str(run)])

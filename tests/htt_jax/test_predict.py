@@ -37,7 +37,7 @@ MODEL = (48, 27)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, one_program):
     """A dataset with one test video, its frames as files in `frames`, and a run in `run`."""
     root = tmp_path_factory.mktemp("predict")
     data = prepared.write_dataset(root / "data", FPHA, {"train": [2], "test": [FRAMES]}, STORED)
@@ -300,7 +300,7 @@ def test_frames_keep_the_times_of_an_uneven_video(folder, tmp_path):
 
 def test_a_checkpoint_that_has_gone_astray_is_refused_and_nothing_written(folder, tmp_path):
     run = open_run(folder / "run", None, sharding.single_device_mesh())
-    astray = jax.tree.map(lambda x: x * np.nan, run.variables)
+    astray = jax.tree.map(lambda x: np.full(x.shape, np.nan, x.dtype), run.variables)
     online_runs.save_run(tmp_path / "run", dataclasses.replace(run, variables=astray))
     message = "checkpoint of step 7 in .*run gives values that are not finite; choose another --ste"
     with pytest.raises(InputError, match=message):

@@ -50,7 +50,7 @@ def write_data(directory, splits, actions=H2O.action_names, objects=H2O.object_n
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, one_program):
     """A dataset in `data`, a run in `run`, what it submits in `out`."""
     root = tmp_path_factory.mktemp("submit")
     data = write_data(root / "data", {"train": {1: 3}, "test": FRAMES})

@@ -12,6 +12,8 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
@@ -69,6 +71,7 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # names are no formulas
     "svg.fonttype": "none",
 }
+_TRANSPARENT: dict[Any, Any] = {"axes.facecolor": "none", "figure.facecolor": "none"}
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
@@ -132,10 +135,10 @@ def inline_svg(panel: Panel, name: str) -> str:
         name: its id; no other element of the page has it.
     """
     file = io.StringIO()
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
+    with matplotlib.rc_context(STYLE | _TRANSPARENT | {"svg.hashsalt": name}):
         figure = new_figure(*panel.size)
         panel.draw(figure.add_subplot())
-        figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA)
+        FigureCanvasSVG(figure).print_svg(file, metadata=_NO_METADATA)
     return _for_page(file.getvalue(), name)
 
 
@@ -167,9 +170,10 @@ def draw_frame(figure: Figure, title: str, subtitle: str, note: str) -> None:
 
 
 def save_png(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Writes a figure."""
+    """Writes a figure; by its canvas, since `Figure.savefig` would draw all of it twice."""
+    figure.set_dpi(_SHARPER * PIXELS_PER_INCH)
     with atomic_write(path) as file:
-        figure.savefig(file, format="png", dpi=_SHARPER * PIXELS_PER_INCH)
+        FigureCanvasAgg(figure).print_png(file)
 
 
 def hand_colours(hands: Sequence[str]) -> dict[str, str]:

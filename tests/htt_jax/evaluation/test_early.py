@@ -15,16 +15,16 @@ from htt_jax.evaluation.split import open_split
 from tests import prepared, runs
 from tests.htt_jax.evaluation.report.html_check import Page
 
-TEST_FRAMES = [6, 3, 1, 5]
+TEST_FRAMES = [40, 3, 1, 5]  # a tenth of the first fills a clip: one program for all shares
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, one_program):
     """A dataset in `data`, a run in `run`, and its evaluation with --early beside it."""
     root = tmp_path_factory.mktemp("early")
     splits = {"train": [2, 2, 2], "test": TEST_FRAMES}
-    data = prepared.write_dataset(root / "data", FPHA, splits, size=(32, 18))
-    runs.initialise_run(root / "run", data)
+    data = prepared.write_dataset(root / "data", FPHA, splits)
+    runs.initialise_run(root / "run", data, data__spacing=1)
     evaluate.main(["--workdir", str(root / "run"), "--early"])
     return root
 
@@ -46,7 +46,7 @@ def with_other_ends(directory, folder, share):
             for number in range(len(there)):
                 video, count = there[number], int(there.frame_counts[number])
                 kept = max(1, int(np.ceil(share * count)))
-                other = prepared.make_video(FPHA, rng, number, count, (32, 18), video.action)
+                other = prepared.make_video(FPHA, rng, number, count, (64, 36), video.action)
                 frames = [*video.frames[:kept], *other.frames[kept:]]
                 changed = dataclasses.replace(video, frames=frames)
                 shard.write(records.encode(changed, schema), count, video.video_id)
@@ -70,7 +70,7 @@ def test_what_comes_after_the_cut_may_be_anything(folder, tmp_path):
     cut = [probabilities(one.cut(observed=0.4, label="")) for one in (here, there)]
     np.testing.assert_array_equal(*cut)
     assert not np.array_equal(probabilities(here), probabilities(there))
-    assert here.cut(observed=0.4, label="").source.frame_counts.tolist() == [3, 2, 1, 2]
+    assert here.cut(observed=0.4, label="").source.frame_counts.tolist() == [16, 2, 1, 2]
 
 
 def test_the_whole_is_what_evaluation_gives_and_the_mean_is_over_all_shares(results):
@@ -142,7 +142,9 @@ def test_tables_page_plot_and_comparison_show_it(folder, results, capsys):
 
 
 def test_without_it_comparison_has_no_column_for_it(folder, capsys):
-    evaluate.main(["--workdir", str(folder / "run"), "--out", str(folder / "plain")])
+    data = prepared.write_dataset(folder / "one", FPHA, {"train": [1], "test": [4]})
+    options = {"workdir": folder / "run", "data": data, "out": folder / "plain"}
+    evaluate.main([f"--{name}={value}" for name, value in options.items()])
     assert not (folder / "plain/plots/early.png").exists()
     capsys.readouterr()
     compare.main([str(folder / "plain/results.json")])

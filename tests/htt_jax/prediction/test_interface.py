@@ -10,9 +10,11 @@ import pytest
 import torch
 
 import htt_jax
-from htt_jax import camera, export, from_pytorch
+from htt_jax import camera, from_pytorch
 from htt_jax.datasets.spec import FPHA
-from htt_jax.interop import torch_model
+from htt_jax.devices import sharding
+from htt_jax.interop import formats, torch_model
+from htt_jax.runs.opening import open_run
 from htt_jax.support.errors import InputError
 from tests import prepared, torch_files
 
@@ -35,9 +37,10 @@ def folder(tmp_path_factory):
     torch_files.save_trained(root / "published.pth")
     options = [f"--out={root / 'run'}", f"--data={data}", *torch_files.OPTIONS]
     from_pytorch.main([str(root / "published.pth"), *options])
-    for to, form in export.FORMATS.items():
+    run = open_run(root / "run", None, sharding.single_device_mesh())
+    for to, form in formats.FORMATS.items():
         if to != "onnx":
-            export.export(str(root / "run"), to, root / f"htt{form.suffix}")
+            form.write(root / f"htt{form.suffix}", run)
     (root / "frames").mkdir()
     with av.open(str(root / "video.mp4"), "w") as container:
         stream = container.add_stream("libx264rgb", rate=30)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from htt_jax import export
-from htt_jax.data import packing
 from htt_jax.evaluation.one_run import evaluate
 from htt_jax.interop import weights
 from htt_jax.training.loop import train
@@ -24,7 +23,7 @@ LOSSES = [10.4326, 11.3055, 11.0990, 10.4586, 11.0632, 9.7236, 10.1998, 8.8331, 
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, one_program):
     folder = tmp_path_factory.mktemp("before")
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
@@ -46,8 +45,7 @@ def test_it_is_exported(folder):
     assert weights.read(str(out)).tensors["meshregnet.base_net.conv1.weight"].shape == (4, 3, 7, 7)
 
 
-def test_it_goes_on_where_it_stopped(folder, monkeypatch):
-    monkeypatch.setattr(packing, "LARGEST_WASTE", 1.0)  # one program for batches of all lengths
+def test_it_goes_on_where_it_stopped(folder):
     config = train_runs.tiny_config(
         folder / "data",
         batch_size=2,
