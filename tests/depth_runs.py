@@ -9,10 +9,11 @@ from htt_jax import systems
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
-from htt_jax.runs.directory import Run
+from htt_jax.runs.config import open_source
+from htt_jax.runs.directory import Run, dataset_facts
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.runs.options import get_config
-from tests import arms, prepared, runs
+from tests import arms, online_runs, prepared, runs
 
 FPHA_DEPTH = dataclasses.replace(FPHA, depth=True)
 FRAMES = 4  # of a clip
@@ -33,17 +34,32 @@ TINY = {
 }
 
 
-def make_run(form, spec=FPHA_DEPTH, **options):
-    """A run of a form; options as `model__attention=True`."""
+def make_system(form, spec=FPHA_DEPTH, **options):
+    """A system of a form, its config and dataset; options as `model__attention=True`."""
     config = get_config("depth")
     frames = {"data.frames": 1} if form == "pose" else {}
     given = {name.replace("__", "."): value for name, value in options.items()}
     config.update_from_flattened_dict({**TINY, "model.form": form, **frames, **given})
     names = tuple(prepared.ACTIONS), tuple(prepared.OBJECTS)
     dataset = DatasetFacts(spec, *names, prepared.DEPTH_SIZE, None)
-    system = systems.make(config, dataset)
+    return systems.make(config, dataset), config, dataset
+
+
+def make_run(form, spec=FPHA_DEPTH, **options):
+    """A run of a form; options as `model__attention=True`."""
+    system, config, dataset = make_system(form, spec, **options)
     variables = runs.random_variables(system, sharding.single_device_mesh(), 0)
     return TrainedRun(f"runs/{form}", Run(config, dataset), system, variables, 7)
+
+
+def initialise_run(workdir, config):
+    """Writes a run of a config: random weights, as if saved after 7 steps."""
+    dataset = dataset_facts(open_source(config, "train"), None)
+    system = systems.make(config, dataset)
+    variables = runs.random_variables(system, sharding.single_device_mesh(), config.seed)
+    run = TrainedRun(str(workdir), Run(config, dataset), system, variables, 7)
+    online_runs.save_run(workdir, run)
+    return workdir
 
 
 def make_maps(count):

@@ -1,9 +1,11 @@
 """Linear layers that start as PyTorch's do."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 
@@ -12,9 +14,13 @@ def linear(inputs: int, features: int, **options: Any) -> nn.Dense:
 
     That is uniform within 1 / sqrt(inputs) of zero. `options` are those of `nn.Dense`.
     """
-    limit = inputs**-0.5
+    start = functools.partial(uniform, inputs**-0.5)
+    return nn.Dense(features, bias_init=start, **{"kernel_init": start, **options})
 
-    def uniform(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
-        return jax.random.uniform(key, shape, dtype, -limit, limit)
 
-    return nn.Dense(features, bias_init=uniform, **{"kernel_init": uniform, **options})
+@functools.partial(jax.jit, static_argnums=(0, 2, 3))  # traced once for all layers of a size
+def uniform(
+    limit: float, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
+) -> jax.Array:
+    """An initializer, once its `limit` is given: within that of zero."""
+    return jax.random.uniform(key, shape, dtype, -limit, limit)

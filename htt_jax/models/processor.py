@@ -9,6 +9,7 @@ operations here.
 """
 
 import functools
+from collections.abc import Callable
 from typing import TypeAlias
 
 import jax
@@ -61,25 +62,27 @@ def _forward(x: Images, kernel: Kernel, stride: int) -> tuple[Maps, tuple[Images
 
 def _backward(stride: int, saved: tuple[Images, Kernel], gradient: Maps) -> tuple[Images, Kernel]:
     x, kernel = saved
-
-    def transposed(x: Images, kernel: Kernel, gradient: Maps) -> Images:
-        return jax.linear_transpose(lambda x: _plain(x, kernel, stride), x)(gradient)[0]
-
-    on_processors = transposed
+    transposed = functools.partial(_of_input_transposed, stride=stride)
+    on_processors: Callable[[Images, Kernel, Maps], Images] = transposed
     if stride == 1:
         on_processors = _of_input
     elif stride == 2 and kernel.shape[0] > 1 and x.shape[-1] <= FEW_CHANNELS:
         on_processors = _of_input_at_stride_2
     of_x = lax.platform_dependent(x, kernel, gradient, cpu=on_processors, default=transposed)
-
-    def plain(x: Images, gradient: Maps) -> Kernel:
-        return jax.linear_transpose(lambda kernel: _plain(x, kernel, stride), kernel)(gradient)[0]
-
-    product = functools.partial(_product, size=kernel.shape[0], stride=stride)
-    return of_x, lax.platform_dependent(x, gradient, cpu=product, default=plain)
+    product = functools.partial(_product, stride=stride)
+    plain = functools.partial(_of_kernel_transposed, stride=stride)
+    return of_x, lax.platform_dependent(x, kernel, gradient, cpu=product, default=plain)
 
 
 _convolve.defvjp(_forward, _backward)
+
+
+def _of_input_transposed(x: Images, kernel: Kernel, gradient: Maps, *, stride: int) -> Images:
+    return jax.linear_transpose(lambda x: _plain(x, kernel, stride), x)(gradient)[0]
+
+
+def _of_kernel_transposed(x: Images, kernel: Kernel, gradient: Maps, *, stride: int) -> Kernel:
+    return jax.linear_transpose(lambda kernel: _plain(x, kernel, stride), kernel)(gradient)[0]
 
 
 def _of_input(x: Images, kernel: Kernel, gradient: Maps) -> Images:
@@ -109,8 +112,9 @@ def _of_input_at_stride_2(x: Images, kernel: Kernel, gradient: Maps) -> Images:
     return split.reshape(images, 2 * rows, 2 * columns, -1)[:, : x.shape[1], : x.shape[2]]
 
 
-def _product(x: Images, gradient: Maps, *, size: int, stride: int) -> Kernel:
+def _product(x: Images, kernel: Kernel, gradient: Maps, *, stride: int) -> Kernel:
     """The kernel's gradient as one matrix product over all places of all images."""
+    size = kernel.shape[0]
     padding = size // 2
     x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     if stride == 1:

@@ -14,9 +14,9 @@ from tests import prepared
 
 TINY = [
     *("model.width=4", "model.blocks=1", "model.hidden=8", "model.components=6"),
-    *("model.action_width=8", "crops.size=16", "data.held_out=1", "epochs=1"),
+    *("model.action_width=8", "crops.size=16", "data.held_out=1", "epochs=0"),
     *("batch_size=4", "eval.batch_size=4", "action:data.frames=6", "untrained:data.frames=6"),
-    *("action:data.first_frames=6", "untrained:data.first_frames=6", "untrained:epochs=0"),
+    *("action:data.first_frames=6", "untrained:data.first_frames=6", "action:epochs=1"),
 ]
 
 

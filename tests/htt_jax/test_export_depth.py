@@ -10,7 +10,6 @@ import onnxruntime
 import pytest
 
 import htt_jax
-from htt_jax import systems
 from htt_jax.data import loader
 from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.devices import sharding
@@ -18,12 +17,11 @@ from htt_jax.evaluation.results import evaluate, headline, make_evaluation_step
 from htt_jax.interop.exporting import export
 from htt_jax.interop.formats import FORMATS
 from htt_jax.runs.config import load_options, open_source
-from htt_jax.runs.directory import Run, dataset_facts
-from htt_jax.runs.opening import TrainedRun, open_run
+from htt_jax.runs.opening import open_run
 from htt_jax.runs.options import get_config
 from htt_jax.support.errors import InputError
 from htt_jax.systems.depth.stages import STAGES
-from tests import arms, depth_runs, online_runs, prepared, runs
+from tests import arms, depth_runs, prepared
 
 TINY = {
     "model.width": 4,
@@ -68,12 +66,7 @@ def make(data, tmp_path):
         config.update_from_flattened_dict(
             {**STAGES[stage], **TINY, **given, "data.directory": directory}
         )
-        dataset = dataset_facts(open_source(config, "test", directory), None)
-        system = systems.make(config, dataset)
-        variables = runs.random_variables(system, sharding.single_device_mesh(), 0)
-        run = TrainedRun(str(tmp_path / stage), Run(config, dataset), system, variables, 7)
-        online_runs.save_run(tmp_path / stage, run)
-        return tmp_path / stage
+        return depth_runs.initialise_run(tmp_path / stage, config)
 
     return made
 
@@ -135,25 +128,32 @@ def test_a_program_in_bfloat16_scores_and_predicts_as_its_run_and_says_what_it_t
     assert "(protocol 'honest')" in told["preprocessing"][0]
 
 
-@pytest.mark.parametrize(
-    ("stage", "options"),
-    [("feedback", {}), ("direct", {"model__attention": True, "crops__protocol": "honest"})],
-)
-def test_an_onnx_file_computes_what_the_run_does_with_time_as_a_loop(make, stage, options):
-    workdir = make(stage, **options)
+def test_an_onnx_file_computes_what_the_run_does_with_time_as_a_loop(make):
+    workdir = make("feedback")
+    names = ["joints_3d", "action_logits", "action_over_time"]
+    session, card = session_and_card(workdir, names)
+    assert [x.name for x in session.get_inputs()] == ["image", "valid", "centre"]
+    assert session.get_inputs()[0].shape == ["clips", "frames", 16, 16, 2]
+    assert "pixels, millimetres, by the" in card
+    assert "in the results below it is told equal" in card
+
+
+def test_an_onnx_file_of_an_action_network_has_its_attention_over_time(make):
+    workdir = make("action_attention")
+    session, card = session_and_card(workdir, ["action_logits", "action_over_time"])
+    assert session.get_inputs()[0].shape == ["clips", "frames", 42, 3]
+    assert "told equal" not in card
+
+
+def session_and_card(workdir, names):
+    """Of the export of a run with outputs of these names."""
     out = workdir.with_suffix(".onnx")
     differences = export(str(workdir), "onnx", out)
-    assert list(differences) == ["joints_3d", "action_logits", "action_over_time"]
+    assert list(differences) == names
     assert max(differences.values()) < 1e-5
     nodes = [node.op_type for node in onnx.load(out).graph.node]
     assert nodes.count("Scan") == 1
-    session = onnxruntime.InferenceSession(out)
-    assert [x.name for x in session.get_inputs()] == ["image", "valid", "centre"]
-    hands = 1 if "crops__protocol" in options else 2
-    assert session.get_inputs()[0].shape == ["clips", "frames", 16, 16, hands]
-    card = out.with_name(f"{out.name}.md").read_text()
-    assert "pixels, millimetres, by the" in card
-    assert ("in the results below it is told equal" in card) == (stage == "feedback")
+    return onnxruntime.InferenceSession(out), out.with_name(f"{out.name}.md").read_text()
 
 
 @pytest.mark.parametrize("to", ["pytorch", "safetensors"])

@@ -1,6 +1,7 @@
 """Training the depth systems against numbers of the published PyTorch code (float32, CPU)."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import flax.linen as nn
@@ -25,7 +26,7 @@ from htt_jax.models.depth.chain import Chain
 from htt_jax.models.depth.ensemble import Ensemble
 from htt_jax.models.depth.feedback import Feedback
 from htt_jax.models.depth.pose_network import PoseNetwork
-from htt_jax.optimizer import adam, amsgrad, freezing
+from htt_jax.optimizer import adam, amsgrad, constant_where_frozen, freezing
 from htt_jax.support import trees
 from tests.parity.depth import cases, recipe
 
@@ -81,6 +82,14 @@ def assert_norms(found, expected, largest=5e-2, most=1e-3):
 
 
 OPTIMIZER = freezing(amsgrad(lambda _: 3e-5, l2=1e-5), frozen.of_joint_training)
+first_state = jax.jit(OPTIMIZER.init)
+
+
+@jax.jit
+def moved_by(gradients, state, params):
+    """The parameters of a network after one step, and the optimizer's state."""
+    updates, state = OPTIMIZER.update(gradients, state, params)
+    return optax.apply_updates(params, updates), state
 
 
 def norms(tree, origin=None):
@@ -102,30 +111,31 @@ def train(name, evaluations):
     fixed = {network: params.pop(network) for network in system.frozen}
 
     @jax.jit
-    def step(params, state, fixed, statistics, batch, draws):
-        def loss_of(params):
-            variables = {"params": {**params, **fixed}, "batch_stats": statistics}
-            inputs = (batch["crops"], batch["slot"], batch["valid"], *draws)
-            out = system.model.apply(variables, *inputs)
-            loss, terms = joint_loss(
-                *(out.joints, out.log_probabilities),
-                *(batch["joints"], batch["valid"], batch["action"]),
-                DepthLossWeights(),
-            )
-            return loss, {"loss": loss, "out": out, **terms}
-
-        gradients, found = jax.grad(loss_of, has_aux=True)(params)
-        updates, state = OPTIMIZER.update(gradients, state, params)
-        return gradients, found, optax.apply_updates(params, updates), state
+    @functools.partial(jax.grad, has_aux=True)
+    def gradients_of(params, fixed, statistics, batch, draws):
+        params = constant_where_frozen(params, frozen.of_joint_training)
+        variables = {"params": {**params, **fixed}, "batch_stats": statistics}
+        inputs = (batch["crops"], batch["slot"], batch["valid"], *draws)
+        out = system.model.apply(variables, *inputs)
+        loss, terms = joint_loss(
+            *(out.joints, out.log_probabilities),
+            *(batch["joints"], batch["valid"], batch["action"]),
+            DepthLossWeights(),
+        )
+        return loss, {"loss": loss, "out": out, **terms}
 
     batches = [cases.batch(name, seed) for seed in case["input_seeds"]]
-    state = jax.jit(OPTIMIZER.init)(params)
+    states = {network: first_state({network: tree}) for network, tree in params.items()}
     for i in range(evaluations):
         draws = (np.array(case["draws"][i], bool),) if "draws" in case else ()
         batch = batches[case["batch_of_step"][i]]
-        gradients, found, *after = step(params, state, fixed, statistics, batch, draws)
+        gradients, found = gradients_of(params, fixed, statistics, batch, draws)
         if i < case["steps"]:
-            params, state = after
+            params = dict(params)
+            for network, state in states.items():  # one by one: systems share them, compiled
+                mine, of_mine = {network: params[network]}, {network: gradients[network]}
+                moved, states[network] = moved_by(of_mine, state, mine)
+                params |= moved
         yield gradients, found, params
 
 

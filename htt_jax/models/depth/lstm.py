@@ -1,11 +1,14 @@
 """A long short-term memory of one layer, as PyTorch's."""
 
+import functools
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from htt_jax.models.linear import uniform
 
 
 class LSTMState(NamedTuple):
@@ -32,16 +35,12 @@ class LSTM(nn.Module):
 
     def setup(self) -> None:
         """Starts as PyTorch's does."""
-        limit = self.width**-0.5
-
-        def uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-            return jax.random.uniform(key, shape, jnp.float32, -limit, limit)
-
+        start = functools.partial(uniform, self.width**-0.5)
         gates = 4 * self.width
-        self.input_kernel = self.param("input_kernel", uniform, (self.inputs, gates))
-        self.input_bias = self.param("input_bias", uniform, (gates,))
-        self.recurrent_kernel = self.param("recurrent_kernel", uniform, (self.width, gates))
-        self.recurrent_bias = self.param("recurrent_bias", uniform, (gates,))
+        self.input_kernel = self.param("input_kernel", start, (self.inputs, gates))
+        self.input_bias = self.param("input_bias", start, (gates,))
+        self.recurrent_kernel = self.param("recurrent_kernel", start, (self.width, gates))
+        self.recurrent_bias = self.param("recurrent_bias", start, (gates,))
 
     def __call__(self, x: Float[Array, "clips steps inputs"]) -> Float[Array, "clips steps width"]:
         """Returns the hidden state after each step."""

@@ -1,5 +1,7 @@
 """Residual blocks whose norm and ReLU stand before each convolution."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,12 +9,16 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from htt_jax.models.depth.film import Modulation
+from htt_jax.models.linear import uniform
 from htt_jax.models.processor import convolve, pointwise
 
 NORM_EPSILON = 1e-4
 MOMENTUM = 0.1  # the share of the batch at hand in the stored statistics
 
-_he_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+# Compiled, so that Flax, which asks every layer for its shapes again and again, has it traced once.
+_he_normal = jax.jit(
+    nn.initializers.variance_scaling(2.0, "fan_out", "normal"), static_argnums=(1, 2)
+)
 
 
 class NormRelu(nn.Module):
@@ -82,13 +88,9 @@ def kernel_and_bias(
     module: nn.Module, size: int, channels: int, features: int
 ) -> tuple[Float[Array, "size size channels channels_out"], Float[Array, " channels_out"]]:
     """Parameters of a convolution: a He-normal kernel, and a bias as PyTorch's."""
-    limit = (size * size * channels) ** -0.5
-
-    def uniform(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
-        return jax.random.uniform(key, shape, dtype, -limit, limit)
-
+    start = functools.partial(uniform, (size * size * channels) ** -0.5)
     kernel = module.param("kernel", _he_normal, (size, size, channels, features))
-    return kernel, module.param("bias", uniform, (features,), jnp.float32)
+    return kernel, module.param("bias", start, (features,))
 
 
 class ResidualBlock(nn.Module):
@@ -118,19 +120,16 @@ class ResidualBlock(nn.Module):
             x: the input.
             modulation: of the input, before branch and skip.
         """
-
-        def norm(name: str, affine: bool) -> NormRelu:
-            return NormRelu(affine, self.batch_statistics, self.dtype, name=name)
-
-        def conv(features: int, size: int, stride: int, name: str) -> Convolution:
-            return Convolution(features, size, stride, self.dtype, name=name)
-
+        norm = functools.partial(NormRelu, batch_statistics=self.batch_statistics, dtype=self.dtype)
+        conv = functools.partial(Convolution, dtype=self.dtype)
         if modulation is not None:
             x = modulation(x)
         bottleneck = self.features // 4
-        y = conv(bottleneck, 1, 1, "conv1")(norm("norm1", self.affine)(x))
-        y = conv(bottleneck, 3, self.stride, "conv2")(norm("norm2", self.affine)(y))
-        y = conv(self.features, 1, 1, "conv3")(norm("norm3", self.affine)(y))
+        y = conv(bottleneck, 1, 1, name="conv1")(norm(self.affine, name="norm1")(x))
+        y = conv(bottleneck, 3, self.stride, name="conv2")(norm(self.affine, name="norm2")(y))
+        y = conv(self.features, 1, 1, name="conv3")(norm(self.affine, name="norm3")(y))
         if self.stride != 1 or x.shape[-1] != self.features:
-            x = conv(self.features, 1, self.stride, "skip_conv")(norm("skip_norm", True)(x))
+            x = conv(self.features, 1, self.stride, name="skip_conv")(
+                norm(True, name="skip_norm")(x)
+            )
         return x + y

@@ -23,7 +23,7 @@ from tests import prepared, torch_files, train_runs
 from tests.cards import assert_card
 from tests.parity import recipe
 
-SIZES = torch_files.SIZES | {"window": 4, "mlp_width": 64, "action_layers": 2}
+SIZES = torch_files.SIZES | {"window": 4, "mlp_width": 64}
 WIDTH, HEIGHT = 64, 36
 OPTIONS = (
     *torch_files.OPTIONS,

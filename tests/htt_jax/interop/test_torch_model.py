@@ -1,6 +1,5 @@
 import json
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -134,25 +133,6 @@ def test_poses_and_logits_under_autocast_are_near_and_not_rounded_to_bfloat16(sm
     raw_xy = (out["joints_2d"] - torch.tensor([32.0, 18.0])) / 100
     for x in (raw_xy, out["object_logits"], out["action_logits"]):
         assert (x - x.bfloat16()).abs().max() > 1e-4 * x.abs().max()
-
-
-def test_one_graph_without_breaks_serves_any_number_of_clips_and_windows(small, monkeypatch):
-    # Dynamo cannot look through the check of annotations.
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    model, inputs = small
-    graphs = []
-
-    def backend(graph, example_inputs):
-        graphs.append(graph)
-        return graph.forward
-
-    compiled = torch.compile(model, backend=backend, fullgraph=True, dynamic=True)
-    for batch in (inputs, small_inputs(clips=3, frames=16)):
-        with torch.no_grad():
-            found, expected = compiled(*batch), model(*batch)
-        for name in NAMES:
-            torch.testing.assert_close(found[name], expected[name], msg=name)
-    assert len(graphs) == 1
 
 
 def test_frames_must_fill_the_windows(small):

@@ -5,7 +5,6 @@ import warnings
 
 import cv2
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -40,6 +39,11 @@ def dataset(tmp_path_factory):
         return prepared.write_dataset(folder, FPHA_DEPTH, {"test": [6]})
 
 
+def with_hands():
+    """As many maps as elsewhere here, for one program; there is a hand in all of them."""
+    return np.tile(make_maps(3), (2, 1, 1))
+
+
 @pytest.mark.parametrize("form", ["pose", "feedback", "ensemble"])
 def test_predictions_are_those_that_evaluation_scores(all_runs, dataset, form):
     run = all_runs[form]
@@ -64,7 +68,7 @@ def test_predictions_are_those_that_evaluation_scores(all_runs, dataset, form):
 
 @pytest.mark.parametrize("form", ONLINE)
 def test_one_map_at_a_time_gives_what_all_at_once_give(all_runs, form):
-    run, maps = all_runs[form], make_maps(7)  # a whole clip and a part of one
+    run, maps = all_runs[form], make_maps(6)  # a whole clip and a part of one
     expected = predict_video(run, open_frames(maps), INTRINSICS)
     online = OnlinePredictor(run, SIZE, INTRINSICS)
     assert online.delay == 1
@@ -100,15 +104,16 @@ def test_what_online_cannot_be_is_said(all_runs):
 
 @pytest.mark.parametrize(("at_test", "equal"), [("drawn", 0), ("predicted", 0), ("equal", 1)])
 def test_nothing_is_drawn_of_what_a_pose_network_is_told(at_test, equal):
-    system = make_run("feedback", told__at_test=at_test).system
+    system, *_ = depth_runs.make_system("feedback", told__at_test=at_test)
     batch = {
-        "valid": jnp.ones((1, 3), bool),
-        "image": jnp.zeros((3, 16, 16, 1), jnp.uint16),
-        "centre": jnp.ones((1, 3, 1, 3)),
-        "intrinsics": jnp.ones((1, 3, 3, 3)),
-        **{name: jnp.zeros(3, int) for name in ("slot_clip", "slot_frame", "slot")},
+        "valid": np.ones((1, 3), bool),
+        "image": np.zeros((3, 16, 16, 1), np.uint16),
+        "centre": np.ones((1, 3, 1, 3), np.float32),
+        "intrinsics": np.ones((1, 3, 3, 3), np.float32),
+        **{name: np.zeros(3, np.int32) for name in ("slot_clip", "slot_frame", "slot")},
     }
-    assert system.unlabelled(batch)["replaced"].tolist() == [equal] * 3
+    replaced = jax.jit(lambda batch: system.unlabelled(batch)["replaced"])(batch)
+    assert replaced.tolist() == [equal] * 3
 
 
 def test_htt_sees_whole_maps_at_its_own_size():
@@ -170,7 +175,7 @@ def test_a_folder_of_maps_is_predicted_and_drawn(all_runs, tmp_path, capsys):
 
 
 def test_a_video_of_maps_without_action_leaves_it_out(all_runs, tmp_path, capsys):
-    maps = make_maps(3)
+    maps = make_maps(6)
     source = depth_runs.write_video(tmp_path / "maps.mkv", maps, rate=15)
     np.testing.assert_array_equal([frame.image for frame in open_frames(source).read()], maps)
     online_runs.save_run(tmp_path / "run", all_runs["pose"])
@@ -178,15 +183,15 @@ def test_a_video_of_maps_without_action_leaves_it_out(all_runs, tmp_path, capsys
     assert "action" not in capsys.readouterr().out
     with np.load(tmp_path / "out/predictions.npz") as found:
         assert not {"action_over_time", "action_probabilities"} & set(found)
-        assert found["joints_2d"].shape == (3, 21, 2)
+        assert found["joints_2d"].shape == (6, 21, 2)
     content = json.loads((tmp_path / "out/predictions.json").read_text())
     assert not {"actions", "clips"} & set(content)
     assert videos.read(tmp_path / "out/prediction.mp4")[0] == 15
 
 
-def test_a_run_that_knows_crops_around_true_poses_says_so():
+def test_a_run_that_knows_crops_around_true_poses_says_so(all_runs):
+    found = predict_video(all_runs["pose"], open_frames(with_hands()), INTRINSICS)
     run = make_run("pose", crops__protocol="published")
-    found = predict_video(run, open_frames(make_maps(2)), INTRINSICS)
     said = "the run knows crops around true poses only"
     (caution,) = cautions(run, found)
     assert caution.startswith(said)
@@ -195,13 +200,13 @@ def test_a_run_that_knows_crops_around_true_poses_says_so():
 
 
 def test_maps_without_any_hand_are_kept_and_marked(all_runs):
-    maps = np.stack([arms.depth_map(None)] * 2 + [np.zeros((120, 160), np.uint16)])
+    maps = np.stack([arms.depth_map(None)] * 5 + [np.zeros((120, 160), np.uint16)])
     with pytest.warns(UserWarning, match="no hand was found in any frame, so that all poses are"):
         found = Predictor(all_runs["pose"]).predict(maps, INTRINSICS)
     assert np.isfinite(found.joints_3d).all()
     assert not found.hand_seen.any()
     with warnings.catch_warnings(action="error"):
-        Predictor(all_runs["pose"]).predict(make_maps(2), INTRINSICS)
+        Predictor(all_runs["pose"]).predict(with_hands(), INTRINSICS)
 
 
 def refusal(run, source, intrinsics=INTRINSICS):

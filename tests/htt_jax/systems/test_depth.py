@@ -22,7 +22,7 @@ from htt_jax.support.errors import InputError
 from htt_jax.systems.depth.stages import STAGES
 from htt_jax.training.loop import train
 from htt_jax.training.parts import trained_parts
-from tests import prepared, train_runs
+from tests import depth_runs, prepared, train_runs
 
 TINY = {
     "model.width": 4,
@@ -41,7 +41,8 @@ TINY = {
 }
 OF_FRAMES = {"data.first_frames": None, "data.frames": 1, "batch_size": 8, "eval.batch_size": 8}
 WITH_DEPTH = dataclasses.replace(H2O, depth=True)
-FRAMES = {"train": [7, 1, 5, 6], "test": [3, 6]}
+FRAMES = {"train": [7, 8, 6, 6], "test": [3, 6]}
+"""Of training videos all clips are full, so that one program serves them."""
 
 
 def stage_config(stage, folder, **options):
@@ -63,13 +64,12 @@ def starts(folder, *names):
 def runs(tmp_path_factory):
     """Of two hands: both pose networks, an action network with attention, a joint system.
 
-    The parts of the joint system are as they start; of networks alone, `pose` is trained.
+    All but the joint system are random.
     """
     folder = tmp_path_factory.mktemp("depth")
     prepared.write_dataset(folder / "data", WITH_DEPTH, FRAMES)
-    train(stage_config("pose", folder, model__dtype="bfloat16"), folder / "pose")
-    train(stage_config("pose_film", folder, epochs=0), folder / "pose_film")
-    train(stage_config("action_attention", folder, epochs=0), folder / "action")
+    for name, stage in (("pose", "pose"), ("pose_film",) * 2, ("action", "action_attention")):
+        depth_runs.initialise_run(folder / name, stage_config(stage, folder))
     (folder / "attention").symlink_to(folder / "action")
     joint = starts(folder, "pose_film", "action")
     config = stage_config("feedback", folder, epochs=2, checkpoint__every_steps=1, **joint)
@@ -102,48 +102,35 @@ def test_a_joint_stage_starts_from_its_parts_and_leaves_norms_alone(runs):
     assert "pose_film/principal_components/components" in changed
 
 
-def test_a_pose_network_keeps_its_components_and_moves_its_statistics_in_bfloat16_too(runs):
-    run = open_run(runs / "pose", None, sharding.single_device_mesh())
-    components = run.variables["params"]["pose"]["principal_components"]["components"]
-    np.testing.assert_allclose(components @ components.T, np.eye(6), atol=1e-5)
-    assert np.abs(run.variables["batch_stats"]["pose"]["norm"]["mean"]).max() > 0
-
-
 def test_components_are_of_poses_as_the_network_sees_them_left_hands_mirrored(runs):
     run = open_run(runs / "pose", None, sharding.single_device_mesh())
     source = open_view(runs / "data", "train", View("depth", held_out=1))
     poses = np.concatenate([source[i].joints_3d.reshape(-1, 2, 21, 3) for i in range(len(source))])
     off = (poses - poses[:, :, 9:10]) / 0.1
     off[:, H2O.hands.index("left"), :, 0] *= -1
-    mean = run.variables["params"]["pose"]["principal_components"]["mean"].reshape(21, 3)
-    np.testing.assert_allclose(mean, off.mean(axis=(0, 1)), atol=0.01)
+    found = run.system.measured(source)["params"]["pose"]["principal_components"]
+    np.testing.assert_allclose(found["mean"].reshape(21, 3), off.mean(axis=(0, 1)), atol=0.01)
 
 
-def test_an_ensemble_without_steps_is_evaluated_as_it_starts(runs):
-    joint = starts(runs, "pose", "pose_film", "action", "attention")
-    config = stage_config("ensemble_attention", runs, epochs=0, **joint)
-    results = train(config, runs / "ensemble")
-    assert results["pose"].keys() == {"left", "right"}
-    assert all(np.isfinite(hand["camera_space"]["mepe"]) for hand in results["pose"].values())
-    assert open_run(runs / "ensemble", None, sharding.single_device_mesh()).step == 0
-    before, after = params_of(runs / "action"), params_of(runs / "ensemble")
-    np.testing.assert_array_equal(before["action/score/kernel"], after["action/score/kernel"])
-    np.testing.assert_array_equal(
-        params_of(runs / "pose")["pose/stem/kernel"], after["pose/stem/kernel"]
-    )
-
-
-def test_a_second_plain_pose_network_starts_from_a_run_of_a_plain_one(runs):
-    joint = starts(runs, "pose", "action", "attention") | {"init__pose_film": str(runs / "pose")}
-    config = stage_config("ensemble_attention", runs, ensemble__conditioned=False, **joint)
+@pytest.mark.parametrize("conditioned", [True, False])
+def test_an_ensemble_starts_from_its_parts_of_which_a_plain_pose_network_can_be_two(
+    runs, conditioned
+):
+    of_pose = {True: "pose_film", False: "pose"}[conditioned]
+    joint = starts(runs, "pose", "action", "attention") | {"init__pose_film": str(runs / of_pose)}
+    config = stage_config("ensemble_attention", runs, ensemble__conditioned=conditioned, **joint)
     mesh = sharding.single_device_mesh()
     dataset = open_run(runs / "pose", None, mesh).dataset
     system = systems.make(config, dataset)
     expected = jax.eval_shape(system.random_variables, jax.random.key(0))
     found = trees.flatten(trained_parts(config, system, dataset, expected, mesh)["params"])
     assert found.keys() == trees.flatten(expected["params"]).keys()
-    first, second = (found[f"{name}/stem/kernel"] for name in ("pose", "pose_film"))
-    np.testing.assert_array_equal(first, second)
+    for name, run, there in (
+        ("pose/stem/kernel", "pose", "pose/stem/kernel"),
+        ("pose_film/stem/kernel", of_pose, f"{of_pose}/stem/kernel"),
+        ("action/score/kernel", "action", "action/score/kernel"),
+    ):
+        np.testing.assert_array_equal(found[name], params_of(runs / run)[there])
 
 
 def test_what_a_stage_does_not_say_is_not_measured(runs, tmp_path):

@@ -11,16 +11,18 @@ from tests.depth_runs import FPHA_DEPTH
 TWO_STEPS = """
 import json, sys
 
+import jax
+
 from htt_jax import systems
 from htt_jax.devices import sharding
 from htt_jax.runs.config import open_source
 from htt_jax.runs.directory import dataset_facts
 from htt_jax.runs.options import get_config
-from htt_jax.runs.state import abstract_state, random_state
+from htt_jax.runs.state import abstract_state, create_state
 from htt_jax.systems.depth.stages import STAGES
 from htt_jax.training.input import train_batches
 from htt_jax.training.loop import make_update
-from tests import depth_runs
+from tests import depth_runs, runs
 
 config = get_config("depth")
 small = {"batch_size": 4, "crops.protocol": "published", "data.held_out": 0}
@@ -32,7 +34,9 @@ optimizer = system.optimizer(lambda step: 1e-3)
 found = []
 for mesh in (sharding.single_device_mesh(), sharding.make_mesh(2)):
     abstract = abstract_state(system, optimizer, mesh)
-    state = random_state(system, optimizer, 0, abstract)
+    start = jax.jit(lambda variables: create_state(variables, optimizer),
+                    out_shardings=jax.tree.map(lambda x: x.sharding, abstract))
+    state = start(runs.random_variables(system, mesh, 0))
     update = make_update(system, optimizer, lambda step: 1e-3, 0, abstract)
     batches, _ = train_batches(config, source, mesh, 0, 2, system.reader)
     found.append([])

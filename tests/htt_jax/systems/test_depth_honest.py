@@ -9,7 +9,9 @@ from htt_jax.data.loader import eval_batches
 from htt_jax.data.views import View, open_view
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import H2O
-from htt_jax.runs.config import clip_spec
+from htt_jax.devices import sharding
+from htt_jax.runs.config import clip_spec, open_source
+from htt_jax.runs.opening import open_run
 from htt_jax.runs.options import get_config
 from htt_jax.support.errors import InputError
 from htt_jax.systems.depth.stages import STAGES
@@ -32,16 +34,25 @@ def test_a_pose_network_is_trained_and_evaluated_around_the_tracked_hand(dataset
     config.update_from_flattened_dict(
         STAGES["pose"] | depth_runs.TINY | small | {"model.form": "pose", "data.frames": 1}
     )
-    config.data.directory = str(dataset)
+    config.data.directory, config.model.dtype = str(dataset), "bfloat16"
     results = train(config, tmp_path / "run")
     right = results["pose"]["right"]
     assert right["frames"] == 8
     assert 0 < right["camera_space"]["mepe"] < 500
+    run = open_run(tmp_path / "run", None, sharding.single_device_mesh())
+    assert np.abs(run.variables["batch_stats"]["pose"]["norm"]["mean"]).max() > 0
+    kept = run.variables["params"]["pose"]["principal_components"]
+    measured = run.system.measured(open_source(config, "train"))["params"]["pose"]
+    for leaf, x in measured["principal_components"].items():
+        np.testing.assert_array_equal(kept[leaf], x)
+    components = np.asarray(kept["components"])
+    np.testing.assert_allclose(components @ components.T, np.eye(6), atol=1e-5)
 
 
 def test_components_are_of_poses_relative_to_the_tracked_centres(dataset):
     source = open_view(dataset, "train", View("depth"))
-    found = make_run("pose").system.measured(source)["params"]["pose"]["principal_components"]
+    system, *_ = depth_runs.make_system("pose")
+    found = system.measured(source)["params"]["pose"]["principal_components"]
     centres = np.concatenate([source.hand_centres(source[i]) for i in range(2)])
     joints = np.concatenate([source[i].joints_3d for i in range(2)])
     off = joints - centres[:, None]

@@ -15,15 +15,19 @@ from htt_jax.interop.exporting import export
 from htt_jax.runs.opening import open_run
 from htt_jax.support.errors import InputError
 from htt_jax.training.loop import train
-from tests import prepared, train_runs
+from tests import prepared, runs
 
 
 def test_it_trains_on_maps_of_another_size_with_joints_in_the_depth_camera(tmp_path):
     spec = dataclasses.replace(H2O, depth=True)
-    data = prepared.write_dataset(tmp_path / "data", spec, {"train": [8, 8], "test": [8]})
-    options = {"data__spacing": 1, "batch_size": 2, "eval__batch_size": 2}  # one program for all
-    size = {"data__camera": "depth", "data__image_size": (48, 36)}
-    config = train_runs.tiny_config(data, **size, **options)
+    data = prepared.write_dataset(tmp_path / "data", spec, {"train": [4, 4], "test": [4]})
+    options, size = {"data__camera": "depth", "data__spacing": 1}, (48, 36)
+    runs.initialise_run(tmp_path / "start", data, size, **options)
+    config = runs.tiny_config(data, size)
+    config.update_from_flattened_dict(
+        {name.replace("__", "."): value for name, value in options.items()}
+        | {"init.checkpoint": str(tmp_path / "start")}
+    )
     results = train(config, tmp_path / "run")
     assert all(np.isfinite(hand["camera_space"]["mepe"]) for hand in results["pose"].values())
     run = open_run(tmp_path / "run", None, sharding.single_device_mesh())
@@ -33,7 +37,7 @@ def test_it_trains_on_maps_of_another_size_with_joints_in_the_depth_camera(tmp_p
         max(export(str(tmp_path / "run"), "stablehlo", tmp_path / "htt.stablehlo").values()) < 1e-3
     )
     told = json.loads((tmp_path / "htt.stablehlo.json").read_text())
-    assert told["inputs"]["image"]["shape"] == ["clips", "4*windows", 36, 48, 1]
+    assert told["inputs"]["image"]["shape"] == ["clips", "2*windows", 36, 48, 1]
     assert told["inputs"]["image"]["unit"] == "minimum(millimetres, 1500) / 1500 - 0.5"
     with pytest.raises(InputError, match="sees depth maps, and the published layout is of a model"):
         export(str(tmp_path / "run"), "pytorch", tmp_path / "htt.pth")

@@ -3,7 +3,6 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from htt_jax.models.depth.action_network import ActionNetwork
@@ -23,7 +22,7 @@ def variables_of(network, *inputs):
     def drawn(path, x):
         values = rng.normal(scale=max(x.shape[:-1], default=9) ** -0.5, size=x.shape)
         is_scale = path[-1].key in ("scale", "var")
-        return jnp.asarray(np.exp(values / 3) if is_scale else values, x.dtype)
+        return np.asarray(np.exp(values / 3) if is_scale else values, x.dtype)
 
     shapes = jax.eval_shape(network.init, jax.random.key(0), *inputs)
     return jax.tree_util.tree_map_with_path(drawn, shapes)
@@ -32,7 +31,7 @@ def variables_of(network, *inputs):
 def crops(frames, seed=0):
     """Of one hand."""
     drawn = np.random.default_rng(seed).normal(size=(frames, SIZE, SIZE, 1))
-    return jnp.asarray(drawn, jnp.float32)
+    return drawn.astype(np.float32)
 
 
 def packed(lengths, longest):

@@ -18,16 +18,17 @@ def made(attention):
     poses = np.random.default_rng(0).normal(size=(*VALID.shape, 63)).astype(np.float32)
     poses *= VALID[..., None]
     variables = small.variables_of(network, poses, VALID)
-    return network, variables, poses, jax.jit(network.apply)(variables, poses, VALID)
+    out = jax.device_get(jax.jit(network.apply)(variables, poses, VALID))
+    return network, variables, poses, out
 
 
 @pytest.mark.parametrize("attention", [False, True])
 def test_frame_by_frame_it_says_what_it_says_of_the_clip(attention):
     network, variables, poses, out = made(attention)
     step = jax.jit(functools.partial(network.apply, method="step"))
-    state = network.initial_state(len(poses))
+    state = jax.device_get(network.initial_state(len(poses)))
     for frame in range(FRAMES):
-        state, log_probabilities = step(variables, state, poses[:, frame])
+        state, log_probabilities = jax.device_get(step(variables, state, poses[:, frame]))
         here = VALID[:, frame]
         np.testing.assert_allclose(
             log_probabilities[here], out.over_time[:, frame][here], atol=1e-6
@@ -48,10 +49,10 @@ def test_padding_has_no_share_in_the_attention_unless_it_is_let_in():
     np.testing.assert_allclose(out.attention[:2].sum(axis=1), 1, rtol=1e-6)
     assert (out.attention[:2][~VALID[:2]] == 0).all()
     let_in = small.action_network(attention=True, mask_padding=False)
-    shares = [
-        jax.jit(functools.partial(let_in.apply, ends_with_clip=ends))(variables, poses, VALID)
-        for ends in (False, True)
-    ]
+    both = jax.jit(
+        lambda *inputs: [let_in.apply(*inputs, ends_with_clip=ends) for ends in (False, True)]
+    )
+    shares = jax.device_get(both(variables, poses, VALID))
     for found in shares:
         assert (found.attention[1][~VALID[1]] > 0).all()
         np.testing.assert_allclose(found.attention[0], out.attention[0], rtol=1e-6)
