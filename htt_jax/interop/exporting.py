@@ -58,7 +58,7 @@ def _export(workdir: str, to: str, out: epath.Path, step: int | None) -> dict[st
     if isinstance(run.model, HTT) and run.model.forecast:
         raise InputError(
             f"{workdir} makes forecasts (config.model.forecast={run.model.forecast}), which no "
-            "format of export holds; start a run without from it: --config.model.forecast=0 "
+            "format of export holds; begin a run without them, with --config.model.forecast=0 "
             f"--config.init.checkpoint={workdir} --config.epochs=0, and export that"
         )
     if not form.keeps_dtype:
