@@ -210,7 +210,8 @@ def render_video(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job) -> in
     scene = take.direct(job.script)
     layouts.write_labels(root, plan, job, scene.joints())
     if plan.layout == "h2o":
-        layouts.write_camera_poses(root, job, scene.camera_poses())
+        poses = layouts.camera_pose_files(scene.camera_poses())
+        _write_whole(layouts.camera_poses_path(root, job), poses)
     if plan.depth:
         maps = depth.frames(scene, layouts.depth_view(plan), job.script.seed)
         files = (cv2.imencode(".png", one, _DEPTH_PNG)[1].tobytes() for one in maps)
@@ -227,8 +228,12 @@ def render_video(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job) -> in
 
 def _made(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job) -> list[pathlib.Path]:
     """The folders that `render_video` makes; each appears when it is whole."""
-    images = layouts.image_path(root, plan, job)
-    return [images, layouts.depth_path(root, plan, job)] if plan.depth else [images]
+    made = [layouts.image_path(root, plan, job)]
+    if plan.depth:
+        made.append(layouts.depth_path(root, plan, job))
+    if plan.layout == "h2o":
+        made.append(layouts.camera_poses_path(root, job))
+    return made
 
 
 def _write_whole(folder: pathlib.Path, files: Iterable[tuple[str, bytes]]) -> None:

@@ -1,12 +1,18 @@
 """Checks every call of our functions against its annotations, shapes and dtypes included."""
 
+import sys
+
 from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
+
+PACKAGES = ["htt_jax", "data_prep"]
 
 # An int is a float here, as it is for every type checker (PEP 484).
 check = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 
 def install() -> None:
-    """Call it before anything of ours is imported: what is imported already stays unchecked."""
-    install_import_hook(["htt_jax", "data_prep"], f"{__name__}.check")
+    """Before anything of ours is imported: what is imported already would stay unchecked."""
+    unchecked = [name for name in sys.modules if name.split(".")[0] in PACKAGES]
+    assert not unchecked, unchecked
+    install_import_hook(PACKAGES, f"{__name__}.check")

@@ -27,7 +27,6 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 import pytest
 from absl import flags, logging
 
-from htt_jax.data import packing
 from tests import annotations, object_stores
 
 annotations.install()
@@ -47,6 +46,8 @@ def _verbosity():
 @pytest.fixture(scope="module")
 def one_program():
     """Batches of clips of any length get the same number of slots: one program serves them all."""
+    from htt_jax.data import packing  # not before the annotations are checked
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "LARGEST_WASTE", 1.0)
         yield

@@ -212,14 +212,15 @@ def write_labels(
         (folder / f"{frame:06d}.txt").write_text(" ".join(words) + "\n")
 
 
-def write_camera_poses(
-    root: pathlib.Path, job: Job, poses: Float[np.ndarray, "frames 4 4"]
-) -> None:
-    """Writes where the camera of an H2O recording was, one file for each frame."""
-    folder = labels_path(root, "h2o", job).with_name("cam_pose")
-    folder.mkdir(exist_ok=True)
+def camera_poses_path(root: pathlib.Path, job: Job) -> pathlib.Path:
+    """The folder that says where the camera of an H2O recording was."""
+    return labels_path(root, "h2o", job).with_name("cam_pose")
+
+
+def camera_pose_files(poses: Float[np.ndarray, "frames 4 4"]) -> Iterator[tuple[str, bytes]]:
+    """Its files, one for each frame: name and content."""
     for frame, pose in enumerate(poses.reshape(-1, 16)):
-        (folder / f"{frame:06d}.txt").write_text(" ".join(f"{v:.8f}" for v in pose) + "\n")
+        yield f"{frame:06d}.txt", (" ".join(f"{v:.8f}" for v in pose) + "\n").encode()
 
 
 def skeleton_lines(joints: Float[np.ndarray, "frames 21 3"]) -> list[str]:

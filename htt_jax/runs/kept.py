@@ -59,9 +59,10 @@ def read(path: pathlib.Path, config: ConfigDict) -> dict[str, Any]:
 
 
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that change what is computed; what came later is as it was before."""
+    """The options that change what is found; what came later is as it was before."""
     table = options_of(config["system"])
-    kept_apart = {option.name for option in table if not option.compared} - {"seed"}
+    kept_apart = {option.name for option in table if not option.compared}
+    kept_apart -= {"seed", "checkpoint.best_metric"}
     defaults = json.loads(get_config(config["system"]).to_json())
     flat = trees.flatten(defaults, ".") | trees.flatten(config, ".")
     return {name: value for name, value in flat.items() if name not in kept_apart}

@@ -42,7 +42,7 @@ def ended(processes):
 
 
 def test_when_the_first_host_is_killed_the_other_ends_and_names_it(dataset, tmp_path):
-    run = start(dataset, tmp_path / "run", 2)
+    run = start(dataset, tmp_path / "run", 2, flags=["--config.epochs=100000"])
     while not (tmp_path / "run" / "parameters.txt").exists():  # the last before the first step
         assert all(process.poll() is None for process in run), ended(run)
         time.sleep(0.05)
