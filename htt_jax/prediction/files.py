@@ -86,9 +86,12 @@ def top_actions(predictions: Predictions, names: Sequence[str]) -> list[dict[str
 
 
 def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
-    names = [field.name for field in dataclasses.fields(predictions) if field.name != "attention"]
+    own = {"attention", "ahead"}  # made of arrays themselves
+    names = [field.name for field in dataclasses.fields(predictions) if field.name not in own]
     values = {name: getattr(predictions, name) for name in (*names, "action_probabilities")}
     found = {name: np.asarray(value) for name, value in values.items() if value is not None}
+    if predictions.ahead is not None:
+        found |= {f"ahead_{name}": x for name, x in dataclasses.asdict(predictions.ahead).items()}
     return {
         "frame": np.arange(len(predictions.frame_names)),
         "frame_name": found.pop("frame_names"),

@@ -146,7 +146,7 @@ class OnlinePredictor:
 
     @property
     def decided_frame(self) -> int | None:
-        """The last frame that was seen when the most probable action so far first was what it is.
+        """The last frame that was seen when the most probable action became what it has been since.
 
         None as `action_probabilities`. After `finish` it is that of the video.
         """

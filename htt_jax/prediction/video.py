@@ -103,7 +103,11 @@ def predict_video(
     if running:
         collected.add(running)
     found = collected.result()
-    said = found.joints_2d, found.joints_3d, found.object_probabilities, found.action_over_time
+    expected = found.ahead.joints_3d if found.ahead else None
+    said = (
+        *(found.joints_2d, found.joints_3d, expected),
+        *(found.object_probabilities, found.action_over_time),
+    )
     check_finite(run, *(array for array in said if array is not None))
     return found
 
@@ -141,6 +145,7 @@ def predict_clips(system: System, variables: Any, batch: Batch) -> dict[str, jax
     inputs = system.unlabelled({**batch, "intrinsics": everywhere})
     found = system.estimates(variables, inputs)
     del found["joints_3d"]  # made of the others, at the video's own size
+    found.pop("forecast_action_probabilities", None)  # nothing shows it
     said = told(system.outputs)
     kept = {name: x for name, x in found.items() if _KIND.get(name, "pose") in said}
     return kept | dict(system.attention(variables, inputs))

@@ -2,6 +2,7 @@ import numpy as np
 
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import H2O
+from htt_jax.prediction import files
 from htt_jax.prediction.ahead import Ahead
 from htt_jax.prediction.drawn import leading_actions, scenes
 from htt_jax.prediction.files import Origin
@@ -11,7 +12,7 @@ from htt_jax.prediction.video import Predictions
 CAMERA = np.array([[100.0, 0, 50], [0, 100, 30], [0, 0, 1]])
 
 
-def test_paths_begin_at_each_palm_and_go_where_it_is_expected():
+def test_paths_begin_at_each_palm_and_go_where_it_is_expected_and_are_written(tmp_path):
     joints = np.tile(np.array([0, 0, 0.5], np.float32), (3, 42, 1))
     joints[:, 21:, 0] = 0.1
     steps = joints[:1, None] + np.array([[0.1, 0, 0], [0.2, 0, -1]])[:, None]  # the last: behind
@@ -39,6 +40,11 @@ def test_paths_begin_at_each_palm_and_go_where_it_is_expected():
     left, right = shown[1]
     np.testing.assert_allclose(left, [[7, 8], [70, 30], [np.nan] * 2])
     np.testing.assert_allclose(right, [[7, 8], [90, 30], [np.nan] * 2])
+    files.write(tmp_path, predictions, origin)
+    with np.load(tmp_path / files.NPZ_FILE) as found:
+        arrays = {name: found[name] for name in found.files}
+    assert (arrays["ahead_last"].tolist(), int(arrays["ahead_spacing"])) == ([1], 1)
+    np.testing.assert_array_equal(arrays["ahead_joints_3d"], steps.astype(np.float32))
 
 
 def test_actions_shown_are_the_last_best_and_those_that_led_before():
