@@ -110,17 +110,17 @@ def evaluate(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )
     estimates = collector.result()
+    record = forecasting.recorded(source)
+    mask = {"mask_unannotated": run.config.mask_unannotated_hands}
     if results["pose"]:
-        record = forecasting.recorded(source)
-        mask = {"mask_unannotated": run.config.mask_unannotated_hands}
         results[steadiness.NAME] = steadiness.measured(
             estimates, record.numbers, source.spec, **mask
         )
-        if spaces:
-            motions = forecasting.mean_motions(training, spaces)
-            results[forecasting.NAME] = forecasting.measured(
-                ahead.result(), estimates, record, source.spec, motions, **mask
-            )
+    if spaces:
+        motions = forecasting.mean_motions(training, spaces)
+        results[forecasting.NAME] = forecasting.measured(
+            ahead.result(), estimates, record, source.spec, motions, **mask
+        )
     if early:
         results[recognition.NAME] = recognition.recognised(opened, results["action"])
     return Evaluation(_report(run, source, training, results, baseline_results), estimates, source)
@@ -160,6 +160,7 @@ def _collecting(
             found["object_probability"][valid],
             found["action_over_time"][valid.any(axis=1)],
         )
+        check_finite(opened.run, *forecasting.of_full_windows(found, valid))
         for collector in seen_by:
             collector.add(found)
         counted = valid & found["hand_annotated"].all(axis=-1)

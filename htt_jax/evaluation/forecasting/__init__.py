@@ -1,6 +1,6 @@
 """How far ahead poses are known: forecasts beside what needs no network, in spaces with a name."""
 
-from htt_jax.evaluation.forecasting.collected import Collected, Collector
+from htt_jax.evaluation.forecasting.collected import Collected, Collector, of_full_windows
 from htt_jax.evaluation.forecasting.measured import NAME, asked, mean_motions, measured
 from htt_jax.evaluation.forecasting.pasts import Recorded, recorded
 
@@ -12,5 +12,6 @@ __all__ = [
     "asked",
     "mean_motions",
     "measured",
+    "of_full_windows",
     "recorded",
 ]

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from htt_jax.data.clips import ClipSpec
 
@@ -24,6 +24,14 @@ class Collected:
     joints_3d: Float[np.ndarray, "pasts steps joints 3"]
     action_probabilities: Float[np.ndarray, "pasts actions"]
     action: Int[np.ndarray, " pasts"]
+
+
+def of_full_windows(
+    found: Mapping[str, np.ndarray], valid: Bool[np.ndarray, "clips frames"]
+) -> list[np.ndarray]:
+    """What a batch tells of the future after windows without padding; nothing of other models."""
+    told = [x for name, x in found.items() if name.startswith("forecast_")]
+    return [x[valid.reshape(*x.shape[:2], -1).all(axis=2)] for x in told]
 
 
 class Collector:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from htt_jax.data.records import RecordSource, Video
+from htt_jax.evaluation.forecasting.pasts import least_step
 from htt_jax.evaluation.forecasting.spaces import WAYS
 
 Motions: TypeAlias = Mapping[tuple[str, int], Float[np.ndarray, "joints 3"]]
@@ -41,6 +42,9 @@ def _moves(video: Video, space: str, step: int, hands: int) -> tuple[np.ndarray,
     way = WAYS[space]
     before, after = joints[:-step], joints[step:]
     moves = way(after, poses[step:], poses[:-step]) - way(before, poses[:-step], poses[:-step])
-    annotated = video.hand_annotated
-    known = np.isfinite(moves).all(axis=(1, 2))[:, None] & annotated[:-step] & annotated[step:]
+    annotated, numbers = video.hand_annotated, np.asarray(video.frame_numbers)
+    one = least_step(numbers, np.zeros(len(numbers), np.int64))
+    whole = numbers[step:] - numbers[:-step] == step * one  # no frame is missing between
+    known = (np.isfinite(moves).all(axis=(1, 2)) & whole)[:, None]
+    known = known & annotated[:-step] & annotated[step:]
     return np.nan_to_num(moves).reshape(len(moves), hands, -1, 3), known

@@ -93,7 +93,8 @@ def measured(
         "seen": estimates.window,
         "steps": collected.joints_3d.shape[1],
         "spacing": estimates.spacing,
-        "horizons": list(HORIZONS),
+        # Of every second recorded frame, say, each time is twice as long.
+        "horizons": [record.step * seconds for seconds in HORIZONS],
         "spaces": {space: hands for space, hands in by_space.items() if hands},
         "action": _action(collected, cases[0]),
     }

@@ -37,11 +37,22 @@ class Recorded:
     video: Int[np.ndarray, " frames"]
     camera_poses: Float[np.ndarray, "frames 4 4"] | None
 
+    @property
+    def step(self) -> int:
+        """From the number of one frame to the next: the least there is."""
+        return least_step(self.numbers, self.video)
+
     def poses(self) -> Float[np.ndarray, "frames 4 4"]:
         """Those of the camera, NaN where they are not known."""
         if self.camera_poses is None:
             return np.full((len(self.numbers), 4, 4), np.nan, np.float32)
         return self.camera_poses
+
+
+def least_step(numbers: Int[np.ndarray, " frames"], video: Int[np.ndarray, " frames"]) -> int:
+    """From the number of one frame of a video to the next; 1 where there is no next."""
+    steps = np.diff(numbers)[np.diff(video) == 0]
+    return int(min(steps[steps > 0], default=1))
 
 
 def recorded(source: RecordSource) -> Recorded:
@@ -68,11 +79,5 @@ def followed(
     target = frames[:, -1] + ahead
     inside = np.minimum(target, len(record.video) - 1)
     first = frames[:, 0]
-    gaps = record.numbers[inside] - record.numbers[first] != _step(record) * (inside - first)
+    gaps = record.numbers[inside] - record.numbers[first] != record.step * (inside - first)
     return (target == inside) & (record.video[inside] == record.video[first]) & ~gaps
-
-
-def _step(record: Recorded) -> int:
-    """From the number of one frame to the next: the least there is."""
-    steps = np.diff(record.numbers)[np.diff(record.video) == 0]
-    return int(steps[steps > 0].min(initial=np.iinfo(steps.dtype).max))

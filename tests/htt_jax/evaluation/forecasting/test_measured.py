@@ -11,7 +11,7 @@ from htt_jax.datasets.spec import H2O
 from htt_jax.evaluation.estimates import Estimates
 from htt_jax.evaluation.forecasting import Collector, Recorded, asked, mean_motions, measured
 from htt_jax.evaluation.forecasting.measured import RUN
-from htt_jax.evaluation.forecasting.pasts import followed
+from htt_jax.evaluation.forecasting.pasts import followed, least_step
 from htt_jax.support.errors import InputError
 from tests import prepared
 
@@ -166,3 +166,9 @@ def test_spaces_that_need_to_know_where_the_camera_was_are_refused_by_name(train
     assert asked((), without) == ("own_camera",)
     with pytest.raises(InputError, match="does not say where the camera was, which forecasts in"):
         asked(("own_camera", "world"), without)
+
+
+def test_of_every_second_recorded_frame_the_step_is_two_whatever_is_missing():
+    numbers = np.array([0, 2, 4, 10, 12, 7, 9])
+    assert least_step(numbers, np.array([0, 0, 0, 0, 0, 1, 1])) == 2
+    assert least_step(np.array([5, 9]), np.array([0, 1])) == 1  # there is no next frame
