@@ -60,8 +60,10 @@ class Checkpoints(Closing):
         check_holds_checkpoints(directory)
         if read_only and not place(directory).exists():
             raise InputError(f"no checkpoints: {directory} is missing; train first")
-        checkpoint_metrics.remove_damaged(place(directory), read_only=read_only)
-        _largest(0)  # all processes see the same
+        _, error = _attempt(checkpoint_metrics.remove_damaged, place(directory), read_only)
+        if _largest(error is not None):  # all processes see the same, and end together
+            said = str(error) if error else f"process 0 cannot open {directory}; see what it says"
+            raise InputError(said) from error
         policies = ocp.training.preservation_policies
         self._checkpointer = ocp.training.Checkpointer(
             _for_orbax(directory),

@@ -12,7 +12,7 @@ from htt_jax.support.errors import InputError
 _FILE = pathlib.PurePosixPath("metrics/metrics")
 
 
-def remove_damaged(directory: epath.Path, *, read_only: bool) -> None:
+def remove_damaged(directory: epath.Path, read_only: bool) -> None:
     """Removes files that are no JSON, each of which would keep Orbax from opening them all.
 
     Its checkpoint then counts as one that was not evaluated; the log of the run has the numbers.
@@ -24,10 +24,12 @@ def remove_damaged(directory: epath.Path, *, read_only: bool) -> None:
         return
     for folder in directory.iterdir():
         path = folder / _FILE
-        if not folder.name.isdigit() or not path.exists():
+        if not folder.name.isdigit():
             continue
         try:
             json.loads(path.read_bytes())
+        except FileNotFoundError:
+            continue  # it was not evaluated, or a run that is writing there has just removed it
         except ValueError as error:
             said = f"checkpoint {folder.name}: {path} is no JSON ({error})"
             if read_only:
