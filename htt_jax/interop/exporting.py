@@ -1,7 +1,9 @@
 """Writes a checkpoint in another format, reads it back, runs it and compares."""
 
+import dataclasses
 import os
 import pathlib
+import sys
 
 import jax
 import numpy as np
@@ -56,11 +58,8 @@ def _export(workdir: str, to: str, out: epath.Path, step: int | None) -> dict[st
     check_writable(out.parent)
     run = open_run(workdir, step, sharding.single_device_mesh(_processor()))
     if isinstance(run.model, HTT) and run.model.forecast:
-        raise InputError(
-            f"{workdir} makes forecasts (config.model.forecast={run.model.forecast}), which no "
-            "format of export holds; begin a run without them, with --config.model.forecast=0 "
-            f"--config.init.checkpoint={workdir} --config.epochs=0, and export that"
-        )
+        print("no format holds forecasts: what makes them is left out", file=sys.stderr)
+        run = _without_forecasts(run)
     if not form.keeps_dtype:
         run = _in_float32(run)
     make_folder(out.parent)
@@ -112,6 +111,18 @@ def _compare(written: pathlib.Path, run: TrainedRun, to: str) -> dict[str, float
 def card_of(out: epath.PathLike) -> epath.Path:
     """Where the model card of an export lies."""
     return place(f"{os.fspath(out)}.md")
+
+
+def _without_forecasts(run: TrainedRun) -> TrainedRun:
+    """The run, whose other outputs stay what they are."""
+    config = run.config.copy_and_resolve_references()
+    config.model.forecast = 0
+    params = {name: x for name, x in run.variables["params"].items() if name != "forecaster"}
+    return dataclasses.replace(
+        run.with_model(systems.make(config, run.dataset).model),
+        description=dataclasses.replace(run.description, config=config),
+        variables={**run.variables, "params": params},
+    )
 
 
 def _in_float32(run: TrainedRun) -> TrainedRun:

@@ -200,6 +200,7 @@ def _check_config(config: ConfigDict, path: str) -> None:
         ("cascaded", config.model.cascaded),
         ("action_inputs", len(inputs) == 3),
         ("verb_noun", not config.model.verb_noun),
+        ("forecast", not config.model.forecast),
     ):
         if not fits:
             raise InputError(

@@ -7,7 +7,9 @@ import pytest
 from htt_jax import systems
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
+from htt_jax.devices import sharding
 from htt_jax.interop.exporting import export
+from htt_jax.interop.opening import open_any
 from htt_jax.runs.config import check_options
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
@@ -56,11 +58,16 @@ def test_a_model_without_the_head_is_where_one_with_it_starts(tmp_path, capsys):
     assert all(name.startswith("params/forecaster/") for name in missing)
 
 
-def test_the_head_is_left_out_where_it_is_not_wanted_and_no_export_holds_it(data, tmp_path, capsys):
+def test_the_head_is_left_out_where_it_is_not_wanted_and_of_exports(data, tmp_path, capsys):
     sizes = {f"model__{name}": x for name, x in torch_files.SIZES.items() if "num" not in name}
     runs.initialise_run(tmp_path / "run", data, **sizes, data__frames=4, model__forecast=2)
     found, abstract = pretrained(tmp_path / "run", num_joints=21, num_actions=3, num_objects=2)
     assert "forecaster: has one: it is left out" in capsys.readouterr().err
     assert trees.flatten(found).keys() == trees.flatten(abstract.variables).keys()
-    with pytest.raises(InputError, match=r"makes forecasts \(config.model.forecast=2\), which no"):
-        export(str(tmp_path / "run"), "stablehlo", tmp_path / "out.stablehlo")
+    differences = export(str(tmp_path / "run"), "safetensors", tmp_path / "out.safetensors")
+    assert set(differences.values()) == {0.0}
+    assert "no format holds forecasts" in capsys.readouterr().err
+    again = open_any(str(tmp_path / "out.safetensors"), None, sharding.single_device_mesh())
+    assert again.model.forecast == 0
+    exported = trees.flatten(again.variables)
+    assert exported.keys() == trees.flatten(found).keys()
