@@ -65,7 +65,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "loss.label_smoothing",
         0.0,
-        "of the action, its verb and noun, not of objects; 0.1 in literature",
+        "of the action, its verb and noun, not of objects and forecasts; 0.1 in literature",
         least=0,
         below=1,
     ),
