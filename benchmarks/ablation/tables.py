@@ -122,10 +122,10 @@ def _notes(setting: Setting, found: Findings) -> str:
         )
     notes += [
         "±: sample deviation over the runs of a row, which differ in their seed. Difference: from "
-        "the first row, seed by seed and video by video; in brackets the 95 % interval over other "
-        "seeds and other test videos (AUC: other seeds alone). An asterisk: chance alone makes "
-        f"such a difference less than once in {1 / LEVEL:.0f} times, all questions of the table "
-        "taken together (Holm).",
+        "the first row, seed by seed and video by video; in brackets the 95 % interval, the wider "
+        "of that over other seeds and that over other test videos (AUC: other seeds alone). An "
+        f"asterisk: p < {LEVEL} over seeds and over videos, all questions of the table counted "
+        "(Holm).",
     ]
     if len(found.study.rows) * found.seeds != len(found.records):
         notes.append(f"Not whole: {counted(found.missing, 'run')} still to be done.")

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from benchmarks import ablations, figures
 from benchmarks.ablation import claims, data, recording, runs, scales, statistics, tables
@@ -347,33 +348,57 @@ def test_a_figure_is_the_mean_of_what_the_videos_add_to_it(spec):
         assert np.mean(found["videos"][key]) == pytest.approx(found["values"][key], rel=1e-5), key
 
 
-def differences(rng, of_seeds, of_videos, of_rest, seeds=3, videos=60):
-    """Between models that do not differ: what seeds and videos add to single differences."""
-    table = of_rest * rng.normal(size=(seeds, videos))
-    return table + of_seeds * rng.normal(size=(seeds, 1)) + of_videos * rng.normal(size=videos)
-
-
-@pytest.mark.parametrize("spread", [(0, 1, 1), (0.3, 1, 1), (1, 0, 1)])
-def test_chance_alone_seldom_makes_a_difference_with_three_seeds(spread):
+def test_few_tables_of_models_that_do_not_differ_have_an_asterisk():
     rng = np.random.default_rng(0)
-    ps = [statistics.of_videos(differences(rng, *spread)).p for _ in range(200)]
-    assert 0.01 < np.mean(np.array(ps) < 0.05) < 0.1
+    rows, measures, seeds, videos, count = 5, 3, 3, 60, 200
+    wrong = 0
+    for _ in range(count):
+        of = rng.normal(size=(rows, measures, seeds, videos))
+        of += 0.2 * rng.normal(size=(rows, measures, seeds, 1))
+        of += 0.3 * rng.normal(size=(rows, measures, 1, videos))
+        asked = (of[1:] - of[0]).reshape(-1, seeds, videos)
+        ps = statistics.corrected([statistics.of_videos(one).p for one in asked])
+        wrong += min(ps) < statistics.LEVEL
+    assert wrong / count < 0.05
 
 
-def test_pairs_of_videos_find_what_three_seeds_alone_do_not():
-    rng = np.random.default_rng(0)
-    found = [statistics.of_videos(0.5 + differences(rng, 0.0, 1.0, 1.0)) for _ in range(50)]
-    together = np.mean([one.p < 0.01 for one in found])
-    alone = np.mean([one.p_seeds < 0.01 for one in found])
-    assert together > 0.5 > alone
+def test_the_more_careful_of_the_tests_over_seeds_and_over_videos_counts():
+    seeds, videos = np.array([-0.1, 0.0, 0.1]), np.linspace(-1, 1, 9)
+    for table in (0.5 + 9 * seeds[:, None] + 0.01 * videos, 0.5 + seeds[:, None] + 9 * videos):
+        found = statistics.of_videos(table)
+        tests = [stats.ttest_1samp(table.mean(axis=axis), 0.0) for axis in (0, 1)]
+        intervals = [test.confidence_interval() for test in tests]
+        assert found.p == pytest.approx(max(test.pvalue for test in tests))
+        assert found.p_seeds == pytest.approx(tests[1].pvalue)
+        assert found.low == pytest.approx(min(low for low, _ in intervals))
+        assert found.high == pytest.approx(max(high for _, high in intervals))
 
 
-def test_models_that_answer_alike_do_not_differ_and_one_seed_has_the_videos_alone():
+def test_as_many_seeds_as_videos_are_told_apart():
+    by_seed = np.array([0.4, 0.5, 0.6])[:, None] + np.zeros((3, 3))
+    found = statistics.of_videos(by_seed)
+    assert (found.seeds, found.videos) == (3, 3)
+    assert found.high - found.low == pytest.approx(2 * 4.303 * 0.1 / 3**0.5, rel=1e-3)
+    turned = statistics.of_videos(by_seed.T)
+    assert (turned.low, turned.high, turned.p) == pytest.approx((found.low, found.high, found.p))
+    assert turned.deviation == pytest.approx(0.0)
+
+
+def test_models_that_answer_alike_do_not_differ():
     same = statistics.of_videos(np.zeros((3, 9)))
     assert (same.p, same.low, same.high) == (1.0, 0.0, 0.0)
-    one = statistics.of_videos(np.arange(9.0)[None])
+
+
+def test_one_seed_has_the_videos_alone_and_one_video_the_seeds_alone():
+    drawn = np.arange(9.0)
+    one = statistics.of_videos(drawn[None])
     assert one.low < 4.0 < one.high
-    assert (one.deviation, one.p_seeds) == (None, None)
+    assert (one.deviation, one.p_seeds, one.seeds, one.videos) == (None, None, 1, 9)
+    turned = statistics.of_videos(drawn[:, None])
+    assert (turned.low, turned.high, turned.p) == (one.low, one.high, one.p)
+    assert (turned.p_seeds, turned.seeds, turned.videos) == (one.p, 9, 1)
+    alone = statistics.of_videos(drawn[4:5, None])
+    assert (alone.mean, alone.low, alone.p) == (4.0, None, None)
 
 
 def test_p_is_corrected_for_the_number_of_questions():
