@@ -61,8 +61,13 @@ class Finding:
 
     @property
     def tells_apart(self) -> bool:
-        """Whether chance alone seldom makes such a difference."""
-        return self.p is not None and self.p < LEVEL
+        """Whether chance alone seldom makes such a difference; not known of one pair of seeds."""
+        return self.p is not None and self.p < LEVEL and not self.of_videos_alone
+
+    @property
+    def of_videos_alone(self) -> bool:
+        """Whether no other seed tells what other trainings would do to the difference."""
+        return self.difference is not None and self.difference.seeds < 2
 
 
 @dataclasses.dataclass(frozen=True)

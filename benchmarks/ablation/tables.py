@@ -127,6 +127,14 @@ def _notes(setting: Setting, found: Findings) -> str:
         f"asterisk: p < {LEVEL} over seeds and over videos, all questions of the table counted "
         "(Holm).",
     ]
+    alone = [of_row[0].row.title for of_row in found.table
+             if any(one.of_videos_alone for one in of_row)]  # fmt: skip
+    if alone:
+        notes.append(
+            f"Paired with the first row in one seed only: {'; '.join(alone)}. Intervals there "
+            "are over other test videos alone, and there is no asterisk: other trainings may "
+            "differ more."
+        )
     if len(found.study.rows) * found.seeds != len(found.records):
         notes.append(f"Not whole: {counted(found.missing, 'run')} still to be done.")
     if any(one.published is not None for of_row in found.table for one in of_row):

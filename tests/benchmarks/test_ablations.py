@@ -247,9 +247,18 @@ def test_a_study_that_is_not_whole_has_a_table_of_what_is_done(tmp_path):
     )
     found = findings(setting, "window", window, 3)
     assert found.missing == 5
-    assert "5 runs still to be done" in tables.report(setting, found)
+    text = tables.report(setting, found)
+    assert "5 runs still to be done" in text
+    assert (
+        "Paired with the first row in one seed only: t = 1, no pose block. Intervals there" in text
+    )
     t1, t2 = (row[0] for row in found.table[1:3])
     assert (t1.difference.seeds, t1.deviation, t2.mean) == (1, None, None)
+    assert t1.p < 1e-9  # over videos, which says nothing of other trainings
+    assert not t1.tells_apart
+    (line,) = (line for line in text.splitlines() if line.startswith("| t = 1"))
+    assert "*" not in line
+    assert line.split("|")[4].strip().endswith("]")
 
 
 def test_runs_of_other_options_or_on_other_data_are_not_put_together(tmp_path):
