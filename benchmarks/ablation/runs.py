@@ -138,15 +138,20 @@ def perform(setting: Setting, run: Run) -> None:
         make_folder(of_split)
         one_run.write_results(evaluation, of_split)
         seconds = time.perf_counter() - start
-        machine = machines.machine()
         return record_of(evaluation.report, evaluation.estimates) | {
             "seconds": seconds if is_new else None,
-            "machine": f"{machine['cores']} cores, {machine['cpu']}",
+            "machine": _machine(),
         }
 
     kept.kept(folder / claims.RECORD, config, find)
     jax.clear_caches()  # the next one's programs are others
     gc.collect()
+
+
+def _machine() -> str:
+    found, device = machines.machine(), jax.devices()[0].device_kind
+    host = f"{found['cores']} cores, {found['cpu']}"
+    return host if device == "cpu" else f"{device}, {host}"
 
 
 def commands(setting: Setting, row: Row, seeds: int) -> list[str]:

@@ -137,7 +137,7 @@ def test_commands_set_all_in_which_a_run_differs_from_its_file(tmp_path):
         assert part in train, part
 
 
-def write_record(setting, run, values, videos, fingerprint="abc", seconds=60.0):
+def write_record(setting, run, values, videos, fingerprint="abc"):
     """A record as `runs.perform` leaves it."""
     folder = setting.folder(run.name)
     folder.mkdir(parents=True)
@@ -150,7 +150,8 @@ def write_record(setting, run, values, videos, fingerprint="abc", seconds=60.0):
         "dataset": dataset,
         "software": {"jax": "0.10", "commit": "0123abc"},
         "step": 10,
-        "seconds": seconds,
+        "dtype": "float32",
+        "seconds": 60.0,
         "machine": "2 cores, a processor",
     }
     told = {"config": json.loads(runs.configured(setting, run).to_json()), "figures": found}
@@ -270,6 +271,13 @@ def test_runs_of_other_options_or_on_other_data_are_not_put_together(tmp_path):
     write_record(setting, Run(other.options, 1), values, videos, fingerprint="xyz")
     with pytest.raises(InputError, match=r"on 2 different contents of the dataset"):
         findings(setting, "window", window, 3)
+    other = setting.folder(Run(other.options, 1).name) / claims.RECORD
+    told = json.loads(other.read_text())
+    told["figures"]["dataset"]["fingerprint"], told["figures"]["dtype"] = "abc", "bfloat16"
+    other.write_text(json.dumps(told))
+    named = r"model.window=1,seed=1 was made in bfloat16, .* was made in float32; such runs do not"
+    with pytest.raises(InputError, match=named):
+        findings(setting, "window", window, 3)
     longer = dataclasses.replace(DEMO, options={"epochs": 9})
     with pytest.raises(InputError, match=r"other options: epochs was 4 there and is 9 here"):
         findings(dataclasses.replace(setting, scale=longer), "window", window, 3)
@@ -351,8 +359,10 @@ def test_a_figure_is_the_mean_of_what_the_videos_add_to_it(spec):
     dataset = dict.fromkeys(("split", "fingerprint", "training_fingerprint"), "x")
     dataset |= {"name": spec.name, "spec": dataclasses.asdict(spec), "videos": 3, "frames": 10}
     report = {"headline": headline(results), "results": results, "dataset": dataset}
-    report |= {"software": {}, "run": {"step": 1, "config": {"mask_unannotated_hands": True}}}
+    config = {"mask_unannotated_hands": True, "model": {"dtype": "bfloat16"}}
+    report |= {"software": {}, "run": {"step": 1, "config": config}}
     found = record_of(report, estimates)
+    assert found["dtype"] == "bfloat16"
     for key in ("mepe", "mepe_ra", "action_accuracy", "early_accuracy"):
         assert np.mean(found["videos"][key]) == pytest.approx(found["values"][key], rel=1e-5), key
 
