@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks import figures
 from benchmarks.ablation.findings import Finding, Findings, measure
-from benchmarks.ablation.runs import Setting
+from benchmarks.ablation.runs import Setting, whole_command
 from htt_jax.evaluation import tables
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
@@ -27,8 +27,7 @@ def record(setting: Setting, found: Findings) -> str:
     results = figures.read(figures.RESULTS)
     software = found.records[0]["software"]
     results[group] = {
-        "command": f"python -m benchmarks.ablations --scale {setting.scale.name} "
-        f"--study {found.name} --seeds {found.seeds}",
+        "command": whole_command(setting, found.name, found.seeds),
         "machine": "; ".join(sorted({one["machine"] for one in found.records})),
         "software": f"jax {software['jax']}",
         "recorded": {"date": str(datetime.date.today()), "commit": software["commit"]},

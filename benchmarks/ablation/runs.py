@@ -154,6 +154,15 @@ def _machine() -> str:
     return host if device == "cpu" else f"{device}, {host}"
 
 
+def whole_command(setting: Setting, study: str, seeds: int) -> str:
+    """What makes all runs of a study, and its tables."""
+    parts = ["python", "-m", "benchmarks.ablations", f"--scale={setting.scale.name}"]
+    parts += ["--study", study, f"--seeds={seeds}", f"--out={setting.out}"]
+    if not setting.scale.dataset:
+        parts.append(f"--data={setting.data}")
+    return shlex.join(parts)
+
+
 def commands(setting: Setting, row: Row, seeds: int) -> list[str]:
     """What makes the runs of a row one by one."""
     run = Run(row.options, 0)

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.ablation import data, picture
 from benchmarks.ablation.findings import Finding, Findings, measure
-from benchmarks.ablation.runs import Setting, commands
+from benchmarks.ablation.runs import Setting, commands, whole_command
 from benchmarks.ablation.statistics import LEVEL, Difference
 from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
@@ -28,12 +28,7 @@ def report(setting: Setting, found: Findings) -> str:
     parts = [f"# {found.study.title}", tables.markdown(header, rows), _notes(setting, found)]
     made_by = [f"# {row.title}\n" + "\n".join(commands(setting, row, found.seeds))
                for row in found.study.rows]  # fmt: skip
-    whole = (
-        f"python -m benchmarks.ablations --scale {setting.scale.name} --study {found.name} "
-        f"--seeds {found.seeds} --out {setting.out}"
-    )
-    if not setting.scale.dataset:
-        whole += f" --data {setting.data}"
+    whole = whole_command(setting, found.name, found.seeds)
     parts.append(f"All of it, again or further:\n\n```\n{whole}\n```")
     dataset = [shlex.join(["python", "-m", f"data_prep.{module}", *arguments])
                for module, *arguments in data.commands(setting)]  # fmt: skip

@@ -3,6 +3,8 @@
 import csv
 import dataclasses
 import json
+import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -142,6 +144,13 @@ def test_commands_set_all_in_which_a_run_differs_from_its_file(tmp_path):
         assert part in train, part
 
 
+def test_the_whole_command_names_dataset_and_folder_whatever_they_are_called():
+    setting = Setting(scales.PAPER, pathlib.Path("my runs"), "data/it's", "fpha")
+    words = shlex.split(runs.whole_command(setting, "window", 3))
+    options = ablations._parser().parse_args(words[3:])
+    assert (options.scale, str(options.out), options.data) == ("paper", "my runs", "data/it's")
+
+
 def write_record(setting, run, values, videos, fingerprint="abc"):
     """A record as `runs.perform` leaves it."""
     folder = setting.folder(run.name)
@@ -217,6 +226,9 @@ def test_markdown_sheet_json_and_picture_say_the_same(study, capsys):
     assert cells[3].endswith("]*")
     assert cells[4] == "15.01"
     assert "python -m htt_jax.train --config=configs/simulated_ablations.py" in text
+    (whole,) = (line for line in text.splitlines() if "benchmarks.ablations" in line)
+    options = ablations._parser().parse_args(shlex.split(whole)[3:])
+    assert (options.study, options.seeds, options.out) == (["window"], 3, setting.out)
     assert "python -m data_prep.simulate --layout=fpha --actions=open_juice_bottle," in text
     sheet = list(csv.DictReader((setting.out / "window.csv").read_text().splitlines()))
     (row,) = (x for x in sheet if (x["row"], x["measure"]) == ("t1", "mepe_ra"))
@@ -235,6 +247,9 @@ def test_a_study_that_is_whole_is_recorded_for_the_pages_and_another_refused(
     results.write_text("{}")
     monkeypatch.setattr(figures, "RESULTS", results)
     page = recording.record(setting, found)
+    command = figures.read(results)["ablation_window"]["command"]
+    options = ablations._parser().parse_args(shlex.split(command)[3:])
+    assert (options.scale, options.out, options.data) == ("demo", setting.out, None)
     filled = figures.filled(f"text\n\n{page}\n", figures.read(results), "page")
     one = found.table[1][0]
     assert f" {one.mean:.2f} ± {one.deviation:.2f} |" in filled
