@@ -16,6 +16,7 @@ from benchmarks.ablation import claims
 from benchmarks.ablation.plan import Row, Study
 from benchmarks.ablation.records import record_of
 from benchmarks.ablation.scales import Scale
+from htt_jax.devices import failures
 from htt_jax.evaluation import one_run
 from htt_jax.runs import kept
 from htt_jax.runs.config import check_options
@@ -123,6 +124,29 @@ def record(setting: Setting, run: Run) -> dict[str, Any] | None:
     return kept.read(folder / claims.RECORD, configured(setting, run))
 
 
+def attempt(setting: Setting, run: Run) -> str | None:
+    """Performs a run; why it failed, where that is no reason against the next one.
+
+    Such are a loss that is not finite, and a model that is too large for the device.
+    """
+    reason = _failure(setting, run)
+    jax.clear_caches()  # the next one's programs are others
+    gc.collect()
+    return reason
+
+
+def _failure(setting: Setting, run: Run) -> str | None:
+    try:
+        perform(setting, run)
+    except InputError as error:
+        return str(error)
+    except Exception as error:
+        if not failures.is_of_memory(error):
+            raise
+        return f"too little memory: {failures.text(error)}"
+    return None
+
+
 def perform(setting: Setting, run: Run) -> None:
     """Trains, from where it was stopped, and evaluates."""
     folder = setting.folder(run.name)
@@ -144,8 +168,6 @@ def perform(setting: Setting, run: Run) -> None:
         }
 
     kept.kept(folder / claims.RECORD, config, find)
-    jax.clear_caches()  # the next one's programs are others
-    gc.collect()
 
 
 def _machine() -> str:

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
@@ -161,10 +163,27 @@ def test_the_whole_command_names_dataset_and_folder_whatever_they_are_called():
     assert (options.scale, str(options.out), options.data) == ("paper", "my runs", "data/it's")
 
 
+def test_a_run_that_is_too_large_for_the_device_fails_alone(tmp_path, monkeypatch, capsys):
+    setting = Setting(DEMO, tmp_path, "data", "fpha")
+    large, small = Run({"model.window": 8}, 0), Run({}, 0)
+
+    def perform(setting, run):
+        if run == large:
+            jnp.zeros(1 << 50).block_until_ready()
+        write_record(setting, run, {}, {})
+
+    monkeypatch.setattr(runs, "perform", perform)
+    monkeypatch.setattr(jax, "clear_caches", lambda: None)  # other tests keep their programs
+    assert ablations._run(setting, [large, small]) == [large.name]
+    assert claims.is_done(setting.folder(small.name))
+    (line,) = (x for x in capsys.readouterr().err.splitlines() if x.startswith("error: "))
+    assert line.startswith(f"error: {large.name}: too little memory: JaxRuntimeError: RESOURCE_EX")
+
+
 def write_record(setting, run, values, videos, fingerprint="abc"):
     """A record as `runs.perform` leaves it."""
     folder = setting.folder(run.name)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     dataset = {"name": "fpha", "spec": dataclasses.asdict(FPHA), "split": "test", "frames": 900}
     dataset |= {"videos": VIDEOS, "fingerprint": fingerprint, "training_fingerprint": "def"}
     found = {
