@@ -133,7 +133,7 @@ def _state(setting: Setting, run: Run, record: Mapping[str, float] | None) -> st
         return "done" if seconds is None else f"done in {seconds / 60:.1f} minutes"
     folder = setting.folder(run.name)
     if who := claims.owner(folder):
-        return f"running ({who})"
+        return f"running ({who.name})" if who.sure else f"begun, perhaps by {who.name}"
     return "begun" if exists(folder / runs.WORKDIR) else "to do"
 
 

@@ -2,8 +2,11 @@
 
 import csv
 import dataclasses
+import errno
+import fcntl
 import json
 import pathlib
+import re
 import shlex
 import signal
 import subprocess
@@ -27,6 +30,7 @@ from htt_jax.evaluation.results import headline
 from htt_jax.metrics import PoseMetrics
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
+from htt_jax.support.locking import LOCK_FILE
 
 DEMO = scales.DEMO
 VIDEOS = 40
@@ -85,9 +89,29 @@ def test_two_processes_share_runs_out_and_what_a_killed_one_had_is_taken_up(tmp_
 def test_a_run_of_another_process_is_left_to_it_and_shown_as_running(tmp_path):
     performed = []
     with claims._claimed(tmp_path / "a"):
-        assert "process" in claims.owner(tmp_path / "a")
+        assert "process" in claims.owner(tmp_path / "a").name
+        assert claims.owner(tmp_path / "a").sure
         elsewhere, has_locks = claims.share(["a", "b"], tmp_path, performed.append)
     assert (performed, elsewhere, has_locks) == (["b"], ["a"], True)
+
+
+def test_without_locks_or_permission_nobody_says_that_a_run_is_running(tmp_path, monkeypatch):
+    setting, run = Setting(DEMO, tmp_path, "data", "fpha"), Run({}, 0)
+    folder = setting.folder(run.name)
+    with claims._claimed(folder):
+        pass
+    assert ablations._state(setting, run, None) == "to do"
+
+    def flock(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as without:
+        without.setattr(fcntl, "flock", flock)
+        said = ablations._state(setting, run, None)
+    assert re.fullmatch(r"begun, perhaps by .*, process \d+, since .* UTC", said)
+    (folder / LOCK_FILE).unlink()
+    (folder / LOCK_FILE).mkdir()  # which nobody can write to, not even the superuser
+    assert ablations._state(setting, run, None) == said
 
 
 @pytest.mark.parametrize("scale", scales.SCALES.values(), ids=scales.SCALES)
