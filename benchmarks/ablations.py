@@ -98,10 +98,8 @@ def _run(setting: Setting, wanted: Sequence[Run]) -> list[str]:
         rest = f", {len(to_do) * sum(seconds) / len(seconds) / 60:.0f} minutes" if seconds else ""
         print(f"{name}: {len(to_do)} of {len(by_name)} runs to do{rest}", file=sys.stderr)
         start = time.perf_counter()
-        try:
-            runs.perform(setting, by_name[name])
-        except InputError as error:  # of this run, such as a loss that is not finite
-            print(f"error: {name}: {error}", file=sys.stderr)
+        if reason := runs.attempt(setting, by_name[name]):
+            print(f"error: {name}: {reason}", file=sys.stderr)
             failed.append(name)
             return
         seconds.append(time.perf_counter() - start)
@@ -135,7 +133,7 @@ def _state(setting: Setting, run: Run, record: Mapping[str, float] | None) -> st
         return "done" if seconds is None else f"done in {seconds / 60:.1f} minutes"
     folder = setting.folder(run.name)
     if who := claims.owner(folder):
-        return f"running ({who})"
+        return f"running ({who.name})" if who.sure else f"begun, perhaps by {who.name}"
     return "begun" if exists(folder / runs.WORKDIR) else "to do"
 
 

@@ -5,6 +5,7 @@ however that ends. On NFS the server keeps the locks, and gives those of a host 
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 from htt_jax.support.locking import Taken, locked
 
@@ -63,18 +65,34 @@ def is_done(run: pathlib.Path) -> bool:
     return (run / RECORD).exists()
 
 
-def owner(run: pathlib.Path) -> str | None:
-    """Who performs the run in that folder: host and process; None: nobody, or it is done."""
+@dataclasses.dataclass(frozen=True)
+class Owner:
+    """Who performs a run.
+
+    Attributes:
+        name: host and process.
+        sure: else it may have ended: the folder has no locks, or cannot be written to.
+    """
+
+    name: str
+    sure: bool
+
+
+def owner(run: pathlib.Path) -> Owner | None:
+    """Who performs the run in that folder; None: nobody, or it is done."""
     if is_done(run) or not (run / OWNER).exists():
         return None
+    sure = False
     try:
-        with locked(run) as locks:
-            if locks:
+        with locked(run) as has_locks:
+            if has_locks:
                 return None
     except Taken:
+        sure = True
+    except InputError:  # not to be written to
         pass
     told = json.loads((run / OWNER).read_text("utf-8"))
-    return f"{told['host']}, process {told['process']}, since {told['since']}"
+    return Owner(f"{told['host']}, process {told['process']}, since {told['since']}", sure)
 
 
 @contextlib.contextmanager

@@ -61,8 +61,13 @@ class Finding:
 
     @property
     def tells_apart(self) -> bool:
-        """Whether chance alone seldom makes such a difference."""
-        return self.p is not None and self.p < LEVEL
+        """Whether chance alone seldom makes such a difference; not known of one pair of seeds."""
+        return self.p is not None and self.p < LEVEL and not self.of_videos_alone
+
+    @property
+    def of_videos_alone(self) -> bool:
+        """Whether no other seed tells what other trainings would do to the difference."""
+        return self.difference is not None and self.difference.seeds < 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,11 +103,19 @@ def findings(setting: Setting, name: str, study: Study, seeds: int) -> Findings:
     """What the runs of a study found.
 
     Raises:
-        InputError: runs were made with other options, or on other data.
+        InputError: runs were made with other options, on other data, or in several dtypes.
     """
     of_rows = [_records(setting, row, seeds) for row in study.rows]
     records = [record for of_row in of_rows for record in of_row.values()]
     _check_same_data(setting, records)
+    _check_same_dtype(
+        setting,
+        {
+            Run(row.options, seed).name: record
+            for row, of_row in zip(study.rows, of_rows, strict=True)
+            for seed, record in of_row.items()
+        },
+    )
     of_paper = published.of(setting.dataset)
     table = []
     for row, of_row in zip(study.rows, of_rows, strict=True):
@@ -134,6 +147,17 @@ def _check_same_data(setting: Setting, records: Sequence[Record]) -> None:
         raise InputError(
             f"{setting.out}: its runs were made on {len(contents)} different contents of the "
             "dataset, which do not compare; take another --out"
+        )
+
+
+def _check_same_dtype(setting: Setting, records: Mapping[str, Record]) -> None:
+    """Of runs by name."""
+    one_of = {record.get("dtype", "an unknown dtype"): name for name, record in records.items()}
+    if len(one_of) > 1:
+        told = ", ".join(f"{name} was made in {dtype}" for dtype, name in sorted(one_of.items()))
+        raise InputError(
+            f"{setting.out}: {told}; such runs do not compare: make all on devices of one kind, in "
+            "another --out"
         )
 
 

@@ -2,11 +2,11 @@
 
 import datetime
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from benchmarks import figures
 from benchmarks.ablation.findings import Finding, Findings, measure
-from benchmarks.ablation.runs import Setting
+from benchmarks.ablation.runs import Setting, whole_command
 from htt_jax.evaluation import tables
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
@@ -25,13 +25,14 @@ def record(setting: Setting, found: Findings) -> str:
         )
     group = f"ablation_{found.name}"
     results = figures.read(figures.RESULTS)
-    software = found.records[0]["software"]
     results[group] = {
-        "command": f"python -m benchmarks.ablations --scale {setting.scale.name} "
-        f"--study {found.name} --seeds {found.seeds}",
-        "machine": "; ".join(sorted({one["machine"] for one in found.records})),
-        "software": f"jax {software['jax']}",
-        "recorded": {"date": str(datetime.date.today()), "commit": software["commit"]},
+        "command": whole_command(setting, found.name, found.seeds),
+        "machine": _all(record["machine"] for record in found.records),
+        "software": f"jax {_all(record['software']['jax'] for record in found.records)}",
+        "recorded": {
+            "date": str(datetime.date.today()),
+            "commit": _all(record["software"]["commit"] or "unknown" for record in found.records),
+        },
         "figures": {
             f"{one.row.name}_{one.measure}{name}": value
             for of_row in found.table
@@ -45,16 +46,21 @@ def record(setting: Setting, found: Findings) -> str:
     return _page(group, found)
 
 
+def _all(told: Iterable[str]) -> str:
+    """What is told of the runs, which other machines or versions may have made."""
+    return "; ".join(sorted(set(told)))
+
+
 def _figures(one: Finding) -> Iterator[tuple[str, float]]:
-    factor = measure(one.measure).factor
+    shown = measure(one.measure).shown
     if one.mean is not None:
-        yield "", float(f"{factor * one.mean:.4g}")
+        yield "", float(shown(one.mean))
     if one.deviation is not None:
-        yield "_deviation", float(f"{factor * one.deviation:.4g}")
+        yield "_deviation", float(shown(one.deviation))
     if (told := one.difference) is not None:
         for name, value in (("", told.mean), ("_low", told.low), ("_high", told.high)):
             if value is not None:
-                yield f"_difference{name}", float(f"{factor * value:.4g}")
+                yield f"_difference{name}", float(shown(value))
     if one.p is not None:
         yield "_p", float(f"{one.p:.2g}")
 

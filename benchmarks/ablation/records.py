@@ -23,7 +23,7 @@ def record_of(report: Report, estimates: Estimates) -> dict[str, Any]:
     Returns:
         `values`, figures by measure; `videos`, by measure a number of each video, of which the
         figure is the mean, where it is one; `video_ids`, in their order; `dataset` and `software`,
-        as in `results.json`; `step`, of the checkpoint.
+        as in `results.json`; `step`, of the checkpoint; `dtype`, in which the run computed.
     """
     dataset = report["dataset"]
     kept = ("name", "spec", "split", "videos", "frames", "fingerprint", "training_fingerprint")
@@ -34,6 +34,7 @@ def record_of(report: Report, estimates: Estimates) -> dict[str, Any]:
         "dataset": {name: dataset[name] for name in kept},
         "software": report["software"],
         "step": report["run"]["step"],
+        "dtype": report["run"]["config"]["model"]["dtype"],
     }
 
 

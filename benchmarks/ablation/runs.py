@@ -16,6 +16,7 @@ from benchmarks.ablation import claims
 from benchmarks.ablation.plan import Row, Study
 from benchmarks.ablation.records import record_of
 from benchmarks.ablation.scales import Scale
+from htt_jax.devices import failures
 from htt_jax.evaluation import one_run
 from htt_jax.runs import kept
 from htt_jax.runs.config import check_options
@@ -123,6 +124,29 @@ def record(setting: Setting, run: Run) -> dict[str, Any] | None:
     return kept.read(folder / claims.RECORD, configured(setting, run))
 
 
+def attempt(setting: Setting, run: Run) -> str | None:
+    """Performs a run; why it failed, where that is no reason against the next one.
+
+    Such are a loss that is not finite, and a model that is too large for the device.
+    """
+    reason = _failure(setting, run)
+    jax.clear_caches()  # the next one's programs are others
+    gc.collect()
+    return reason
+
+
+def _failure(setting: Setting, run: Run) -> str | None:
+    try:
+        perform(setting, run)
+    except InputError as error:
+        return str(error)
+    except Exception as error:
+        if not failures.is_of_memory(error):
+            raise
+        return f"too little memory: {failures.text(error)}"
+    return None
+
+
 def perform(setting: Setting, run: Run) -> None:
     """Trains, from where it was stopped, and evaluates."""
     folder = setting.folder(run.name)
@@ -138,15 +162,27 @@ def perform(setting: Setting, run: Run) -> None:
         make_folder(of_split)
         one_run.write_results(evaluation, of_split)
         seconds = time.perf_counter() - start
-        machine = machines.machine()
         return record_of(evaluation.report, evaluation.estimates) | {
             "seconds": seconds if is_new else None,
-            "machine": f"{machine['cores']} cores, {machine['cpu']}",
+            "machine": _machine(),
         }
 
     kept.kept(folder / claims.RECORD, config, find)
-    jax.clear_caches()  # the next one's programs are others
-    gc.collect()
+
+
+def _machine() -> str:
+    found, device = machines.machine(), jax.devices()[0].device_kind
+    host = f"{found['cores']} cores, {found['cpu']}"
+    return host if device == "cpu" else f"{device}, {host}"
+
+
+def whole_command(setting: Setting, study: str, seeds: int) -> str:
+    """What makes all runs of a study, and its tables."""
+    parts = ["python", "-m", "benchmarks.ablations", f"--scale={setting.scale.name}"]
+    parts += ["--study", study, f"--seeds={seeds}", f"--out={setting.out}"]
+    if not setting.scale.dataset:
+        parts.append(f"--data={setting.data}")
+    return shlex.join(parts)
 
 
 def commands(setting: Setting, row: Row, seeds: int) -> list[str]:

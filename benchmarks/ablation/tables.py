@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.ablation import data, picture
 from benchmarks.ablation.findings import Finding, Findings, measure
-from benchmarks.ablation.runs import Setting, commands
+from benchmarks.ablation.runs import Setting, commands, whole_command
 from benchmarks.ablation.statistics import LEVEL, Difference
 from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
@@ -28,12 +28,7 @@ def report(setting: Setting, found: Findings) -> str:
     parts = [f"# {found.study.title}", tables.markdown(header, rows), _notes(setting, found)]
     made_by = [f"# {row.title}\n" + "\n".join(commands(setting, row, found.seeds))
                for row in found.study.rows]  # fmt: skip
-    whole = (
-        f"python -m benchmarks.ablations --scale {setting.scale.name} --study {found.name} "
-        f"--seeds {found.seeds} --out {setting.out}"
-    )
-    if not setting.scale.dataset:
-        whole += f" --data {setting.data}"
+    whole = whole_command(setting, found.name, found.seeds)
     parts.append(f"All of it, again or further:\n\n```\n{whole}\n```")
     dataset = [shlex.join(["python", "-m", f"data_prep.{module}", *arguments])
                for module, *arguments in data.commands(setting)]  # fmt: skip
@@ -122,11 +117,19 @@ def _notes(setting: Setting, found: Findings) -> str:
         )
     notes += [
         "±: sample deviation over the runs of a row, which differ in their seed. Difference: from "
-        "the first row, seed by seed and video by video; in brackets the 95 % interval over other "
-        "seeds and other test videos (AUC: other seeds alone). An asterisk: chance alone makes "
-        f"such a difference less than once in {1 / LEVEL:.0f} times, all questions of the table "
-        "taken together (Holm).",
+        "the first row, seed by seed and video by video; in brackets the 95 % interval, the wider "
+        "of that over other seeds and that over other test videos (AUC: other seeds alone). An "
+        f"asterisk: p < {LEVEL} over seeds and over videos, all questions of the table counted "
+        "(Holm).",
     ]
+    alone = [of_row[0].row.title for of_row in found.table
+             if any(one.of_videos_alone for one in of_row)]  # fmt: skip
+    if alone:
+        notes.append(
+            f"Paired with the first row in one seed only: {'; '.join(alone)}. Intervals there "
+            "are over other test videos alone, and there is no asterisk: other trainings may "
+            "differ more."
+        )
     if len(found.study.rows) * found.seeds != len(found.records):
         notes.append(f"Not whole: {counted(found.missing, 'run')} still to be done.")
     if any(one.published is not None for of_row in found.table for one in of_row):
