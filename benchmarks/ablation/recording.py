@@ -61,8 +61,6 @@ def _figures(one: Finding) -> Iterator[tuple[str, float]]:
         for name, value in (("", told.mean), ("_low", told.low), ("_high", told.high)):
             if value is not None:
                 yield f"_difference{name}", float(shown(value))
-    if one.p is not None:
-        yield "_p", float(f"{one.p:.2g}")
 
 
 def _page(group: str, found: Findings) -> str:
