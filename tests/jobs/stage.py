@@ -20,7 +20,8 @@ cat > env/bin/python <<'PYTHON'
 #!/usr/bin/env bash
 echo "$JAX_PLATFORMS ${JAX_COORDINATOR_PORT-} $*" >> "$STAND_IN/trained"
 if [[ -e $STAND_IN/preempt ]]; then
-    touch "$STAND_IN/started"
+    # Both hosts are there.
+    [[ $(wc -l < "$STAND_IN/trained") -lt 2 ]] || touch "$STAND_IN/started"
     sleep 60
 fi
 exit "$(cat "$STAND_IN/status" 2> /dev/null || echo 0)"
