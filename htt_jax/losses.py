@@ -24,6 +24,9 @@ class LossWeights:
         action_over_time: of the answers as they stand after each window; 0: not computed.
         action_at_cut: of the answer where the clip is cut; 0: not computed.
         verb_noun: of verb and noun, in every answer of a model that tells them.
+        forecast_joints_2d: of the poses to come, per pixel, of a model that forecasts.
+        forecast_depth: likewise, per metre.
+        forecast_action: of the action to come, likewise.
         label_smoothing: no factor: how much of the certainty of a clip's action, verb and noun is
             spread over all classes; objects, which are of frames, stay as they are.
     """
@@ -35,6 +38,9 @@ class LossWeights:
     action_over_time: float = 0.0
     action_at_cut: float = 0.0
     verb_noun: float = 1.0
+    forecast_joints_2d: float = 1.0
+    forecast_depth: float = 100.0
+    forecast_action: float = 1.0
     label_smoothing: float = 0.0
 
     @property
@@ -42,15 +48,6 @@ class LossWeights:
         """The factor of each term by its name."""
         factors = dataclasses.asdict(self)
         return factors | {"verb": self.verb_noun, "noun": self.verb_noun}
-
-
-@dataclasses.dataclass(frozen=True)
-class ForecastWeights:
-    """Factors of what forecasts add to the loss: as for poses and actions that are seen."""
-
-    forecast_joints_2d: float = 1.0  # per pixel
-    forecast_depth: float = 100.0  # per metre
-    forecast_action: float = 1.0
 
 
 def htt_loss(
@@ -61,7 +58,7 @@ def htt_loss(
     Args:
         out: what `HTT` returns, its action as `HTT.answers` has it; with the terms of the same
             names also `action_at_cut` and `action_over_time`, answers of (clips, ..) and of
-            (clips, windows, ..).
+            (clips, windows, ..); of a model that forecasts also what `HTT.ahead` returns.
         batch: joints_2d (clips, frames, joints, 2) px, depth (clips, frames, joints) m,
             valid (clips, frames), hand_annotated (clips, frames, hands), object (clips,) and
             action (clips,), and of a model with verbs verb (clips,) and noun (clips,), where a
@@ -88,20 +85,20 @@ def htt_loss(
         terms["action_at_cut"] = _together(at_cut, weights)
     if "action_over_time" in out:
         terms["action_over_time"] = _over_time(out["action_over_time"], batch, weights)
-    return _weighted(terms, weights.of_terms), terms
+    if "forecast_depth" in out:
+        terms |= forecast_terms(out, batch)
+    factors = weights.of_terms
+    return sum((factors[name] * term for name, term in terms.items()), jnp.zeros(())), terms
 
 
-def forecast_loss(
-    out: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], weights: ForecastWeights
-) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """The weighted sum of the three terms of forecasts, and the terms before weighting.
-
-    Every window is a past; what is counted of its future are the real frames of the same clip.
+def forecast_terms(
+    out: Mapping[str, Any], batch: Mapping[str, jax.Array]
+) -> dict[str, Float[Array, ""]]:
+    """Of the future of every window: the real frames after it in the same clip.
 
     Args:
-        out: what `HTT` returns with forecasts.
+        out: what `HTT.ahead` returns.
         batch: see `htt_loss`.
-        weights: one for each term.
     """
     frames = batch["valid"].shape[1]
     windows, steps = out["forecast_depth"].shape[1:3]
@@ -115,21 +112,13 @@ def forecast_loss(
     error_depth = jnp.abs(out["forecast_depth"] - batch["depth"][:, inside])
     action = jnp.broadcast_to(batch["action"][:, None], future.shape[:2])
     known = future.any(axis=-1) & (action >= 0)
-    terms = {
+    return {
         "forecast_joints_2d": _masked_mean(error_2d, annotated),
         "forecast_depth": _masked_mean(error_depth, annotated),
         "forecast_action": _masked_mean(
             _cross_entropy(out["forecast_action_logits"], action), known
         ),
     }
-    factors = dataclasses.asdict(weights)
-    return _weighted(terms, factors), terms
-
-
-def _weighted(
-    terms: Mapping[str, Float[Array, ""]], factors: Mapping[str, float]
-) -> Float[Array, ""]:
-    return sum((factors[name] * term for name, term in terms.items()), jnp.zeros(()))
 
 
 def _over_time(

@@ -130,15 +130,12 @@ class Encoder(nn.Module):
         return nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm")(x)
 
 
-def batched_encoder(
-    batch_axes: int, layers: int, heads: int, mlp_width: int, dtype: DTypeLike
-) -> nn.Module:
-    """An `Encoder` that maps over so many leading axes with the same parameters."""
-    encoder = Encoder
-    for _ in range(batch_axes):
-        encoder = nn.vmap(
-            encoder,
+def mapped(module: Any, axes: int) -> Any:
+    """The class of a module that maps over so many leading axes with the same parameters."""
+    for _ in range(axes):
+        module = nn.vmap(
+            module,
             variable_axes={"params": None, "intermediates": 0},
             split_rngs={"params": False},
         )
-    return encoder(layers, heads, mlp_width, dtype)
+    return module

@@ -23,8 +23,8 @@ _OF_THE_DATASET = (
     "action_head",
     "verb_head",
     "noun_head",
-    "forecaster/window/pose_change",
-    "forecaster/window/action",
+    "forecaster/pose_change",
+    "forecaster/action",
 )
 # Those that only models with an option have.
 _OPTIONAL = ("forecaster", "verb_head", "noun_head")

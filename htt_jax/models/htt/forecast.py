@@ -19,62 +19,16 @@ LAYERS = 2
 
 
 class Forecaster(nn.Module):
-    """From the end of each window to the frames after it.
+    """From the end of a window to the frames after it.
 
     Attributes:
         steps: K, frames ahead.
         num_joints: of all hands.
         num_actions: classes.
-        window: t, frames.
         heads: of each attention.
         mlp_width: hidden units of each feed-forward part.
         dtype: of the computation; parameters, poses and logits are float32.
     """
-
-    steps: int
-    num_joints: int
-    num_actions: int
-    window: int
-    heads: int
-    mlp_width: int
-    dtype: DTypeLike
-
-    @nn.compact
-    def __call__(
-        self,
-        tokens: Float[Array, "clips frames features"],
-        raw_pose: Float[Array, "clips frames joints 3"],
-        valid: Bool[Array, "clips frames"],
-        seen: Float[Array, "clips_windows features"],
-    ) -> tuple[Float[Array, "clips windows steps joints 3"], Float[Array, "clips windows actions"]]:
-        """Raw poses of the next frames, each for its own frame, and logits of their action.
-
-        Args:
-            tokens: of the pose block.
-            raw_pose: see `PoseHead`.
-            valid: whether a frame is real; a window's real ones come first.
-            seen: of the action block: each clip up to each window's end.
-        """
-
-        def windows(x: jax.Array) -> jax.Array:
-            return x.reshape(len(x), -1, self.window, *x.shape[2:])
-
-        of_window = _OfWindow
-        for _ in range(2):  # clips, windows
-            of_window = nn.vmap(
-                of_window, variable_axes={"params": None}, split_rngs={"params": False}
-            )
-        sizes = (self.steps, self.num_joints, self.num_actions, self.heads, self.mlp_width)
-        return of_window(*sizes, self.dtype, name="window")(
-            windows(tokens),
-            windows(raw_pose),
-            windows(valid),
-            seen.reshape(len(valid), -1, seen.shape[-1]),
-        )
-
-
-class _OfWindow(nn.Module):
-    """The same for one window; see `Forecaster`."""
 
     steps: int
     num_joints: int
@@ -89,12 +43,19 @@ class _OfWindow(nn.Module):
         tokens: Float[Array, "frames features"],
         raw_pose: Float[Array, "frames joints 3"],
         valid: Bool[Array, " frames"],
-        seen: Float[Array, " features"],
+        decided: Float[Array, " features"],
     ) -> tuple[Float[Array, "steps joints 3"], Float[Array, " actions"]]:
-        """Raw poses and logits."""
+        """Raw poses of the next frames, each for its own frame, and logits of their action.
+
+        Args:
+            tokens: of the pose block.
+            raw_pose: see `PoseHead`.
+            valid: whether a frame is real; the real ones come first.
+            decided: what the action's token has become by the window's end.
+        """
         width = tokens.shape[-1]
         token = self.param("future_token", nn.initializers.normal(1.0), (width,))
-        future = token + linear(width, width, dtype=self.dtype, name="seen_to_future")(seen)
+        future = token + linear(width, width, dtype=self.dtype, name="seen_to_future")(decided)
         future = jnp.broadcast_to(future.astype(tokens.dtype), (self.steps, width))
         first = jnp.arange(len(valid)) == 0  # a window of padding alone would have nothing to see
         encoded = Encoder(LAYERS, self.heads, self.mlp_width, self.dtype, name="encoder")(

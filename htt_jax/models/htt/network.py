@@ -20,13 +20,14 @@ from htt_jax.models.htt.heads import (
 from htt_jax.models.htt.rematerialised import rematerialised
 from htt_jax.models.linear import linear
 from htt_jax.models.resnet import ResNet18
-from htt_jax.models.transformer import batched_encoder
+from htt_jax.models.transformer import Encoder, mapped
 
 Outputs: TypeAlias = dict[str, jax.Array]
 
 ACTION_INPUTS = ("image", "pose", "object")
 """What the action block can be told of a frame, in the order of Eq. 5's concatenation here."""
-_OF_FORECASTS = ("pose_tokens", "raw_pose")  # what `per_frame` keeps for them
+_WITHIN = ("frame_tokens", "pose_tokens", "raw_pose")
+"""What `per_frame` hands on to the parts that come after it."""
 
 
 def pose_scales(width: int) -> dict[str, float]:
@@ -97,7 +98,7 @@ class HTT(nn.Module):
             self.image_projection = linear(self.backbone.features, self.width, dtype=self.dtype)
         block = (self.heads, self.mlp_width, self.dtype)
         if self.window > 1:
-            self.pose_block = batched_encoder(2, self.pose_layers, *block)
+            self.pose_block = mapped(Encoder, 2)(self.pose_layers, *block)
         self.pose_head = PoseHead(self.num_joints, self.dtype)
         self.object_head = ObjectHead(self.num_objects, self.dtype)
         if self.cascaded:
@@ -108,14 +109,14 @@ class HTT(nn.Module):
             inputs = len(self.action_inputs) * self.width
             self.action_input = linear(inputs, self.width, dtype=self.dtype)
         self.action_token = self.param("action_token", nn.initializers.normal(1.0), (self.width,))
-        self.action_block = batched_encoder(1, self.action_layers, *block)
+        self.action_block = mapped(Encoder, 1)(self.action_layers, *block)
         self.action_head = output_layer(self.width, self.num_actions)
         if self.verbs:
             self.verb_head = output_layer(self.width, max(self.verbs) + 1)
             self.noun_head = output_layer(self.width, max(self.nouns) + 1)
         if self.forecast:
-            sizes = self.forecast, self.num_joints, self.num_actions, self.window
-            self.forecaster = Forecaster(*sizes, self.heads, self.mlp_width, self.dtype)
+            sizes = self.forecast, self.num_joints, self.num_actions
+            self.forecaster = mapped(Forecaster, 2)(*sizes, *block)
 
     def __call__(
         self,
@@ -140,11 +141,11 @@ class HTT(nn.Module):
             ValueError: the number of frames is not a multiple of `window`.
         """
         outputs = self.per_frame(image, valid, intrinsics, slot)
-        ahead = self.ahead(outputs, valid, intrinsics, image.shape[-3:-1]) if self.forecast else {}
-        tokens = outputs.pop("frame_tokens")
-        for name in _OF_FORECASTS if self.forecast else ():
-            del outputs[name]
-        return {**outputs, "action_logits": self.per_clip(tokens, valid), **ahead}
+        told = {name: x for name, x in outputs.items() if name not in _WITHIN}
+        told["action_logits"] = self.per_clip(outputs["frame_tokens"], valid)
+        if self.forecast:
+            told |= self.ahead(outputs, valid, intrinsics, image.shape[-3:-1])
+        return told
 
     def per_frame(
         self,
@@ -160,8 +161,8 @@ class HTT(nn.Module):
         clip's poses, and its objects; None: it is told all of `action_inputs`.
 
         Returns:
-            What `__call__` returns but for the action, and `frame_tokens` (clips, frames, width),
-            what the action block is told of each frame; for forecasts also what `ahead` takes.
+            What `__call__` returns of frames, and of (clips, frames, ..) `frame_tokens`, what the
+            action block is told of each, `pose_tokens`, those of the pose block, and `raw_pose`.
         """
         size = image.shape[-3:]
         features = self._frame_features(image.reshape(-1, *size))
@@ -178,12 +179,12 @@ class HTT(nn.Module):
             frame_tokens = self._action_tokens(tokens, raw_pose, object_logits, dropped)
         else:
             frame_tokens = features
-        kept = {"pose_tokens": tokens, "raw_pose": raw_pose} if self.forecast else {}
         return {
-            **kept,
             **self._decoded(raw_pose, intrinsics, size[:2]),
             "object_logits": object_logits,
             "frame_tokens": frame_tokens,
+            "pose_tokens": tokens,
+            "raw_pose": raw_pose,
         }
 
     def per_clip(
@@ -258,9 +259,15 @@ class HTT(nn.Module):
             forecast_joints_3d as those of frames, each in its own frame's camera, and
             forecast_action_logits (clips, windows, actions).
         """
+
+        def windows(x: jax.Array) -> jax.Array:
+            return x.reshape(len(x), -1, self.window, *x.shape[2:])
+
         tokens = seen.up_to_each_window(outputs["frame_tokens"], valid, self.window)
-        decided = self._decision(*tokens)
-        raw, logits = self.forecaster(outputs["pose_tokens"], outputs["raw_pose"], valid, decided)
+        raw, logits = self.forecaster(
+            *(windows(x) for x in (outputs["pose_tokens"], outputs["raw_pose"], valid)),
+            self._decision(*tokens).reshape(len(valid), -1, self.width),
+        )
         # No frame is there yet; a clip has one camera.
         camera = intrinsics[:, self.window - 1 :: self.window, None]
         poses = self._decoded(raw, jnp.broadcast_to(camera, (*raw.shape[:3], 3, 3)), image_size)

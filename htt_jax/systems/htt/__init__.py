@@ -13,7 +13,7 @@ from htt_jax.datasets import verbs
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.verbs import VerbsAndNouns
 from htt_jax.devices import dtypes, sharding
-from htt_jax.losses import ForecastWeights, LossWeights
+from htt_jax.losses import LossWeights
 from htt_jax.models.htt import HTT
 from htt_jax.models.htt.network import pose_scales
 from htt_jax.support.errors import InputError
@@ -103,7 +103,6 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
         config.mask_unannotated_hands,
         DEPTH if config.data.camera == "depth" else RGB,
         config.training.token_dropout,
-        _from_section(ForecastWeights, config.loss),
     )
 
 

@@ -16,7 +16,7 @@ from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.depth_maps import DEPTH
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.losses import ForecastWeights, LossWeights, forecast_loss, htt_loss
+from htt_jax.losses import LossWeights, htt_loss
 from htt_jax.models.htt import HTT, attention_weights, seen, windows
 from htt_jax.models.htt import signature as htt_signature
 from htt_jax.models.outputs import OUTPUTS, Output
@@ -34,12 +34,11 @@ class HTTSystem:
 
     Attributes:
         model: HTT, or an exported program in its place.
-        loss_weights: of the four terms.
+        loss_weights: of the terms.
         augmentation: ranges to draw from in training; None: none.
         mask_unannotated_hands: in the loss.
         reader: of RGB images, or of depth maps.
         token_dropout: see `chance.dropped`.
-        forecast_weights: of the three terms of forecasts, for a model that makes some.
     """
 
     model: Applicable
@@ -48,7 +47,6 @@ class HTTSystem:
     mask_unannotated_hands: bool = True
     reader: FrameReader = RGB
     token_dropout: float = 0.0
-    forecast_weights: ForecastWeights = dataclasses.field(default_factory=ForecastWeights)
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -135,13 +133,13 @@ class HTTSystem:
         return inputs
 
     def loss(self, variables: Variables, inputs: Batch) -> Losses:
-        """See `losses.htt_loss`, and for a model that forecasts `losses.forecast_loss`."""
+        """See `losses.htt_loss`."""
         model, weights, valid = self._network, self.loss_weights, inputs["valid"]
         arrays = (inputs[name] for name in ("image", "valid", "intrinsics", "slot"))
         out: Any = model.apply(variables, *arrays, inputs.get("dropped"), method="per_frame")
         if model.forecast:
-            ahead = self._told_ahead(variables, out, inputs)
-        answer = functools.partial(model.apply, variables, out.pop("frame_tokens"))
+            out |= self._ahead(variables, out, inputs)
+        answer = functools.partial(model.apply, variables, out["frame_tokens"])
         out |= answer(valid, method="answers")
         if weights.action_at_cut:
             shown = seen.before(valid, inputs["cut"])
@@ -150,9 +148,6 @@ class HTTSystem:
             out["action_over_time"] = answer(valid, method="answers_after_windows")
         labels = {**inputs, **self._verb_and_noun(inputs["action"])}
         total, terms = htt_loss(out, labels, weights)
-        if model.forecast:
-            more = forecast_loss(ahead, inputs, self.forecast_weights)
-            total, terms = total + more[0], terms | more[1]
         return Losses(total, terms, variables["batch_stats"])
 
     def _verb_and_noun(self, action: Int[Array, " clips"]) -> dict[str, jax.Array]:
@@ -187,7 +182,12 @@ class HTTSystem:
             logits = model.apply(variables, out["frame_tokens"], valid, method="per_clip")
             over_time = model.apply(variables, out["frame_tokens"], valid, method="over_time")
             if model.forecast:
-                ahead = self._ahead(variables, out, inputs)
+                found = self._ahead(variables, out, inputs)
+                logits_ahead = found["forecast_action_logits"]
+                ahead = {
+                    "forecast_joints_3d": found["forecast_joints_3d"],
+                    "forecast_action_probabilities": jax.nn.softmax(logits_ahead),
+                }
         else:
             out = model.apply(variables, *arrays)
             logits = out["action_logits"]
@@ -204,7 +204,7 @@ class HTTSystem:
             **ahead,
         }
 
-    def _told_ahead(
+    def _ahead(
         self, variables: Variables, out: Mapping[str, jax.Array], inputs: Batch
     ) -> dict[str, jax.Array]:
         """See `HTT.ahead`, of what `HTT.per_frame` returned."""
@@ -214,16 +214,6 @@ class HTTSystem:
         )
         assert isinstance(found, dict)
         return found
-
-    def _ahead(
-        self, variables: Variables, out: Mapping[str, jax.Array], inputs: Batch
-    ) -> dict[str, jax.Array]:
-        found = self._told_ahead(variables, out, inputs)
-        logits = found["forecast_action_logits"]
-        return {
-            "forecast_joints_3d": found["forecast_joints_3d"],
-            "forecast_action_probabilities": jax.nn.softmax(logits),
-        }
 
     def attention(self, variables: Variables, inputs: Batch) -> Mapping[str, jax.Array]:
         """See `attention_weights.weights`; an exported program does not tell."""
