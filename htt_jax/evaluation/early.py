@@ -80,10 +80,13 @@ def answers(of_shares: Sequence[Actions]) -> Int[np.ndarray, "shares videos"]:
 
 def decided(predicted: Int[np.ndarray, "shares videos"]) -> np.ndarray:
     """The share after which each video's answer stays what it is in the end."""
-    differs = predicted != predicted[-1]
-    # The place after the last share that gives another answer.
-    first = len(predicted) - np.argmax(differs[::-1], axis=0)
-    return np.array(SHARES)[np.where(differs.any(axis=0), first, 0)]
+    return np.array(SHARES)[settled(predicted)]
+
+
+def settled(answers: Int[np.ndarray, "times videos"]) -> Int[np.ndarray, " videos"]:
+    """The place from which on each answer is the last one."""
+    differs = answers != answers[-1]
+    return np.where(differs.any(axis=0), len(answers) - np.argmax(differs[::-1], axis=0), 0)
 
 
 def exits(of_shares: Sequence[Actions]) -> dict[str, list[Any]]:

@@ -110,20 +110,33 @@ def evaluate(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )
     estimates = collector.result()
-    record = forecasting.recorded(source)
-    mask = {"mask_unannotated": run.config.mask_unannotated_hands}
-    if results["pose"]:
-        results[steadiness.NAME] = steadiness.measured(
-            estimates, record.numbers, source.spec, **mask
-        )
-    if spaces:
-        motions = forecasting.mean_motions(training, spaces)
-        results[forecasting.NAME] = forecasting.measured(
-            ahead.result(), estimates, record, source.spec, motions, **mask
-        )
+    results |= _in_time(opened, estimates, ahead, training, spaces, known=bool(results["pose"]))
     if early:
         results[recognition.NAME] = recognition.recognised(opened, results["action"])
     return Evaluation(_report(run, source, training, results, baseline_results), estimates, source)
+
+
+def _in_time(
+    opened: SplitInference,
+    estimates: Estimates,
+    ahead: forecasting.Collector,
+    training: RecordSource,
+    spaces: Sequence[str],
+    *,
+    known: bool,
+) -> dict[str, Any]:
+    """What is measured over several frames: steadiness, where poses are `known`, and forecasts."""
+    found, spec = {}, opened.source.spec
+    record = forecasting.recorded(opened.source)
+    mask = {"mask_unannotated": opened.run.config.mask_unannotated_hands}
+    if known:
+        found[steadiness.NAME] = steadiness.measured(estimates, record.numbers, spec, **mask)
+    if spaces:
+        motions = forecasting.mean_motions(training, spaces)
+        found[forecasting.NAME] = forecasting.measured(
+            ahead.result(), estimates, record, spec, motions, **mask
+        )
+    return found
 
 
 def _spaces(opened: SplitInference, asked: Sequence[str] | None) -> tuple[str, ...]:

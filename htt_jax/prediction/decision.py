@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+from htt_jax.evaluation.early import settled
+
 
 def decided_frame(action_over_time: Float[np.ndarray, "frames actions"], group: int) -> int:
     """The last frame that was seen when the most probable action first was what it stays.
@@ -15,5 +17,4 @@ def decided_frame(action_over_time: Float[np.ndarray, "frames actions"], group: 
     frames = len(action_over_time)
     seen = np.minimum(np.arange(group, frames + group, group), frames) - 1
     answers = action_over_time[seen].argmax(axis=1)
-    others = np.flatnonzero(answers != answers[-1])
-    return int(seen[others[-1] + 1 if len(others) else 0])
+    return int(seen[settled(answers[:, None])[0]])
