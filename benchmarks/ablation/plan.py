@@ -55,64 +55,12 @@ class Study:
 def studies(scale: Scale) -> dict[str, Study]:
     """All studies by name."""
     config = scale.config("")
-    window, frames = config.model.window, config.data.frames
-    full = Row("full", f"HTT, t = {window}, T = {frames}", published=_of_window(published.WINDOW))
-    action = dataclasses.replace(full, published=_of_frames(published.FRAMES))
+    title = f"HTT, t = {config.model.window}, T = {config.data.frames}"
+    full = Row("full", title, published=_of_window(published.WINDOW))
     return {
-        "window": Study(
-            "The window t of the pose block (the paper's Tab. 4)",
-            ("mepe_ra", "mepe", "auc_ra", "auc", "action_accuracy"),
-            (
-                full,
-                *(
-                    Row(f"t{t}", _window_title(t, frames), {"model.window": t}, _of_window(of))
-                    for t, of in scale.windows.items()
-                    if t != window
-                ),
-            ),
-        ),
-        "action": Study(
-            "Frames T of a clip, and what the action block is told (the paper's Tab. 5)",
-            ("action_accuracy", "early_accuracy", "mepe_ra"),
-            (
-                action,
-                *(
-                    Row(f"T{count}", f"T = {count}", _shorter(scale, count), _of_frames(of))
-                    for count, of in scale.frames.items()
-                    if count != frames
-                ),
-                Row(
-                    "parallel",
-                    published.PARALLEL,
-                    {"model.cascaded": False},
-                    _of_variant(published.PARALLEL),
-                ),
-                *(
-                    Row(
-                        f"no_{left_out}",
-                        title,
-                        {"model.action_inputs": _inputs_without(left_out)},
-                        _of_variant(title),
-                    )
-                    for left_out, title in published.WITHOUT.items()
-                ),
-            ),
-        ),
-        "augmentation": Study(
-            "Augmentation of training clips",
-            ("action_accuracy", "mepe_ra", "mepe"),
-            (
-                full,
-                Row("none", "no augmentation", {"augment.enabled": False}),
-                Row("no_colour", "no change of colour", _COLOUR),
-                Row("no_translation", "no translation", {"augment.translation": 0}),
-                *(
-                    [Row("no_blur", "no blur", {"augment.blur": 0.0})]
-                    if config.augment.blur
-                    else []
-                ),
-            ),
-        ),
+        "window": _window(scale, full),
+        "action": _action(scale, full),
+        "augmentation": _augmentation(scale, full),
         "early": Study(
             "The action's loss before the clip's end",
             ("early_accuracy", "action_accuracy", "mepe_ra"),
@@ -122,18 +70,75 @@ def studies(scale: Scale) -> dict[str, Study]:
                 Row("at_cut", "at a random cut (EAST)", {"loss.action_at_cut": 1.0}),
             ),
         ),
-        "later": Study(
-            "What later work adds to training",
-            ("action_accuracy", "early_accuracy", "mepe_ra"),
-            (
-                full,
-                Row("dropout", "token dropout, 0.3", {"training.token_dropout": 0.3}),
-                Row("smoothing", "label smoothing, 0.1", {"loss.label_smoothing": 0.1}),
-                Row("verb_noun", "verb and noun beside the action", {"model.verb_noun": True}),
-                Row("forecast", "a window's poses ahead", {"model.forecast": min(window, 16)}),
-            ),
-        ),
+        "later": _later(scale, full),
     }
+
+
+def _window(scale: Scale, full: Row) -> Study:
+    config = scale.config("")
+    frames = config.data.frames
+    rows = [
+        Row(f"t{t}", _window_title(t, frames), {"model.window": t}, _of_window(of))
+        for t, of in scale.windows.items()
+        if t != config.model.window
+    ]
+    return Study(
+        "The window t of the pose block (the paper's Tab. 4)",
+        ("mepe_ra", "mepe", "auc_ra", "auc", "action_accuracy"),
+        (full, *rows),
+    )
+
+
+def _action(scale: Scale, full: Row) -> Study:
+    rows = [
+        Row(f"T{count}", f"T = {count}", _shorter(scale, count), _of_frames(of))
+        for count, of in scale.frames.items()
+        if count != scale.config("").data.frames
+    ]
+    parallel = published.PARALLEL
+    rows.append(Row("parallel", parallel, {"model.cascaded": False}, _of_variant(parallel)))
+    rows += [
+        Row(
+            f"no_{left_out}",
+            title,
+            {"model.action_inputs": _inputs_without(left_out)},
+            _of_variant(title),
+        )
+        for left_out, title in published.WITHOUT.items()
+    ]
+    return Study(
+        "Frames T of a clip, and what the action block is told (the paper's Tab. 5)",
+        ("action_accuracy", "early_accuracy", "mepe_ra"),
+        (dataclasses.replace(full, published=_of_frames(published.FRAMES)), *rows),
+    )
+
+
+def _augmentation(scale: Scale, full: Row) -> Study:
+    rows = [
+        Row("none", "no augmentation", {"augment.enabled": False}),
+        Row("no_colour", "no change of colour", _COLOUR),
+        Row("no_translation", "no translation", {"augment.translation": 0}),
+    ]
+    if scale.config("").augment.blur:
+        rows.append(Row("no_blur", "no blur", {"augment.blur": 0.0}))
+    return Study(
+        "Augmentation of training clips", ("action_accuracy", "mepe_ra", "mepe"), (full, *rows)
+    )
+
+
+def _later(scale: Scale, full: Row) -> Study:
+    ahead = min(scale.config("").model.window, 16)
+    return Study(
+        "What later work adds to training",
+        ("action_accuracy", "early_accuracy", "mepe_ra"),
+        (
+            full,
+            Row("dropout", "token dropout, 0.3", {"training.token_dropout": 0.3}),
+            Row("smoothing", "label smoothing, 0.1", {"loss.label_smoothing": 0.1}),
+            Row("verb_noun", "verb and noun beside the action", {"model.verb_noun": True}),
+            Row("forecast", f"{ahead} frames ahead told too", {"model.forecast": ahead}),
+        ),
+    )
 
 
 _COLOUR = {f"augment.{name}": 0.0 for name in ("brightness", "contrast", "saturation", "hue")}

@@ -2,116 +2,26 @@
 
 import csv
 import dataclasses
-import errno
-import fcntl
 import json
 import pathlib
-import re
 import shlex
-import signal
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
 
 from benchmarks import ablations, figures
-from benchmarks.ablation import claims, data, recording, runs, scales, statistics, tables
+from benchmarks.ablation import claims, data, recording, runs, scales, tables
 from benchmarks.ablation.findings import findings
 from benchmarks.ablation.plan import studies
-from benchmarks.ablation.records import record_of
 from benchmarks.ablation.runs import Run, Setting
-from htt_jax.datasets.spec import FPHA, H2O
-from htt_jax.evaluation.estimates import Estimates
-from htt_jax.evaluation.results import headline
-from htt_jax.metrics import PoseMetrics
+from htt_jax.datasets.spec import FPHA
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
-from htt_jax.support.locking import LOCK_FILE
 
 DEMO = scales.DEMO
 VIDEOS = 40
-
-# A process that takes runs, notes each, and dies in the one that is named. Where none is named, its
-# first run lasts until three processes have begun one.
-WORKER = """
-import os, pathlib, signal, sys, time
-from benchmarks.ablation import claims
-folder, log, dies = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
-def processes():
-    return {line.split()[1] for line in log.read_text().splitlines()}
-def perform(name):
-    with log.open("a") as file:
-        file.write(f"{name} {os.getpid()}\\n")
-    if name == dies:
-        os.kill(os.getpid(), signal.SIGKILL)
-    until = time.monotonic() + 60
-    while not dies and len(processes()) < 3 and time.monotonic() < until:
-        time.sleep(0.01)
-    (folder / name / claims.RECORD).write_text("{}")
-print("ready", flush=True)
-sys.stdin.readline()
-claims.share([f"run{i}" for i in range(12)], folder, perform)
-"""
-
-
-def start_worker(folder, log, dies=""):
-    command = [sys.executable, "-c", WORKER, str(folder), str(log), dies]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-
-def test_two_processes_share_runs_out_and_what_a_killed_one_had_is_taken_up(tmp_path):
-    folder, log = tmp_path / "runs", tmp_path / "log"
-    workers = [start_worker(folder, log, dies) for dies in ("run5", "", "")]
-    for worker in workers:
-        worker.stdout.readline()
-    workers[0].communicate(b"\n")
-    assert workers[0].returncode == -signal.SIGKILL
-    assert [line.split()[0] for line in log.read_text().splitlines()] == [
-        f"run{i}" for i in range(6)
-    ]
-    assert claims.owner(folder / "run5") is None  # its claim ended with it
-    for worker in workers[1:]:
-        worker.stdin.write(b"\n")
-        worker.stdin.flush()
-    for worker in workers[1:]:
-        worker.communicate()
-        assert worker.returncode == 0
-    taken = [line.split() for line in log.read_text().splitlines()]
-    names = [name for name, _ in taken]
-    assert sorted(names) == sorted([*(f"run{i}" for i in range(12)), "run5"])  # once each
-    assert len({process for _, process in taken}) == 3
-
-
-def test_a_run_of_another_process_is_left_to_it_and_shown_as_running(tmp_path):
-    performed = []
-    with claims._claimed(tmp_path / "a"):
-        assert "process" in claims.owner(tmp_path / "a").name
-        assert claims.owner(tmp_path / "a").sure
-        elsewhere, has_locks = claims.share(["a", "b"], tmp_path, performed.append)
-    assert (performed, elsewhere, has_locks) == (["b"], ["a"], True)
-
-
-def test_without_locks_or_permission_nobody_says_that_a_run_is_running(tmp_path, monkeypatch):
-    setting, run = Setting(DEMO, tmp_path, "data", "fpha"), Run({}, 0)
-    folder = setting.folder(run.name)
-    with claims._claimed(folder):
-        pass
-    assert ablations._state(setting, run, None) == "to do"
-
-    def flock(descriptor, operation):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    with monkeypatch.context() as without:
-        without.setattr(fcntl, "flock", flock)
-        said = ablations._state(setting, run, None)
-    assert re.fullmatch(r"begun, perhaps by .*, process \d+, since .* UTC", said)
-    (folder / LOCK_FILE).unlink()
-    (folder / LOCK_FILE).mkdir()  # which nobody can write to, not even the superuser
-    assert ablations._state(setting, run, None) == said
 
 
 @pytest.mark.parametrize("scale", scales.SCALES.values(), ids=scales.SCALES)
@@ -406,95 +316,3 @@ def test_a_record_that_is_damaged_is_named(tmp_path):
     (folder / claims.RECORD).write_text('{"config": {}}')
     with pytest.raises(InputError, match=r"record.json is damaged .*; remove it"):
         runs.record(setting, Run({}, 0))
-
-
-@pytest.mark.parametrize("spec", [FPHA, H2O], ids=["one hand", "two hands"])
-def test_a_figure_is_the_mean_of_what_the_videos_add_to_it(spec):
-    rng = np.random.default_rng(0)
-    lengths = np.array([3, 5, 2])
-    frames, joints = lengths.sum(), spec.num_joints
-    true, told = rng.normal(0, 0.1, (2, frames, joints, 3)).astype(np.float32)
-    annotated = rng.random((frames, len(spec.hands))) < 0.8
-    nothing, of_frames = np.zeros(0, np.int32), np.zeros(frames, np.int32)
-    estimates = Estimates(
-        joints_3d=told, target_3d=true, hand_annotated=annotated, object=of_frames,
-        object_probability=of_frames.astype(float), window_position=of_frames,
-        window_length=of_frames,
-        first_frame=np.array([0, 3, 8, 10]), intrinsics=np.zeros((3, 3, 3)), image_size=(64, 36),
-        clip_video=nothing, clip_start=nothing, clip_frames=nothing,
-        action_over_time=np.zeros((0, 1, 2)), window=2, spacing=1,
-    )  # fmt: skip
-    metrics = PoseMetrics(spec)
-    metrics.update(told, true, annotated)
-    answers = [(0, 0), (1, 0), (1, 1)]
-    per_video = [{"action": a, "predicted": b, "video_id": "v"} for a, b in answers]
-    actions = {"accuracy": 2 / 3, "per_video": per_video}
-    results = {"pose": metrics.result(), "object": {}, "action": actions}
-    results["early"] = {"mean_accuracy": 0.5, "per_video": [0.7, 0.1, 0.7]}
-    dataset = dict.fromkeys(("split", "fingerprint", "training_fingerprint"), "x")
-    dataset |= {"name": spec.name, "spec": dataclasses.asdict(spec), "videos": 3, "frames": 10}
-    report = {"headline": headline(results), "results": results, "dataset": dataset}
-    config = {"mask_unannotated_hands": True, "model": {"dtype": "bfloat16"}}
-    report |= {"software": {}, "run": {"step": 1, "config": config}}
-    found = record_of(report, estimates)
-    assert found["dtype"] == "bfloat16"
-    for key in ("mepe", "mepe_ra", "action_accuracy", "early_accuracy"):
-        assert np.mean(found["videos"][key]) == pytest.approx(found["values"][key], rel=1e-5), key
-
-
-def test_few_tables_of_models_that_do_not_differ_have_an_asterisk():
-    rng = np.random.default_rng(0)
-    rows, measures, seeds, videos, count = 5, 3, 3, 60, 200
-    wrong = 0
-    for _ in range(count):
-        of = rng.normal(size=(rows, measures, seeds, videos))
-        of += 0.2 * rng.normal(size=(rows, measures, seeds, 1))
-        of += 0.3 * rng.normal(size=(rows, measures, 1, videos))
-        asked = (of[1:] - of[0]).reshape(-1, seeds, videos)
-        ps = statistics.corrected([statistics.of_videos(one).p for one in asked])
-        wrong += min(ps) < statistics.LEVEL
-    assert wrong / count < 0.05
-
-
-def test_the_more_careful_of_the_tests_over_seeds_and_over_videos_counts():
-    seeds, videos = np.array([-0.1, 0.0, 0.1]), np.linspace(-1, 1, 9)
-    for table in (0.5 + 9 * seeds[:, None] + 0.01 * videos, 0.5 + seeds[:, None] + 9 * videos):
-        found = statistics.of_videos(table)
-        tests = [stats.ttest_1samp(table.mean(axis=axis), 0.0) for axis in (0, 1)]
-        intervals = [test.confidence_interval() for test in tests]
-        assert found.p == pytest.approx(max(test.pvalue for test in tests))
-        assert found.p_seeds == pytest.approx(tests[1].pvalue)
-        assert found.low == pytest.approx(min(low for low, _ in intervals))
-        assert found.high == pytest.approx(max(high for _, high in intervals))
-
-
-def test_as_many_seeds_as_videos_are_told_apart():
-    by_seed = np.array([0.4, 0.5, 0.6])[:, None] + np.zeros((3, 3))
-    found = statistics.of_videos(by_seed)
-    assert (found.seeds, found.videos) == (3, 3)
-    assert found.high - found.low == pytest.approx(2 * 4.303 * 0.1 / 3**0.5, rel=1e-3)
-    turned = statistics.of_videos(by_seed.T)
-    assert (turned.low, turned.high, turned.p) == pytest.approx((found.low, found.high, found.p))
-    assert turned.deviation == pytest.approx(0.0)
-
-
-def test_models_that_answer_alike_do_not_differ():
-    same = statistics.of_videos(np.zeros((3, 9)))
-    assert (same.p, same.low, same.high) == (1.0, 0.0, 0.0)
-
-
-def test_one_seed_has_the_videos_alone_and_one_video_the_seeds_alone():
-    drawn = np.arange(9.0)
-    one = statistics.of_videos(drawn[None])
-    assert one.low < 4.0 < one.high
-    assert (one.deviation, one.p_seeds, one.seeds, one.videos) == (None, None, 1, 9)
-    turned = statistics.of_videos(drawn[:, None])
-    assert (turned.low, turned.high, turned.p) == (one.low, one.high, one.p)
-    assert (turned.p_seeds, turned.seeds, turned.videos) == (one.p, 9, 1)
-    alone = statistics.of_videos(drawn[4:5, None])
-    assert (alone.mean, alone.low, alone.p) == (4.0, None, None)
-
-
-def test_p_is_corrected_for_the_number_of_questions():
-    assert statistics.corrected([0.03, None, 0.01, 0.5]) == [0.06, None, 0.03, 0.5]
-    assert statistics.corrected([0.02, 0.02]) == [0.04, 0.04]
