@@ -13,6 +13,7 @@ MARGIN = 16
 """Between a panel's edge and what is in it, pixels."""
 
 _LABEL, _SMALL = 13, 11  # sizes of letters
+_TITLE = MARGIN + 8  # baseline of a panel's title
 _METER, _CELLS = 96, 16  # width, and how many cells it shows at most
 _ROW = 33  # of a bar with its name
 
@@ -24,9 +25,13 @@ def readable(name: str) -> str:
 
 def draw_title(canvas: Canvas, title: str, note: str = "") -> None:
     """Writes a panel's title at its upper left, and a note at its upper right."""
-    baseline = MARGIN + 8
-    text.draw(canvas, title, (MARGIN, baseline), size=_LABEL, colour=colours.MUTED, bold=True)
-    right = (canvas.shape[1] - MARGIN, baseline)
+    text.draw(canvas, title, (MARGIN, _TITLE), size=_LABEL, colour=colours.MUTED, bold=True)
+    draw_note(canvas, note)
+
+
+def draw_note(canvas: Canvas, note: str) -> None:
+    """Writes a note at a panel's upper right, beside its title."""
+    right = (canvas.shape[1] - MARGIN, _TITLE)
     text.draw(canvas, note, right, size=_SMALL, colour=colours.MUTED, align="right")
 
 

@@ -49,6 +49,7 @@ class FrameScene:
             long as nothing in it changes: it is then drawn only once.
         clip: (place from 0, length) of the frame in its clip.
         window: (place from 0, length) of the frame in its window.
+        decided: second at which the most probable action became what it is.
         paths: of each hand, from where it is to where it is expected to go; pixels of `image`.
         note: whatever else is to be told, such as '29.8 frames/s' of a camera.
     """
@@ -67,6 +68,7 @@ class FrameScene:
     history: History | None = None
     clip: tuple[int, int] | None = None
     window: tuple[int, int] | None = None
+    decided: float | None = None
     paths: Sequence[Float[np.ndarray, "points 2"]] = ()
     note: str = ""
 
@@ -172,6 +174,8 @@ class Renderer:
             panels.draw_hint(canvas[_TITLE:], "not known")
 
     def _draw_actions(self, canvas: Canvas, scene: FrameScene) -> None:
+        if scene.decided is not None:
+            panels.draw_note(canvas, f"since {scene.decided:.1f} s")
         names, values = scene.action_names, scene.action_probabilities
         if len(names):
             panels.draw_bars(canvas[_TITLE:], names, values, self._action_colours)

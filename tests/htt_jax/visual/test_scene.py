@@ -13,7 +13,7 @@ SIZE = (192, 108)
 ACTIONS = ("take_letter_from_enveloppe", "open_milk")
 
 
-def scene(size=SIZE, hands=1):
+def scene(size=SIZE, hands=1, decided=None):
     joints = np.concatenate([open_hand((0.1 * hand, 0.06, 0.4)) for hand in range(hands)])
     return FrameScene(
         image=np.full((size[1], size[0], 3), 90, np.uint8),
@@ -30,6 +30,7 @@ def scene(size=SIZE, hands=1):
         history=History(np.arange(10) / 30, ACTIONS, np.full((10, 2), 0.5)),
         clip=(3, 128),
         window=(3, 16),
+        decided=decided,
         note="30 frames/s",
     )
 
@@ -85,6 +86,18 @@ def test_what_is_unknown_is_left_out():
     assert (picture[60:540, :960] == 90).all()
     bare = FrameScene(image=full.image, frame=0, seconds=0.0)
     assert (Renderer(SIZE, ("left", "right"), HAND).render(bare)[:540, :960] == 90).all()
+
+
+def test_since_when_the_action_is_the_first_stands_beside_the_panels_title():
+    renderer = Renderer(SIZE, ("right",), HAND)
+    before, after = (renderer.render(scene(decided=second)) for second in (None, 2.5))
+    left, top, right, _ = renderer._boxes.actions
+    rows, columns = np.nonzero((before != after).any(axis=2))
+    assert len(rows)
+    assert top < rows.min()
+    assert rows.max() < top + 32  # above the bars
+    assert (left + right) / 2 < columns.min()
+    assert columns.max() < right
 
 
 def test_the_image_given_stays_as_it_is():
