@@ -1,7 +1,9 @@
 """Runs in memory, with random weights, for the tests of what takes frames one at a time."""
 
+import dataclasses
 from fractions import Fraction
 
+import jax
 import numpy as np
 import optax
 
@@ -30,6 +32,19 @@ def make_run(camera="color", **options):
     system = systems.make(config, dataset)
     variables = runs.random_variables(system, sharding.single_device_mesh(), 0)
     return TrainedRun("runs/tiny", Run(config, dataset), system, variables, 7)
+
+
+def make_forecasting_run():
+    """Of a model that looks two frames ahead and does not expect the last pose."""
+    run = make_run(forecast=2)
+    params = dict(run.variables["params"])
+    head = dict(params["forecaster"])
+    kernel = head["pose_change"]["kernel"]
+    placed, shape = kernel.sharding, kernel.shape
+    kernel = np.random.default_rng(0).normal(0, 0.1, shape).astype(np.float32)
+    head["pose_change"] = head["pose_change"] | {"kernel": jax.device_put(kernel, placed)}
+    variables = run.variables | {"params": params | {"forecaster": head}}
+    return dataclasses.replace(run, variables=variables)
 
 
 def save_run(workdir, run):

@@ -1,4 +1,7 @@
-"""Where a model expects hands to go, after each full window of a video's clips."""
+"""Where a model expects hands to go, after each full window of a video's clips.
+
+Of a whole video, and while it is taken; and the path that is drawn of it.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -6,7 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from htt_jax import camera
 from htt_jax.data.clips import ClipSpec
+from htt_jax.datasets.spec import DatasetSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +38,37 @@ class Ahead:
             return self.joints_3d[:0, 0]
         ahead = self.last[past] + self.spacing * np.arange(1, self.joints_3d.shape[1] + 1)
         return self.joints_3d[past][ahead > frame]
+
+    def then(self, later: "Ahead") -> "Ahead":
+        """The newest past of these, and those of `later`: all that counts from there on."""
+        return Ahead(
+            np.concatenate([self.last[-1:], later.last]),
+            np.concatenate([self.joints_3d[-1:], later.joints_3d]),
+            self.spacing,
+        )
+
+    def palm_paths(
+        self,
+        frame: int,
+        joints_2d: Float[np.ndarray, "joints 2"],
+        spec: DatasetSpec,
+        intrinsics: Float[np.ndarray, "3 3"],
+    ) -> tuple[Float[np.ndarray, "points 2"], ...]:
+        """Of each hand's palm, from where it is to where it is expected to go.
+
+        Args:
+            frame: raw one, from which on.
+            joints_2d: where the hands are in it, pixels.
+            spec: of the hands.
+            intrinsics: of the frames, pixels.
+
+        Returns:
+            Pixels; not finite behind the camera.
+        """
+        points = self.after(frame)
+        ahead = camera.project(np.where(points[..., 2:] > 0, points, np.nan), intrinsics)[0]
+        palms = [spec.joints_of(hand).start + spec.skeleton.palm for hand in spec.hands]
+        return tuple(np.concatenate([joints_2d[None, palm], ahead[:, palm]]) for palm in palms)
 
 
 def collect(

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int
 
-from htt_jax import camera
 from htt_jax.data import depth_maps
 from htt_jax.prediction.files import Origin
 from htt_jax.prediction.frames import DepthMap, Frame, Pixels
@@ -39,7 +38,7 @@ def scenes(
     Raises:
         InputError: there are more or fewer of them than were predicted.
     """
-    count = len(predictions.frame_names)
+    spec, count = origin.dataset.spec, len(predictions.frame_names)
     is_video = count > 1
     shown = _shown_actions(predictions, origin)
     history = History(predictions.seconds, *shown) if shown and is_video else None
@@ -65,7 +64,11 @@ def scenes(
             history=history,
             clip=(place, length) if is_video and shown else None,
             window=(in_window, in_window + left) if is_video and origin.window > 1 else None,
-            paths=_paths(predictions, origin, frame, joints_2d),
+            paths=(
+                predictions.ahead.palm_paths(frame, joints_2d, spec, origin.intrinsics)
+                if predictions.ahead
+                else ()
+            ),
         )
 
 
@@ -102,22 +105,6 @@ def _seen(
     seen = predictions.hand_seen[frame]
     is_seen = np.repeat(seen, len(joints_2d) // len(seen))[:, None]
     return np.where(is_seen, joints_2d, np.nan), np.where(is_seen, joints_3d, np.nan)
-
-
-def _paths(
-    predictions: Predictions,
-    origin: Origin,
-    frame: int,
-    joints_2d: Float[np.ndarray, "joints 2"],
-) -> tuple[Float[np.ndarray, "points 2"], ...]:
-    """Of each hand's palm, from where it is to where it is expected to go; pixels."""
-    if predictions.ahead is None:
-        return ()
-    points = predictions.ahead.after(frame)
-    ahead = camera.project(np.where(points[..., 2:] > 0, points, np.nan), origin.intrinsics)[0]
-    spec = origin.dataset.spec
-    palms = [spec.joints_of(hand).start + spec.skeleton.palm for hand in spec.hands]
-    return tuple(np.concatenate([joints_2d[None, palm], ahead[:, palm]]) for palm in palms)
 
 
 def _in_colours(image: Pixels | DepthMap) -> Pixels:

@@ -6,42 +6,29 @@ model takes for it. Where that is longer than the camera takes, frames are dropp
 so that windows keep their rhythm, and so that no more than one group waits.
 """
 
-import collections
 import contextlib
 import pathlib
-import queue
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from fractions import Fraction
-from typing import NamedTuple
-
-import numpy as np
-from jaxtyping import Float
 
 from htt_jax.prediction.drawn import VIDEO_FILE
-from htt_jax.prediction.frames import DEFAULT_RATE, Size
+from htt_jax.prediction.frames import Size
 from htt_jax.prediction.input_camera import InputCamera
-from htt_jax.prediction.online import FrameResult, OnlinePredictor
+from htt_jax.prediction.live_predictions import LivePredictions, Shown
+from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.sight import check_camera
-from htt_jax.prediction.webcam import Camera, Captured
+from htt_jax.prediction.webcam import Camera
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
-from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import make_folder
 from htt_jax.training.preemption import StopRequest
 from htt_jax.visual.scene import FrameScene, Renderer
-from htt_jax.visual.timeline import History
 from htt_jax.visual.video import VideoWriter
 from htt_jax.visual.window import Window
-
-_ACTIONS = 5  # shown as bars
-_GROUPS = 30  # of frames in the timeline; half a minute at the paper's window and 30 frames/s
-_TICK = 0.01  # seconds between two looks at the window's buttons
 
 
 def run(
@@ -78,139 +65,13 @@ def run(
         print(_camera_line(camera, source.size, assumed))
         predictor = OnlinePredictor(trained, source.size, assumed.matrix)
         stop = stack.enter_context(StopRequest())
-        names = trained.dataset.action_names
-        predictions = stack.enter_context(LivePredictions(source, predictor, names))
+        live = LivePredictions(source, predictor, trained.dataset)
+        predictions = stack.enter_context(live)
         print(f"{'Esc in the window' if window else 'Ctrl-C'} ends", flush=True)
         shown = _show(predictions, source, trained, window, path, stop)
         print(f"frames shown: {shown}, dropped: {source.dropped}")
     if path is not None:
         print(f"written: {path}" if shown else "nothing written: it ended before the first result")
-
-
-class Scores(NamedTuple):
-    """Of the actions most probable now, best first, and how they came to it."""
-
-    names: tuple[str, ...]
-    probabilities: Float[np.ndarray, " names"]
-    history: History
-
-
-class Shown(NamedTuple):
-    """A frame with all that is to be shown of it."""
-
-    captured: Captured
-    seconds: float  # since the first frame
-    result: FrameResult
-    scores: Scores
-    due: float  # time.monotonic() at which it is to be shown
-    rate: float  # frames predicted a second, lately
-
-
-class LivePredictions(Closing):
-    """Predicts a camera's frames in a thread, in which nothing has to wait for the screen.
-
-    Iterate over it, once: frames when they are to be shown, at the pace they were taken at, and
-    None every hundredth of a second in between.
-    """
-
-    def __init__(self, camera: Camera, predictor: OnlinePredictor, action_names: Sequence[str]):
-        """Begins when entered.
-
-        Args:
-            camera: fresh.
-            predictor: fresh, for the camera's size.
-            action_names: by class.
-        """
-        self._camera = camera
-        self._predictor = predictor
-        self._action_names = action_names
-        # Groups come whole: one may arrive while the one before is on show, but no further one.
-        self._ready: queue.Queue[Shown | None] = queue.Queue(2 * predictor.delay)
-        self._stopped = threading.Event()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="predictions")
-        self._past: collections.deque[tuple[float, np.ndarray]] = collections.deque(
-            maxlen=2 * _GROUPS
-        )
-        self._first: float | None = None
-        self._last_start: float | None = None
-
-    def __enter__(self) -> "LivePredictions":
-        """Starts the thread."""
-        self._work = self._pool.submit(self._predict)
-        return self
-
-    def close(self) -> None:
-        """Ends the thread, and closes the camera for it."""
-        self._stopped.set()
-        self._camera.close()
-        self._pool.shutdown()
-
-    def __iter__(self) -> Iterator[Shown | None]:
-        """See above; ends with the camera.
-
-        Raises:
-            Exception: whatever went wrong in the thread.
-        """
-        while True:
-            try:
-                shown = self._ready.get(timeout=_TICK)
-            except queue.Empty:
-                yield None
-                continue
-            if shown is None:
-                self._work.result()
-                return
-            while (wait := shown.due - time.monotonic()) > 0:
-                time.sleep(min(wait, _TICK))
-                yield None
-            yield shown
-
-    def _predict(self) -> None:
-        waiting: collections.deque[Captured] = collections.deque()
-        try:
-            for captured in self._camera:
-                waiting.append(captured)
-                self._hand_over(self._predictor.push(captured.image), waiting)
-            if not self._stopped.is_set():
-                self._hand_over(self._predictor.finish(), waiting)
-        finally:
-            self._put(None)
-
-    def _hand_over(self, results: list[FrameResult], waiting: collections.deque[Captured]) -> None:
-        if not results:
-            return
-        group = [waiting.popleft() for _ in results]
-        start, end = group[0].seconds, group[-1].seconds
-        self._first = start if self._first is None else self._first
-        arrived = time.monotonic()
-        scores = self._scores(start - self._first, end - self._first)
-        rate = self._rate(start, end, len(group))
-        for captured, result in zip(group, results, strict=True):
-            seconds, due = captured.seconds - self._first, arrived + captured.seconds - start
-            self._put(Shown(captured, seconds, result, scores, due, rate))
-
-    def _put(self, shown: Shown | None) -> None:
-        """Waits for room, unless all is over."""
-        while not self._stopped.is_set():
-            with contextlib.suppress(queue.Full):
-                return self._ready.put(shown, timeout=_TICK)
-
-    def _scores(self, start: float, end: float) -> Scores:
-        now = self._predictor.present_action_probabilities
-        assert now is not None
-        self._past.extend([(start, now), (end, now)])
-        best = np.argsort(-now, kind="stable")[:_ACTIONS]
-        names = tuple(self._action_names[i] for i in best)
-        seconds, probabilities = zip(*self._past, strict=True)
-        history = History(np.array(seconds), names, np.stack(probabilities)[:, best])
-        return Scores(names, now[best], history)
-
-    def _rate(self, start: float, end: float, frames: int) -> float:
-        """Since the last group began, so that a wait between groups counts."""
-        last, self._last_start = self._last_start, start
-        if last is not None:
-            return self._predictor.delay / (start - last)
-        return (frames - 1) / (end - start) if end > start else float(DEFAULT_RATE)
 
 
 def _open_window(title: str, path: pathlib.Path | None) -> Window | None:
@@ -291,5 +152,7 @@ def _scene(shown: Shown, trained: TrainedRun, camera: Camera) -> FrameScene:
         history=scores.history,
         clip=(place % clips.frames, clips.frames),
         window=(place % clips.window, clips.window),
+        paths=shown.paths,
+        decided=scores.since,
         note=f"{note}    {camera.dropped} dropped" if camera.dropped else note,
     )

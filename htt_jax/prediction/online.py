@@ -23,9 +23,12 @@ from jaxtyping import Bool, Float
 from htt_jax import camera
 from htt_jax.data.clips import in_frame_order
 from htt_jax.prediction import input_camera
+from htt_jax.prediction.ahead import Ahead
+from htt_jax.prediction.ahead import collect as collect_ahead
 from htt_jax.prediction.compiled_step import compiled
 from htt_jax.prediction.frames import Size
 from htt_jax.prediction.input_camera import GivenCamera
+from htt_jax.prediction.running_action import RunningAction
 from htt_jax.prediction.sight import Sight, sight
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
@@ -68,6 +71,8 @@ class OnlinePredictor:
         delay: in frames, window * spacing. The frames 0 to `delay - 1` are a group, and so on: one
             window of every clip under way. The results of a group come all at once, when its last
             frame is pushed.
+        intrinsics: of the camera, 3x3, pixels of the frames.
+        forecasts: whether the run tells where hands will go, see `ahead`.
     """
 
     def __init__(self, run: TrainedRun, image_size: Size, intrinsics: GivenCamera | None = None):
@@ -89,13 +94,14 @@ class OnlinePredictor:
         self._image_size = image_size
         self._dtype, channels, self._called = _KINDS[run.config.data.camera]
         self._shape = (*reversed(image_size), *channels)
-        self._intrinsics = input_camera.resolve(
+        self.intrinsics = input_camera.resolve(
             intrinsics, run.dataset.spec, image_size, run.config.data.camera
         ).matrix
         self._clips = clip_spec(run.config)
         self._told = told(run.system.outputs)
         self._actions = len(run.dataset.action_names)
         self.delay = self._clips.window_span
+        self.forecasts = bool(run.config.model.get("forecast"))
         self._sight = self._look()
         seen = self._seen(np.zeros(self._shape, self._dtype))
         seen.pop("hand_seen", None)
@@ -112,7 +118,7 @@ class OnlinePredictor:
         self.reset()
 
     def _look(self) -> Sight:
-        return sight(self._run, self._image_size, self._intrinsics)
+        return sight(self._run, self._image_size, self.intrinsics)
 
     def _seen(self, frame: np.ndarray) -> dict[str, np.ndarray]:
         resizer = self._sight.resizer
@@ -126,11 +132,8 @@ class OnlinePredictor:
         self._filling: dict[int, dict[str, np.ndarray]] = {}
         self._running: list[dict[str, jax.Array]] = []  # windows of this group, by clip
         self._hand_seen: list[np.ndarray] = []  # of the frames of this group
-        self._present = np.zeros((0, self._actions), np.float32)  # of the clips under way
-        self._past = np.zeros(self._actions)  # sum over `_past_clips`
-        self._past_clips = 0
-        self._answer: int | None = None
-        self._decided: int | None = None
+        self._action = RunningAction(self._actions)
+        self._ahead: Ahead | None = None
 
     @property
     def action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
@@ -139,10 +142,7 @@ class OnlinePredictor:
         The mean over all clips that have begun, each as it stands after its last whole window.
         After `finish` it is that of the video.
         """
-        if not len(self._present):
-            return None
-        total = self._past + self._present.sum(axis=0, dtype=np.float64)
-        return total / (self._past_clips + len(self._present))
+        return self._action.probabilities if self._action.is_known else None
 
     @property
     def decided_frame(self) -> int | None:
@@ -150,7 +150,7 @@ class OnlinePredictor:
 
         None as `action_probabilities`. After `finish` it is that of the video.
         """
-        return self._decided
+        return self._action.answer.since
 
     @property
     def present_action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
@@ -158,9 +158,28 @@ class OnlinePredictor:
 
         For cameras that see one action after another and never stop.
         """
-        if not len(self._present):
-            return None
-        return self._present.mean(axis=0, dtype=np.float64)
+        return self._action.present if self._action.is_known else None
+
+    @property
+    def present_decided_frame(self) -> int | None:
+        """As `decided_frame`, of `present_action_probabilities`."""
+        return self._action.present_answer.since
+
+    @property
+    def ahead(self) -> Ahead | None:
+        """Where hands are expected to go after each frame of the last results, and from there on.
+
+        None before the first full window.
+
+        Raises:
+            InputError: the run makes no forecasts.
+        """
+        if not self.forecasts:
+            raise InputError(
+                f"{self._run.workdir} makes no forecasts, so that nothing is known ahead; take a "
+                "run that was trained with --config.model.forecast=16"
+            )
+        return self._ahead
 
     def push(self, frame: np.ndarray) -> list[FrameResult]:
         """Takes the next frame, copied: RGB, or of a model of depth maps one of them.
@@ -254,16 +273,20 @@ class OnlinePredictor:
         hand_seen, self._hand_seen = self._hand_seen, []
         nothing: list[Any] = [None] * frames
         if "action" in self._told:
-            self._note_actions(outputs, begins=start % self._clips.span == 0)
-            self._note_decision(last=start + frames - 1)
+            said = np.stack([output["action_probabilities"] for output in outputs])
+            begins = start % self._clips.span == 0
+            self._action.note(said, begins=begins, last=start + frames - 1)
         # The clips took turns.
         of_clips = [np.arange(clip, frames, self._clips.spacing) for clip in range(len(outputs))]
+        expected = collect_ahead([start + own for own in of_clips], outputs, self._clips)
+        if expected is not None and len(expected.last):
+            self._ahead = expected if self._ahead is None else self._ahead.then(expected)
 
         def in_order(name: str) -> np.ndarray:
             return in_frame_order(of_clips, [output[name] for output in outputs])
 
         joints_2d, depth = in_order("joints_2d") * self._sight.pixel_factor, in_order("depth")
-        joints_3d = camera.unproject(joints_2d, depth, self._intrinsics)
+        joints_3d = camera.unproject(joints_2d, depth, self.intrinsics)
         rows = zip(
             range(start, start + frames),
             joints_2d.astype(np.float32),
@@ -274,18 +297,3 @@ class OnlinePredictor:
             strict=True,
         )
         return [FrameResult(*row) for row in rows]
-
-    def _note_actions(self, outputs: list[dict[str, np.ndarray]], *, begins: bool) -> None:
-        if begins:
-            self._past += self._present.sum(axis=0, dtype=np.float64)
-            self._past_clips += len(self._present)
-            self._present = np.empty((len(outputs), self._actions), np.float32)
-        for clip, output in enumerate(outputs):
-            self._present[clip] = output["action_probabilities"]
-
-    def _note_decision(self, *, last: int) -> None:
-        """Notes the answer as it stands after frame `last`."""
-        assert self.action_probabilities is not None
-        answer = int(self.action_probabilities.argmax())
-        if answer != self._answer:
-            self._answer, self._decided = answer, last

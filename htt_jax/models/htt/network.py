@@ -251,8 +251,21 @@ class HTT(nn.Module):
         valid: Bool[Array, "clips frames"],
         intrinsics: Float[Array, "clips frames 3 3"],
         image_size: tuple[int, ...],
+        told: tuple[
+            Float[Array, "clips_windows frames_of_clip features"],
+            Bool[Array, "clips_windows frames_of_clip"],
+        ]
+        | None = None,
     ) -> Outputs:
         """What comes after each window, of what `per_frame` returned; see `Forecaster`.
+
+        Args:
+            outputs: of `per_frame`.
+            valid: see `__call__`.
+            intrinsics: see `__call__`.
+            image_size: (height, width).
+            told: what the action block is told at the end of each window, tokens of a clip's frames
+                and which of them it sees; None: those of `outputs` up to there.
 
         Returns:
             forecast_joints_2d (clips, windows, forecast, joints, 2), forecast_depth and
@@ -263,10 +276,11 @@ class HTT(nn.Module):
         def windows(x: jax.Array) -> jax.Array:
             return x.reshape(len(x), -1, self.window, *x.shape[2:])
 
-        tokens = seen.up_to_each_window(outputs["frame_tokens"], valid, self.window)
+        if told is None:
+            told = seen.up_to_each_window(outputs["frame_tokens"], valid, self.window)
         raw, logits = self.forecaster(
             *(windows(x) for x in (outputs["pose_tokens"], outputs["raw_pose"], valid)),
-            self._decision(*tokens).reshape(len(valid), -1, self.width),
+            self._decision(*told).reshape(len(valid), -1, self.width),
         )
         # No frame is there yet; a clip has one camera.
         camera = intrinsics[:, self.window - 1 :: self.window, None]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from htt_jax.prediction import input_camera, live
+from htt_jax.prediction.live_predictions import LivePredictions
 from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.sources import open_frames
 from htt_jax.prediction.video import predict_video
@@ -24,7 +25,7 @@ FRAMES = 14  # a block of clips, one group more, and two frames
 
 @pytest.fixture(scope="module")
 def run():
-    return online_runs.make_run()
+    return online_runs.make_forecasting_run()
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_every_frame_is_shown_once_with_its_own_pose(run, online, video):
     names = run.dataset.action_names
     with (
         Camera(str(video), queued=FRAMES) as camera,
-        live.LivePredictions(camera, online, names) as predictions,
+        LivePredictions(camera, online, run.dataset) as predictions,
     ):
         shown = [item for item in predictions if item is not None]
     assert [item.result.frame for item in shown] == list(range(FRAMES))
@@ -52,6 +53,11 @@ def test_every_frame_is_shown_once_with_its_own_pose(run, online, video):
     found = predict_video(run, open_frames(images), INTRINSICS)
     poses = np.stack([item.result.joints_3d for item in shown])
     np.testing.assert_allclose(poses, found.joints_3d, rtol=1e-5, atol=1e-6)
+    for item in shown:
+        now, frame = item.result.joints_2d, item.result.frame
+        paths = found.ahead.palm_paths(frame, now, run.dataset.spec, INTRINSICS)
+        np.testing.assert_allclose(item.paths, paths, rtol=1e-4)
+    assert [len(item.paths[0]) for item in shown[:6]] == [1, 1, 3, 3, 3, 2]
     scores = shown[-1].scores
     present = online.present_action_probabilities
     assert scores.names == tuple(names[i] for i in np.argsort(-present))
@@ -60,6 +66,9 @@ def test_every_frame_is_shown_once_with_its_own_pose(run, online, video):
     assert history.seconds[0] == 0
     assert history.seconds[-1] == shown[-1].seconds
     np.testing.assert_array_equal(history.probabilities[-1], scores.probabilities)
+    assert scores.since == shown[online.present_decided_frame].seconds
+    drawn = live._scene(shown[-1], run, camera)
+    assert (drawn.paths, drawn.decided) == (shown[-1].paths, scores.since)
 
 
 def test_what_goes_wrong_in_the_thread_is_raised(run, online, tmp_path):
@@ -67,7 +76,7 @@ def test_what_goes_wrong_in_the_thread_is_raised(run, online, tmp_path):
     cv2.imwrite(str(tmp_path / "image.png"), np.zeros((8, 8, 3), np.uint8))
     with (
         Camera(str(tmp_path / "image.png"), queued=1) as camera,
-        live.LivePredictions(camera, online, run.dataset.action_names) as predictions,
+        LivePredictions(camera, online, run.dataset) as predictions,
         pytest.raises(InputError, match="frame 0 is uint8"),
     ):
         list(predictions)

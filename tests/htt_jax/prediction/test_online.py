@@ -25,7 +25,7 @@ BLOCK = 8  # frames until new clips begin
 
 @pytest.fixture(scope="module")
 def run():
-    return online_runs.make_run()
+    return online_runs.make_forecasting_run()
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,33 @@ def test_whole_videos_give_what_predicting_them_at_once_gives(run, online, count
     assert online.decided_frame == found.decided_frame
 
 
+def test_after_every_frame_is_expected_what_is_expected_in_the_whole_video(run, online):
+    frames = online_runs.make_frames(19)
+    found = predict_video(run, open_frames(frames), INTRINSICS)
+    online.reset()
+    assert online.ahead is None
+    came = 0
+
+    def check(results):
+        nonlocal came
+        for result in results:
+            expected = found.ahead.after(result.frame)
+            told = online.ahead.after(result.frame)
+            np.testing.assert_allclose(told, expected, rtol=1e-5, atol=1e-6)
+            came += len(told)
+
+    for frame in frames:
+        check(online.push(frame))
+        if online.ahead is not None:
+            assert len(online.ahead.last) <= 3  # of this group two, the newest before
+            assert online.ahead.joints_3d.shape[1:] == (2, 21, 3)
+    check(online.finish())
+    assert online.ahead.last.tolist()[-1] == 18  # 17 begins a window that is never full
+    assert came == 30
+    moved = np.diff(found.ahead.joints_3d, axis=1)
+    assert np.abs(moved).max() > 1e-3  # it is not the last pose that is held
+
+
 def test_models_without_pose_block_and_in_bfloat16_give_the_same_too():
     run = online_runs.make_run(window=1, dtype="bfloat16")
     online = OnlinePredictor(run, SIZE, INTRINSICS)
@@ -73,6 +100,8 @@ def test_models_without_pose_block_and_in_bfloat16_give_the_same_too():
     np.testing.assert_allclose(
         online.action_probabilities, found.action_probabilities, rtol=0.01, atol=0.001
     )
+    with pytest.raises(InputError, match=r"runs/tiny makes no forecasts, so that nothing is known"):
+        _ = online.ahead
 
 
 def test_results_of_a_group_come_with_its_last_frame(online):
@@ -171,7 +200,8 @@ def test_a_finished_video_takes_nothing_more(online):
 
 def test_an_exported_program_is_refused(run, tmp_path):
     path = tmp_path / "model.stablehlo"
-    stablehlo.write(path, run.model, run.variables, run.signature, {})
+    whole = run.model.clone(forecast=0)  # which no program holds
+    stablehlo.write(path, whole, run.variables, run.signature, {})
     exported = dataclasses.replace(run, workdir=str(path)).with_model(stablehlo.read(path))
     with pytest.raises(InputError, match=r"model\.stablehlo is a program for whole clips and"):
         OnlinePredictor(exported, SIZE, INTRINSICS)

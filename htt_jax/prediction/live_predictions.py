@@ -1,0 +1,162 @@
+"""Predicts what a camera sees in a thread of its own, and hands it over when it is to be shown."""
+
+import collections
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.prediction.frames import DEFAULT_RATE
+from htt_jax.prediction.online import FrameResult, OnlinePredictor
+from htt_jax.prediction.webcam import Camera, Captured
+from htt_jax.support.closing import Closing
+from htt_jax.visual.timeline import History
+
+_ACTIONS = 5  # shown as bars
+_GROUPS = 30  # of frames in the timeline; half a minute at the paper's window and 30 frames/s
+_TICK = 0.01  # seconds between two looks at the window's buttons
+
+
+class Scores(NamedTuple):
+    """Of the actions most probable now, best first, and how they came to it."""
+
+    names: tuple[str, ...]
+    probabilities: Float[np.ndarray, " names"]
+    history: History
+    since: float  # second at which the first of them became the first
+
+
+class Shown(NamedTuple):
+    """A frame with all that is to be shown of it."""
+
+    captured: Captured
+    seconds: float  # since the first frame
+    result: FrameResult
+    paths: tuple[Float[np.ndarray, "points 2"], ...]  # ahead of each palm; see `Ahead.palm_paths`
+    scores: Scores
+    due: float  # time.monotonic() at which it is to be shown
+    rate: float  # frames predicted a second, lately
+
+
+class LivePredictions(Closing):
+    """Predicts a camera's frames in a thread, in which nothing has to wait for the screen.
+
+    Iterate over it, once: frames when they are to be shown, at the pace they were taken at, and
+    None every hundredth of a second in between.
+    """
+
+    def __init__(self, camera: Camera, predictor: OnlinePredictor, dataset: DatasetFacts):
+        """Begins when entered.
+
+        Args:
+            camera: fresh.
+            predictor: fresh, for the camera's size.
+            dataset: that its run was trained on.
+        """
+        self._camera = camera
+        self._predictor = predictor
+        self._dataset = dataset
+        # Groups come whole: one may arrive while the one before is on show, but no further one.
+        self._ready: queue.Queue[Shown | None] = queue.Queue(2 * predictor.delay)
+        self._stopped = threading.Event()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="predictions")
+        self._past: collections.deque[tuple[float, np.ndarray]] = collections.deque(
+            maxlen=2 * _GROUPS
+        )
+        self._decided: tuple[int | None, float] = (None, 0.0)  # frame and second
+        self._first: float | None = None
+        self._last_start: float | None = None
+
+    def __enter__(self) -> "LivePredictions":
+        """Starts the thread."""
+        self._work = self._pool.submit(self._predict)
+        return self
+
+    def close(self) -> None:
+        """Ends the thread, and closes the camera for it."""
+        self._stopped.set()
+        self._camera.close()
+        self._pool.shutdown()
+
+    def __iter__(self) -> Iterator[Shown | None]:
+        """See above; ends with the camera.
+
+        Raises:
+            Exception: whatever went wrong in the thread.
+        """
+        while True:
+            try:
+                shown = self._ready.get(timeout=_TICK)
+            except queue.Empty:
+                yield None
+                continue
+            if shown is None:
+                self._work.result()
+                return
+            while (wait := shown.due - time.monotonic()) > 0:
+                time.sleep(min(wait, _TICK))
+                yield None
+            yield shown
+
+    def _predict(self) -> None:
+        waiting: collections.deque[Captured] = collections.deque()
+        try:
+            for captured in self._camera:
+                waiting.append(captured)
+                self._hand_over(self._predictor.push(captured.image), waiting)
+            if not self._stopped.is_set():
+                self._hand_over(self._predictor.finish(), waiting)
+        finally:
+            self._put(None)
+
+    def _hand_over(self, results: list[FrameResult], waiting: collections.deque[Captured]) -> None:
+        if not results:
+            return
+        group = [waiting.popleft() for _ in results]
+        start, end = group[0].seconds, group[-1].seconds
+        self._first = start if self._first is None else self._first
+        arrived = time.monotonic()
+        scores = self._scores(start - self._first, end - self._first)
+        rate = self._rate(start, end, len(group))
+        for captured, result in zip(group, results, strict=True):
+            seconds, due = captured.seconds - self._first, arrived + captured.seconds - start
+            self._put(Shown(captured, seconds, result, self._paths(result), scores, due, rate))
+
+    def _put(self, shown: Shown | None) -> None:
+        """Waits for room, unless all is over."""
+        while not self._stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                return self._ready.put(shown, timeout=_TICK)
+
+    def _paths(self, result: FrameResult) -> tuple[Float[np.ndarray, "points 2"], ...]:
+        expected = self._predictor.ahead if self._predictor.forecasts else None
+        if expected is None:
+            return ()
+        spec, intrinsics = self._dataset.spec, self._predictor.intrinsics
+        return expected.palm_paths(result.frame, result.joints_2d, spec, intrinsics)
+
+    def _scores(self, start: float, end: float) -> Scores:
+        now = self._predictor.present_action_probabilities
+        assert now is not None
+        if self._decided[0] != self._predictor.present_decided_frame:
+            self._decided = self._predictor.present_decided_frame, end
+        self._past.extend([(start, now), (end, now)])
+        best = np.argsort(-now, kind="stable")[:_ACTIONS]
+        names = tuple(self._dataset.action_names[i] for i in best)
+        seconds, probabilities = zip(*self._past, strict=True)
+        history = History(np.array(seconds), names, np.stack(probabilities)[:, best])
+        return Scores(names, now[best], history, self._decided[1])
+
+    def _rate(self, start: float, end: float, frames: int) -> float:
+        """Since the last group began, so that a wait between groups counts."""
+        last, self._last_start = self._last_start, start
+        if last is not None:
+            return self._predictor.delay / (start - last)
+        return (frames - 1) / (end - start) if end > start else float(DEFAULT_RATE)
