@@ -44,11 +44,13 @@ class Evaluation:
             `headline`, `run`, `dataset`, `published`, `software`.
         estimates: of every frame.
         source: the split.
+        ahead: the run's forecasts; None: they were not measured.
     """
 
     report: Report
     estimates: Estimates
     source: RecordSource
+    ahead: forecasting.Collected | None
 
 
 def evaluate(
@@ -110,16 +112,18 @@ def evaluate(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )
     estimates = collector.result()
-    results |= _in_time(opened, estimates, ahead, training, spaces, known=bool(results["pose"]))
+    expected = ahead.result() if spaces else None
+    results |= _in_time(opened, estimates, expected, training, spaces, known=bool(results["pose"]))
     if early:
         results[recognition.NAME] = recognition.recognised(opened, results["action"])
-    return Evaluation(_report(run, source, training, results, baseline_results), estimates, source)
+    found = _report(run, source, training, results, baseline_results)
+    return Evaluation(found, estimates, source, expected)
 
 
 def _in_time(
     opened: SplitInference,
     estimates: Estimates,
-    ahead: forecasting.Collector,
+    ahead: forecasting.Collected | None,
     training: RecordSource,
     spaces: Sequence[str],
     *,
@@ -131,10 +135,10 @@ def _in_time(
     mask = {"mask_unannotated": opened.run.config.mask_unannotated_hands}
     if known:
         found[steadiness.NAME] = steadiness.measured(estimates, record.numbers, spec, **mask)
-    if spaces:
+    if ahead is not None:
         motions = forecasting.mean_motions(training, spaces)
         found[forecasting.NAME] = forecasting.measured(
-            ahead.result(), estimates, record, spec, motions, **mask
+            ahead, estimates, record, spec, motions, **mask
         )
     return found
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from htt_jax.data.clips import ClipSpec
+from htt_jax.evaluation.estimates import Estimates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,19 @@ def of_full_windows(
     """What a batch tells of the future after windows without padding; nothing of other models."""
     told = [x for name, x in found.items() if name.startswith("forecast_")]
     return [x[valid.reshape(*x.shape[:2], -1).all(axis=2)] for x in told]
+
+
+def none_of(estimates: Estimates) -> Collected:
+    """Of a model that expects nothing, after the same pasts; what needs no network does."""
+    full = estimates.window_position == estimates.window - 1
+    last = np.flatnonzero(full)
+    joints = estimates.joints_3d.shape[1:]
+    return Collected(
+        last,
+        np.zeros((len(last), 0, *joints), np.float32),
+        np.zeros((len(last), estimates.action_over_time.shape[-1]), np.float32),
+        np.full(len(last), -1),
+    )
 
 
 class Collector:

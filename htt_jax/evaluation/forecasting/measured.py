@@ -1,29 +1,21 @@
 """Errors of forecasts and of what needs no network, by space, hand and time ahead."""
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation.estimates import Estimates
-from htt_jax.evaluation.forecasting import mean_motion, pasts
+from htt_jax.evaluation.forecasting import mean_motion
+from htt_jax.evaluation.forecasting.cases import Case, cases_of, counting, errors_of
 from htt_jax.evaluation.forecasting.collected import Collected
-from htt_jax.evaluation.forecasting.extrapolation import EXTRAPOLATIONS, MEAN_MOTION
 from htt_jax.evaluation.forecasting.mean_motion import Motions
 from htt_jax.evaluation.forecasting.pasts import HORIZONS, Recorded, frames_ahead
-from htt_jax.evaluation.forecasting.spaces import OWN, SPACES, WAYS
-from htt_jax.metrics import METRES_TO_MM
+from htt_jax.evaluation.forecasting.spaces import OWN, SPACES
 from htt_jax.support.errors import InputError
 
 NAME = "forecast"
 """Where it stands in results."""
-
-RUN = "this run"
-"""Whose forecasts a model's are, among the methods."""
 
 
 def asked(spaces: Sequence[str], source: RecordSource) -> tuple[str, ...]:
@@ -77,10 +69,7 @@ def measured(
         the `accuracy` of the action expected over `pasts` whose action is known.
 
     """
-    counted = estimates.hand_annotated | (not mask_unannotated)
-    cases = [
-        _case(collected, estimates, record, counted, ahead) for ahead in map(frames_ahead, HORIZONS)
-    ]
+    cases = cases_of(collected, estimates, record, mask_unannotated=mask_unannotated)
     by_space = {
         space: {
             hand: found
@@ -100,126 +89,26 @@ def measured(
     }
 
 
-@dataclasses.dataclass(frozen=True)
-class _Case:
-    """All pasts with a frame at one distance; joints of all hands, each in its own camera."""
-
-    ahead: int
-    spacing: int
-    chosen: Int[np.ndarray, " pasts"]  # among those collected
-    true: Float[np.ndarray, "pasts seen joints 3"]
-    estimated: Float[np.ndarray, "pasts seen joints 3"]
-    target: Float[np.ndarray, "pasts joints 3"]
-    forecast: Float[np.ndarray, "pasts joints 3"] | None  # None: the model does not look so far
-    counted: Bool[np.ndarray, "pasts hands"]
-    poses: Float[np.ndarray, "pasts seen 4 4"]
-    target_poses: Float[np.ndarray, "pasts 4 4"]
-
-
-def _case(
-    collected: Collected,
-    estimates: Estimates,
-    record: Recorded,
-    counted: Bool[np.ndarray, "frames hands"],
-    ahead: int,
-) -> _Case:
-    frames = pasts.seen(collected.last, estimates.window, estimates.spacing)
-    chosen = np.flatnonzero(pasts.followed(frames, ahead, record))
-    frames = frames[chosen]
-    target = frames[:, -1] + ahead
-    estimated = estimates.joints_3d[frames].astype(np.float64)
-    steps = collected.joints_3d[chosen]
-    poses = record.poses()
-    return _Case(
-        ahead,
-        estimates.spacing,
-        chosen,
-        estimates.target_3d[frames].astype(np.float64),
-        estimated,
-        estimates.target_3d[target].astype(np.float64),
-        _between(estimated[:, -1], steps, ahead / estimates.spacing),
-        counted[frames].all(axis=1) & counted[target],
-        poses[frames].astype(np.float64),
-        poses[target].astype(np.float64),
-    )
-
-
-def _between(
-    last: Float[np.ndarray, "pasts joints 3"],
-    steps: Float[np.ndarray, "pasts steps joints 3"],
-    place: float,
-) -> Float[np.ndarray, "pasts joints 3"] | None:
-    """Forecasts of a frame between two steps, the last seen frame being step 0."""
-    if place > steps.shape[1]:
-        return None
-    known = np.concatenate([last[:, None], steps.astype(np.float64)], axis=1)
-    before = min(int(place), steps.shape[1] - 1)
-    share = place - before
-    return (1 - share) * known[:, before] + share * known[:, before + 1]
-
-
 def _of_hand(
-    cases: Sequence[_Case], space: str, hand: str, spec: DatasetSpec, motions: Motions
+    cases: Sequence[Case], space: str, hand: str, spec: DatasetSpec, motions: Motions
 ) -> dict[str, Any] | None:
     """Of one hand in one space; None where nothing counts."""
     methods: dict[str, dict[str, list[float | None]]] = {}
     counts = []
-    joints = _root_first(spec, hand)
     for case in cases:
-        kept = case.counted[:, spec.hands.index(hand)]
-        if space != OWN:
-            known = np.isfinite(case.poses).all(axis=(1, 2, 3))
-            kept = kept & known & np.isfinite(case.target_poses).all(axis=(1, 2))
+        kept = counting(case, space, hand, spec)
         counts.append(int(kept.sum()))
-        last, ahead = case.poses[kept, -1], case.target_poses[kept]
-        target = WAYS[space](case.target[kept], ahead, last)[:, joints]
-        motion = motions[space, case.ahead]
-        for name, found in _forecasts(case, kept, space, motion, joints):
-            of_method = methods.setdefault(name, {"error": [], "error_ra": []})
-            errors = (None, None) if found is None else _errors(found, target)
-            for key, error in zip(of_method, errors, strict=True):
-                of_method[key].append(error)
+        for name, errors in errors_of(case, kept, space, hand, spec, motions):
+            of_method = methods.setdefault(name, {key: [] for key in errors})
+            for key, error in errors.items():
+                if error is None or not error.size:
+                    of_method[key].append(None)
+                else:
+                    of_method[key].append(float(error.mean()))
     return {"pasts": counts, "methods": methods} if any(counts) else None
 
 
-def _root_first(spec: DatasetSpec, hand: str) -> Int[np.ndarray, " joints"]:
-    """Where the joints of a hand lie on a joints axis, in another order."""
-    joints, root = np.arange(spec.num_joints)[spec.joints_of(hand)], spec.skeleton.root
-    return np.concatenate([joints[root : root + 1], np.delete(joints, root)])
-
-
-def _forecasts(
-    case: _Case,
-    kept: Bool[np.ndarray, " pasts"],
-    space: str,
-    motion: Float[np.ndarray, "joints_of_hands 3"],
-    joints: Int[np.ndarray, " joints"],
-) -> Iterator[tuple[str, np.ndarray | None]]:
-    """Every method's, of one hand in one space."""
-    way, last = WAYS[space], case.poses[kept, -1]
-    found = None
-    if case.forecast is not None:
-        found = way(case.forecast[kept], case.target_poses[kept], last)[:, joints]
-    yield RUN, found
-    for kind, past in (("true", case.true), ("estimated", case.estimated)):
-        of_last = np.broadcast_to(last[:, None], case.poses[kept].shape)
-        seen = way(past[kept], case.poses[kept], of_last)[:, :, joints]
-        for name, extrapolate in EXTRAPOLATIONS.items():
-            yield f"{name}, {kind} past", extrapolate(seen, case.ahead / case.spacing)
-        yield f"{MEAN_MOTION}, {kind} past", seen[:, -1] + motion[joints]
-
-
-def _errors(
-    found: Float[np.ndarray, "pasts joints 3"], target: Float[np.ndarray, "pasts joints 3"]
-) -> tuple[float | None, float | None]:
-    """Mean joint error, millimetres; and of joints by their place to the root, without it."""
-    away = METRES_TO_MM * (found - target)
-    of_root = away[:, 1:] - away[:, :1]
-    raw, aligned = (np.linalg.norm(x, axis=-1) for x in (away, of_root))
-    return tuple(float(x.mean()) if x.size else None for x in (raw, aligned))  # type: ignore[return-value]
-
-
-def _action(collected: Collected, case: _Case) -> dict[str, Any]:
+def _action(collected: Collected, case: Case) -> dict[str, Any]:
     """Of the pasts that go on for the shortest horizon at least."""
     action = collected.action[case.chosen]
     right = collected.action_probabilities[case.chosen].argmax(axis=-1) == action

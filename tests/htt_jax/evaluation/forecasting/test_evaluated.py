@@ -28,7 +28,9 @@ def folder(tmp_path_factory):
 
 
 def test_its_tables_name_space_and_hand_and_have_every_baseline(folder):
-    report = one_run.evaluate(str(folder / "run"), split="test").report
+    evaluation = one_run.evaluate(str(folder / "run"), split="test")
+    report = evaluation.report
+    assert evaluation.ahead.joints_3d.shape[1:] == (2, 42, 3)
     named, said = tables.headline_tables(report), tables.evaluation_tables(report)
     found = json.loads(json.dumps(report, allow_nan=False))["results"]["forecast"]
     assert (tuple(found["spaces"]), found["seen"], found["steps"]) == (SPACES, 2, 2)

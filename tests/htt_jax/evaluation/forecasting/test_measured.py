@@ -10,7 +10,7 @@ from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import H2O
 from htt_jax.evaluation.estimates import Estimates
 from htt_jax.evaluation.forecasting import Collector, Recorded, asked, mean_motions, measured
-from htt_jax.evaluation.forecasting.measured import RUN
+from htt_jax.evaluation.forecasting.cases import RUN
 from htt_jax.evaluation.forecasting.pasts import followed, least_step
 from htt_jax.support.errors import InputError
 from tests import prepared
