@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ablation import statistics
+from benchmarks.ablation import forecasts, statistics
 from benchmarks.ablation.plan import Row, Study
 from benchmarks.ablation.runs import Run, Setting, record
 from benchmarks.ablation.statistics import LEVEL, Difference
@@ -79,7 +79,7 @@ class Findings:
         study: its rows and measures.
         seeds: how many are wanted of each row.
         table: row by row, in the order of the study's measures.
-        records: of the runs that are done.
+        records: of the runs that are done, each once.
     """
 
     name: str
@@ -91,12 +91,14 @@ class Findings:
     @property
     def missing(self) -> int:
         """Runs that are not done."""
-        return self.seeds * len(self.study.rows) - len(self.records)
+        runs = {Run(row.options, 0).name for row in self.study.rows}
+        return self.seeds * len(runs) - len(self.records)
 
 
 def measure(key: str) -> Measure:
     """How figures of that key are shown."""
-    return _EARLY if key == early.MEAN else measures.headline()[key]
+    others = {early.MEAN: _EARLY, **forecasts.MEASURES}
+    return others[key] if key in others else measures.headline()[key]
 
 
 def findings(setting: Setting, name: str, study: Study, seeds: int) -> Findings:
@@ -106,16 +108,13 @@ def findings(setting: Setting, name: str, study: Study, seeds: int) -> Findings:
         InputError: runs were made with other options, on other data, or in several dtypes.
     """
     of_rows = [_records(setting, row, seeds) for row in study.rows]
-    records = [record for of_row in of_rows for record in of_row.values()]
-    _check_same_data(setting, records)
-    _check_same_dtype(
-        setting,
-        {
-            Run(row.options, seed).name: record
-            for row, of_row in zip(study.rows, of_rows, strict=True)
-            for seed, record in of_row.items()
-        },
-    )
+    records = {
+        Run(row.options, seed).name: record
+        for row, of_row in zip(study.rows, of_rows, strict=True)
+        for seed, record in of_row.items()
+    }
+    _check_same_data(setting, list(records.values()))
+    _check_same_dtype(setting, records)
     of_paper = published.of(setting.dataset)
     table = []
     for row, of_row in zip(study.rows, of_rows, strict=True):
@@ -132,12 +131,23 @@ def findings(setting: Setting, name: str, study: Study, seeds: int) -> Findings:
                 for key in study.measures
             ]
         )
-    return Findings(name, study, seeds, _corrected(table), records)
+    return Findings(name, study, seeds, _corrected(table), list(records.values()))
 
 
 def _records(setting: Setting, row: Row, seeds: int) -> dict[int, Record]:
     found = {seed: record(setting, Run(row.options, seed)) for seed in range(seeds)}
-    return {seed: one for seed, one in found.items() if one is not None}
+    return {seed: _with_forecasts(one, row) for seed, one in found.items() if one is not None}
+
+
+def _with_forecasts(record: Record, row: Row) -> Record:
+    """With the figures of the poses ahead that a row shows of its run."""
+    ahead = record.get("forecast", {"methods": {}})["methods"].get(row.ahead, {})
+    values = {key: float(np.mean(of_videos)) for key, of_videos in ahead.items()}
+    return {
+        **record,
+        "values": record["values"] | values,
+        "videos": record["videos"] | ahead,
+    }
 
 
 def _check_same_data(setting: Setting, records: Sequence[Record]) -> None:

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from benchmarks.ablation import forecasts
 from benchmarks.ablation.scales import Scale
 from htt_jax.datasets import published
 from htt_jax.datasets.published import Published
@@ -29,12 +30,14 @@ class Row:
         title: in the table.
         options: that it has instead of the scale's; none: the model of the scale.
         published: what the paper has of it.
+        ahead: whose poses ahead it shows, `forecasts.OWN_FORECAST` or of `forecasts.BASELINES`.
     """
 
     name: str
     title: str
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     published: Callable[[Published], Figures] = _nothing
+    ahead: str = forecasts.OWN_FORECAST
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Study:
 
     Attributes:
         title: over the table.
-        measures: shown, by key: `htt_jax.measures` in the headline, or `early.MEAN`.
+        measures: shown, by key: `htt_jax.measures` in the headline, `early.MEAN`, or of
+            `forecasts.MEASURES`.
         rows: the first is what the others are compared with.
     """
 
@@ -71,6 +75,7 @@ def studies(scale: Scale) -> dict[str, Study]:
             ),
         ),
         "later": _later(scale, full),
+        "forecast": _forecast(scale, full),
     }
 
 
@@ -127,7 +132,7 @@ def _augmentation(scale: Scale, full: Row) -> Study:
 
 
 def _later(scale: Scale, full: Row) -> Study:
-    ahead = min(scale.config("").model.window, 16)
+    ahead = _frames_ahead(scale)
     return Study(
         "What later work adds to training",
         ("action_accuracy", "early_accuracy", "mepe_ra"),
@@ -139,6 +144,32 @@ def _later(scale: Scale, full: Row) -> Study:
             Row("forecast", f"{ahead} frames ahead told too", {"model.forecast": ahead}),
         ),
     )
+
+
+def _forecast(scale: Scale, full: Row) -> Study:
+    """What is made of the poses of the scale's model, beside models that forecast."""
+    config = scale.config("")
+    usual, most = _frames_ahead(scale), config.data.frames - config.model.window
+    baselines = [
+        Row(name, f"no forecast: {title}", ahead=name)
+        for name, (_, title) in forecasts.BASELINES.items()
+    ]
+    rows = [
+        Row(f"ahead_{steps}", f"forecast of {steps} frames", {"model.forecast": steps})
+        for steps in (usual // 2, usual, 2 * usual)
+        if steps <= most
+    ]
+    first = dataclasses.replace(full, title=baselines[0].title, ahead=baselines[0].ahead)
+    return Study(
+        "Poses ahead",
+        forecasts.within(usual * config.data.spacing),
+        (first, *baselines[1:], *rows),
+    )
+
+
+def _frames_ahead(scale: Scale) -> int:
+    """What a model that forecasts is asked for: a window, the default of 16 at most."""
+    return min(scale.config("").model.window, 16)
 
 
 _COLOUR = {f"augment.{name}": 0.0 for name in ("brightness", "contrast", "saturation", "hue")}

@@ -12,10 +12,11 @@ import jax
 from ml_collections import ConfigDict
 
 from benchmarks import measure as machines
-from benchmarks.ablation import claims
+from benchmarks.ablation import claims, forecasts
 from benchmarks.ablation.plan import Row, Study
 from benchmarks.ablation.records import record_of
 from benchmarks.ablation.scales import Scale
+from htt_jax.data.records import RecordSource
 from htt_jax.devices import failures
 from htt_jax.evaluation import one_run
 from htt_jax.runs import kept
@@ -165,6 +166,7 @@ def perform(setting: Setting, run: Run) -> None:
         return record_of(evaluation.report, evaluation.estimates) | {
             "seconds": seconds if is_new else None,
             "machine": _machine(),
+            "forecast": forecasts.figures(evaluation, RecordSource(setting.data, "train")),
         }
 
     kept.kept(folder / claims.RECORD, config, find)

@@ -8,9 +8,9 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.ablation import data, picture
+from benchmarks.ablation import data, forecasts, picture
 from benchmarks.ablation.findings import Finding, Findings, measure
-from benchmarks.ablation.runs import Setting, commands, whole_command
+from benchmarks.ablation.runs import Run, Setting, commands, whole_command
 from benchmarks.ablation.statistics import LEVEL, Difference
 from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
@@ -26,8 +26,9 @@ def report(setting: Setting, found: Findings) -> str:
     """The table with its notes and the commands that make it."""
     header, rows = _table(found)
     parts = [f"# {found.study.title}", tables.markdown(header, rows), _notes(setting, found)]
+    rows_of_runs = {Run(row.options, 0).name: row for row in reversed(found.study.rows)}
     made_by = [f"# {row.title}\n" + "\n".join(commands(setting, row, found.seeds))
-               for row in found.study.rows]  # fmt: skip
+               for row in reversed(rows_of_runs.values())]  # fmt: skip
     whole = whole_command(setting, found.name, found.seeds)
     parts.append(f"All of it, again or further:\n\n```\n{whole}\n```")
     dataset = [shlex.join(["python", "-m", f"data_prep.{module}", *arguments])
@@ -130,7 +131,8 @@ def _notes(setting: Setting, found: Findings) -> str:
             "are over other test videos alone, and there is no asterisk: other trainings may "
             "differ more."
         )
-    if len(found.study.rows) * found.seeds != len(found.records):
+    notes += _notes_on_forecasts(found)
+    if found.missing:
         notes.append(f"Not whole: {counted(found.missing, 'run')} still to be done.")
     if any(one.published is not None for of_row in found.table for one in of_row):
         notes.append(
@@ -139,6 +141,23 @@ def _notes(setting: Setting, found: Findings) -> str:
             "data and another size do not compare, trends may."
         )
     return "\n".join(notes)
+
+
+def _notes_on_forecasts(found: Findings) -> Iterator[str]:
+    if not forecasts.MEASURES.keys() & set(found.study.measures):
+        return
+    spaces = {record["forecast"]["space"] for record in found.records if "forecast" in record}
+    if spaces:
+        yield (
+            f"Poses ahead: mean joint error, {' or '.join(spaces)}, mean over hands; RA: "
+            "root-aligned. Empty: the model does not look so far."
+        )
+    without = sum("forecast" not in record for record in found.records)
+    if without:
+        yield (
+            f"Without figures of poses ahead: {counted(without, 'run')} of an earlier version; "
+            "remove the record.json of each, and the same command evaluates it again."
+        )
 
 
 def _sheet(found: Findings) -> Iterator[list[Any]]:
