@@ -74,8 +74,8 @@ def studies(scale: Scale) -> dict[str, Study]:
                 Row("at_cut", "at a random cut (EAST)", {"loss.action_at_cut": 1.0}),
             ),
         ),
-        "later": _later(scale, full),
         "forecast": _forecast(scale, full),
+        "later": _later(scale, full),
     }
 
 
@@ -131,21 +131,6 @@ def _augmentation(scale: Scale, full: Row) -> Study:
     )
 
 
-def _later(scale: Scale, full: Row) -> Study:
-    ahead = _frames_ahead(scale)
-    return Study(
-        "What later work adds to training",
-        ("action_accuracy", "early_accuracy", "mepe_ra"),
-        (
-            full,
-            Row("dropout", "token dropout, 0.3", {"training.token_dropout": 0.3}),
-            Row("smoothing", "label smoothing, 0.1", {"loss.label_smoothing": 0.1}),
-            Row("verb_noun", "verb and noun beside the action", {"model.verb_noun": True}),
-            Row("forecast", f"{ahead} frames ahead told too", {"model.forecast": ahead}),
-        ),
-    )
-
-
 def _forecast(scale: Scale, full: Row) -> Study:
     """What is made of the poses of the scale's model, beside models that forecast."""
     config = scale.config("")
@@ -170,6 +155,21 @@ def _forecast(scale: Scale, full: Row) -> Study:
 def _frames_ahead(scale: Scale) -> int:
     """What a model that forecasts is asked for: a window, the default of 16 at most."""
     return min(scale.config("").model.window, 16)
+
+
+def _later(scale: Scale, full: Row) -> Study:
+    ahead = _frames_ahead(scale)
+    return Study(
+        "What later work adds to training",
+        ("action_accuracy", "early_accuracy", "mepe_ra"),
+        (
+            full,
+            Row("dropout", "token dropout, 0.3", {"training.token_dropout": 0.3}),
+            Row("smoothing", "label smoothing, 0.1", {"loss.label_smoothing": 0.1}),
+            Row("verb_noun", "verb and noun beside the action", {"model.verb_noun": True}),
+            Row("forecast", f"{ahead} frames ahead told too", {"model.forecast": ahead}),
+        ),
+    )
 
 
 _COLOUR = {f"augment.{name}": 0.0 for name in ("brightness", "contrast", "saturation", "hue")}

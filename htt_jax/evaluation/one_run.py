@@ -50,7 +50,7 @@ class Evaluation:
     report: Report
     estimates: Estimates
     source: RecordSource
-    ahead: forecasting.Collected | None
+    ahead: forecasting.Collected | None = None
 
 
 def evaluate(
@@ -116,8 +116,8 @@ def evaluate(
     results |= _in_time(opened, estimates, expected, training, spaces, known=bool(results["pose"]))
     if early:
         results[recognition.NAME] = recognition.recognised(opened, results["action"])
-    found = _report(run, source, training, results, baseline_results)
-    return Evaluation(found, estimates, source, expected)
+    content = _report(run, source, training, results, baseline_results)
+    return Evaluation(content, estimates, source, ahead=expected)
 
 
 def _in_time(
