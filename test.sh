@@ -6,5 +6,7 @@ cd "$(dirname "$0")"
 [ -d .venv ] || "${PYTHON:-python3}" -m venv .venv
 . .venv/bin/activate
 pip install --quiet --editable '.[test]'
+# Else each of many processes would compile all it imports, and pytest every test anew.
+unset PYTHONDONTWRITEBYTECODE
 # A module stays in one process, with what its tests share.
 pytest -n auto --dist loadscope --no-loadscope-reorder --durations=10

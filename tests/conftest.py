@@ -6,6 +6,8 @@ import os
 import shutil
 import tempfile
 
+gc.disable()  # until all is imported, which makes no garbage
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # XLA spends most of a test on optimising code that then runs for an instant.
 os.environ.setdefault(
@@ -71,4 +73,5 @@ def pytest_collection_finish():
     """What was imported stays: no need to look through it for garbage again and again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(100_000, 10, 10)  # tracing makes many objects, and little garbage
