@@ -6,8 +6,6 @@ import os
 import shutil
 import tempfile
 
-gc.disable()  # until all is imported, which makes no garbage
-
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # XLA spends most of a test on optimising code that then runs for an instant.
 os.environ.setdefault(
@@ -67,6 +65,11 @@ def s3():
     """A bucket of Amazon's kind."""
     with object_stores.s3() as store:
         yield store
+
+
+def pytest_sessionstart():
+    """Nothing of what is imported for the tests is garbage."""
+    gc.disable()
 
 
 def pytest_collection_finish():

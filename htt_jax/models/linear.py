@@ -3,19 +3,20 @@
 import functools
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from htt_jax.models.parameters import Dense
 
-def linear(inputs: int, features: int, **options: Any) -> nn.Dense:
+
+def linear(inputs: int, features: int, **options: Any) -> Dense:
     """A layer whose bias, and unless `kernel_init` says otherwise its kernel, start as PyTorch's.
 
-    That is uniform within 1 / sqrt(inputs) of zero. `options` are those of `nn.Dense`.
+    That is uniform within 1 / sqrt(inputs) of zero. `options` are those of `Dense`.
     """
     start = functools.partial(uniform, inputs**-0.5)
-    return nn.Dense(features, bias_init=start, **{"kernel_init": start, **options})
+    return Dense(features, bias_init=start, **{"kernel_init": start, **options})
 
 
 @functools.partial(jax.jit, static_argnums=(0, 2, 3))  # traced once for all layers of a size

@@ -7,6 +7,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from htt_jax.models import lanes
+from htt_jax.models.parameters import Given
 from htt_jax.models.processor import convolve, max_pool
 
 BATCH_NORM_EPSILON = 1e-5  # torchvision's
@@ -14,7 +15,7 @@ STAGES = 4
 BLOCKS_PER_STAGE = 2
 
 
-class ConvNorm(nn.Module):
+class ConvNorm(Given):
     """A convolution and the batch norm after it, whose statistics are constants.
 
     With constant statistics the norm is an affine map of each channel, so its factor goes into the

@@ -11,6 +11,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from htt_jax.models.linear import linear
+from htt_jax.models.parameters import Dense, LayerNorm
 
 LAYER_NORM_EPSILON = 1e-5  # PyTorch's
 
@@ -50,10 +51,10 @@ class SelfAttention(nn.Module):
         tokens, width = x.shape
         # Xavier over the stacked (3 width, width) matrix that PyTorch initialises.
         init = nn.initializers.variance_scaling(0.5, "fan_in", "uniform")
-        query_key = nn.Dense(2 * width, dtype=self.dtype, kernel_init=init, name="query_key")(
+        query_key = Dense(2 * width, dtype=self.dtype, kernel_init=init, name="query_key")(
             x + positions
         )
-        value = nn.Dense(width, dtype=self.dtype, kernel_init=init, name="value")(x)
+        value = Dense(width, dtype=self.dtype, kernel_init=init, name="value")(x)
         split = (tokens, self.heads, width // self.heads)
         query, key = jnp.split(query_key, 2, axis=-1)
         if self.is_mutable_collection("intermediates"):
@@ -71,7 +72,7 @@ class SelfAttention(nn.Module):
             value.reshape(split),
             mask=visible[None, None, :],
         )
-        return nn.Dense(
+        return Dense(
             width, dtype=self.dtype, kernel_init=nn.initializers.xavier_uniform(), name="output"
         )(out.reshape(tokens, width))
 
@@ -92,9 +93,9 @@ class EncoderLayer(nn.Module):
     ) -> Float[Array, "tokens features"]:
         """Returns the tokens after one layer."""
         init = nn.initializers.xavier_uniform()
-        y = nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm1")(x)
+        y = LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm1")(x)
         x = x + SelfAttention(self.heads, self.dtype, name="attention")(y, positions, visible)
-        y = nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm2")(x)
+        y = LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm2")(x)
         width, options = x.shape[-1], {"dtype": self.dtype, "kernel_init": init}
         y = linear(width, self.mlp_width, **options, name="linear1")(y)
         y = linear(self.mlp_width, width, **options, name="linear2")(nn.relu(y))
@@ -127,7 +128,7 @@ class Encoder(nn.Module):
             x = EncoderLayer(self.heads, self.mlp_width, self.dtype, name=f"layer_{i}")(
                 x, positions, visible
             )
-        return nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm")(x)
+        return LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm")(x)
 
 
 def mapped(module: Any, axes: int) -> Any:

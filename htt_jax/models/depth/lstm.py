@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from htt_jax.models.linear import uniform
+from htt_jax.models.parameters import Given
 
 
 class LSTMState(NamedTuple):
@@ -23,7 +24,7 @@ class LSTMState(NamedTuple):
         return cls(jnp.zeros((clips, width)), jnp.zeros((clips, width)))
 
 
-class LSTM(nn.Module):
+class LSTM(Given):
     """Gates lie in the order input, forget, cell, output.
 
     It has two biases, of which only the sum matters, because an optimizer that moves each of them

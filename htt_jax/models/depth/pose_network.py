@@ -12,6 +12,7 @@ from htt_jax.models.depth import deferred, film
 from htt_jax.models.depth.residual import NormRelu, ResidualBlock, kernel_and_bias
 from htt_jax.models.depth.stem import KERNEL_SIZE, convolve_and_pool
 from htt_jax.models.linear import linear
+from htt_jax.models.parameters import Given
 
 _LARGEST = "hidden1"  # of its layers
 
@@ -26,7 +27,7 @@ class PoseEstimate(NamedTuple):
     joints: Float[Array, "frames joints 3"]  # of all hands
 
 
-class Stem(nn.Module):
+class Stem(Given):
     """A 5x5 convolution and a 2x2 max-pool, no norm, no ReLU."""
 
     features: int
@@ -42,7 +43,7 @@ class Stem(nn.Module):
         return convolve_and_pool(x, kernel) + bias
 
 
-class PrincipalComponents(nn.Module):
+class PrincipalComponents(Given):
     """Poses from their codes: an affine map, which starts from what was fitted to poses."""
 
     features: int

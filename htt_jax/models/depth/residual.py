@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from htt_jax.models.depth.film import Modulation
 from htt_jax.models.linear import uniform
+from htt_jax.models.parameters import Given
 from htt_jax.models.processor import convolve, pointwise
 
 NORM_EPSILON = 1e-4
@@ -21,7 +22,7 @@ _he_normal = jax.jit(
 )
 
 
-class NormRelu(nn.Module):
+class NormRelu(Given):
     """Batch norm, then ReLU.
 
     Attributes:
@@ -63,7 +64,7 @@ class NormRelu(nn.Module):
         return nn.relu(x * factor + shift).astype(self.dtype)
 
 
-class Convolution(nn.Module):
+class Convolution(Given):
     """A square convolution with a bias, padded by half its size on every side."""
 
     features: int

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from htt_jax.models.htt.heads import output_layer
 from htt_jax.models.linear import linear
+from htt_jax.models.parameters import Dense
 from htt_jax.models.transformer import Encoder
 
 LAYERS = 2
@@ -62,7 +63,7 @@ class Forecaster(nn.Module):
             jnp.concatenate([tokens, future]),
             jnp.concatenate([valid | first, jnp.ones(self.steps, bool)]),
         )[len(tokens) :]
-        change = nn.Dense(
+        change = Dense(
             3 * self.num_joints,
             kernel_init=nn.initializers.zeros,  # so that it begins by holding the last pose
             dtype=jnp.float32,
