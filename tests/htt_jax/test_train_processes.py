@@ -1,6 +1,7 @@
 """A run that is gone on with, and one of several processes, compute what one undisturbed does."""
 
 import pathlib
+import shutil
 import signal
 import socket
 
@@ -11,7 +12,7 @@ from htt_jax import train
 from htt_jax.datasets.spec import FPHA
 from htt_jax.training import logs
 from htt_jax.training.goodput import LOST_TO
-from tests import prepared, train_runs
+from tests import prepared, runs, train_runs
 
 OPTIONS = {
     "seed": 1,  # in whose first steps no activation is so near zero that rounding turns its sign
@@ -28,9 +29,12 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def dataset(root):
-    return prepared.write_dataset(
-        root / "data", FPHA, {"train": [24, 24], "test": [5, 18]}, (32, 18)
-    )
+    """In `data`; beside it, in `start`, weights for all runs, sooner made than by training."""
+    splits = {"train": [24, 24], "test": [5, 18]}
+    dataset = prepared.write_dataset(root / "data", FPHA, splits, (32, 18))
+    sizes = {name: size for name, size in train_runs.TINY.items() if name.startswith("model.")}
+    runs.initialise_run(root / "start", dataset, **sizes)
+    return dataset
 
 
 @pytest.fixture(scope="module")
@@ -40,28 +44,33 @@ def undisturbed(root, dataset):
     return root / "undisturbed"
 
 
+def given(dataset, options):
+    """All options of a run, by their names."""
+    own = {name.replace("__", "."): value for name, value in options.items()}
+    return {**OPTIONS, "init.checkpoint": str(dataset.with_name("start")), **own}
+
+
 def command(dataset, workdir, **options):
-    given = {**OPTIONS, **{name.replace("__", "."): value for name, value in options.items()}}
-    return train_runs.command(dataset, workdir, *(f"--config.{n}={x}" for n, x in given.items()))
+    options = given(dataset, options)
+    return train_runs.command(dataset, workdir, *(f"--config.{n}={x}" for n, x in options.items()))
 
 
 @pytest.fixture(scope="module")
 def interrupted(root, dataset, undisturbed):
-    """The directory of a run that ends too early, loses its newest checkpoint, and is gone on with.
+    """The directory of a run, the undisturbed one's copy, that lost its newest checkpoint.
 
-    Its programs are those of the undisturbed run, which are kept.
+    It is gone on with from the one before.
     """
-    workdir = root / "interrupted"
-    go_on(dataset, workdir, epochs=3)
-    damage(workdir / "checkpoints" / "9")
+    workdir = shutil.copytree(undisturbed, root / "interrupted")
+    damage(workdir / "checkpoints" / "15")
     go_on(dataset, workdir)
     return workdir
 
 
 def go_on(dataset, workdir, **options):
     """In this process, to the end."""
-    given = {name.replace(".", "__"): value for name, value in OPTIONS.items()}
-    train.train(train_runs.tiny_config(dataset, **{**given, **options}), workdir)
+    options = {name.replace(".", "__"): x for name, x in given(dataset, options).items()}
+    train.train(train_runs.tiny_config(dataset, **options), workdir)
 
 
 def damage(checkpoint: pathlib.Path) -> None:
@@ -77,6 +86,11 @@ def test_losses_after_a_truncated_checkpoint_are_bit_equal_to_an_uninterrupted_r
     found = train_runs.steps(interrupted)
     assert list(found) == list(range(1, STEPS + 1))
     assert found == train_runs.steps(undisturbed)
+    times = [
+        {line["step"]: line["time"] for line in logs.read(workdir) if "loss" in line}
+        for workdir in (interrupted, undisturbed)
+    ]
+    assert [step for step in found if times[0][step] != times[1][step]] == [13, 14, 15]
     evaluations = [
         [line for line in logs.read(workdir) if "eval_mepe" in line]
         for workdir in (interrupted, undisturbed)
