@@ -36,13 +36,12 @@ def rewrite(dataset, split, change):
             shard.write(records.encode(video, schema), len(video.frames), video.video_id)
 
 
+# What else can be wrong there `tests/htt_jax/support/test_cli.py` has.
 def test_mistakes_on_the_command_line_are_one_line_and_status_2(tmp_path):
     expected = {
         (
             "--config.optimiser=adam",
         ): r"unknown config option 'optimiser': Did you mean \"optimizer",
-        ("--config.epochs=many",): r"flag --config.epochs=many: invalid literal for int",
-        ("--config=configs/fhpa.py",): r"cannot load the --config file: .*'configs/fhpa.py'",
         ("--coordinator_address=localhost:1",): r"also needs --num_processes and --process_id",
     }
     processes = {

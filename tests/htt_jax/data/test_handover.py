@@ -20,22 +20,31 @@ FRAME_BYTES = 640 * 360 * 3
 MIB = 1 << 20
 
 LOAD = """
-import sys
+import subprocess, sys
 import numpy as np
 from htt_jax.data.clips import ClipSpec
 from htt_jax.data.loader import eval_batches
 from htt_jax.data.records import RecordSource
 from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 source = RecordSource(sys.argv[1], "test")
 clips = ClipSpec(window=2, frames=2, spacing=1)
 def load(workers):
     batches = eval_batches(source, clips=clips, batch_size=2, workers=workers)
     return [(name, array) for batch in batches for name, array in sorted(batch.items())]
-def compare():
-    for (name, sent), (expected, array) in zip(load(1), load(0), strict=True):
-        print(name, name == expected and np.array_equal(sent, array))
-cli.run(compare)
+def main():
+    for room in sys.argv[2:]:
+        subprocess.run(["mount", "-o", f"remount,size={room}", "/dev/shm"], check=True)
+        print("---")
+        try:
+            for (name, sent), (expected, array) in zip(load(1), load(0), strict=True):
+                print(name, name == expected and np.array_equal(sent, array))
+        except InputError as error:
+            print("error:", error)
+cli.run(main)
 """
+TOO_LITTLE = (64 << 10, MIB)  # for semaphores, for a clip
+ENOUGH = 12 * MIB
 
 
 @pytest.fixture(scope="module")
@@ -43,24 +52,31 @@ def directory(tmp_path_factory):
     return prepared.write_dataset(tmp_path_factory.mktemp("large"), FPHA, {"test": [12]}, SIZE)
 
 
-@pytest.mark.parametrize("room", [64 << 10, MIB])  # too little for semaphores, for a clip
-def test_too_little_shared_memory_is_one_line_and_leaves_nothing(directory, room):
+@pytest.fixture(scope="module")
+def said(directory):
+    """By a process that leaves nothing: the lines of each size of its shared memory."""
+    rooms = (*TOO_LITTLE, ENOUGH)
+    ended = run_python(TOO_LITTLE[0], "-c", LOAD, directory, *rooms)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    _, *parts = ended.stdout.split("---\n")
+    return dict(zip(rooms, (part.splitlines() for part in parts), strict=True))
+
+
+@pytest.mark.parametrize("room", TOO_LITTLE)
+def test_too_little_shared_memory_is_one_line_and_leaves_nothing(said, room):
     assert 2 * FRAME_BYTES > MIN_BYTES
-    ended = run_python(room, "-c", LOAD, directory)
-    assert ended.returncode == 2
-    (line,) = ended.stderr.splitlines()
+    (line,) = said[room]
     assert line.startswith("error: worker processes cannot share data through /dev/shm: No space")
     assert "--shm-size" in line
     assert "fewer workers: with 0, threads" in line
 
 
-def test_what_fits_in_shared_memory_comes_as_it_was_sent_and_leaves_nothing(directory):
-    ended = run_python(12 * MIB, "-c", LOAD, directory)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    arrays = dict.fromkeys(line.split()[0] for line in ended.stdout.splitlines())
+def test_what_fits_in_shared_memory_comes_as_it_was_sent_and_leaves_nothing(said):
+    lines = said[ENOUGH]
+    arrays = dict.fromkeys(line.split()[0] for line in lines)
     assert {"image", "slot", "valid", "joints_3d", "video", "start"} <= arrays.keys()
-    assert ended.stdout.count(" True\n") == 3 * len(arrays)  # batches of two clips of two frames
-    assert "False" not in ended.stdout
+    # Batches of two clips of two frames.
+    assert sorted(lines) == sorted(f"{name} True" for name in [*arrays] * 3)
 
 
 def die_at_the_last_video(source, video, frames, image):
