@@ -124,17 +124,28 @@ class ResNet18(nn.Module):
         """Length of the feature vector."""
         return self.width * 2 ** (STAGES - 1)
 
-    @nn.compact
     def __call__(
         self, image: Float[Array, "images height width channels"]
     ) -> Float[Array, "images channels_out"]:
         """Returns one float32 feature vector per image; pixels are `value / 255 - 0.5`."""
+        return pooled(self.maps(image)[-1])
+
+    @nn.compact
+    def maps(
+        self, image: Float[Array, "images height width channels"]
+    ) -> tuple[Float[Array, "images ..."], ...]:
+        """Returns the map behind each stage, (images, rows, columns, channels).
+
+        The centre of the first cell is that of the first pixel; `cell_size` pixels on is the next.
+        Columns of the first stage's may lie side by side, see `lanes`.
+        """
         stem = ConvNorm(self.width, 7, 2, self.calibrate, self.dtype, pooled=True, name="conv1")
         x = stem(image)
         folded = self.side_by_side and x.shape[2] % lanes.COLUMNS == 0
         if folded:
             x = lanes.fold(x, lanes.COLUMNS)
         x = nn.relu(x)
+        found = []
         for stage in range(STAGES):
             for block in range(BLOCKS_PER_STAGE):
                 x = BasicBlock(
@@ -145,7 +156,20 @@ class ResNet18(nn.Module):
                     columns=_columns(stage, block) if folded else None,
                     name=f"layer{stage + 1}_{block}",
                 )(x)
-        return x.mean(axis=(1, 2), dtype=jnp.float32)
+            found.append(x)
+        return tuple(found)
+
+
+def pooled(
+    last: Float[Array, "images rows columns channels"],
+) -> Float[Array, "images channels"]:
+    """The feature vector, of the map behind the last stage."""
+    return last.mean(axis=(1, 2), dtype=jnp.float32)
+
+
+def cell_size(stage: int) -> int:
+    """Pixels between the centres of two cells of the map behind a stage, the first being 1."""
+    return int(2 ** (stage + 1))
 
 
 def _columns(stage: int, block: int) -> int | None:

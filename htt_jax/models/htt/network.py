@@ -1,6 +1,7 @@
 """HTT: frame features, pose block over windows, action block over the clip (Sec. 3, Fig. 2)."""
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import flax.linen as nn
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
-from htt_jax.models.htt import packed_windows, seen
+from htt_jax.models.htt import cells, packed_windows, seen
 from htt_jax.models.htt.forecast import Forecaster
 from htt_jax.models.htt.heads import (
     ObjectHead,
@@ -17,16 +18,17 @@ from htt_jax.models.htt.heads import (
     decode_pose,
     output_layer,
 )
+from htt_jax.models.htt.queries import Queries
 from htt_jax.models.htt.rematerialised import rematerialised
 from htt_jax.models.linear import linear
-from htt_jax.models.resnet import ResNet18
+from htt_jax.models.resnet import ResNet18, pooled
 from htt_jax.models.transformer import Encoder, mapped
 
 Outputs: TypeAlias = dict[str, jax.Array]
 
 ACTION_INPUTS = ("image", "pose", "object")
 """What the action block can be told of a frame, in the order of Eq. 5's concatenation here."""
-_WITHIN = ("frame_tokens", "pose_tokens", "raw_pose")
+_WITHIN = ("frame_tokens", "pose_tokens", "raw_pose", "object_tokens")
 """What `per_frame` hands on to the parts that come after it."""
 
 
@@ -58,6 +60,8 @@ class HTT(nn.Module):
         verbs: the verb of each action; empty: the action is told without a verb and a noun.
         nouns: the noun of each action, likewise.
         forecast: frames ahead of each window whose poses are told; 0: none.
+        spatial: one of `queries.SPATIAL`; "pool" is the paper's.
+        spatial_layers: of the queries.
         backbone_width: channels of the ResNet's first stage.
         pixel_scale: pixels per unit of raw x and y; the paper's 100 suits 480x270 frames.
         depth_scale: metres per unit of raw z and pixel of focal length.
@@ -82,6 +86,8 @@ class HTT(nn.Module):
     verbs: tuple[int, ...] = ()
     nouns: tuple[int, ...] = ()
     forecast: int = 0
+    spatial: str = "pool"
+    spatial_layers: int = 1
     backbone_width: int = 64
     pixel_scale: float = 100.0
     depth_scale: float = 1e-4
@@ -97,6 +103,8 @@ class HTT(nn.Module):
         if self.backbone.features != self.width:
             self.image_projection = linear(self.backbone.features, self.width, dtype=self.dtype)
         block = (self.heads, self.mlp_width, self.dtype)
+        if self.spatial == "queries":
+            self.queries = Queries(self.num_joints, self.spatial_layers, self.width, *block)
         if self.window > 1:
             self.pose_block = mapped(Encoder, 2)(self.pose_layers, *block)
         self.pose_head = PoseHead(self.num_joints, self.dtype)
@@ -162,19 +170,26 @@ class HTT(nn.Module):
 
         Returns:
             What `__call__` returns of frames, and of (clips, frames, ..) `frame_tokens`, what the
-            action block is told of each, `pose_tokens`, those of the pose block, and `raw_pose`.
+            action block is told of each, `pose_tokens`, those of the pose block, `raw_pose`, and
+            with queries `object_tokens`, what the object's has found.
         """
         size = image.shape[-3:]
-        features = self._frame_features(image.reshape(-1, *size))
+        looked = self._looked(image.reshape(-1, *size))
         if slot is None:
             slots = None  # and the number of frames may be a symbol, as in exports
-            features = features.reshape(*valid.shape, self.width)
+            looked = [x.reshape(*valid.shape, *x.shape[1:]) for x in looked]
         else:
-            slots = len(features)
-            features = features[slot]
+            slots = len(looked[0])
+            looked = [x[slot] for x in looked]
+        features, *found = looked
         tokens = self._pose_tokens(features, valid, slots)
-        raw_pose = self.pose_head(tokens)
-        object_logits = self.object_head(tokens)
+        raw_pose, of_object = self.pose_head(tokens), tokens
+        within = {}
+        for spatial in found:  # one, or none
+            raw_pose += self.queries.corrections(spatial[..., :-1, :], tokens)
+            within["object_tokens"] = spatial[..., -1, :]
+            of_object += self.queries.of_object(spatial[..., -1, :])
+        object_logits = self.object_head(of_object)
         if self.cascaded:
             frame_tokens = self._action_tokens(tokens, raw_pose, object_logits, dropped)
         else:
@@ -185,6 +200,7 @@ class HTT(nn.Module):
             "frame_tokens": frame_tokens,
             "pose_tokens": tokens,
             "raw_pose": raw_pose,
+            **within,
         }
 
     def per_clip(
@@ -294,17 +310,29 @@ class HTT(nn.Module):
             return answers["action_logits"]
         return action_score(answers, self.verbs, self.nouns)
 
-    def _frame_features(
-        self, image: Float[Array, "slots height width channels"]
-    ) -> Float[Array, "slots features"]:
-        """ResNet features; projected where their number is not the tokens' width."""
+    def _looked(self, image: Float[Array, "slots height width channels"]) -> list[jax.Array]:
+        """ResNet features (slots, features); of a model with queries their tokens too."""
+        queries = self.spatial == "queries"
+        look: Callable[[Any, jax.Array], Any] = HTT._queried if queries else ResNet18.__call__
+        module = self if queries else self.backbone
         if self.rematerialise and not self.is_initializing():
-            features = rematerialised(self.backbone, image)
+            found = rematerialised(look, module, image)
         else:
-            features = self.backbone(image)
+            found = look(module, image)
+        features, *tokens = found if queries else [found]
         if self.backbone.features != self.width:
             features = self.image_projection(features)
-        return features
+        if queries:
+            features += self.queries.of_frame(tokens[0]).astype(features.dtype)
+        return [features, *tokens]
+
+    def _queried(
+        self, image: Float[Array, "slots height width channels"]
+    ) -> tuple[Float[Array, "slots features"], Float[Array, "slots tokens features"]]:
+        maps = self.backbone.maps(image)
+        looked_at = tuple(maps[stage - 1] for stage in cells.STAGES)
+        _, height, width, _ = image.shape
+        return pooled(maps[-1]), self.queries(looked_at, (height, width))
 
     def _pose_tokens(
         self,

@@ -1,6 +1,7 @@
 """What a config of HTT can set."""
 
 from htt_jax.models.htt.network import ACTION_INPUTS
+from htt_jax.models.htt.queries import SPATIAL
 from htt_jax.support.options import Option
 
 OPTIONS: tuple[Option, ...] = (
@@ -25,6 +26,14 @@ OPTIONS: tuple[Option, ...] = (
         "16 is about a second",
         least=0,
     ),
+    Option(
+        "model.spatial",
+        "pool",
+        'How a frame is seen: "pool", by its mean alone (the paper); "queries", by queries of '
+        "each joint and the object too, which look at the backbone's last two maps.",
+        choices=SPATIAL,
+    ),
+    Option("model.spatial_layers", 1, "of the queries", least=1),
     Option("model.backbone_width", 64, "channels of the ResNet's first stage", least=1),
     Option(
         "model.verb_noun",

@@ -48,6 +48,11 @@ def inputs():
 
 def drawn(model, *inputs):
     """Variables much as they start, sooner made than compiled: kernels random, biases zero."""
+    return drawn_like(jax.eval_shape(model.init, jax.random.key(0), *inputs))
+
+
+def drawn_like(abstract):
+    """Variables of these shapes."""
     rng = np.random.default_rng(0)
 
     def draw(path, x):
@@ -56,7 +61,6 @@ def drawn(model, *inputs):
         deviation = 0 if path[-1].key in ("bias", "mean") else math.prod(x.shape[:-1]) ** -0.5
         return jnp.asarray(deviation * rng.normal(size=x.shape), x.dtype)
 
-    abstract = jax.eval_shape(model.init, jax.random.key(0), *inputs)
     return jax.tree.map_with_path(draw, abstract)
 
 
