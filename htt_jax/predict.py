@@ -17,6 +17,7 @@ from htt_jax.devices import process, sharding
 from htt_jax.prediction import (
     attention_pictures,
     input_camera,
+    joint_picture,
     live,
     rerun_log,
 )
@@ -44,7 +45,7 @@ from htt_jax.support.files import check_writable, make_folder, remove_earlier
 _FILES = (
     *(NPZ_FILE, JSON_FILE, ATTENTION_FILE),
     *(VIDEO_FILE, PICTURE_FILE, rerun_log.RERUN_FILE),
-    *(attention_pictures.ACTION_FILE, attention_pictures.POSE_FILE),
+    *(attention_pictures.ACTION_FILE, attention_pictures.POSE_FILE, joint_picture.FILE),
 )
 """All that may be written; which of them depends on input, model and options."""
 
@@ -91,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Predicts hand poses, the object in hand and the action of one video of any\n"
         "length. Writes predictions.npz (arrays), predictions.json (readable), prediction.mp4\n"
         "(drawn; of a single image prediction.png), and where the model looked: attention.npz,\n"
-        "attention_action.png and attention_pose.png.",
+        "attention_action.png, attention_pose.png and, with model.spatial=queries,\n"
+        "attention_joints.png.",
         epilog="examples:\n"
         "  python -m htt_jax.predict kitchen.mp4 --workdir runs/fpha --out found \\\n"
         "    --intrinsics 1395.7,1395.7,935.7,540.7\n"

@@ -52,8 +52,13 @@ def network(run: TrainedRun) -> HTT:
     """The run's network, for formats that hold HTT alone.
 
     Raises:
-        InputError: it is another system's.
+        InputError: it is another system's, or has parts that they know nothing of.
     """
+    if isinstance(run.model, HTT) and run.model.spatial != "pool":
+        raise InputError(
+            f"{run.workdir} has config.model.spatial={run.model.spatial}, of which the published "
+            "layout knows nothing; export it with --to=stablehlo"
+        )
     if not isinstance(run.model, HTT):
         raise InputError(
             f"{run.workdir} is of config.system={run.config.system}, which has no published "

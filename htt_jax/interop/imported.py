@@ -201,6 +201,7 @@ def _check_config(config: ConfigDict, path: str) -> None:
         ("action_inputs", len(inputs) == 3),
         ("verb_noun", not config.model.verb_noun),
         ("forecast", not config.model.forecast),
+        ("spatial", config.model.spatial == "pool"),
     ):
         if not fits:
             raise InputError(

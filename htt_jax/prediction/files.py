@@ -73,6 +73,9 @@ def write(out: pathlib.Path, predictions: Predictions, origin: Origin) -> list[s
     attention = dataclasses.asdict(predictions.attention)
     with atomic_write(out / ATTENTION_FILE) as file:
         found = {name: array for name, array in attention.items() if array is not None}
+        if predictions.joint_attention is not None:
+            of_joints = dataclasses.asdict(predictions.joint_attention)
+            found |= {f"joint_{name}": array for name, array in of_joints.items()}
         np.savez_compressed(file, clip_start=predictions.clip_start, **found)
     return [NPZ_FILE, JSON_FILE, ATTENTION_FILE]
 
@@ -86,7 +89,7 @@ def top_actions(predictions: Predictions, names: Sequence[str]) -> list[dict[str
 
 
 def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
-    own = {"attention", "ahead"}  # made of arrays themselves
+    own = {"attention", "joint_attention", "ahead"}  # made of arrays themselves
     names = [field.name for field in dataclasses.fields(predictions) if field.name not in own]
     values = {name: getattr(predictions, name) for name in (*names, "action_probabilities")}
     found = {name: np.asarray(value) for name, value in values.items() if value is not None}

@@ -10,9 +10,10 @@ import numpy as np
 from htt_jax.devices import sharding
 from htt_jax.interop.opening import open_any
 from htt_jax.prediction import input_camera
+from htt_jax.prediction.cautions import cautions
 from htt_jax.prediction.sight import check_camera
 from htt_jax.prediction.sources import FrameSource, open_frames
-from htt_jax.prediction.video import Predictions, cautions, predict_video
+from htt_jax.prediction.video import Predictions, predict_video
 from htt_jax.runs.opening import TrainedRun
 
 

@@ -9,6 +9,7 @@ from htt_jax.prediction import (
     rerun_log,
 )
 from htt_jax.prediction.attention_pictures import AttentionPictures
+from htt_jax.prediction.cautions import cautions
 from htt_jax.prediction.drawn import (
     drawn,
     scenes,
@@ -18,8 +19,9 @@ from htt_jax.prediction.files import (
 )
 from htt_jax.prediction.frames import Frames
 from htt_jax.prediction.input_camera import GivenCamera
+from htt_jax.prediction.joint_picture import JointPicture
 from htt_jax.prediction.sight import check_camera
-from htt_jax.prediction.video import Predictions, cautions, predict_video
+from htt_jax.prediction.video import Predictions, predict_video
 from htt_jax.runs.opening import open_run
 from htt_jax.support import progress
 
@@ -81,9 +83,11 @@ def draw(
         InputError: a frame cannot be read, or a file not be written.
     """
     count = len(found.frame_names)
-    pictures = None
+    pictures: list[AttentionPictures | JointPicture] = []
     if found.attention and found.clip_frames.max() > 1:
-        pictures = AttentionPictures(found, found.attention, origin.dataset.action_names)
+        pictures.append(AttentionPictures(found, found.attention, origin.dataset.action_names))
+    if found.joint_attention:
+        pictures.append(JointPicture(found.joint_attention, origin))
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(progress.bar(total=count, unit="frame", label="drawing"))
         outputs = [stack.enter_context(drawn(out, found, origin, frames.rate))]
@@ -92,7 +96,8 @@ def draw(
         for scene in scenes(found, origin, frames.read()):
             for _, take in outputs:
                 take(scene)
-            if pictures:
-                pictures.add(scene)
+            for picture in pictures:
+                picture.add(scene)
             bar.update()
-    return [name for name, _ in outputs] + (pictures.write(out) if pictures else [])
+    written = [name for picture in pictures for name in picture.write(out)]
+    return [name for name, _ in outputs] + written

@@ -18,16 +18,16 @@ from htt_jax import camera
 from htt_jax.data.clips import ClipSpec, clip_frames, clip_table, in_frame_order
 from htt_jax.evaluation import action_scores
 from htt_jax.evaluation.finite import check_finite
-from htt_jax.prediction import ahead, attention
+from htt_jax.prediction import ahead, attention, joint_attention
 from htt_jax.prediction.ahead import Ahead
 from htt_jax.prediction.attention import Attention
 from htt_jax.prediction.decision import decided_frame
 from htt_jax.prediction.frames import Frame, Frames
+from htt_jax.prediction.joint_attention import JointAttention
 from htt_jax.prediction.sight import Look, check_camera, sight
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
-from htt_jax.support.words import counted
 from htt_jax.systems import Batch, System, told
 
 _TOGETHER = 64  # frames for the device at a time, where each is a clip by itself
@@ -41,10 +41,10 @@ class Predictions:
     begun so far, each as it stands after the window that holds the frame. Its last row is
     `action_probabilities`. `frame_clip` and `frame_place` tell where each raw frame was seen: in
     which clip, and as which of its frames. What the model says nothing about is None, `attention`,
-    `ahead` and `hand_seen` too: whether each hand was found in the frame. Where it was not, its
-    pose is a guess. `decided_frame` is the last frame that was seen when the action was first
-    recognised that the video is judged by, and that no later frame changed; None also of programs,
-    which tell the action of whole clips only.
+    `joint_attention`, `ahead` and `hand_seen` too: whether each hand was found in the frame. Where
+    it was not, its pose is a guess. `decided_frame` is the last frame that was seen when the action
+    was first recognised that the video is judged by, and that no later frame changed; None also of
+    programs, which tell the action of whole clips only.
     """
 
     frame_names: list[str]
@@ -63,6 +63,7 @@ class Predictions:
     hand_seen: Bool[np.ndarray, "frames hands"] | None = None
     decided_frame: int | None = None
     ahead: Ahead | None = None
+    joint_attention: JointAttention | None = None
 
     @property
     def action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
@@ -110,25 +111,6 @@ def predict_video(
     )
     check_finite(run, *(array for array in said if array is not None))
     return found
-
-
-def cautions(run: TrainedRun, found: Predictions) -> list[str]:
-    """What to know of predictions, a line each, besides what is to be known of the frames."""
-    notes = [run.system.reader.caution] if run.system.reader.caution else []
-    if found.hand_seen is None:
-        return notes
-    frames, unseen = len(found.hand_seen), int((~found.hand_seen).any(axis=1).sum())
-    if unseen == frames:
-        notes.append(
-            "no hand was found in any frame, so that all poses are guesses; depth maps must be in "
-            "millimetres, with an arm within reach that comes in from the border"
-        )
-    elif unseen:
-        notes.append(
-            f"in {unseen} of {counted(frames, 'frame')} no hand was found: their poses are guesses "
-            "(hand_seen is false), around where it was before"
-        )
-    return notes
 
 
 _KIND = {
@@ -234,11 +216,13 @@ class _Collected:
         self._frames: list[Int[np.ndarray, " _"]] = []  # raw frames of each clip
         self._outputs: list[dict[str, np.ndarray]] = []  # of each clip
         self._hand_seen: list[np.ndarray] = []
+        self._joint_attention = joint_attention.Collected()
 
     def add(self, block: _Block) -> None:
         """Waits for a block's results."""
-        self._frames += [len(self._names) + indices for indices in block.indices]
-        outputs = jax.device_get(block.outputs)
+        frames = [len(self._names) + indices for indices in block.indices]
+        self._frames += frames
+        outputs = jax.device_get(self._joint_attention.take(block.outputs, frames))
         for clip in range(len(block.indices)):
             self._outputs.append({name: array[clip] for name, array in outputs.items()})
         self._names += block.names
@@ -284,6 +268,7 @@ class _Collected:
                 else None
             ),
             ahead=ahead.collect(self._frames, self._outputs, self._clips),
+            joint_attention=self._joint_attention.result(),
         )
 
     def _tells_windows(self, counts: Int[np.ndarray, " clips"]) -> bool:

@@ -153,7 +153,8 @@ class System(Protocol):
         """Where the network looks in one batch of inputs; nothing if it does not tell.
 
         Returns:
-            action_attention (clips, frames), pose_attention (clips, windows, frames, frames).
+            action_attention (clips, frames), pose_attention (clips, windows, frames, frames),
+            joint_attention (clips, frames, tokens, rows, columns).
         """
 
     def stepwise(self, frames: int) -> Stepwise:

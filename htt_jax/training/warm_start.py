@@ -25,9 +25,17 @@ _OF_THE_DATASET = (
     "noun_head",
     "forecaster/pose_change",
     "forecaster/action",
+    "queries/joints",
 )
-# Those that only models with an option have.
-_OPTIONAL = ("forecaster", "verb_head", "noun_head")
+# Those that only models with an option have, and what becomes of them where one of two has them.
+_HEAD = ("has none: it starts random", "has one: it is left out")
+_OPTIONAL = {
+    **dict.fromkeys(("forecaster", "verb_head", "noun_head"), _HEAD),
+    "queries": (
+        "has none: they start random, and add nothing before they are trained",
+        "has some: they are left out, and what they added to poses and objects is missing",
+    ),
+}
 
 
 def pretrained_model(
@@ -36,8 +44,8 @@ def pretrained_model(
     """Variables of a trained model: of a run's best checkpoint, or of a file of weights.
 
     Parts that depend on the joints or classes are left out, with a line on stderr, where their
-    sizes differ: a model may be fine-tuned for other actions than it was trained for. So are heads
-    for verb and noun that the trained model has not.
+    sizes differ: a model may be fine-tuned for other actions than it was trained for. So are parts
+    that only one of both has, being an option.
 
     Args:
         path: of the run's directory, or of the file.
@@ -84,15 +92,12 @@ def _with_same_options(
     path: str, found: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What was found, without the optional parts that are not wanted; says which begin anew."""
-    for part in _OPTIONAL:
+    for part, (missing, unwanted) in _OPTIONAL.items():
         has, needs = (any(f"/{part}/" in name for name in tree) for tree in (found, wanted))
         if has != needs and jax.process_index() == 0:
-            said = "has none: it starts random" if needs else "has one: it is left out"
-            print(f"{path}, {part}: {said}", file=sys.stderr)
-    unwanted = [part for part in _OPTIONAL if not any(f"/{part}/" in name for name in wanted)]
-    return {
-        name: x for name, x in found.items() if not any(f"/{part}/" in name for part in unwanted)
-    }
+            print(f"{path}, {part}: {missing if needs else unwanted}", file=sys.stderr)
+    others = [part for part in _OPTIONAL if not any(f"/{part}/" in name for name in wanted)]
+    return {name: x for name, x in found.items() if not any(f"/{part}/" in name for part in others)}
 
 
 def _is_new(found: Mapping[str, Any], name: str) -> bool:

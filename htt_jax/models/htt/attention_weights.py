@@ -1,10 +1,11 @@
-"""Where HTT looks: the attention in the final layers of both blocks (Fig. 6, Fig. 7)."""
+"""Where HTT looks: the attention in the final layers of both blocks (Fig. 6, 7) and queries."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 
+from htt_jax.models.htt.cells import as_picture
 from htt_jax.models.htt.network import HTT
 
 
@@ -18,7 +19,9 @@ def weights(
 
     Returns:
         action_attention (clips, frames), from the action token; for a model with a pose block also
-        pose_attention (clips, windows, frames, frames), from rows to columns.
+        pose_attention (clips, windows, frames, frames), from rows to columns, and for one with
+        queries joint_attention (clips, frames, tokens, rows, columns), from each joint and the
+        object to places in the frame, see `cells.as_picture`.
     """
     valid = batch["valid"]
     inputs = (batch["image"], valid, batch["intrinsics"], batch.get("slot"))
@@ -29,6 +32,14 @@ def weights(
     found = {"action_attention": action[:, 0, 1:]}  # the token stands in front of the frames
     if model.window > 1:
         found["pose_attention"] = _final(in_windows, "pose_block", model.pose_layers)
+    if model.spatial == "queries":
+        layer = f"layer_{model.spatial_layers - 1}"
+        (of_slots,) = in_windows["intermediates"]["queries"][layer]["cross"]["weights"]
+        *_, height, width, _ = batch["image"].shape
+        maps = as_picture(of_slots, (height, width))
+        slot = batch.get("slot")
+        of_frames = maps.reshape(*valid.shape, *maps.shape[1:]) if slot is None else maps[slot]
+        found["joint_attention"] = of_frames
     return found
 
 

@@ -12,6 +12,9 @@ from htt_jax.models.resnet import cell_size
 STAGES = (3, 4)
 """Of the backbone, whose maps are looked at: finer ones cost more than all that is made of them."""
 
+PIXELS = cell_size(STAGES[0])
+"""From the centre of a cell of the finest map to that of the next; the first is a pixel's."""
+
 _WAVES = np.geomspace(0.5, 16, 16)  # an image's width apart; the finest cells are 1/30 of it
 
 

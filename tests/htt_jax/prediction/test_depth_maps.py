@@ -12,10 +12,11 @@ from htt_jax import predict
 from htt_jax.data.loader import eval_batches
 from htt_jax.data.views import View, open_view
 from htt_jax.datasets.spec import H2O
+from htt_jax.prediction.cautions import cautions
 from htt_jax.prediction.interface import Predictor
 from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.sources import open_frames
-from htt_jax.prediction.video import cautions, predict_video
+from htt_jax.prediction.video import predict_video
 from htt_jax.runs.config import clip_spec
 from htt_jax.support.errors import InputError
 from tests import arms, depth_runs, online_runs, prepared, videos
