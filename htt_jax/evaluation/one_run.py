@@ -13,7 +13,7 @@ from etils import epath
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import published
 from htt_jax.depth_metrics import PUBLISHED_ERROR, BatchErrors
-from htt_jax.evaluation import baselines, forecasting, report, steadiness
+from htt_jax.evaluation import baselines, forecasting, looks, report, steadiness
 from htt_jax.evaluation import early as recognition
 from htt_jax.evaluation.estimates import Collector, Estimates
 from htt_jax.evaluation.finite import check_finite
@@ -45,12 +45,14 @@ class Evaluation:
         estimates: of every frame.
         source: the split.
         ahead: the run's forecasts; None: they were not measured.
+        looks: where queries looked in a few frames, of a run that has some.
     """
 
     report: Report
     estimates: Estimates
     source: RecordSource
     ahead: forecasting.Collected | None = None
+    looks: Sequence[looks.Look] = ()
 
 
 def evaluate(
@@ -101,8 +103,9 @@ def evaluate(
     collector = Collector(source.frame_counts, clip_spec(run.config), run.dataset.image_size)
     by_batch = BatchErrors()
     ahead = forecasting.Collector(source.frame_counts, clip_spec(run.config))
+    looked = looks.Collector(run, opened.mesh)
     results = results_of(
-        _collecting(opened, (collector, ahead) if spaces else (collector,), by_batch),
+        _collecting(opened, (collector, ahead) if spaces else (collector,), by_batch, looked),
         run.dataset,
         mask_unannotated=run.config.mask_unannotated_hands,
     )
@@ -117,7 +120,7 @@ def evaluate(
     if early:
         results[recognition.NAME] = recognition.recognised(opened, results["action"])
     content = _report(run, source, training, results, baseline_results)
-    return Evaluation(content, estimates, source, ahead=expected)
+    return Evaluation(content, estimates, source, expected, looked.looks)
 
 
 def _in_time(
@@ -167,9 +170,10 @@ def _collecting(
     opened: SplitInference,
     seen_by: Sequence[Collector | forecasting.Collector],
     by_batch: BatchErrors,
+    looked: looks.Collector,
 ) -> Iterator[Mapping[str, np.ndarray]]:
     """The outputs for the metrics, checked, and seen by the others on their way."""
-    for found, _ in opened.outputs():
+    for found, batch in opened.outputs():
         valid = found["valid"]
         check_finite(
             opened.run,
@@ -180,6 +184,7 @@ def _collecting(
         check_finite(opened.run, *forecasting.of_full_windows(found, valid))
         for collector in seen_by:
             collector.add(found)
+        looked.add(found, batch)
         counted = valid & found["hand_annotated"].all(axis=-1)
         by_batch.update(found["estimated_joints_3d"][counted], found["joints_3d"][counted])
         yield found
@@ -255,7 +260,7 @@ def write(found: Evaluation, text: str, folder: epath.PathLike) -> None:
         file.write(text + "\n")
     write_results(found, out)
     found.estimates.save(out / ESTIMATES_FILE)
-    report.write(out, found.report, found.estimates, found.source)
+    report.write(out, found.report, found.estimates, found.source, found.looks)
 
 
 def write_results(found: Evaluation, folder: epath.PathLike) -> None:

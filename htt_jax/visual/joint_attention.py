@@ -64,22 +64,32 @@ def draw(
 
 
 def page(title: str, frames: Sequence[tuple[str, Canvas]]) -> Resized:
-    """The tiles of several frames below each other, each with a line above it, and a title."""
+    """The same with a title above, and what it shows."""
     lines = NOTE.split("\n")
-    head, line = 40 + 16 * len(lines), 24
-    width = max(picture.shape[1] for _, picture in frames) + 32
-    height = head + sum(line + picture.shape[0] + _GAP for _, picture in frames) + 12
-    canvas = np.full((height, width, 3), _PAPER, np.uint8)
+    content = stacked(frames)
+    head = 40 + 16 * len(lines)
+    height, width, _ = content.shape
+    canvas = np.full((head + height + 12, width + 32, 3), _PAPER, np.uint8)
     text.draw(canvas, title, (16, 28), size=18, colour=_INK, bold=True)
-    for number, content in enumerate(lines):
-        content, letters = text.fit(content, width - 32, 12)
-        text.draw(canvas, content, (16, 46 + 16 * number), size=letters, colour=colours.FAINT)
-    top = head
+    for number, line in enumerate(lines):
+        line, letters = text.fit(line, width, 12)
+        text.draw(canvas, line, (16, 46 + 16 * number), size=letters, colour=colours.FAINT)
+    canvas[head : head + height, 16 : 16 + width] = content
+    return canvas
+
+
+def stacked(frames: Sequence[tuple[str, Canvas]]) -> Resized:
+    """The tiles of several frames below each other, each with its name above."""
+    line = 24
+    width = max(picture.shape[1] for _, picture in frames)
+    height = sum(line + picture.shape[0] for _, picture in frames)
+    canvas = np.full((height, width, 3), _PAPER, np.uint8)
+    top = 0
     for name, picture in frames:
-        text.draw(canvas, name, (16, top + 14), size=13, colour=_INK, bold=True)
-        top += line
-        canvas[top : top + picture.shape[0], 16 : 16 + picture.shape[1]] = picture
-        top += picture.shape[0] + _GAP
+        text.draw(canvas, name, (0, top + 14), size=13, colour=_INK, bold=True)
+        bottom = top + line + picture.shape[0]
+        canvas[top + line : bottom, : picture.shape[1]] = picture
+        top = bottom
     return canvas
 
 

@@ -1,7 +1,7 @@
 """What a report shows, put together once for the page, the plots and the tables."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,8 +12,10 @@ from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation import analysis, early
 from htt_jax.evaluation.analysis import Row, Table, VideoScore
 from htt_jax.evaluation.estimates import Estimates
+from htt_jax.evaluation.looks import Look
 from htt_jax.evaluation.report import (
     accuracy,
+    attention_plot,
     confusion,
     curves,
     early_plot,
@@ -63,13 +65,19 @@ class Material:
         return f"{self.spec.title} {split} · {run['workdir']}, step {run['step']}"
 
 
-def gather(report: Mapping[str, Any], estimates: Estimates, source: RecordSource) -> Material:
+def gather(
+    report: Mapping[str, Any],
+    estimates: Estimates,
+    source: RecordSource,
+    looks: Sequence[Look] = (),
+) -> Material:
     """Analyses an evaluation.
 
     Args:
         report: what results.json holds.
         estimates: of every frame.
         source: the split.
+        looks: where queries looked, of a run that has some.
 
     Raises:
         InputError: a frame to be shown cannot be decoded.
@@ -97,6 +105,9 @@ def gather(report: Mapping[str, Any], estimates: Estimates, source: RecordSource
         for kind in ("action", "object")
     }
     confusions = {kind: one for kind, one in confusions.items() if len(one.names) > 1}
+    plots = {plot.name: plot for plot in _plots(spec, report, tables, confusions)}
+    if looks:
+        plots[attention_plot.NAME] = attention_plot.attention_plot(looks, estimates, source)
     best, worst = analysis.rank_videos(per_video, errors, estimates, len(per_video))
     scores = {score.video: score for score in (*best, *worst)}
     view = partial(videos.view, estimates=estimates, errors=errors, source=source)
@@ -105,7 +116,7 @@ def gather(report: Mapping[str, Any], estimates: Estimates, source: RecordSource
         spec=spec,
         tables=tables,
         confusions=confusions,
-        plots={plot.name: plot for plot in _plots(spec, report, tables, confusions)},
+        plots=plots,
         best=[view(score, per_video[score.video]) for score in best[:_VIDEOS]],
         worst=[view(score, per_video[score.video]) for score in worst[:_VIDEOS]],
         scores=[_score_row(entry, scores.get(entry["video"])) for entry in per_video],

@@ -7,6 +7,7 @@ from htt_jax import measures
 from htt_jax.evaluation import early, tables
 from htt_jax.evaluation.report import (
     accuracy,
+    attention_plot,
     blocks,
     gallery,
     recognition,
@@ -25,6 +26,13 @@ _CONFUSION_NOTES = {
     "object": "Rows: the true object; columns: the predicted one; cells: per cent of the true "
     "object's frames.",
 }
+PLOT_SECTIONS = {
+    "Visibility": "error_by_visibility",
+    "Window": "error_by_window_position",
+    "Attention": attention_plot.NAME,
+}
+"""Sections of a plot alone, after those of joints, where there is one of this name."""
+
 _FOOTER = "Beside this page: its plots in plots/ (PNG) and its tables in tables/ (CSV)."
 _POSE_NOTE = (
     "Share of joints that lie within a distance of the truth. Root-aligned: relative to the "
@@ -70,10 +78,7 @@ def _sections(material: Material) -> Iterator[tuple[str, str, Html]]:
         note = element("p", _POSE_NOTE.format(root=material.spec.skeleton.root_name))
         yield "PCK", plots["pck"].title, join([note, blocks.plot(plots["pck"])])
         yield "Joints", "Error by joint and finger", _joints(material)
-    for short, name in (
-        ("Visibility", "error_by_visibility"),
-        ("Window", "error_by_window_position"),
-    ):
+    for short, name in PLOT_SECTIONS.items():
         if name in plots:
             yield short, plots[name].title, blocks.plot(plots[name])
     if early.NAME in plots:

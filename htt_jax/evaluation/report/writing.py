@@ -11,6 +11,7 @@ from htt_jax import measures
 from htt_jax.data.records import RecordSource
 from htt_jax.evaluation import tables
 from htt_jax.evaluation.estimates import Estimates
+from htt_jax.evaluation.looks import Look
 from htt_jax.evaluation.report import (
     curves,
     page,
@@ -24,7 +25,7 @@ PAGE_FILE = "report.html"
 PLOTS, TABLES = "plots", "tables"
 
 _OWN = (
-    *(f"{PLOTS}/{name}.png" for name in ("pck", "early", "error_by_*")),
+    *(f"{PLOTS}/{name}.png" for name in ("pck", "early", "error_by_*", "attention_of_joints")),
     *(f"{PLOTS}/{name}.png" for name in ("confusion_of_*", "accuracy_by_*")),
     *(f"{PLOTS}/video_{name}_[0-9][0-9].png" for name in ("best", "worst")),
     *(f"{TABLES}/{name}.csv" for name in ("headline_*", "pck", "early", "videos")),
@@ -34,7 +35,11 @@ _OWN = (
 
 
 def write(
-    out: epath.PathLike, report: Mapping[str, Any], estimates: Estimates, source: RecordSource
+    out: epath.PathLike,
+    report: Mapping[str, Any],
+    estimates: Estimates,
+    source: RecordSource,
+    looks: Sequence[Look] = (),
 ) -> None:
     """Writes report.html, plots/*.png and tables/*.csv; removes those of an earlier report.
 
@@ -43,11 +48,12 @@ def write(
         report: what results.json holds, see `htt_jax.evaluate`.
         estimates: of every frame.
         source: the split.
+        looks: where queries looked, of a run that has some.
 
     Raises:
         InputError: a frame cannot be decoded, or a folder cannot be made.
     """
-    material = gather(report, estimates, source)
+    material = gather(report, estimates, source, looks)
     remove_earlier(out, _OWN)
     with written_folder(out) as folder:
         _write(folder, material)
