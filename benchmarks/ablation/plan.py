@@ -12,6 +12,7 @@ from benchmarks.ablation import forecasts
 from benchmarks.ablation.scales import Scale
 from htt_jax.datasets import published
 from htt_jax.datasets.published import Published
+from htt_jax.datasets.spec import STORED_SIZE
 
 Figures: TypeAlias = Mapping[str, float]
 """By the key of the measure; accuracies in 0..1, errors in millimetres."""
@@ -76,6 +77,7 @@ def studies(scale: Scale) -> dict[str, Study]:
         ),
         "forecast": _forecast(scale, full),
         "later": _later(scale, full),
+        "spatial": _spatial(scale, full),
     }
 
 
@@ -170,6 +172,44 @@ def _later(scale: Scale, full: Row) -> Study:
             Row("forecast", f"{ahead} frames ahead told too", {"model.forecast": ahead}),
         ),
     )
+
+
+def _spatial(scale: Scale, full: Row) -> Study:
+    queries = {"model.spatial": "queries"}
+    half, small = _half_budget(scale), _smaller(scale)
+    width, height = small["data.image_size"]
+    asking = "queries of joints and object"
+    return Study(
+        "Queries that look at the backbone's maps, where there is less to learn from",
+        ("mepe_ra", "mepe", "action_accuracy"),
+        (
+            full,
+            Row("queries", asking, queries),
+            Row("half", "half the epochs", half),
+            Row("queries_half", f"half the epochs, {asking}", half | queries),
+            Row("small", f"{width}x{height} pixels", small),
+            Row("queries_small", f"{width}x{height} pixels, {asking}", small | queries),
+        ),
+    )
+
+
+def _half_budget(scale: Scale) -> dict[str, Any]:
+    """Half the epochs, in which the learning rate falls as far."""
+    config = scale.config("")
+    epochs = max(config.epochs // 2, 1)
+    factor = round(config.optimizer.decay_factor**2, 6)
+    return {"epochs": epochs, "eval.every_epochs": epochs, "optimizer.decay_factor": factor}
+
+
+def _smaller(scale: Scale) -> dict[str, Any]:
+    """Frames of three quarters the size; what is counted in pixels is worth the same in them."""
+    config = scale.config("")
+    width, height = config.data.image_size or STORED_SIZE
+    return {
+        "data.image_size": (3 * width // 4, 3 * height // 4),
+        "loss.joints_2d": config.loss.joints_2d * 4 / 3,
+        "augment.translation": 3 * config.augment.translation // 4,
+    }
 
 
 _COLOUR = {f"augment.{name}": 0.0 for name in ("brightness", "contrast", "saturation", "hue")}

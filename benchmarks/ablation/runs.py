@@ -73,7 +73,7 @@ class Run:
 
 
 def _told(value: Any) -> str:
-    return "+".join(value) if isinstance(value, tuple) else str(value)
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def runs_of(studies: Iterable[Study], seeds: int) -> list[Run]:

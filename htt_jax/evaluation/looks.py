@@ -33,7 +33,7 @@ class Look:
     maps: Float[np.ndarray, "tokens rows columns"]
 
 
-class Collector:
+class LookCollector:
     """Looks at the middle frames of a few clips of the first batch of a run with queries.
 
     Attributes:

@@ -13,10 +13,11 @@ from etils import epath
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import published
 from htt_jax.depth_metrics import PUBLISHED_ERROR, BatchErrors
-from htt_jax.evaluation import baselines, forecasting, looks, report, steadiness
+from htt_jax.evaluation import baselines, forecasting, report, steadiness
 from htt_jax.evaluation import early as recognition
 from htt_jax.evaluation.estimates import Collector, Estimates
 from htt_jax.evaluation.finite import check_finite
+from htt_jax.evaluation.looks import Look, LookCollector
 from htt_jax.evaluation.results import Results, headline, results_of
 from htt_jax.evaluation.split import SplitInference, open_split
 from htt_jax.runs import version
@@ -52,7 +53,7 @@ class Evaluation:
     estimates: Estimates
     source: RecordSource
     ahead: forecasting.Collected | None = None
-    looks: Sequence[looks.Look] = ()
+    looks: Sequence[Look] = ()
 
 
 def evaluate(
@@ -103,7 +104,7 @@ def evaluate(
     collector = Collector(source.frame_counts, clip_spec(run.config), run.dataset.image_size)
     by_batch = BatchErrors()
     ahead = forecasting.Collector(source.frame_counts, clip_spec(run.config))
-    looked = looks.Collector(run, opened.mesh)
+    looked = LookCollector(run, opened.mesh)
     results = results_of(
         _collecting(opened, (collector, ahead) if spaces else (collector,), by_batch, looked),
         run.dataset,
@@ -170,7 +171,7 @@ def _collecting(
     opened: SplitInference,
     seen_by: Sequence[Collector | forecasting.Collector],
     by_batch: BatchErrors,
-    looked: looks.Collector,
+    looked: LookCollector,
 ) -> Iterator[Mapping[str, np.ndarray]]:
     """The outputs for the metrics, checked, and seen by the others on their way."""
     for found, batch in opened.outputs():

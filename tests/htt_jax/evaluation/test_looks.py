@@ -6,7 +6,7 @@ from htt_jax.data import loader
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
-from htt_jax.evaluation.looks import Collector, Look
+from htt_jax.evaluation.looks import Look, LookCollector
 from htt_jax.evaluation.report import attention_plot, blocks, page
 from htt_jax.runs.config import load_options
 from tests import online_runs, prepared
@@ -22,7 +22,7 @@ def test_the_middle_frames_of_the_first_videos_are_looked_at(tmp_path):
     options = load_options(run.config)
     batches = loader.eval_batches(source, **options, reader=run.system.reader, batch_size=4)
     mesh = sharding.single_device_mesh()
-    collector = Collector(run, mesh)
+    collector = LookCollector(run, mesh)
     for batch in sharding.to_devices(mesh, batches):
         names = ("video", "start", "valid")
         collector.add({name: np.asarray(batch.arrays[name]) for name in names}, batch)

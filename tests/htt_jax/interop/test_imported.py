@@ -149,6 +149,7 @@ def test_of_several_datasets_that_fit_the_classes_decide_or_else_the_user(tmp_pa
         ({"model__cascaded": False}, r"config.model.cascaded=False does not fit"),
         ({"model__verb_noun": True}, r"config.model.verb_noun=True does not fit"),
         ({"model__forecast": 4}, r"config.model.forecast=4 does not fit"),
+        ({"model__spatial": "queries"}, r"config.model.spatial=queries does not fit"),
         ({"model__action_inputs": ("pose",)}, r"config.model.action_inputs=\('pose',\) does not"),
         ({"model__heads": 5}, r"config.model.width=32 must be .* config.model.heads=5"),
         (
