@@ -340,29 +340,10 @@ class HTT(nn.Module):
         valid: Bool[Array, "clips frames"],
         slots: int | None,
     ) -> Float[Array, "clips frames features"]:
-        """The pose block's encoder over each window of `window` frames (Sec. 3.2).
-
-        Of packed frames, windows of padding alone are passed over, as far as the number of `slots`
-        tells how many there must be; their tokens are zeros.
-        """
+        """The pose block's encoder over each window of `window` frames (Sec. 3.2)."""
         if self.window == 1:
             return features
-        clips, frames, width = features.shape
-        if frames % self.window:
-            raise ValueError(f"{frames} frames are not a multiple of the window, {self.window}")
-        windows = features.reshape(clips, -1, self.window, width)
-        # A window of padding alone would otherwise have nothing to attend to.
-        visible = valid.reshape(windows.shape[:3]) | (jnp.arange(self.window) == 0)
-        if slots is None or slots // self.window + clips >= clips * (frames // self.window):
-            return self.pose_block(windows, visible).reshape(clips, frames, width)
-        tokens = packed_windows.encoded(
-            self.pose_block,
-            windows.reshape(-1, self.window, width),
-            visible.reshape(-1, self.window),
-            valid.reshape(-1, self.window).any(axis=1),
-            most=slots // self.window + clips,  # a clip has at most one window that is not full
-        )
-        return tokens.reshape(clips, frames, width)
+        return packed_windows.encoded_frames(self.pose_block, features, valid, self.window, slots)
 
     def _action_tokens(
         self,

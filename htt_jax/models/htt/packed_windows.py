@@ -7,6 +7,46 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 
+def encoded_frames(
+    block: Callable[[jax.Array, jax.Array], jax.Array],
+    features: Float[Array, "clips frames features"],
+    valid: Bool[Array, "clips frames"],
+    window: int,
+    slots: int | None,
+) -> Float[Array, "clips frames features"]:
+    """What the pose block makes of each frame within its window.
+
+    Of packed frames, windows of padding alone are passed over, as far as the number of `slots`
+    tells how many there must be; their tokens are zeros.
+
+    Args:
+        block: see `encoded`.
+        features: of each frame.
+        valid: whether a frame is real.
+        window: frames that are seen together.
+        slots: how many frames are real, at most; None: as many as there are places.
+
+    Raises:
+        ValueError: the number of frames is not a multiple of `window`.
+    """
+    clips, frames, width = features.shape
+    if frames % window:
+        raise ValueError(f"{frames} frames are not a multiple of the window, {window}")
+    windows = features.reshape(clips, -1, window, width)
+    # A window of padding alone would otherwise have nothing to attend to.
+    visible = valid.reshape(windows.shape[:3]) | (jnp.arange(window) == 0)
+    if slots is None or slots // window + clips >= clips * (frames // window):
+        return block(windows, visible).reshape(clips, frames, width)
+    tokens = encoded(
+        block,
+        windows.reshape(-1, window, width),
+        visible.reshape(-1, window),
+        valid.reshape(-1, window).any(axis=1),
+        most=slots // window + clips,  # a clip has at most one window that is not full
+    )
+    return tokens.reshape(clips, frames, width)
+
+
 def encoded(
     block: Callable[[jax.Array, jax.Array], jax.Array],
     windows: Float[Array, "windows frames features"],

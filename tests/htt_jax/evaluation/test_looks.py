@@ -1,35 +1,49 @@
 """Where queries looked in frames of a split, and how the report shows it."""
 
+import dataclasses
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from htt_jax.data import loader
-from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.evaluation.looks import Look, LookCollector
 from htt_jax.evaluation.report import attention_plot, blocks, page
-from htt_jax.runs.config import load_options
-from tests import online_runs, prepared
+from htt_jax.systems.htt.system import HTTSystem
+from tests import online_runs
 from tests.htt_jax.evaluation.report import cases
 from tests.htt_jax.evaluation.report.html_check import Page
 
 
-def test_the_middle_frames_of_the_first_videos_are_looked_at(tmp_path):
-    source = RecordSource(
-        prepared.write_dataset(tmp_path / "data", FPHA, {"test": [8, 5, 7]}), "test"
-    )
+class Numbered(HTTSystem):
+    """HTT whose attention tells which video, start and place in the clip it is of."""
+
+    def attention(self, variables, inputs):
+        place = jnp.arange(inputs["valid"].shape[1])
+        of_clip = 100 * inputs["video"] + 10 * inputs["start"]
+        maps = (of_clip[:, None] + place).astype(jnp.float32)
+        return {"joint_attention": maps[..., None, None, None]}
+
+
+def test_the_middle_frames_of_the_first_videos_are_looked_at():
     run = online_runs.make_run(spatial="queries")
-    options = load_options(run.config)
-    batches = loader.eval_batches(source, **options, reader=run.system.reader, batch_size=4)
+    run = dataclasses.replace(run, system=Numbered(run.model))
     mesh = sharding.single_device_mesh()
     collector = LookCollector(run, mesh)
-    for batch in sharding.to_devices(mesh, batches):
-        names = ("video", "start", "valid")
-        collector.add({name: np.asarray(batch.arrays[name]) for name in names}, batch)
-    assert [(look.video, look.frame) for look in collector.looks] == [(0, 4), (1, 2)]
-    for look in collector.looks:
-        assert look.maps.shape == (22, 2, 3)
-        np.testing.assert_allclose(look.maps.sum(axis=(1, 2)), 1, rtol=1e-5)
+    found = {
+        "video": np.array([0, 0, 1, 2, -1]),
+        "start": np.array([0, 1, 1, 0, 0]),
+        "valid": np.arange(4) < np.array([[4], [4], [3], [4], [0]]),
+    }
+    made = {"slot": np.zeros((5, 4), np.int32), "image": np.zeros((1, 27, 48, 3), np.uint8)}
+    made |= {"intrinsics": np.tile(np.eye(3, dtype=np.float32), (5, 4, 1, 1))}
+    made |= {"joints_3d": np.ones((5, 4, 21, 3), np.float32)}
+    batch = sharding.DeviceBatch(jax.device_put(found | made), found["video"], found["start"])
+    for _ in range(2):
+        collector.add(found, batch)
+    looks = [(look.video, look.frame, int(look.maps.item())) for look in collector.looks]
+    assert looks == [(0, 0 + 2 * 2, 2), (1, 1 + 2 * 1, 111)]
 
 
 def test_the_report_shows_them(tmp_path):

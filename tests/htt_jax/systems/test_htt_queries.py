@@ -2,14 +2,17 @@
 
 import re
 
+import jax
+import jax.numpy as jnp
 import pytest
+from jax import export
 
 from htt_jax.datasets.spec import FPHA
-from htt_jax.interop.exporting import export
+from htt_jax.interop import formats
 from htt_jax.runs.config import check_options
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
-from tests import prepared, runs, torch_files, train_runs
+from tests import online_runs, prepared, runs, torch_files, train_runs
 from tests.htt_jax.training.test_warm_start import pretrained
 
 
@@ -56,27 +59,28 @@ def test_they_are_left_out_where_they_are_not_wanted(run, capsys):
     assert trees.flatten(found).keys() == trees.flatten(abstract.variables).keys()
 
 
-def test_those_of_other_joints_start_random_the_rest_goes_on(run, capsys):
+def test_those_of_other_joints_start_random(run, capsys):
     found, abstract = pretrained(run, spatial="queries", num_joints=42)
     assert "pose_to_action, queries/joints start random" in capsys.readouterr().err
     expected = {name for name in trees.flatten(abstract.variables) if "/queries/" in name}
     assert expected - trees.flatten(found).keys() == {"params/queries/joints/embedding"}
 
 
-def test_another_number_of_layers_is_refused_by_name(run):
-    with pytest.raises(InputError, match=r"params/queries/layer_1/.* has shape None there"):
-        pretrained(run, spatial="queries", spatial_layers=2)
-
-
-@pytest.mark.parametrize(("to", "name"), [("onnx", "x.onnx"), ("safetensors", "x.safetensors")])
-def test_formats_of_the_published_model_refuse_them(run, tmp_path, to, name):
+def test_formats_of_the_published_model_refuse_them():
     message = "config.model.spatial=queries, of which the published layout knows nothing; export"
     with pytest.raises(InputError, match=message):
-        export(str(run), to, tmp_path / name)
-    assert not list(tmp_path.iterdir())
+        formats.network(online_runs.make_run(spatial="queries"))
 
 
-def test_stablehlo_holds_them(run, tmp_path):
-    differences = export(str(run), "stablehlo", tmp_path / "x.stablehlo")
-    assert set(differences) >= {"joints_2d", "object_logits"}
-    assert max(differences.values()) == 0
+def test_programs_hold_them_for_any_number_of_clips_and_frames():
+    run = online_runs.make_run(spatial="queries")
+    clips, windows = export.symbolic_shape("clips, windows")
+    places = clips, 2 * windows
+    arrays = [
+        jax.ShapeDtypeStruct((*places, 27, 48, 3), jnp.float32),
+        jax.ShapeDtypeStruct(places, bool),
+        jax.ShapeDtypeStruct((*places, 3, 3), jnp.float32),
+    ]
+    found = jax.eval_shape(run.model.apply, run.variables, *arrays)
+    assert found["joints_3d"].shape == (*places, 21, 3)
+    assert "object_tokens" not in found
