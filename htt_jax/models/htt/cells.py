@@ -7,6 +7,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from htt_jax.models.linear import linear
+from htt_jax.models.parameters import LayerNorm
 from htt_jax.models.resnet import cell_size
 
 STAGES = (3, 4)
@@ -62,7 +63,7 @@ class Cells(nn.Module):
         found = []
         for stage, x in zip(STAGES, maps, strict=True):
             frames, rows, columns, channels = x.shape
-            x = nn.LayerNorm(dtype=self.dtype, name=f"norm{stage}")(x)
+            x = LayerNorm(dtype=self.dtype, name=f"norm{stage}")(x)
             x = linear(channels, 2 * self.width, dtype=self.dtype, name=f"seen{stage}")(x)
             place = jnp.asarray(places(stage, size), self.dtype)
             x += linear(

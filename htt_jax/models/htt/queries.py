@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from htt_jax.models.htt.cells import Cells
 from htt_jax.models.htt.heads import output_layer
 from htt_jax.models.linear import linear
+from htt_jax.models.parameters import Dense, LayerNorm
 from htt_jax.models.transformer import LAYER_NORM_EPSILON, EncoderLayer, mapped
 
 SPATIAL = ("pool", "queries")
@@ -50,7 +51,7 @@ class CrossAttention(nn.Module):
         """
         frames, _, width = x.shape
         init = nn.initializers.xavier_uniform()
-        query = nn.Dense(width, dtype=self.dtype, kernel_init=init, name="query")(x)
+        query = Dense(width, dtype=self.dtype, kernel_init=init, name="query")(x)
 
         def split(x: jax.Array) -> jax.Array:
             return x.reshape(frames, x.shape[1], self.heads, width // self.heads)
@@ -61,7 +62,7 @@ class CrossAttention(nn.Module):
             weights = jax.nn.softmax(logits / np.sqrt(query.shape[-1])).mean(axis=1)
             self.sow("intermediates", "weights", weights)
         out = jax.nn.dot_product_attention(query, key, value).reshape(x.shape)
-        return nn.Dense(width, dtype=self.dtype, kernel_init=init, name="output")(out)
+        return Dense(width, dtype=self.dtype, kernel_init=init, name="output")(out)
 
 
 class QueryLayer(nn.Module):
@@ -80,7 +81,7 @@ class QueryLayer(nn.Module):
         value: Float[Array, "frames cells features"],
     ) -> Float[Array, "frames tokens features"]:
         """Returns the tokens after one layer; `queries` tell them apart among each other."""
-        y = nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm")(x)
+        y = LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype, name="norm")(x)
         x = x + CrossAttention(self.heads, self.dtype, name="cross")(y, key, value)
         layer = mapped(EncoderLayer, 1)(self.heads, self.mlp_width, self.dtype, name="among")
         return layer(x, queries, jnp.ones(x.shape[:2], bool))
@@ -133,7 +134,7 @@ class Queries(nn.Module):
         self.cells = Cells(self.width, self.dtype)
         block = (self.heads, self.mlp_width, self.dtype)
         self.layer = [QueryLayer(*block) for _ in range(self.layers)]
-        self.norm = nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype)
+        self.norm = LayerNorm(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype)
         self.corrections = Corrections(self.dtype)
         self.to_frame = linear(self.width, self.width, dtype=self.dtype)
         self.frame_gate = Gate()
