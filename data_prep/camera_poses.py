@@ -4,7 +4,6 @@ A pose takes points of the camera's space to the world's, both in metres. Where 
 of its numbers are NaN.
 """
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from data_prep.folders import frames_text, numbered_files, read_lines
-from data_prep.raw import Note, RawDataset, RawPath
+from data_prep.raw import Note, RawDataset, RawPath, with_part
 from htt_jax.support.errors import InputError
 
 FARTHEST = 100.0
@@ -29,14 +28,8 @@ def where_there_are_some(raw: RawDataset) -> RawDataset:
     """
     by_split: Mapping[str, Sequence[Any]] = raw.splits
     folders = dict.fromkeys(video.camera_poses for found in by_split.values() for video in found)
-    if not any(numbered_files(folder, *_NAMES)[0] for folder in folders):
-        return raw
-    splits = {
-        split: [dataclasses.replace(video, with_camera_poses=True) for video in found]
-        for split, found in by_split.items()
-    }
-    spec = dataclasses.replace(raw.spec, camera_poses=True)
-    return dataclasses.replace(raw, spec=spec, splits=splits)
+    there = any(numbered_files(folder, *_NAMES)[0] for folder in folders)
+    return with_part(raw, "camera_poses") if there else raw
 
 
 def read(

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from data_prep import command, folders, fpha_places, images
+from data_prep import command, folders, fpha_objects, fpha_places, images
 from data_prep.depth import DepthCamera, Names, with_depth
-from data_prep.folders import numbered_files, read_lines
+from data_prep.folders import numbered_files
+from data_prep.fpha_files import read_skeleton
 from data_prep.fpha_lists import (
     ACTION_FILE,
     SPLIT_FILE,
@@ -20,6 +21,8 @@ from data_prep.fpha_lists import (
     read_lengths,
     read_split,
 )
+from data_prep.fpha_objects import ObjectPoses
+from data_prep.fpha_places import WORLD_TO_CAMERA
 from data_prep.images import FrameEncoder
 from data_prep.raw import EncodeFrame, Note, RawDataset, RawPath, as_found
 from htt_jax import camera
@@ -27,21 +30,11 @@ from htt_jax.data.records import Video
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import host_memory
 from htt_jax.support import cli, files
-from htt_jax.support.errors import InputError
 
 NATIVE_SIZE = FPHA.native_size
 
 INTRINSICS = FPHA.intrinsics
 """Of the colour camera, pixels at 1920x1080."""
-
-WORLD_TO_CAMERA = np.array(
-    [
-        [0.999988496304, -0.00468848412856, 0.000982563360594, 25.7],
-        [0.00469115935266, 0.999985218048, -0.00273845880292, 1.22],
-        [-0.000969709653873, 0.00274303671904, 0.99999576807, 3.902],
-    ]
-)
-"""From the annotations' space to the colour camera's, millimetres."""
 
 DEPTH_INTRINSICS = np.array(
     [[475.065948, 0, 315.944855], [0, 475.065857, 245.287079], [0, 0, 1]],
@@ -69,7 +62,6 @@ _FRAMES = ("Video_files", "Video_files_480")
 _POSES = ("Hand_pose_annotation_v1_1", "Hand_pose_annotation_v1")
 _IMAGES = ("color_", (".jpeg", ".jpg", ".png"))  # how images are called, the original kind first
 _DEPTH = Names("depth_", (".png",), "depth_0000.png")
-_SKELETON_COLUMNS = 1 + 3 * 21
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +74,9 @@ class FphaVideo:
     color: RawPath  # folder of its images
     skeleton: RawPath
     listed_frames: int | None  # in Subjects_info
+    # What else the dataset has; not in what identifies the video, as `schema` is.
+    objects: ObjectPoses | None = dataclasses.field(default=None, repr=False)
+    with_object_boxes: bool = dataclasses.field(default=False, repr=False)
 
     @property
     def expected_frames(self) -> int:
@@ -99,7 +94,7 @@ class FphaVideo:
         """Reads poses and images; a frame needs both.
 
         Raises:
-            InputError: a bad row in skeleton.txt or a bad image.
+            InputError: a bad row in skeleton.txt or object_pose.txt, or a bad image or model.
         """
         poses = read_skeleton(self.skeleton)
         paths, notes = numbered_files(self.color, *_IMAGES)
@@ -110,6 +105,10 @@ class FphaVideo:
         if not numbers:
             notes.append(Note("left out", str(self.color), "no frame has an image and a pose"))
             return None, notes
+        boxes = None
+        if self.with_object_boxes:
+            boxes, more = fpha_objects.read(self.objects, numbers)
+            notes += more
         video = Video(
             video_id=self.video_id,
             segment_id=-1,
@@ -121,6 +120,7 @@ class FphaVideo:
             joints_3d=np.stack([to_camera_space(poses[number]) for number in numbers]),
             hand_annotated=np.ones((len(numbers), 1), bool),
             intrinsics=camera.scale_intrinsics(INTRINSICS, NATIVE_SIZE, images.SIZE).astype("f"),
+            object_boxes=boxes,
         )
         return video, notes
 
@@ -160,6 +160,7 @@ def find(root: RawPath) -> RawDataset:
     lengths, length_notes = read_lengths(root / "Subjects_info", subjects)
     notes += [*split_notes, *length_notes]
     color_places, pose_places = (fpha_places.by_subject(tops, subjects) for tops in (colors, poses))
+    poses_of_objects, object_notes = fpha_objects.find(root, subjects, object_names)
     videos: dict[str, list[FphaVideo]] = {}
     for split, rows in splits.items():
         videos[split] = []
@@ -170,16 +171,18 @@ def find(root: RawPath) -> RawDataset:
                 action=action,
                 object=object_names.index(objects[actions[action]]),
                 color=color,
-                skeleton=fpha_places.filled_skeleton(pose_places, video_id),
+                skeleton=fpha_places.filled(pose_places, video_id, "skeleton.txt"),
                 listed_frames=lengths.get(video_id),
+                objects=poses_of_objects(video_id, objects[actions[action]]),
             )
             reason = _unusable(video, images_there)
             if reason:
                 notes.append(reason)
             else:
                 videos[split].append(video)
-    notes = [*_choices(videos), *notes]
-    return RawDataset(as_found(FPHA, root), root, actions, object_names, videos, notes)
+    notes = [*_choices(videos), *notes, *object_notes]
+    made = RawDataset(as_found(FPHA, root), root, actions, object_names, videos, notes)
+    return fpha_objects.where_there_are_some(made)
 
 
 def add_depth(raw: RawDataset) -> RawDataset:
@@ -195,38 +198,6 @@ def add_depth(raw: RawDataset) -> RawDataset:
         return fpha_places.fullest(places, video.video_id, "depth", *_DEPTH[:2])[0], None
 
     return with_depth(raw, DEPTH_CAMERA, _DEPTH, place)
-
-
-def read_skeleton(path: RawPath) -> dict[int, Float[np.ndarray, "21 3"]]:
-    """Poses by frame number: millimetres, world space, the file's joint order.
-
-    Where tracking was lost they may be not finite.
-
-    Raises:
-        InputError: a row does not have 64 numbers, or two rows are of the same frame.
-    """
-    poses: dict[int, np.ndarray] = {}
-    for line, words in read_lines(path):
-        if len(words) != _SKELETON_COLUMNS:
-            raise InputError(
-                f"{path}, line {line}: {len(words)} columns, expected {_SKELETON_COLUMNS} "
-                "(frame number and 21 joints)"
-            )
-        try:
-            values = np.array(words, np.float64)
-        except ValueError as error:
-            raise InputError(f"{path}, line {line}: {error}; expected numbers only") from error
-        if not values[0].is_integer() or values[0] < 0:
-            raise InputError(
-                f"{path}, line {line}: {words[0]!r} is no frame's number; expected 0, 1, ..."
-            )
-        number, pose = int(values[0]), values[1:].reshape(21, 3)
-        if not np.array_equal(poses.setdefault(number, pose), pose, equal_nan=True):
-            raise InputError(
-                f"{path}, line {line}: frame {number} again, with another pose; expected each "
-                "frame once; put it right, or leave its video out with --skip-bad"
-            )
-    return poses
 
 
 def to_camera_space(pose: Float[np.ndarray, "21 3"]) -> Float[np.ndarray, "21 3"]:

@@ -2,9 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from data_prep import folders
 from data_prep.raw import RawPath
 from htt_jax.support import files
+
+WORLD_TO_CAMERA = np.array(
+    [
+        [0.999988496304, -0.00468848412856, 0.000982563360594, 25.7],
+        [0.00469115935266, 0.999985218048, -0.00273845880292, 1.22],
+        [-0.000969709653873, 0.00274303671904, 0.99999576807, 3.902],
+    ]
+)
+"""From the annotations' space to the colour camera's, millimetres."""
 
 Places = Mapping[str, Sequence[RawPath]]
 """By the id of a subject, where its folder may be: the first place counts most."""
@@ -29,9 +40,9 @@ def fullest(
     return folders.fullest(parts, stem, suffixes)
 
 
-def filled_skeleton(places: Places, video_id: str) -> RawPath:
-    """The file with the poses of a video; not an empty one, if there is another."""
-    paths = [folders.text_file(place, "skeleton.txt") for place in _of_video(places, video_id)]
+def filled(places: Places, video_id: str, name: str) -> RawPath:
+    """The file `name` of a video; not an empty one, if there is another."""
+    paths = [folders.text_file(place, name) for place in _of_video(places, video_id)]
     there = [path for path in paths if path.is_file()]
     return next((path for path in there if files.size(path)), [*there, *paths][0])
 

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from data_prep import camera_poses, command, folders, images
+from data_prep import camera_poses, command, folders, h2o_objects, h2o_places, images
 from data_prep.depth import DepthCamera, Names, with_depth
 from data_prep.folders import integer, numbered_files, read_lines
 from data_prep.h2o_files import read_intrinsics, read_pose
+from data_prep.h2o_places import CAMERA, FRAMES, IMAGES
 from data_prep.images import FrameEncoder
 from data_prep.raw import EncodeFrame, Note, RawDataset, RawPath, as_found
 from htt_jax.data.records import Video
@@ -33,12 +34,9 @@ ACTIONS = H2O.action_names
 
 OBJECTS = H2O.object_names
 
-_CAMERA = "cam4"  # the head-mounted one
 _SPLITS = ("train", "val", "test")
 _COLUMNS = ("id", "path", "start_act", "end_act")
 _LABELS = ("action_labels", "label_split")
-_FRAMES = ("rgb", "rgb480_270")
-_IMAGES = ("", (".png", ".jpg", ".jpeg"))  # how images are called, the original kind first
 _DEPTH = Names("", (".png",), "000000.png")
 _POSES = ("", (".txt",))
 
@@ -53,8 +51,9 @@ class H2oSegment:
     end: int  # last one, inclusive
     action: int  # class from 0, -1 = hidden
     color: RawPath  # folder of the recording's images
-    # Whether the dataset has camera poses; not in what identifies the segment, as `schema` is.
+    # What else the dataset has; not in what identifies the segment, as `schema` is.
     with_camera_poses: bool = dataclasses.field(default=False, repr=False)
+    with_object_boxes: bool = dataclasses.field(default=False, repr=False)
 
     @property
     def video_id(self) -> str:
@@ -76,13 +75,18 @@ class H2oSegment:
         """The folder that says where the recording's camera was."""
         return self.color.parent / "cam_pose"
 
+    @property
+    def object_poses(self) -> RawPath:
+        """The folder that says where the object in hand is."""
+        return self.color.parent / "obj_pose"
+
     def read(self, encode_frame: EncodeFrame) -> tuple[Video | None, list[Note]]:
         """Reads images and poses; a frame without pose stays, its hands marked as not annotated.
 
         Raises:
             InputError: a bad pose, intrinsics, camera pose or image file.
         """
-        paths, notes = numbered_files(self.color, *_IMAGES)
+        paths, notes = numbered_files(self.color, *IMAGES)
         poses, pose_notes = numbered_files(self.poses, *_POSES)
         wanted = range(self.start, self.end + 1)
         notes += pose_notes
@@ -107,23 +111,28 @@ class H2oSegment:
         intrinsics, camera_notes = read_intrinsics(
             folders.text_file(self.color.parent, "cam_intrinsics.txt")
         )
-        places = None
+        places = boxes = None
         if self.with_camera_poses:
-            places, place_notes = camera_poses.read(self.camera_poses, numbers)
-            notes += place_notes
+            places, more = camera_poses.read(self.camera_poses, numbers)
+            notes += more
         last_word = ACTIONS[self.action].split()[-1] if self.action >= 0 else ""
+        held = OBJECTS.index(last_word) if last_word else -1
+        if self.with_object_boxes:
+            boxes, more = h2o_objects.read(self.object_poses, numbers, held)
+            notes += more
         video = Video(
             video_id=self.video_id,
             segment_id=self.segment_id,
             subject=self.path.split("/")[0],
             action=self.action,
-            object=OBJECTS.index(last_word) if last_word else -1,
+            object=held,
             frames=[encode_frame(paths[number]) for number in numbers],
             frame_numbers=np.array(numbers, np.int64),
             joints_3d=joints,
             hand_annotated=annotated,
             intrinsics=intrinsics,
             camera_poses=places,
+            object_boxes=boxes,
         )
         return video, notes + camera_notes
 
@@ -157,10 +166,10 @@ def find(root: RawPath) -> RawDataset:
             f"{label_folders[0]} has none of action_train.txt, action_val.txt, action_test.txt"
         )
     frames = {segment.color.name for segments in splits.values() for segment in segments}
-    notes += [Note("choice", f"{_CAMERA}/{name}", "frames") for name in sorted(frames)]
+    notes += [Note("choice", f"{CAMERA}/{name}", "frames") for name in sorted(frames)]
     choices = [Note("choice", str(f), "action labels") for f in dict.fromkeys(read_folders)]
     made = RawDataset(as_found(H2O, root), root, ACTIONS, OBJECTS, splits, choices + notes)
-    return camera_poses.where_there_are_some(made)
+    return h2o_objects.where_there_are_some(camera_poses.where_there_are_some(made))
 
 
 def add_depth(raw: RawDataset) -> RawDataset:
@@ -172,7 +181,7 @@ def add_depth(raw: RawDataset) -> RawDataset:
 
     @functools.cache
     def folder(recording: str) -> RawPath:
-        maps = [camera / "depth" for camera in _cameras(raw.root, recording)]
+        maps = [camera / "depth" for camera in h2o_places.cameras(raw.root, recording)]
         return folders.fullest(maps, *_DEPTH[:2])[0]
 
     def place(segment: H2oSegment) -> tuple[RawPath, range]:
@@ -198,7 +207,7 @@ def read_labels(path: RawPath, root: RawPath) -> list[H2oSegment]:
             "`id path action_label start_act end_act start_frame end_frame`"
         )
     segments: dict[str, H2oSegment] = {}
-    color_folder = functools.cache(lambda recording: _color_folder(root, recording))
+    color_folder = functools.cache(lambda recording: h2o_places.color_folder(root, recording))
     for line, words in lines[1:]:
         if len(words) != len(header):
             raise InputError(
@@ -223,28 +232,6 @@ def read_labels(path: RawPath, root: RawPath) -> list[H2oSegment]:
     return list(segments.values())
 
 
-def _color_folder(root: RawPath, recording: str) -> RawPath:
-    """The folder with the images of a recording such as 'subject1/h1/0'."""
-    places = [camera / name for camera in _cameras(root, recording) for name in _FRAMES]
-    return folders.fullest(places, *_IMAGES)[0]
-
-
-def _cameras(root: RawPath, recording: str) -> list[RawPath]:
-    """Where the head-mounted camera's folder of a recording may be.
-
-    The archive of what the head-mounted camera saw calls the subject's folder subject1_ego.
-    """
-    subject, *place = recording.split("/")
-    names = (subject, f"{subject}_ego")
-    versions = [root / f"{name}_v1_1" / name for name in names]
-    tops = [
-        *(top for name in names for top in folders.unpacked(root / name)),
-        *(top for top in versions if top.is_dir()),
-        root / subject,  # named where there is none
-    ]
-    return [top.joinpath(*place, _CAMERA) for top in tops]
-
-
 def _class(word: str, path: RawPath, line: int) -> int:
     """Class from 0 of a label (1 to 36) or an action's name; -2 for the background (0)."""
     name = word.lower().replace("_", " ").replace("capuccino", "cappuccino")
@@ -267,14 +254,14 @@ def _usable(segments: Sequence[H2oSegment]) -> tuple[list[H2oSegment], list[Note
     """The segments that can be read, as far as can be told without doing so, and why others not."""
     notes, usable = [], []
     present: Mapping[RawPath, bool] = {
-        folder: bool(numbered_files(folder, *_IMAGES)[0])
+        folder: bool(numbered_files(folder, *IMAGES)[0])
         for folder in {segment.color for segment in segments}
     }
     for segment in segments:
         if segment.action == _BACKGROUND:
             notes.append(Note("ignored", segment.video_id, "labelled as background"))
         elif not present[segment.color]:
-            what = f"no image in {' or '.join(_FRAMES)}: {segment.video_id} left out"
+            what = f"no image in {' or '.join(FRAMES)}: {segment.video_id} left out"
             notes.append(Note("missing", str(segment.color.parent), what))
         else:
             usable.append(segment)

@@ -26,7 +26,7 @@ def read_pose(
     Raises:
         InputError: it is not one line of 128 numbers, or a flag is not finite.
     """
-    values = _read_numbers(path, _POSE_COLUMNS, "a flag and 21 joints for each hand")
+    values = read_numbers(path, _POSE_COLUMNS, "a flag and 21 joints for each hand")
     if values is None:
         return None
     hands = values.reshape(2, -1)
@@ -44,7 +44,7 @@ def read_intrinsics(path: RawPath) -> tuple[Float[np.ndarray, "3 3"], list[Note]
     """
     values = None
     if path.is_file():
-        values = _read_numbers(path, 6, "fx fy cx cy width height")
+        values = read_numbers(path, 6, "fx fy cx cy width height")
     notes = []
     if values is None:
         kind = "empty" if path.is_file() else "missing"
@@ -59,7 +59,12 @@ def read_intrinsics(path: RawPath) -> tuple[Float[np.ndarray, "3 3"], list[Note]
     return camera.scale_intrinsics(matrix, (width, height), images.SIZE).astype("f"), notes
 
 
-def _read_numbers(path: RawPath, count: int, meaning: str) -> np.ndarray | None:
+def read_numbers(path: RawPath, count: int, meaning: str) -> Float[np.ndarray, " count"] | None:
+    """The numbers of a file of one line; None: it is empty.
+
+    Raises:
+        InputError: there is more than a line, or another count of numbers than `meaning` has.
+    """
     lines = read_lines(path)
     if not lines:
         return None

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import DatasetSpec
@@ -62,6 +62,17 @@ class RawDataset:
     object_names: Sequence[str]
     splits: Mapping[str, Sequence[RawVideo]]
     notes: Sequence[Note]
+
+
+def with_part(raw: RawDataset, part: str) -> RawDataset:
+    """`raw` with an optional part of records: of the spec and, as `with_PART`, of its videos."""
+    by_split: Mapping[str, Sequence[Any]] = raw.splits
+    splits = {
+        split: [dataclasses.replace(video, **{f"with_{part}": True}) for video in found]
+        for split, found in by_split.items()
+    }
+    changes: dict[str, Any] = {part: True}
+    return dataclasses.replace(raw, spec=dataclasses.replace(raw.spec, **changes), splits=splits)
 
 
 def as_found(spec: DatasetSpec, root: RawPath) -> DatasetSpec:

@@ -204,7 +204,8 @@ def _match_options(out: epath.Path, raw: RawDataset, encoder: FrameEncoder, skip
         **_image_options(encoder),
         "schema": records.VERSION
         + " with depth maps" * raw.spec.depth
-        + " with camera poses" * raw.spec.camera_poses,
+        + " with camera poses" * raw.spec.camera_poses
+        + " with object boxes" * raw.spec.object_boxes,
         "videos": {split: len(found) for split, found in videos.items()},
         "lists": hashlib.sha256(json.dumps(content).encode()).hexdigest(),
         "skip_bad": skip_bad,

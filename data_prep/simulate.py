@@ -11,16 +11,16 @@ import concurrent.futures
 import json
 import multiprocessing
 import pathlib
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 
 from data_prep.folders import is_left_by_system
 from data_prep.parallel import ALONE, end_with_parent
 from data_prep.raw import SIMULATION_MARK
-from data_prep.simulation import depth, layouts, preview, render, take
+from data_prep.simulation import depth, layouts, object_files, preview, render, take
 from data_prep.simulation.actions import ACTIONS, DEFAULT_ACTIONS, Action
+from data_prep.simulation.writing import write_whole
 from htt_jax.devices import host_memory
 from htt_jax.support import cli, progress
 from htt_jax.support.errors import InputError
@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         _claim(root, plan)
         _render(root, plan, all_jobs, options.workers)
         layouts.write_index(root, plan, all_jobs)
+        object_files.write_models(root, plan)
     frames = sum(job.script.frames for job in all_jobs)
     print(f"{len(all_jobs)} videos, {frames} frames of {plan.size[0]}x{plan.size[1]} in {root}")
     if options.preview:
@@ -211,40 +212,31 @@ def render_video(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job) -> in
     layouts.write_labels(root, plan, job, scene.joints())
     if plan.layout == "h2o":
         poses = layouts.camera_pose_files(scene.camera_poses())
-        _write_whole(layouts.camera_poses_path(root, job), poses)
+        write_whole(layouts.camera_poses_path(root, job), poses)
+    object_files.write(root, plan, job, scene)
     if plan.depth:
         maps = depth.frames(scene, layouts.depth_view(plan), job.script.seed)
         files = (cv2.imencode(".png", one, _DEPTH_PNG)[1].tobytes() for one in maps)
         names = (layouts.depth_name(plan.layout, frame) for frame in range(job.script.frames))
-        _write_whole(layouts.depth_path(root, plan, job), zip(names, files, strict=True))
+        write_whole(layouts.depth_path(root, plan, job), zip(names, files, strict=True))
     suffix, quality = _ENCODING[plan.layout]
     images = render.frames(scene, plan.size, layouts.intrinsics(plan.layout, plan.size))
     bgr = (cv2.cvtColor(image, cv2.COLOR_RGB2BGR) for image in images)
     files = (cv2.imencode(suffix, image, quality)[1].tobytes() for image in bgr)
     names = (layouts.image_name(plan.layout, frame) for frame in range(job.script.frames))
-    _write_whole(layouts.image_path(root, plan, job), zip(names, files, strict=True))
+    write_whole(layouts.image_path(root, plan, job), zip(names, files, strict=True))
     return job.script.frames
 
 
 def _made(root: pathlib.Path, plan: layouts.Plan, job: layouts.Job) -> list[pathlib.Path]:
-    """The folders that `render_video` makes; each appears when it is whole."""
-    made = [layouts.image_path(root, plan, job)]
+    """What `render_video` makes besides labels; each appears when it is whole."""
+    objects = object_files.path(root, plan.layout, job)
+    made = [layouts.image_path(root, plan, job), *([objects] if objects else [])]
     if plan.depth:
         made.append(layouts.depth_path(root, plan, job))
     if plan.layout == "h2o":
         made.append(layouts.camera_poses_path(root, job))
     return made
-
-
-def _write_whole(folder: pathlib.Path, files: Iterable[tuple[str, bytes]]) -> None:
-    """Writes the files under another name of the folder, which then takes its own."""
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    for name, data in files:
-        (unfinished / name).write_bytes(data)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from etils import epath
 
-from data_prep import camera_poses, depth, images, parallel, poses
+from data_prep import camera_poses, depth, images, object_boxes, parallel, poses
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import Metadata, ShardIndex, Video
 from htt_jax.support.errors import InputError
@@ -144,5 +144,7 @@ def _problems(video: Video, metadata: Metadata) -> Iterator[str]:
             yield f"frame {number} is {width}x{height}, expected {images.SIZE[0]}x{images.SIZE[1]}"
     if video.camera_poses is not None:
         yield from camera_poses.problems(video.camera_poses, video.frame_numbers.tolist())
+    if video.object_boxes is not None:
+        yield from object_boxes.problems(video.object_boxes, video.frame_numbers.tolist())
     if video.depth is not None:
         yield from depth.problems(video.depth, video.frame_numbers.tolist())

@@ -6,6 +6,7 @@ A dataset of a spec with depth has maps on which each joint is a small square at
 import cv2
 import numpy as np
 
+from data_prep import object_boxes
 from htt_jax import camera
 from htt_jax.data import records
 
@@ -40,7 +41,18 @@ def make_video(spec, rng, number, frames, size, action):
         intrinsics=np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]], np.float32),
         depth=make_depth(joints) if spec.depth else None,
         camera_poses=make_camera_poses(frames) if spec.camera_poses else None,
+        object_boxes=make_object_boxes(frames) if spec.object_boxes else None,
     )
+
+
+def make_object_boxes(frames):
+    """A box 6 by 8 by 10 cm that goes to the right; in the last of several frames not known."""
+    half = np.array([0.03, 0.04, 0.05])
+    boxes = np.tile(object_boxes.around(-half, half), (frames, 1, 1))
+    boxes += np.array([0.01, 0.0, 0.5])
+    boxes[..., 0] += 0.01 * np.arange(frames)[:, None]
+    boxes[1:][-1:] = np.nan
+    return boxes.astype(np.float32)
 
 
 def make_camera_poses(frames):

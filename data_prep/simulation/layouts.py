@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from data_prep import fpha, h2o, h2o_files, images
+from data_prep import fpha, fpha_places, h2o, h2o_files, images
 from data_prep.simulation.actions import ACTIONS, Action
 from data_prep.simulation.depth import View
 from data_prep.simulation.take import HIDDEN, Script, Segment
+from data_prep.simulation.writing import write_lines
 from htt_jax import camera
 from htt_jax.datasets.spec import spec
-from htt_jax.support.files import atomic_write
 
 ORIGINAL_SIZE = {"fpha": fpha.NATIVE_SIZE, "h2o": h2o.NATIVE_SIZE}
 SMALL_SIZE = images.SIZE
@@ -25,7 +25,8 @@ _FPHA_SUBJECT_ORDER = (1, 2, 3, 6, 4, 5)
 _SOCIAL = {"coin", "card", "wine_bottle", "wine_glass", "hand"}
 _OFFICE = {"pen", "paper", "letter", "book", "calculator", "match", "cell_charger", "glasses",
            "wallet"}  # fmt: skip
-_WITH_POSE = {"juice_bottle", "liquid_soap", "milk", "salt"}
+WITH_POSE = {"juice_bottle", "liquid_soap", "milk", "salt"}
+"""The objects whose poses FPHA has."""
 
 _H2O_PLACES = ("h1", "h2", "k1", "k2", "o1", "o2")
 _H2O_SEGMENTS = 4  # in one sequence
@@ -196,11 +197,11 @@ def write_labels(
 ) -> None:
     """Writes a video's hand poses (given in camera space, m) where the layout has them."""
     if plan.layout == "fpha":
-        _write(labels_path(root, "fpha", job), skeleton_lines(joints))
+        write_lines(labels_path(root, "fpha", job), skeleton_lines(joints))
         return
     folder = labels_path(root, "h2o", job)
     numbers = " ".join(f"{value:.7g}" for value in h2o_files.DEFAULT_INTRINSICS)
-    _write(folder.with_name("cam_intrinsics.txt"), [numbers])
+    write_lines(folder.with_name("cam_intrinsics.txt"), [numbers])
     pixels, depth = camera.project(joints, intrinsics("h2o", h2o.NATIVE_SIZE))
     inside = (depth > 0) & (pixels >= 0).all(-1) & (pixels < h2o.NATIVE_SIZE).all(-1)
     seen = np.any(inside.reshape(len(joints), 2, 21), axis=-1)
@@ -225,7 +226,7 @@ def camera_pose_files(poses: Float[np.ndarray, "frames 4 4"]) -> Iterator[tuple[
 
 def skeleton_lines(joints: Float[np.ndarray, "frames 21 3"]) -> list[str]:
     """FPHA's skeleton.txt: its joint order, world space, millimetres."""
-    turn, shift = fpha.WORLD_TO_CAMERA[:, :3], fpha.WORLD_TO_CAMERA[:, 3]
+    turn, shift = fpha_places.WORLD_TO_CAMERA[:, :3], fpha_places.WORLD_TO_CAMERA[:, 3]
     world = (1000.0 * joints - shift) @ np.linalg.inv(turn).T
     flat = world[:, _FPHA_FILE_ORDER].reshape(len(joints), 63)
     return [f"{t} " + " ".join(f"{v:.4f}" for v in row) + " " for t, row in enumerate(flat)]
@@ -238,7 +239,7 @@ def write_index(root: pathlib.Path, plan: Plan, all_jobs: Sequence[Job]) -> None
         return
     for split in ("train", "val", "test"):
         rows = _h2o_rows([job for job in all_jobs if job.split == split], hidden=split == "test")
-        _write(root / "action_labels" / f"action_{split}.txt", rows)
+        write_lines(root / "action_labels" / f"action_{split}.txt", rows)
 
 
 def _h2o_rows(chosen: Iterable[Job], hidden: bool) -> list[str]:
@@ -257,8 +258,8 @@ def _write_fpha_index(root: pathlib.Path, plan: Plan, all_jobs: Sequence[Job]) -
     for number, action in enumerate(plan.actions, 1):
         noun = action.noun
         place = "social" if noun in _SOCIAL else "office" if noun in _OFFICE else "kitchen"
-        rows.append(f"{number} {action.name} {noun} {int(noun in _WITH_POSE)} {place}")
-    _write(root / "action_object_info.txt", rows)
+        rows.append(f"{number} {action.name} {noun} {int(noun in WITH_POSE)} {place}")
+    write_lines(root / "action_object_info.txt", rows)
     labels = {action.name: number for number, action in enumerate(plan.actions)}
     order = sorted(all_jobs, key=lambda job: _FPHA_SUBJECT_ORDER.index(job.script.subject))
     rows = []
@@ -266,7 +267,7 @@ def _write_fpha_index(root: pathlib.Path, plan: Plan, all_jobs: Sequence[Job]) -
         chosen = [job.path for job in order if job.split == split]
         rows.append(f"{title} {len(chosen)}")
         rows += [f"{path} {labels[path.split('/')[1]]}" for path in chosen]
-    _write(root / "data_split_action_recognition.txt", rows)
+    write_lines(root / "data_split_action_recognition.txt", rows)
     for subject in range(1, plan.subjects + 1):
         mine = sorted(
             (job for job in all_jobs if job.script.subject == subject),
@@ -280,10 +281,4 @@ def _write_fpha_index(root: pathlib.Path, plan: Plan, all_jobs: Sequence[Job]) -
         for job in mine:
             _, name, repeat = job.path.split("/")
             rows.append(f"{name} {repeat}  {job.script.frames}")
-        _write(root / "Subjects_info" / f"Subject_{subject}_info.txt", rows)
-
-
-def _write(path: pathlib.Path, lines: Iterable[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path, "w") as file:
-        file.write("\n".join(lines) + "\n")
+        write_lines(root / "Subjects_info" / f"Subject_{subject}_info.txt", rows)

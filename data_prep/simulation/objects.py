@@ -10,6 +10,8 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
+from data_prep.simulation.geometry import unit
+
 Colour = tuple[int, int, int]
 Band = tuple[float, float, Colour]  # from, to (fractions of the length), colour
 
@@ -31,6 +33,19 @@ class Solid:
     axis: tuple[float, float, float] = (0.0, 0.0, 1.0)
     cap: bool = False  # comes off when the object is opened
 
+    @property
+    def bounds(self) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
+        """The least and the largest x, y, z."""
+        start, size = np.array(self.start), np.array(self.size)
+        if self.kind == "box":
+            return start - size, start + size
+        axis = unit(np.array(self.axis))
+        # A disc is as wide along x, y, z as its plane lets it be, a ball is so everywhere.
+        wide = np.ones(3) if self.kind == "capsule" else np.sqrt(np.maximum(1 - axis**2, 0))
+        ends = [(start, size[0] * wide), (start + size[2] * axis, size[1] * wide)]
+        low, high = ([end + sign * reach for end, reach in ends] for sign in (-1, 1))
+        return np.min(low, axis=0), np.max(high, axis=0)
+
 
 @dataclasses.dataclass(frozen=True)
 class Item:
@@ -45,6 +60,12 @@ class Item:
         """Where along z the middle of the cap is; 0 without a cap."""
         caps = [s.start[2] + 0.5 * s.size[2] for s in self.solids if s.cap]
         return float(np.mean(caps)) if caps else 0.0
+
+    @property
+    def bounds(self) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
+        """The least and the largest x, y, z of all solids, m; of at least one."""
+        ends = [solid.bounds for solid in self.solids]
+        return np.min([low for low, _ in ends], axis=0), np.max([high for _, high in ends], axis=0)
 
     @property
     def bottom(self) -> float:

@@ -215,6 +215,14 @@ class Performance:
         axes = axes @ self._axes
         return place, axes
 
+    def whole(self, time: Time) -> Pose:
+        """The object with its cap, wherever it is: place (n, 3) and axes (n, 3, 3)."""
+        if not self.stands:
+            return self.held(time)
+        place, axes = self.standing()
+        place = place - self.item.cap_height * axes[:, 2]
+        return np.tile(place, (len(time), 1)), np.tile(axes, (len(time), 1, 1))
+
     def solids(self) -> tuple[tuple, tuple]:
         """What is in the hand and what stands on the desk; the first follows `held`."""
         if not self.stands:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from data_prep import fpha, h2o_files
+from data_prep import fpha, fpha_files, h2o_files
 from data_prep.simulation import layouts
 from htt_jax import camera
 from htt_jax.datasets.skeleton import HAND
@@ -118,7 +118,7 @@ def _draw_hands(cell: np.ndarray, hands, intrinsics: np.ndarray, size: tuple[int
 def _hands(path: pathlib.Path, frame: int) -> list[Float[np.ndarray, "21 3"]]:
     """The annotated hands of a frame, camera space, m, as data preparation reads them."""
     if path.is_file():
-        return [fpha.to_camera_space(fpha.read_skeleton(path)[frame])]
+        return [fpha.to_camera_space(fpha_files.read_skeleton(path)[frame])]
     pose = h2o_files.read_pose(path / f"{frame:06d}.txt")
     assert pose is not None  # the simulator writes no empty file
     return [hand for hand, shown in zip(pose[0].reshape(2, 21, 3), pose[1], strict=True) if shown]

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from data_prep.simulation import hand, skin
 from data_prep.simulation.actions import Action
@@ -61,6 +61,15 @@ class Passing:
 
 
 @dataclasses.dataclass(frozen=True)
+class Used:
+    """The object of each segment's action, and whose pose it is at every sub-frame."""
+
+    nouns: tuple[str, ...]
+    segment: Int[np.ndarray, " frames"]
+    pose: Pose  # of the object's own axes, camera at rest
+
+
+@dataclasses.dataclass(frozen=True)
 class Take:
     """A recording ready to be rendered. Arrays are over sub-frames, in the camera at rest."""
 
@@ -71,6 +80,7 @@ class Take:
     fleshes: tuple[skin.Flesh, ...]
     props: tuple[Prop, ...]
     covers: tuple[Passing, ...]
+    used: Used
 
     def joints(self) -> Float[np.ndarray, "frames joints 3"]:
         """Joints of all hands in every frame (the middle of its exposure): camera space, m."""
@@ -83,6 +93,16 @@ class Take:
         poses = np.tile(np.eye(4), (len(self.camera_place), 1, 1))
         poses[:, :3, :3], poses[:, :3, 3] = self.camera_axes, self.camera_place
         return poses[SUBFRAMES // 2 :: SUBFRAMES]
+
+    def object_poses(self) -> tuple[list[str], Float[np.ndarray, "frames 4 4"]]:
+        """Which object is used in every frame, and from its axes to camera space; m."""
+        place, axes = self.used.pose
+        poses = np.tile(np.eye(4), (len(place), 1, 1))
+        turned = self.camera_axes.transpose(0, 2, 1)
+        poses[:, :3, :3] = turned @ axes
+        poses[:, :3, 3] = np.einsum("nij,nj->ni", turned, place - self.camera_place)
+        middle = slice(SUBFRAMES // 2, None, SUBFRAMES)
+        return [self.used.nouns[i] for i in self.used.segment[middle].tolist()], poses[middle]
 
 
 def direct(script: Script) -> Take:
@@ -97,7 +117,8 @@ def direct(script: Script) -> Take:
     moments = moments.ravel()
     scenes = [_Acted(rng, shape, script, segment) for segment in script.segments]
     room = draw_room(rng, scenes[0].desk, nearer=len(script.hands) == 2)
-    tracks, props, covers = _stage(scenes, moments, script, room)
+    owner = _owners(scenes, moments)
+    tracks, props, covers = _stage(scenes, moments, owner, script, room)
     sleeve = np.array(random_colour(rng), float)
     axes, place = room.camera(moments / FRAME_RATE)
     return Take(
@@ -106,6 +127,7 @@ def direct(script: Script) -> Take:
         (skin.flesh(shape, sleeve),) * len(tracks),
         tuple(props),
         tuple(covers),
+        _used(scenes, moments, owner, room),
     )  # fmt: skip
 
 
@@ -176,13 +198,29 @@ def _left_performance(
     return Performance(rng, shape, Action("rest", "hand", "rest"), shift=0.12)
 
 
-def _stage(
-    scenes: list[_Acted], moments: np.ndarray, script: Script, room: Room
-) -> tuple[list[HandTrack], list[Prop], list[Passing]]:
-    """Hands (desk axes), props and covers (camera at rest) of all segments, one after another."""
+def _owners(scenes: list[_Acted], moments: np.ndarray) -> Int[np.ndarray, " frames"]:
+    """The segment that each moment belongs to: one is over half-way to the next."""
     owner = np.zeros(len(moments), int)
     for i, (before, after) in enumerate(itertools.pairwise(scenes)):
         owner[moments >= 0.5 * (before.segment.end - 1 + after.segment.start)] = i + 1
+    return owner
+
+
+def _used(scenes: list[_Acted], moments: np.ndarray, owner: np.ndarray, room: Room) -> Used:
+    place, axes = np.zeros((len(moments), 3)), np.zeros((len(moments), 3, 3))
+    for i, scene in enumerate(scenes):
+        own = owner == i
+        where, turned = scene.right.whole(scene.time(moments[own]))
+        if not scene.right.stands:  # what stands stays, when the hands go
+            where = where + scene.offset(moments[own])
+        place[own], axes[own] = room.at_rest(where, turned)
+    return Used(tuple(scene.segment.action.noun for scene in scenes), owner, (place, axes))
+
+
+def _stage(
+    scenes: list[_Acted], moments: np.ndarray, owner: np.ndarray, script: Script, room: Room
+) -> tuple[list[HandTrack], list[Prop], list[Passing]]:
+    """Hands (desk axes), props and covers (camera at rest) of all segments, one after another."""
     parts: dict[str, list[HandTrack]] = {name: [] for name in script.hands}
     props: list[Prop] = []
     covers: list[Passing] = []

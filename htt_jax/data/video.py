@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from jaxtyping import Bool, Float, Int
 from tensorflow_datasets.proto import tf_example_pb2
 
-from htt_jax.datasets.spec import DatasetSpec
+from htt_jax.datasets.spec import BOX_POINTS, DatasetSpec
 from htt_jax.support.errors import InputError
 
 
@@ -41,6 +41,19 @@ class Video:
     depth: Depth | None = None  # as many maps as frames; None where the dataset's spec has none
     # Camera to world, metres; NaN where it is not known. None where the dataset's spec has none.
     camera_poses: Float[np.ndarray, "frames 4 4"] | None = None
+    # Centre and corners of the object's box, metres, camera space; NaN and None likewise.
+    object_boxes: Float[np.ndarray, "frames points 3"] | None = None
+
+    @property
+    def of_frames(self) -> dict[str, np.ndarray]:
+        """The arrays there are whose first axis is the frames, but for depth maps."""
+        names = ("frame_numbers", "joints_3d", "hand_annotated", *_MAY_LACK)
+        arrays = {name: getattr(self, name) for name in names}
+        return {name: array for name, array in arrays.items() if array is not None}
+
+
+_MAY_LACK = {"camera_poses": "camera poses", "object_boxes": "object boxes"}
+"""Arrays of frames that not every dataset has, and what they are called."""
 
 
 def features(
@@ -54,6 +67,7 @@ def features(
         "depth_from_color": feature.Tensor(shape=(4, 4), dtype=np.float32),
     }
     poses = {"camera_poses": feature.Tensor(shape=(None, 4, 4), dtype=np.float32)}
+    boxes = {"object_boxes": feature.Tensor(shape=(None, BOX_POINTS, 3), dtype=np.float32)}
     return feature.FeaturesDict(
         {
             "video_id": feature.Text(),
@@ -70,6 +84,7 @@ def features(
         }
         | (depth if spec.depth else {})
         | (poses if spec.camera_poses else {})
+        | (boxes if spec.object_boxes else {})
     )
 
 
@@ -77,15 +92,15 @@ def encode(video: Video, features: tfds.features.FeaturesDict) -> bytes:
     """The record of `video`; the same video gives the same bytes in every process.
 
     Raises:
-        InputError: it has depth maps or camera poses and the schema has none, or the other way
-            round.
+        InputError: it has depth maps, camera poses or object boxes and the schema has none, or
+            the other way round.
     """
     values = {field.name: getattr(video, field.name) for field in dataclasses.fields(Video)}
     values["frames"] = np.array(video.frames, np.object_)
     depth = values.pop("depth")
     for field, name, what in (
         ("depth", "depth_frames", "depth maps"),
-        ("camera_poses", "camera_poses", "camera poses"),
+        *((name, name, what) for name, what in _MAY_LACK.items()),
     ):
         absent = getattr(video, field) is None
         if absent == (name in features):
@@ -93,8 +108,9 @@ def encode(video: Video, features: tfds.features.FeaturesDict) -> bytes:
                 f"video {video.video_id!r} has {'no ' * absent}{what}, unlike its dataset's spec; "
                 f"`{field}` of the DatasetSpec must say whether records have them"
             )
-    if video.camera_poses is None:
-        del values["camera_poses"]
+    for name in _MAY_LACK:
+        if values[name] is None:
+            del values[name]
     if depth is not None:
         values["depth_frames"] = np.array(depth.frames, np.object_)
         values["depth_intrinsics"] = depth.intrinsics
@@ -142,9 +158,11 @@ def decode(data: bytes, features: tfds.features.FeaturesDict) -> Video:
             f"video {video.video_id!r} has {len(video.frames)} frames and "
             f"{len(video.depth.frames)} depth maps; expected as many of each"
         )
-    if video.camera_poses is not None and len(video.camera_poses) != len(video.frames):
-        raise InputError(
-            f"video {video.video_id!r} has {len(video.frames)} frames and "
-            f"{len(video.camera_poses)} camera poses; expected as many of each"
-        )
+    for name, what in _MAY_LACK.items():
+        array = getattr(video, name)
+        if array is not None and len(array) != len(video.frames):
+            raise InputError(
+                f"video {video.video_id!r} has {len(video.frames)} frames and {len(array)} {what}; "
+                "expected as many of each"
+            )
     return video

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -136,7 +137,7 @@ def seen_by_depth_camera(video: Video) -> Video:
     depth = video.depth
     assert depth is not None, "the dataset's spec says that there is"
     rotation, shift = depth.from_color[:3, :3], depth.from_color[:3, 3]
-    poses = video.camera_poses
+    poses, boxes = video.camera_poses, video.object_boxes
     return dataclasses.replace(
         video,
         frames=depth.frames,
@@ -144,16 +145,15 @@ def seen_by_depth_camera(video: Video) -> Video:
         intrinsics=depth.intrinsics,
         depth=dataclasses.replace(depth, frames=[]),
         camera_poses=None if poses is None else poses @ np.linalg.inv(depth.from_color),
+        object_boxes=None if boxes is None else boxes @ rotation.T + shift,
     )
 
 
 def _shortened(video: Video, count: int) -> Video:
     if len(video.frames) <= count:
         return video
-    of_frames = ("frames", "frame_numbers", "joints_3d", "hand_annotated")
-    kept = {name: getattr(video, name)[:count] for name in of_frames}
-    if video.camera_poses is not None:
-        kept["camera_poses"] = video.camera_poses[:count]
+    kept: dict[str, Any] = {name: array[:count] for name, array in video.of_frames.items()}
+    kept["frames"] = video.frames[:count]
     if video.depth:
         kept["depth"] = dataclasses.replace(video.depth, frames=video.depth.frames[:count])
     return dataclasses.replace(video, **kept)

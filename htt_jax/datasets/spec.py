@@ -14,6 +14,12 @@ from htt_jax.support.errors import InputError
 STORED_SIZE = (480, 270)
 """(width, height) to which larger frames are brought when a dataset is prepared."""
 
+BOX_POINTS = 9
+"""Of an object's box: its centre, then its eight corners, always in one order for an object."""
+
+_OPTIONAL = ("depth", "camera_poses", "object_boxes")
+"""Parts of records that a dataset may have."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
@@ -41,6 +47,7 @@ class DatasetSpec:
     simulated: bool = False  # rendered, not filmed
     depth: bool = False  # whether its records hold depth maps too
     camera_poses: bool = False  # whether they say where the camera was
+    object_boxes: bool = False  # and where the object in hand is
 
     def __post_init__(self) -> None:
         """Checks what a description from outside may have wrong.
@@ -57,7 +64,7 @@ class DatasetSpec:
             raise ValueError(f"native_size must be (width, height), found {self.native_size!r}")
         if len(self.camera) != 4 or not all(x > 0 for x in self.camera[:2]):
             raise ValueError(f"camera must be fx, fy, cx, cy, found {self.camera!r}")
-        for field in ("simulated", "depth", "camera_poses"):
+        for field in ("simulated", *_OPTIONAL):
             if not isinstance(getattr(self, field), bool):
                 raise ValueError(f"{field} must be true or false, found {getattr(self, field)!r}")
 
@@ -121,7 +128,7 @@ H2O = DatasetSpec(
 def description(spec: DatasetSpec) -> dict[str, Any]:
     """What `described` reads; what records do not have, it does not mention, as of old."""
     content = dataclasses.asdict(spec)
-    for field in ("depth", "camera_poses"):
+    for field in _OPTIONAL:
         if not content[field]:
             del content[field]
     return content

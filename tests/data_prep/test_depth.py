@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep import fpha, h2o
+from data_prep import fpha, fpha_files, h2o
 from htt_jax.data import records
 from htt_jax.data.records import RecordSource
 from htt_jax.support.errors import InputError
@@ -97,7 +97,7 @@ def test_fpha_joints_come_back_to_the_numbers_of_their_file_before_the_depth_cam
     turn, shift = video.depth.from_color[:3, :3], video.depth.from_color[:3, 3]
     millimetres = 1000 * (video.joints_3d @ turn.T + shift)
     path = raw_fpha / "Hand_pose_annotation_v1" / VIDEOS["train"][0] / "skeleton.txt"
-    for number, pose in fpha.read_skeleton(path).items():
+    for number, pose in fpha_files.read_skeleton(path).items():
         in_our_order = pose[list(fpha.JOINT_ORDER)]
         np.testing.assert_allclose(millimetres[number], in_our_order, rtol=4e-7)
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep import camera_poses, fpha, h2o, h2o_files, simulate
+from data_prep import camera_poses, fpha, fpha_files, h2o, h2o_files, simulate
 from data_prep.simulation import layouts, take
 from data_prep.simulation.actions import ACTIONS
 from htt_jax import camera
@@ -98,7 +98,7 @@ def test_fpha_labels_are_the_rendered_joints(fpha_root):
     jobs = layouts.jobs(_plan("fpha", ["open_milk", "high_five"], 2))
     for job in jobs[:4]:
         path = layouts.labels_path(fpha_root, "fpha", job)
-        read = [fpha.to_camera_space(pose) for pose in fpha.read_skeleton(path).values()]
+        read = [fpha.to_camera_space(pose) for pose in fpha_files.read_skeleton(path).values()]
         np.testing.assert_allclose(read, take.direct(job.script).joints(), atol=2e-7)
 
 
@@ -109,7 +109,7 @@ def test_fpha_joints_lie_on_skin(fpha_root):
         if job.script.subject > 2 or scene.covers or "high_five" not in job.path:
             continue
         folder = fpha_root / "Video_files_480" / job.path / "color"
-        skeleton = fpha.read_skeleton(layouts.labels_path(fpha_root, "fpha", job))
+        skeleton = fpha_files.read_skeleton(layouts.labels_path(fpha_root, "fpha", job))
         skin = scene.fleshes[0].colours[0] * scene.room.ambience
         for frame, pose in skeleton.items():
             image = cv2.imread(str(folder / f"color_{frame:04d}.jpeg"))[..., ::-1].astype(float)
@@ -168,6 +168,24 @@ def test_h2o_camera_poses_take_joints_to_where_they_were_put_in_the_world(h2o_ro
     middle = take.SUBFRAMES // 2
     true = np.concatenate([track.joints for track in scene.tracks], axis=1)
     np.testing.assert_allclose(world, true[middle :: take.SUBFRAMES], atol=1e-6)
+
+
+def test_objects_lie_where_the_hand_is_in_both_layouts(fpha_root, h2o_root):
+    named = {video.video_id.split("/")[1]: video for video in fpha.find(fpha_root).splits["train"]}
+    segment = h2o.find(h2o_root).splits["train"][0]
+    milk, none, of_h2o = (
+        video.read(lambda path: path.read_bytes())[0]
+        for video in (named["open_milk"], named["high_five"], segment)
+    )
+    for video in (milk, of_h2o):
+        boxes = video.object_boxes
+        np.testing.assert_allclose(boxes[:, 0], boxes[:, 1:].mean(axis=1), atol=1e-5)
+        # Milk is 6.8 cm wide and 16.4 high; an opening hand holds its cap.
+        sides = np.linalg.norm(boxes[:, [2, 3, 5]] - boxes[:, [1]], axis=-1)
+        np.testing.assert_allclose(sides, [[0.164, 0.068, 0.068]] * len(sides), atol=1e-4)
+        off = video.joints_3d[:, [-17, -13]].mean(axis=1) - boxes[:, 2::2].mean(axis=1)
+        assert np.linalg.norm(off, axis=-1).min() < 0.08
+    assert np.isnan(none.object_boxes).all()
 
 
 def test_h2o_sequence_is_background_and_segments_in_turn():
@@ -270,7 +288,7 @@ def test_what_is_prepared_from_it_is_called_simulated(fpha_root, h2o_root, tmp_p
     assert (found.name, found.title, found.simulated) == ("h2o", "simulated H2O", True)
     real = tmp_path / "real"
     shutil.copytree(h2o_root, real, ignore=shutil.ignore_patterns(".simulation.json"))
-    assert h2o.find(real).spec == dataclasses.replace(H2O, camera_poses=True)
+    assert h2o.find(real).spec == dataclasses.replace(H2O, camera_poses=True, object_boxes=True)
 
 
 def test_too_little_shared_memory_for_processes_is_one_line(tmp_path):

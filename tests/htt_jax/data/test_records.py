@@ -276,15 +276,17 @@ def test_a_spec_that_does_not_say_whether_there_is_depth_is_refused(directory):
         RecordSource(directory, "train")
 
 
-def test_camera_poses_in_the_record_and_in_the_spec_must_agree():
-    spec = dataclasses.replace(H2O, camera_poses=True)
+@pytest.mark.parametrize(("part", "shape"), [("camera_poses", (4, 4)), ("object_boxes", (9, 3))])
+def test_what_a_dataset_may_lack_is_in_the_record_if_and_only_if_in_the_spec(part, shape):
+    spec = dataclasses.replace(H2O, **{part: True})
     schema, posed = (records.features(one, ACTIONS, OBJECTS) for one in (H2O, spec))
-    video = dataclasses.replace(make_video(), camera_poses=np.ones((3, 4, 4), np.float32))
+    video = dataclasses.replace(make_video(), **{part: np.ones((3, *shape), np.float32)})
     assert_same(video, records.decode(records.encode(video, posed), posed))
-    with pytest.raises(InputError, match="'a/1' has no camera poses, unlike its dataset's spec"):
+    what = part.replace("_", " ")
+    with pytest.raises(InputError, match=f"'a/1' has no {what}, unlike its dataset's spec"):
         records.encode(make_video(), posed)
-    with pytest.raises(InputError, match="'a/1' has camera poses, unlike its dataset's spec"):
+    with pytest.raises(InputError, match=f"'a/1' has {what}, unlike its dataset's spec"):
         records.encode(video, schema)
-    video.camera_poses = video.camera_poses[1:]
-    with pytest.raises(InputError, match=r"and 2 camera poses|Type-check"):
+    setattr(video, part, getattr(video, part)[1:])
+    with pytest.raises(InputError, match=rf"and 2 {what}|Type-check"):
         records.decode(records.encode(video, posed), posed)

@@ -12,7 +12,7 @@ from htt_jax.datasets.spec import FPHA
 from htt_jax.support.errors import InputError
 from tests import prepared
 
-WITH_DEPTH = dataclasses.replace(FPHA, depth=True, camera_poses=True)
+WITH_DEPTH = dataclasses.replace(FPHA, depth=True, camera_poses=True, object_boxes=True)
 LENGTHS = [5, 2, 7, 4]
 
 
@@ -32,6 +32,10 @@ def test_the_depth_camera_sees_its_maps_and_the_joints_in_its_own_space(dataset)
     homogeneous = np.concatenate([there.joints_3d, np.ones((5, 21, 1))], axis=-1)
     expected = homogeneous @ prepared.FROM_COLOR.T
     np.testing.assert_allclose(here.joints_3d, expected[..., :3], atol=1e-6)
+    turn, shift = prepared.FROM_COLOR[:3, :3], prepared.FROM_COLOR[:3, 3]
+    np.testing.assert_allclose(
+        here.object_boxes[:4], there.object_boxes[:4] @ turn.T + shift, atol=1e-6
+    )
     world = np.einsum("fij,fkj->fki", there.camera_poses, homogeneous)
     np.testing.assert_allclose(
         np.einsum("fij,fkj->fki", here.camera_poses, expected), world, atol=1e-6
@@ -43,7 +47,7 @@ def test_videos_end_after_the_first_frames(dataset):
     assert source.frame_counts.tolist() == [4, 2, 4, 4]
     video = source[2]
     assert [len(video.frames), len(video.joints_3d), len(video.hand_annotated)] == [4, 4, 4]
-    assert len(video.camera_poses) == 4
+    assert len(video.camera_poses) == len(video.object_boxes) == len(video.frame_numbers) == 4
     assert source.fingerprint == RecordSource(dataset, "train").fingerprint
 
 
