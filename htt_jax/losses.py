@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from htt_jax import camera
+
 _OF_ANSWER = ("action", "verb", "noun")
 
 
@@ -24,6 +26,8 @@ class LossWeights:
         action_over_time: of the answers as they stand after each window; 0: not computed.
         action_at_cut: of the answer where the clip is cut; 0: not computed.
         verb_noun: of verb and noun, in every answer of a model that tells them.
+        object_box_2d: of the points of the object's box, per pixel, of a model that tells it.
+        object_box_depth: likewise, per metre.
         forecast_joints_2d: of the poses to come, per pixel, of a model that forecasts.
         forecast_depth: likewise, per metre.
         forecast_action: of the action to come, likewise.
@@ -38,6 +42,8 @@ class LossWeights:
     action_over_time: float = 0.0
     action_at_cut: float = 0.0
     verb_noun: float = 1.0
+    object_box_2d: float = 1.0
+    object_box_depth: float = 100.0
     forecast_joints_2d: float = 1.0
     forecast_depth: float = 100.0
     forecast_action: float = 1.0
@@ -58,12 +64,13 @@ def htt_loss(
     Args:
         out: what `HTT` returns, its action as `HTT.answers` has it; with the terms of the same
             names also `action_at_cut` and `action_over_time`, answers of (clips, ..) and of
-            (clips, windows, ..); of a model that forecasts also what `HTT.ahead` returns.
+            (clips, windows, ..); of a model that forecasts also what `HTT.ahead` returns, of one
+            that tells the object's box object_box_2d and object_box_depth.
         batch: joints_2d (clips, frames, joints, 2) px, depth (clips, frames, joints) m,
             valid (clips, frames), hand_annotated (clips, frames, hands), object (clips,) and
             action (clips,), and of a model with verbs verb (clips,) and noun (clips,), where a
             negative class is unknown and left out; with action_at_cut also cut (clips,), frames
-            before it, 0 where a clip is not cut.
+            before it, 0 where a clip is not cut; with the object's box see `object_box_terms`.
         weights: one for each term.
     """
     valid = batch["valid"]
@@ -85,10 +92,34 @@ def htt_loss(
         terms["action_at_cut"] = _together(at_cut, weights)
     if "action_over_time" in out:
         terms["action_over_time"] = _over_time(out["action_over_time"], batch, weights)
+    if "object_box_2d" in out:
+        terms |= object_box_terms(out, batch)
     if "forecast_depth" in out:
         terms |= forecast_terms(out, batch)
     factors = weights.of_terms
     return sum((factors[name] * term for name, term in terms.items()), jnp.zeros(())), terms
+
+
+def object_box_terms(
+    out: Mapping[str, Any], batch: Mapping[str, jax.Array]
+) -> dict[str, Float[Array, ""]]:
+    """Of the points of the object's box in the frames where it is known.
+
+    Args:
+        out: object_box_2d (clips, frames, points, 2), pixels, and object_box_depth (clips, frames,
+            points), metres.
+        batch: object_box (clips, frames, points, 3), metres, camera space, object_box_known and
+            valid (clips, frames), and intrinsics (clips, frames, 3, 3), pixels.
+    """
+    known = (batch["object_box_known"] & batch["valid"])[..., None]
+    box = jnp.where(known[..., None], batch["object_box"], jnp.array([0.0, 0.0, 1.0]))
+    pixels, depth = camera.project(box, batch["intrinsics"])
+    error_2d = jnp.abs(out["object_box_2d"] - pixels).mean(axis=-1)
+    known = jnp.broadcast_to(known, error_2d.shape)
+    return {
+        "object_box_2d": _masked_mean(error_2d, known),
+        "object_box_depth": _masked_mean(jnp.abs(out["object_box_depth"] - depth), known),
+    }
 
 
 def forecast_terms(

@@ -4,6 +4,8 @@ import dataclasses
 import os
 import pathlib
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,6 +17,7 @@ from htt_jax.interop import agreement, model_card
 from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.formats import FORMATS, apply
 from htt_jax.models.htt import HTT
+from htt_jax.models.htt.network import BOX
 from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import (
@@ -57,9 +60,7 @@ def _export(workdir: str, to: str, out: epath.Path, step: int | None) -> dict[st
         raise InputError(f"--out={out} is a folder; name a file in it")
     check_writable(out.parent)
     run = open_run(workdir, step, sharding.single_device_mesh(_processor()))
-    if isinstance(run.model, HTT) and run.model.forecast:
-        print("no format holds forecasts: what makes them is left out", file=sys.stderr)
-        run = _without_forecasts(run)
+    run = _as_formats_hold_it(run)
     if not form.keeps_dtype:
         run = _in_float32(run)
     make_folder(out.parent)
@@ -113,11 +114,28 @@ def card_of(out: epath.PathLike) -> epath.Path:
     return place(f"{os.fspath(out)}.md")
 
 
-def _without_forecasts(run: TrainedRun) -> TrainedRun:
-    """The run, whose other outputs stay what they are."""
+def _as_formats_hold_it(run: TrainedRun) -> TrainedRun:
+    """The run without what no format tells, whose other outputs stay what they are; says so."""
+    model = run.model
+    if not isinstance(model, HTT):
+        return run
+    if model.forecast:
+        print("no format holds forecasts: what makes them is left out", file=sys.stderr)
+        run = _without(run, "forecaster", {"forecast": 0})
+    if model.object_box and model.cascaded and BOX in model.action_inputs:
+        said = "no format tells the object's box: it is for the action block alone"
+        print(said, file=sys.stderr)
+    elif model.object_box:
+        print("no format tells the object's box: its head is left out", file=sys.stderr)
+        run = _without(run, "object_box_head", {"object_box": False})
+    return run
+
+
+def _without(run: TrainedRun, part: str, options: Mapping[str, Any]) -> TrainedRun:
+    """The run without a part of its parameters, by the model's options that leave it out."""
     config = run.config.copy_and_resolve_references()
-    config.model.forecast = 0
-    params = {name: x for name, x in run.variables["params"].items() if name != "forecaster"}
+    config.model.update(options)
+    params = {name: x for name, x in run.variables["params"].items() if name != part}
     return dataclasses.replace(
         run.with_model(systems.make(config, run.dataset).model),
         description=dataclasses.replace(run.description, config=config),

@@ -70,7 +70,7 @@ def network(run: TrainedRun) -> HTT:
 
 def _state_dict(run: TrainedRun) -> pytorch.StateDict:
     network(run)
-    if run.system.reader != RGB:
+    if run.system.reader.channels != RGB.channels:
         raise InputError(
             f"{run.workdir} sees depth maps, and the published layout is of a model for RGB "
             "images; export it with --to=stablehlo or --to=onnx"

@@ -14,6 +14,7 @@ from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import SPECS, STORED_SIZE, DatasetSpec
 from htt_jax.interop import adam, pytorch, weights
 from htt_jax.interop.weights import WeightFile
+from htt_jax.models.htt.network import ACTION_INPUTS
 from htt_jax.runs.config import check_options, clip_spec, expand_paths
 from htt_jax.runs.directory import Run, dataset_facts, exported_facts, from_json
 from htt_jax.runs.options import former_options_of, get_config
@@ -198,7 +199,8 @@ def _check_config(config: ConfigDict, path: str) -> None:
     for name, fits in (
         ("window", config.model.window > 1),
         ("cascaded", config.model.cascaded),
-        ("action_inputs", len(inputs) == 3),
+        ("action_inputs", set(inputs) == set(ACTION_INPUTS)),
+        ("object_box", not config.model.object_box),
         ("verb_noun", not config.model.verb_noun),
         ("forecast", not config.model.forecast),
         ("spatial", config.model.spatial == "pool"),

@@ -30,7 +30,7 @@ _OF_THE_DATASET = (
 # Those that only models with an option have, and what becomes of them where one of two has them.
 _HEAD = ("has none: it starts random", "has one: it is left out")
 _OPTIONAL = {
-    **dict.fromkeys(("forecaster", "verb_head", "noun_head"), _HEAD),
+    **dict.fromkeys(("forecaster", "verb_head", "noun_head", "object_box_head"), _HEAD),
     "queries": (
         "has none: they start random, and add nothing before they are trained",
         "has some: they are left out, and what they added to poses and objects is missing",

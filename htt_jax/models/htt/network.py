@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
+from htt_jax.datasets.spec import BOX_POINTS
 from htt_jax.models.htt import cells, packed_windows, seen
 from htt_jax.models.htt.forecast import Forecaster
 from htt_jax.models.htt.heads import (
@@ -27,9 +28,13 @@ from htt_jax.models.transformer import Encoder, mapped
 Outputs: TypeAlias = dict[str, jax.Array]
 
 ACTION_INPUTS = ("image", "pose", "object")
-"""What the action block can be told of a frame, in the order of Eq. 5's concatenation here."""
-_WITHIN = ("frame_tokens", "pose_tokens", "raw_pose", "object_tokens")
-"""What `per_frame` hands on to the parts that come after it."""
+"""What the action block is told of a frame, in the order of Eq. 5's concatenation here."""
+BOX = "box"
+"""What it can be told besides: where the object is."""
+OBJECT_BOX = ("object_box_2d", "object_box_depth", "object_box_3d")
+"""Pixels, depth and camera space of the box's points, as those of joints."""
+_WITHIN = ("frame_tokens", "pose_tokens", "raw_pose", "object_tokens", *OBJECT_BOX)
+"""What `per_frame` alone tells, to the parts that come after it and to its caller."""
 
 
 def pose_scales(width: int) -> dict[str, float]:
@@ -56,7 +61,9 @@ class HTT(nn.Module):
         action_layers: encoder layers of the action block.
         cascaded: the action block reads what the pose block found; otherwise both read the
             frame features (Tab. 5, "parallel").
-        action_inputs: which of `ACTION_INPUTS` the cascaded action block is told (Tab. 5).
+        action_inputs: which of `ACTION_INPUTS` and `BOX` the cascaded action block is told
+            (Tab. 5).
+        object_box: whether the object's box is told, which `BOX` needs.
         verbs: the verb of each action; empty: the action is told without a verb and a noun.
         nouns: the noun of each action, likewise.
         forecast: frames ahead of each window whose poses are told; 0: none.
@@ -83,6 +90,7 @@ class HTT(nn.Module):
     action_layers: int = 2
     cascaded: bool = True
     action_inputs: tuple[str, ...] = ACTION_INPUTS
+    object_box: bool = False
     verbs: tuple[int, ...] = ()
     nouns: tuple[int, ...] = ()
     forecast: int = 0
@@ -109,11 +117,15 @@ class HTT(nn.Module):
             self.pose_block = mapped(Encoder, 2)(self.pose_layers, *block)
         self.pose_head = PoseHead(self.num_joints, self.dtype)
         self.object_head = ObjectHead(self.num_objects, self.dtype)
+        if self.object_box:
+            self.object_box_head = PoseHead(BOX_POINTS, self.dtype)
         if self.cascaded:
             if "pose" in self.action_inputs:
                 self.pose_to_action = linear(2 * self.num_joints, self.width, dtype=self.dtype)
             if "object" in self.action_inputs:
                 self.object_to_action = linear(self.num_objects, self.width, dtype=self.dtype)
+            if BOX in self.action_inputs:
+                self.box_to_action = linear(2 * BOX_POINTS, self.width, dtype=self.dtype)
             inputs = len(self.action_inputs) * self.width
             self.action_input = linear(inputs, self.width, dtype=self.dtype)
         self.action_token = self.param("action_token", nn.initializers.normal(1.0), (self.width,))
@@ -170,8 +182,10 @@ class HTT(nn.Module):
 
         Returns:
             What `__call__` returns of frames, and of (clips, frames, ..) `frame_tokens`, what the
-            action block is told of each, `pose_tokens`, those of the pose block, `raw_pose`, and
-            with queries `object_tokens`, what the object's has found.
+            action block is told of each, `pose_tokens`, those of the pose block, and `raw_pose`;
+            with queries `object_tokens`, what the object's has found; of a model that tells the
+            object's box also object_box_2d (clips, frames, points, 2), object_box_depth and
+            object_box_3d as those of joints.
         """
         size = image.shape[-3:]
         looked = self._looked(image.reshape(-1, *size))
@@ -190,12 +204,14 @@ class HTT(nn.Module):
             within["object_tokens"] = spatial[..., -1, :]
             of_object += self.queries.of_object(spatial[..., -1, :])
         object_logits = self.object_head(of_object)
+        raw_box = self.object_box_head(of_object) if self.object_box else None
         if self.cascaded:
-            frame_tokens = self._action_tokens(tokens, raw_pose, object_logits, dropped)
+            frame_tokens = self._action_tokens(tokens, raw_pose, object_logits, dropped, raw_box)
         else:
             frame_tokens = features
         return {
             **self._decoded(raw_pose, intrinsics, size[:2]),
+            **self._decoded_box(raw_box, intrinsics, size[:2]),
             "object_logits": object_logits,
             "frame_tokens": frame_tokens,
             "pose_tokens": tokens,
@@ -351,10 +367,12 @@ class HTT(nn.Module):
         raw_pose: Float[Array, "clips frames joints 3"],
         object_logits: Float[Array, "clips frames objects"],
         dropped: Bool[Array, "clips 2"] | None,
+        raw_box: Float[Array, "clips frames points 3"] | None = None,
     ) -> Float[Array, "clips frames features"]:
         """Eq. 5: one token a frame out of image feature, 2D pose and object probabilities.
 
-        In the place of what is dropped are zeros.
+        With `BOX` also of the box in 2D. In the place of what is dropped are zeros; with its
+        object's class a clip loses the box.
         """
 
         def told(part: jax.Array, kind: int) -> jax.Array:
@@ -368,7 +386,20 @@ class HTT(nn.Module):
             parts.append(told(self.pose_to_action(xy), 0))
         if "object" in self.action_inputs:
             parts.append(told(self.object_to_action(jax.nn.softmax(object_logits)), 1))
+        if BOX in self.action_inputs:
+            assert raw_box is not None, "the box that is told must be estimated"
+            xy = raw_box[..., :2].reshape(*tokens.shape[:2], 2 * BOX_POINTS)
+            parts.append(told(self.box_to_action(xy), 1))
         return self.action_input(jnp.concatenate(parts, axis=-1))
+
+    def _decoded_box(
+        self, raw: jax.Array | None, intrinsics: jax.Array, size: tuple[int, ...]
+    ) -> Outputs:
+        if raw is None:
+            return {}
+        box = self._decoded(raw, intrinsics, size)
+        found = (box[name] for name in ("joints_2d", "depth", "joints_3d"))
+        return dict(zip(OBJECT_BOX, found, strict=True))
 
     def _decoded(self, raw: jax.Array, intrinsics: jax.Array, size: tuple[int, ...]) -> Outputs:
         return decode_pose(raw, intrinsics, size, self.pixel_scale, self.depth_scale)

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 from htt_jax.augment import AugmentOptions
 from htt_jax.data.decode import RGB
 from htt_jax.data.depth_maps import DEPTH
+from htt_jax.data.object_labels import with_boxes
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import verbs
 from htt_jax.datasets.facts import DatasetFacts
@@ -15,7 +16,7 @@ from htt_jax.datasets.verbs import VerbsAndNouns
 from htt_jax.devices import dtypes, sharding
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import HTT
-from htt_jax.models.htt.network import pose_scales
+from htt_jax.models.htt.network import BOX, pose_scales
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
 from htt_jax.systems.htt.options import OPTIONS
@@ -50,6 +51,12 @@ def check(config: ConfigDict) -> None:
             f"that is told poses or objects; config.model.cascaded={config.model.cascaded}, "
             f"config.model.action_inputs={tuple(config.model.action_inputs)}"
         )
+    if BOX in config.model.action_inputs and not config.model.object_box:
+        raise InputError(
+            f"config.model.action_inputs={tuple(config.model.action_inputs)}: the action block "
+            'cannot be told the "box" that config.model.object_box=False does not estimate; set '
+            "--config.model.object_box=True"
+        )
     forecast, window, frames = config.model.forecast, config.model.window, config.data.frames
     if forecast > frames - window:
         raise InputError(
@@ -59,11 +66,16 @@ def check(config: ConfigDict) -> None:
 
 
 def check_source(config: ConfigDict, source: RecordSource) -> None:
-    """Checks that forecasts can be learned from a training split.
+    """Checks that forecasts and the object's box can be learned from a training split.
 
     Raises:
-        InputError: no video goes on after a window.
+        InputError: no video goes on after a window, or there are no boxes.
     """
+    if config.model.object_box and not source.spec.object_boxes:
+        raise InputError(
+            f"config.model.object_box=True: {source.directory} has no object boxes; prepare the "
+            "dataset again with its poses of objects, or take config.model.object_box=False"
+        )
     spacing, window = config.data.spacing, config.model.window
     longest, needed = int(source.frame_counts.max()), window * spacing + 1
     if config.model.forecast and longest < needed:
@@ -90,6 +102,7 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
     if options.pop("verb_noun"):
         parts = _verbs_and_nouns(dataset)
         options |= {"verbs": parts.verb_of_action, "nouns": parts.noun_of_action}
+    reader = DEPTH if config.data.camera == "depth" else RGB
     model = HTT(
         num_joints=dataset.spec.num_joints,
         num_actions=len(dataset.action_names),
@@ -101,14 +114,15 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
         _from_section(LossWeights, config.loss),
         _from_section(AugmentOptions, config.augment) if config.augment.enabled else None,
         config.mask_unannotated_hands,
-        DEPTH if config.data.camera == "depth" else RGB,
+        with_boxes(reader) if config.model.object_box else reader,
         config.training.token_dropout,
     )
 
 
 def _droppable(config: ConfigDict) -> set[str]:
     """The inputs of the action block that it can do without."""
-    return {"pose", "object"} & set(config.model.action_inputs) if config.model.cascaded else set()
+    known = {"pose", "object", BOX}
+    return known & set(config.model.action_inputs) if config.model.cascaded else set()
 
 
 def _verbs_and_nouns(dataset: DatasetFacts) -> VerbsAndNouns:

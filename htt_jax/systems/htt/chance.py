@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key, PRNGKeyArray
 
+from htt_jax.models.htt.network import BOX
 from htt_jax.systems import Batch
 
 _CUT, _DROPPED = 2**32 - 1, 2**32 - 2  # no videos; augmentation draws from the keys of videos
@@ -33,9 +34,10 @@ def dropped(
     """Whether the action block is not told a clip's poses, and its objects.
 
     As EffHandEgoNet does in training: a clip loses with `probability` one input, in all of its
-    frames; each of `inputs`, which may be 'pose' and 'object', is as likely.
+    frames; each of the two that it has by `inputs` is as likely. The object's class and box go
+    together.
     """
-    there = jnp.array([kind in inputs for kind in ("pose", "object")])
+    there = jnp.array(["pose" in inputs, not {"object", BOX}.isdisjoint(inputs)])
 
     def one(key: PRNGKeyArray) -> Bool[Array, "2"]:
         whether, which = jax.random.split(key)

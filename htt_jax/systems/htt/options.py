@@ -1,6 +1,6 @@
 """What a config of HTT can set."""
 
-from htt_jax.models.htt.network import ACTION_INPUTS
+from htt_jax.models.htt.network import ACTION_INPUTS, BOX
 from htt_jax.models.htt.queries import SPATIAL
 from htt_jax.support.options import Option
 
@@ -15,9 +15,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "model.action_inputs",
         ACTION_INPUTS,
-        "any of the three (Eq. 5, Tab. 5)",
+        'any of the three (Eq. 5, Tab. 5), and "box", which model.object_box tells',
         tuple[str, ...],
-        choices=ACTION_INPUTS,
+        choices=(*ACTION_INPUTS, BOX),
+    ),
+    Option(
+        "model.object_box",
+        False,
+        "One more head tells the object's box, its centre and corners, of datasets that have it.",
     ),
     Option(
         "model.forecast",
@@ -86,6 +91,8 @@ OPTIONS: tuple[Option, ...] = (
         least=0,
         below=1,
     ),
+    Option("loss.object_box_2d", 1.0, "per pixel, of the points of the object's box", least=0),
+    Option("loss.object_box_depth", 100.0, "per metre, of the points of the object's box", least=0),
     Option("loss.forecast_joints_2d", 1.0, "per pixel, of the poses to come", least=0),
     Option("loss.forecast_depth", 100.0, "per metre, of the poses to come", least=0),
     Option("loss.forecast_action", 1.0, "of the cross-entropy of the action to come", least=0),

@@ -61,7 +61,7 @@ class HTTSystem:
     def signature(self, dataset: DatasetFacts) -> Signature:
         """See `systems.System`."""
         window = self._network.window
-        if self.reader == DEPTH:
+        if self.reader.channels == DEPTH.channels:
             return htt_signature.of_depth_maps(dataset, window, augment.FARTHEST)
         return htt_signature.signature(dataset, window)
 
@@ -170,10 +170,11 @@ class HTTSystem:
 
         A model that forecasts also tells, after each window, forecast_joints_3d (clips, windows,
         steps, joints, 3), metres, each in the camera of its own frame, and
-        forecast_action_probabilities (clips, windows, actions).
+        forecast_action_probabilities (clips, windows, actions). One that tells the object's box
+        tells object_box_3d (clips, frames, points, 3), metres, camera space.
         """
         model, valid = self.model, inputs["valid"]
-        ahead: dict[str, jax.Array] = {}
+        more: dict[str, jax.Array] = {}
         arrays = [inputs[name] for name in ("image", "valid", "intrinsics")]
         if isinstance(model, HTT):
             out = model.apply(variables, *arrays, inputs.get("slot"), method="per_frame")
@@ -184,10 +185,12 @@ class HTTSystem:
             if model.forecast:
                 found = self._ahead(variables, out, inputs)
                 logits_ahead = found["forecast_action_logits"]
-                ahead = {
+                more = {
                     "forecast_joints_3d": found["forecast_joints_3d"],
                     "forecast_action_probabilities": jax.nn.softmax(logits_ahead),
                 }
+            if model.object_box:
+                more["object_box_3d"] = out["object_box_3d"]
         else:
             out = model.apply(variables, *arrays)
             logits = out["action_logits"]
@@ -201,7 +204,7 @@ class HTTSystem:
             "object_probabilities": jax.nn.softmax(out["object_logits"]),
             "action_probabilities": jax.nn.softmax(logits),
             "action_over_time": jax.nn.softmax(over_time),
-            **ahead,
+            **more,
         }
 
     def _ahead(

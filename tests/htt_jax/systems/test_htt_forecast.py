@@ -58,16 +58,21 @@ def test_a_model_without_the_head_is_where_one_with_it_starts(tmp_path, capsys):
     assert all(name.startswith("params/forecaster/") for name in missing)
 
 
-def test_the_head_is_left_out_where_it_is_not_wanted_and_of_exports(data, tmp_path, capsys):
+def test_heads_are_left_out_where_they_are_not_wanted_and_of_exports(data, tmp_path, capsys):
     sizes = {f"model__{name}": x for name, x in torch_files.SIZES.items() if "num" not in name}
-    runs.initialise_run(tmp_path / "run", data, **sizes, data__frames=4, model__forecast=2)
+    sizes |= {"data__frames": 4, "model__forecast": 2, "model__object_box": True}
+    runs.initialise_run(tmp_path / "run", data, **sizes)
     found, abstract = pretrained(tmp_path / "run", num_joints=21, num_actions=3, num_objects=2)
-    assert "forecaster: has one: it is left out" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    for part in ("forecaster", "object_box_head"):
+        assert f"{part}: has one: it is left out" in said
     assert trees.flatten(found).keys() == trees.flatten(abstract.variables).keys()
     differences = export(str(tmp_path / "run"), "safetensors", tmp_path / "out.safetensors")
     assert set(differences.values()) == {0.0}
-    assert "no format holds forecasts" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no format holds forecasts: what makes them is left out" in said
+    assert "no format tells the object's box: its head is left out" in said
     again = open_any(str(tmp_path / "out.safetensors"), None, sharding.single_device_mesh())
-    assert again.model.forecast == 0
+    assert (again.model.forecast, again.model.object_box) == (0, False)
     exported = trees.flatten(again.variables)
     assert exported.keys() == trees.flatten(found).keys()
