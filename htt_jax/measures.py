@@ -17,6 +17,9 @@ _SUFFIXES: dict[Space, str] = {"camera_space": "", "root_aligned": "_ra"}
 SPACES = tuple(_SUFFIXES)
 """In which poses are measured. Root-aligned: the wrist of the frame is subtracted."""
 
+BOX = "object_box"
+"""Where measures of the object's box stand in the results of models that tell it."""
+
 
 class PoseErrors(NamedTuple):
     """What measures of poses are computed from: one hand in one space."""
@@ -41,6 +44,12 @@ class ObjectFrames(NamedTuple):
     confusion: Int[np.ndarray, "objects objects"]  # frames; rows the true class
 
 
+class BoxErrors(NamedTuple):
+    """What measures of the object's box are computed from: the frames where it is known."""
+
+    errors: Float[np.ndarray, "frames points"]  # millimetres; of the centre, then the corners
+
+
 @dataclasses.dataclass(frozen=True)
 class Measure:
     """One figure.
@@ -52,10 +61,10 @@ class Measure:
         decimals: as it is shown.
         smaller_is_better: which way is better.
         meaning: in a few words, for those who do not know the title.
-        place: where it stands in results: ('action' or 'object', name), or for poses (space,
-            name) of each hand.
-        compute: from `VideoActions`, `ObjectFrames`, or for poses `PoseErrors`; there is one
-            video, frame or joint at least.
+        place: where it stands in results: ('action', 'object' or `BOX`, name), or for poses
+            (space, name) of each hand.
+        compute: from `VideoActions`, `ObjectFrames`, `BoxErrors`, or for poses `PoseErrors`; there
+            is one video, frame or joint at least.
         factor: from the stored figure to the one that is shown.
         in_headline: a run is judged by it: it is logged, saved with checkpoints and compared.
         of_curve: it depends on the range of the PCK curve, which stands with its title.
@@ -141,6 +150,18 @@ MEASURES: tuple[Measure, ...] = (
         meaning="frames whose object is recognised", place=("object", "accuracy"), factor=100,
         compute=_share_on_diagonal,
     ),
+    Measure(
+        "object_box_error", "box", "mm", 2, smaller_is_better=True,
+        meaning="mean error of the centre and the corners of the object's box",
+        place=(BOX, "error"), in_headline=False,
+        compute=lambda found: float(found.errors.mean()),
+    ),
+    Measure(
+        "object_centre_error", "box's centre", "mm", 2, smaller_is_better=True,
+        meaning="mean error of the centre of the object's box",
+        place=(BOX, "centre_error"), in_headline=False,
+        compute=lambda found: float(found.errors[:, 0].mean()),
+    ),
     *in_both_spaces(
         "mepe", "MEPE", "mm", 2, lambda found: float(found.errors.mean()),
         smaller_is_better=True, meaning="mean end-point error",
@@ -168,7 +189,7 @@ def headline() -> dict[str, Measure]:
 
 
 def in_group(group: str) -> list[Measure]:
-    """Those of 'action', 'object', or of poses in one space."""
+    """Those of 'action', 'object' or `BOX`, or of poses in one space."""
     return [measure for measure in MEASURES if measure.place[0] == group]
 
 

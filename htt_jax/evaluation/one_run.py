@@ -4,7 +4,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
@@ -13,7 +13,7 @@ from etils import epath
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import published
 from htt_jax.depth_metrics import PUBLISHED_ERROR, BatchErrors
-from htt_jax.evaluation import baselines, forecasting, report, steadiness
+from htt_jax.evaluation import baselines, forecasting, object_boxes, report, steadiness
 from htt_jax.evaluation import early as recognition
 from htt_jax.evaluation.estimates import Collector, Estimates
 from htt_jax.evaluation.finite import check_finite
@@ -33,6 +33,7 @@ TABLES_FILE = "tables.md"
 ESTIMATES_FILE = "estimates.npz"
 
 Report = dict[str, Any]
+_Collector: TypeAlias = Collector | forecasting.Collector | object_boxes.Collector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,9 +105,11 @@ def evaluate(
     collector = Collector(source.frame_counts, clip_spec(run.config), run.dataset.image_size)
     by_batch = BatchErrors()
     ahead = forecasting.Collector(source.frame_counts, clip_spec(run.config))
+    boxes = object_boxes.Collector(run.dataset.object_names, training)
     looked = LookCollector(run, opened.mesh)
+    seen_by = (collector, boxes, ahead) if spaces else (collector, boxes)
     results = results_of(
-        _collecting(opened, (collector, ahead) if spaces else (collector,), by_batch, looked),
+        _collecting(opened, seen_by, by_batch, looked),
         run.dataset,
         mask_unannotated=run.config.mask_unannotated_hands,
     )
@@ -116,6 +119,7 @@ def evaluate(
         constant, source, mask_unannotated=run.config.mask_unannotated_hands
     )
     estimates = collector.result()
+    results |= boxes.result()
     expected = ahead.result() if spaces else None
     results |= _in_time(opened, estimates, expected, training, spaces, known=bool(results["pose"]))
     if early:
@@ -169,7 +173,7 @@ def _spaces(opened: SplitInference, asked: Sequence[str] | None) -> tuple[str, .
 
 def _collecting(
     opened: SplitInference,
-    seen_by: Sequence[Collector | forecasting.Collector],
+    seen_by: Sequence[_Collector],
     by_batch: BatchErrors,
     looked: LookCollector,
 ) -> Iterator[Mapping[str, np.ndarray]]:
@@ -183,6 +187,8 @@ def _collecting(
             found["action_over_time"][valid.any(axis=1)],
         )
         check_finite(opened.run, *forecasting.of_full_windows(found, valid))
+        if object_boxes.ESTIMATED in found:
+            check_finite(opened.run, found[object_boxes.ESTIMATED][valid])
         for collector in seen_by:
             collector.add(found)
         looked.add(found, batch)

@@ -13,13 +13,20 @@ from htt_jax import measures, systems
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
+from htt_jax.evaluation import object_boxes
 from htt_jax.metrics import ActionMetrics, ObjectMetrics, PoseMetrics
 from htt_jax.systems import System
 
 Results: TypeAlias = dict[str, Any]
 EvaluationStep: TypeAlias = Callable[[Any, Mapping[str, jax.Array]], dict[str, jax.Array]]
 
-_AHEAD = ("forecast_joints_3d", "forecast_action_probabilities")
+_MORE = {
+    "forecast_joints_3d": "forecast_joints_3d",
+    "forecast_action_probabilities": "forecast_action_probabilities",
+    "object_box_3d": object_boxes.ESTIMATED,
+}
+"""What some systems tell besides, and what it is called here."""
+_BOX_LABELS = ("object_box", "object_box_known")
 _LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
 
 
@@ -29,7 +36,8 @@ def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -
 
     Where the system says nothing of poses, objects or actions, their truth counts as not known.
     With `details`, which metrics have no use for, also what `estimates.Collector` takes, and of a
-    system that forecasts `forecasting.Collector`.
+    system that forecasts `forecasting.Collector`, of one that tells the object's box
+    `object_boxes.Collector`.
     """
 
     def step(variables: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
@@ -46,7 +54,9 @@ def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -
                 "action_over_time": out["action_over_time"],
                 "intrinsics": batch["intrinsics"][:, 0],  # one camera a video
                 "start": batch["start"],
-            } | {name: out[name] for name in _AHEAD if name in out}
+            } | {there: out[name] for name, there in _MORE.items() if name in out}
+        if object_boxes.ESTIMATED in found:
+            found |= {name: batch[name] for name in _BOX_LABELS}
         return found | {name: batch[name] for name in _LABELS}
 
     return jax.jit(step, out_shardings=sharding.replicated(mesh))

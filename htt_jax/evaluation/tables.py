@@ -9,7 +9,7 @@ from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.depth_metrics import PUBLISHED_ERROR
-from htt_jax.evaluation import early, forecasting, steadiness
+from htt_jax.evaluation import early, forecasting, object_box_tables, object_boxes, steadiness
 from htt_jax.evaluation.forecasting import tables as of_forecasts
 from htt_jax.evaluation.results import Results
 from htt_jax.measures import SPACES, Measure
@@ -54,6 +54,9 @@ def headline_tables(report: Mapping[str, Any]) -> dict[str, TextTable]:
     }
     if results.get(steadiness.NAME):
         found[steadiness.NAME] = steadiness_table(results[steadiness.NAME], this_run)
+    if results.get(object_boxes.NAME, {}).get("frames"):
+        of_boxes = object_box_tables.tables(results[object_boxes.NAME], this_run)
+        found |= {name: TextTable(*table) for name, table in of_boxes}
     if forecasting.NAME in results:
         ahead = of_forecasts.tables(results[forecasting.NAME])
         found |= {name: TextTable(*table) for name, table in ahead}
@@ -224,6 +227,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
             f"decided for good after {beginnings['decided']:.0%} of them. Early exit: seen until "
             "the answer is so sure, looked at after each of these shares."
         )
+    boxes = report["results"].get(object_boxes.NAME)
+    if boxes is not None:
+        found.append(object_box_tables.note(boxes))
     if forecasting.NAME in report["results"]:
         found += of_forecasts.notes(report["results"][forecasting.NAME])
     told = report["run"].get("told", _ALL)

@@ -56,6 +56,10 @@ _MORE = (
         "{:.2f}".format,
         "acceleration error: of joints, millimetres per squared frame.",
     ),
+    *(
+        _Column(measure.key, measure.heading, measure.shown, f"{measure.title}: {measure.meaning}.")
+        for measure in measures.in_group(measures.BOX)
+    ),
 )
 FILES = ("compare.md", "compare.csv", "compare.json")
 

@@ -16,12 +16,14 @@ from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.depth_metrics import PUBLISHED_ERROR
 from htt_jax.evaluation import early, steadiness
 from htt_jax.evaluation.one_run import RESULTS_FILE
+from htt_jax.models.htt.network import BOX
 from htt_jax.runs.options import options_of, without_derived
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.support.paths import place
 
-FULL = "full"
+FULL, TOLD_BOX = "full", ", told the object's box"
+"""Variants of the model; what the latter stands behind is told more than the paper's."""
 VARIANT = "variant"
 """Option in place of the config's model.cascaded and model.action_inputs, in Tab. 5's words."""
 TRAINING_DATA, EVALUATED_DATA = "training data", "evaluated data"
@@ -46,7 +48,7 @@ class EvaluatedRun:
         values: measure -> figure; accuracies in 0..1, errors in millimetres, those of
             accelerations per squared frame. Hand by hand as 'left mepe', and 'mepe' averaged over
             the hands; `PUBLISHED_ERROR`, if it is of crops around true poses; `early.MEAN`;
-            `steadiness.ERROR`. Without what was not measured.
+            `steadiness.ERROR`; the measures of `measures.BOX`. Without what was not measured.
     """
 
     name: str
@@ -211,6 +213,8 @@ def _options(config: Mapping[str, Any]) -> dict[str, Any]:
     inputs = options.pop("model.action_inputs", published.WITHOUT)
     missing = [words for name, words in published.WITHOUT.items() if name not in inputs]
     variant = " and ".join(missing) or FULL if cascaded else published.PARALLEL
+    if cascaded and BOX in inputs:
+        variant += TOLD_BOX
     return options | {VARIANT: variant}
 
 
@@ -228,6 +232,9 @@ def _values(report: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         yield early.MEAN, beginnings["mean_accuracy"]
     if steady := report["results"].get(steadiness.NAME):
         yield steadiness.ERROR, statistics.fmean(one[steadiness.ERROR] for one in steady.values())
+    for measure in measures.in_group(measures.BOX) if measures.BOX in report["results"] else ():
+        if (error := measure.of(report["results"])) is not None:
+            yield measure.key, error
     for hand, found in report["results"]["pose"].items():
         for key, measure in measures.headline().items():
             value = measure.of(found) if measure.is_of_poses else None
