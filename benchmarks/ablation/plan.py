@@ -13,6 +13,7 @@ from benchmarks.ablation.scales import Scale
 from htt_jax.datasets import published
 from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import STORED_SIZE
+from htt_jax.models.htt.network import ACTION_INPUTS, BOX
 
 Figures: TypeAlias = Mapping[str, float]
 """By the key of the measure; accuracies in 0..1, errors in millimetres."""
@@ -78,6 +79,7 @@ def studies(scale: Scale) -> dict[str, Study]:
         "forecast": _forecast(scale, full),
         "later": _later(scale, full),
         "spatial": _spatial(scale, full),
+        "objects": _objects(full),
     }
 
 
@@ -189,6 +191,20 @@ def _spatial(scale: Scale, full: Row) -> Study:
             Row("queries_half", f"half the epochs, {asking}", half | queries),
             Row("small", f"{width}x{height} pixels", small),
             Row("queries_small", f"{width}x{height} pixels, {asking}", small | queries),
+        ),
+    )
+
+
+def _objects(full: Row) -> Study:
+    """On datasets that have boxes of objects, as the simulated ones do."""
+    told = {"model.object_box": True, "model.action_inputs": (*ACTION_INPUTS, BOX)}
+    return Study(
+        "Where the object is",
+        ("action_accuracy", "early_accuracy", "mepe_ra"),
+        (
+            full,
+            Row("object_box", "the object's box told too", {"model.object_box": True}),
+            Row("box_input", "and the action block told it beside the class", told),
         ),
     )
 
