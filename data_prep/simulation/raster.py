@@ -1,5 +1,6 @@
 """Casts rays at rounded cones, frustums and boxes: depth, surface normal and colour per pixel."""
 
+import functools
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -32,7 +33,8 @@ class Canvas:
         """
         self.width, self.height = size
         self._intrinsics = intrinsics
-        self._all_rays = [_rays(size, intrinsics, jitter) for jitter in jitters]
+        camera = (*intrinsics[[0, 1], [0, 1]].tolist(), *intrinsics[:2, 2].tolist())
+        self._all_rays = [_rays(size, camera, jitter) for jitter in jitters]
         self._distance = np.empty((self.height, self.width), np.float32)
         self._owner = np.zeros((self.height, self.width), np.int16)
         self._along = np.empty((self.height, self.width), np.float32)
@@ -308,16 +310,24 @@ class Canvas:
         return result / np.sqrt(np.einsum("ij,ij->j", result, result)).clip(1e-9)
 
 
+@functools.lru_cache(maxsize=8)
 def _rays(
-    size: tuple[int, int], intrinsics: Float[np.ndarray, "3 3"], jitter: tuple[float, float]
+    size: tuple[int, int],
+    camera: tuple[float, float, float, float],
+    jitter: tuple[float, float],
 ) -> Float[np.ndarray, "3 height width"]:
-    """Unit vectors from the camera through the pixel centres, moved by `jitter` pixels."""
+    """Unit vectors from the camera through the pixel centres, moved by `jitter` pixels.
+
+    Kept, since all videos of a dataset have one camera: focal lengths and centre in `camera`.
+    """
+    fx, fy, cx, cy = camera
     x, y = np.meshgrid(
-        (np.arange(size[0]) + jitter[0] - intrinsics[0, 2]) / intrinsics[0, 0],
-        (np.arange(size[1]) + jitter[1] - intrinsics[1, 2]) / intrinsics[1, 1],
+        (np.arange(size[0]) + jitter[0] - cx) / fx, (np.arange(size[1]) + jitter[1] - cy) / fy
     )
     rays = np.stack([x, y, np.ones_like(x)])
-    return (rays / np.linalg.norm(rays, axis=0)).astype(np.float32)
+    rays = (rays / np.linalg.norm(rays, axis=0)).astype(np.float32)
+    rays.flags.writeable = False
+    return rays
 
 
 def _lit(
