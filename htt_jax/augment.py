@@ -52,6 +52,11 @@ class AugmentOptions:
     translation: int = 48  # whole pixels, -t..t along each axis
     blur: float = 0.5  # deviation U(0, b) of the Gaussian, in pixels
 
+    @property
+    def repaints(self) -> bool:
+        """Whether pixels change in their places: blur or a colour operation has a range."""
+        return any((self.brightness, self.contrast, self.saturation, self.hue, self.blur))
+
     def __post_init__(self) -> None:
         """Refuses what the operations cannot do.
 
@@ -118,7 +123,7 @@ def augment(
     """
     options = options or AugmentOptions()
     drawn = draw(key, batch["video"], batch["start"], batch["slot"].shape[1], options)
-    return apply(batch, drawn, reach=options.translation)
+    return apply(batch, drawn, reach=options.translation, repaints=options.repaints)
 
 
 class Draw(NamedTuple):
@@ -157,10 +162,17 @@ def draw(
     return jax.vmap(one)(video, start)
 
 
-def apply(batch: Batch, drawn: Draw, *, reach: int) -> dict[str, Array]:
-    """As `augment`, with given random numbers; `reach` is the largest translation among them."""
+def apply(batch: Batch, drawn: Draw, *, reach: int, repaints: bool = True) -> dict[str, Array]:
+    """As `augment`, with given random numbers.
+
+    Args:
+        batch: of the loader.
+        drawn: the numbers.
+        reach: the largest translation among them.
+        repaints: whether there is any blur or change of colour; else nothing is computed for it.
+    """
     clip, image = batch["slot_clip"], batch["image"]
-    if image.dtype == jnp.uint8:
+    if repaints and image.dtype == jnp.uint8:
         planes = _blur(image, drawn.blur[clip, batch["slot_frame"]])
         planes = _change_colour(planes, drawn.order[clip], drawn.factors[clip], drawn.hue[clip])
         image = jnp.stack(planes, axis=-1)

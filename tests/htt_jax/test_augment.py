@@ -79,6 +79,17 @@ def test_drawing_nothing_changes_nothing():
     np.testing.assert_allclose(pixels(result), batch["image"], atol=1e-4)
 
 
+def test_without_blur_and_colour_pixels_are_only_moved():
+    options = aug.AugmentOptions(**dict.fromkeys(("brightness", "contrast", "saturation"), 0.0),
+                                 hue=0.0, blur=0.0, translation=3)  # fmt: skip
+    batch = jax.device_put(pack(make_batch()))
+    drawn = aug.draw(jax.random.key(0), batch["video"], batch["start"], FRAMES, options)
+    moved = aug.augment(jax.random.key(0), batch, options)
+    assert not options.repaints
+    # Where colours change by factors of one, they are computed.
+    np.testing.assert_array_equal(moved["image"], apply(batch, drawn, reach=3)["image"])
+
+
 ENHANCERS = {
     aug.BRIGHTNESS: ImageEnhance.Brightness,
     aug.CONTRAST: ImageEnhance.Contrast,
