@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 pip install --quiet --editable .
 
 SECONDS=0
-python -m data_prep.simulate --layout=fpha --out=demo/raw --repeats=11 --frames=18,22 --preview=demo/sheet.png
+python -m data_prep.simulate --layout=fpha --out=demo/raw --repeats=15 --frames=12,14 --preview=demo/sheet.png
 python -m data_prep.fpha --raw=demo/raw --out=demo/data
 python -m htt_jax.train --config=configs/simulated.py --workdir=demo/run
 python -m htt_jax.evaluate --workdir=demo/run

@@ -15,6 +15,7 @@ def get_config() -> ConfigDict:
     config = simulated.get_config()
     config.data.directory = "ablations/data"
     config.data.frames = 8
+    config.data.spacing = 4
     config.model.window = 4
     config.data.starts = 2
     for name in ("brightness", "contrast", "saturation"):
