@@ -20,6 +20,7 @@ def get_config() -> ConfigDict:
     config.data.starts = 2
     for name in ("brightness", "contrast", "saturation"):
         config.augment[name] = 0.1  # so that a study can leave it out
+    config.augment.translation = 4
     config.epochs = 4
     config.batch_size = 12
     config.optimizer.decay_factor = 0.4

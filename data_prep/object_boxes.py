@@ -32,6 +32,7 @@ class _Fault(NamedTuple):
     kind: str  # 'lost' or 'impossible'
     what: str
     frames: Bool[np.ndarray, " frames"]
+    is_of_unit: bool  # what numbers in another unit look like
 
 
 def around(
@@ -65,7 +66,7 @@ def checked(
     kept, notes = boxes.astype(np.float32), []
     known = ~np.isnan(boxes).all(axis=(1, 2))
     for fault in _faults(boxes):
-        if fault.kind == "impossible" and 2 * fault.frames.sum() > known.sum():
+        if fault.is_of_unit and 2 * fault.frames.sum() > known.sum():
             raise InputError(
                 f"{source}: object's box, {fault.frames.sum()} of {known.sum()} frames: "
                 f"{fault.what}; are its numbers in another unit? Put them right, or leave its "
@@ -95,23 +96,23 @@ def _faults(boxes: Float[np.ndarray, "frames points 3"]) -> Iterator[_Fault]:
     from_centre = np.linalg.norm(points[:, 1:] - points[:, :1], axis=-1).min(axis=1)
     near, far = points[..., 2].min(axis=1), points[..., 2].max(axis=1)
     checks = (
-        ("lost", "a point is not finite", ~finite, None),
-        ("lost", "all points are in one place", apart == 0, None),
+        ("lost", "a point is not finite", ~finite, None, False),
+        ("lost", "all points are in one place", apart == 0, None, False),
         ("impossible", f"it measures {{}} m from corner to corner (expected {SIZES[0]} to "
-         f"{SIZES[1]:g})", (apart < SIZES[0]) | (apart > SIZES[1]), apart),
+         f"{SIZES[1]:g})", (apart < SIZES[0]) | (apart > SIZES[1]), apart, True),
         ("impossible", f"it lies {{}} m in front of the camera (expected {DEPTHS[0]} to "
-         f"{DEPTHS[1]:g})", far > DEPTHS[1], far),
+         f"{DEPTHS[1]:g})", far > DEPTHS[1], far, True),
         ("impossible", f"it lies {{}} m in front of the camera (expected {DEPTHS[0]} to "
-         f"{DEPTHS[1]:g})", near < DEPTHS[0], near),
+         f"{DEPTHS[1]:g})", near < DEPTHS[0], near, False),
         ("impossible", "its centre is {} m from the nearest corner, outside of the box",
-         from_centre > apart, from_centre),
+         from_centre > apart, from_centre, False),
     )  # fmt: skip
-    for kind, what, wrong, values in checks:
+    for kind, what, wrong, values, is_of_unit in checks:
         frames = wrong & left
         left &= ~frames
         if frames.any():
             shown = "" if values is None else _range(values[frames])
-            yield _Fault(kind, what.format(shown), frames)
+            yield _Fault(kind, what.format(shown), frames, is_of_unit)
 
 
 def _range(values: Float[np.ndarray, " frames"]) -> str:

@@ -213,7 +213,8 @@ def _half_budget(scale: Scale) -> dict[str, Any]:
     """Half the epochs, in which the learning rate falls as far."""
     config = scale.config("")
     epochs = max(config.epochs // 2, 1)
-    factor = round(config.optimizer.decay_factor**2, 6)
+    decays, left = ((n - 1) // config.optimizer.decay_epochs for n in (config.epochs, epochs))
+    factor = round(config.optimizer.decay_factor ** (decays / max(left, 1)), 6)
     return {"epochs": epochs, "eval.every_epochs": epochs, "optimizer.decay_factor": factor}
 
 
@@ -225,6 +226,7 @@ def _smaller(scale: Scale) -> dict[str, Any]:
         "data.image_size": (3 * width // 4, 3 * height // 4),
         "loss.joints_2d": config.loss.joints_2d * 4 / 3,
         "augment.translation": 3 * config.augment.translation // 4,
+        "augment.blur": 3 * config.augment.blur / 4,
     }
 
 
@@ -250,7 +252,7 @@ def _shorter(scale: Scale, frames: int) -> dict[str, Any]:
 
 
 def _inputs_without(left_out: str) -> tuple[str, ...]:
-    return tuple(name for name in ("image", "pose", "object") if name != left_out)
+    return tuple(name for name in ACTION_INPUTS if name != left_out)
 
 
 def _of_window(t: int | None) -> Callable[[Published], Figures]:

@@ -16,11 +16,12 @@ from benchmarks.ablation import claims, forecasts
 from benchmarks.ablation.plan import Row, Study
 from benchmarks.ablation.records import record_of
 from benchmarks.ablation.scales import Scale
+from htt_jax import systems
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import failures
 from htt_jax.evaluation import one_run
 from htt_jax.runs import kept
-from htt_jax.runs.config import check_options
+from htt_jax.runs.config import check_options, open_source
 from htt_jax.runs.directory import exists
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
@@ -100,10 +101,15 @@ def check(setting: Setting, runs: Sequence[Run]) -> None:
     """Checks, before hours of work, what would stop runs; also those that are there.
 
     Raises:
-        InputError: weights are missing, or a run in the folder was made with other options.
+        InputError: the dataset given has not what a run needs, weights are missing, or a run in the
+            folder was made with other options.
     """
-    for run in runs:
-        config = configured(setting, run)
+    configs = [configured(setting, run) for run in runs]
+    if not setting.scale.dataset:
+        source = open_source(configs[0], "train", setting.data)
+        for config in configs:
+            _check_source(config, source)
+    for run, config in zip(runs, configs, strict=True):
         weights = config.init.backbone
         if weights and not place(weights).exists():
             raise InputError(
@@ -111,6 +117,13 @@ def check(setting: Setting, runs: Sequence[Run]) -> None:
                 "is missing; docs/train.md tells where it comes from"
             )
         record(setting, run)
+
+
+def _check_source(config: ConfigDict, source: RecordSource) -> None:
+    try:
+        systems.check_source(config, source)
+    except InputError as error:
+        raise InputError(f"{error}; or name the studies that can be made, with --study") from None
 
 
 def record(setting: Setting, run: Run) -> dict[str, Any] | None:

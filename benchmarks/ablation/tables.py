@@ -150,7 +150,7 @@ def _notes_on_forecasts(found: Findings) -> Iterator[str]:
     if spaces:
         yield (
             f"Poses ahead: mean joint error, {' or '.join(spaces)}, mean over hands; RA: "
-            "root-aligned. Empty: the model does not look so far."
+            "root-aligned. Empty: the model does not look so far, or a hand has no such past."
         )
     without = sum("forecast" not in record for record in found.records)
     if without:

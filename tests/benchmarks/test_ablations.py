@@ -12,9 +12,11 @@ from benchmarks import ablations, figures
 from benchmarks.ablation import claims, data, runs, scales
 from benchmarks.ablation.plan import studies
 from benchmarks.ablation.runs import Run, Setting
+from htt_jax.datasets.spec import FPHA
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from tests.ablation_records import write_record, write_study
+from tests.prepared import write_dataset
 
 DEMO = scales.DEMO
 
@@ -141,6 +143,14 @@ def test_bad_input_is_one_line_before_anything_is_made(arguments, said, tmp_path
     with pytest.raises(InputError, match=said) as refused:
         ablations.main(["--out", str(tmp_path / "out"), *arguments])
     assert "\n" not in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dataset_without_what_a_study_needs_is_refused_before_anything_is_made(tmp_path):
+    made = write_dataset(tmp_path / "data", FPHA, {"train": [4], "test": [4]})
+    arguments = ["--out", str(tmp_path / "out"), "--scale=paper", f"--data={made}"]
+    with pytest.raises(InputError, match=r"has no object boxes; .*; or name the studies that can"):
+        ablations.main([*arguments, "--study", "objects"])
     assert not (tmp_path / "out").exists()
 
 

@@ -220,6 +220,8 @@ def test_most_boxes_of_another_unit_stop_and_single_ones_are_left_out():
     assert np.isnan(kept[2]).all()
     assert (found[0].kind, found[0].path) == ("impossible", "folder")
     assert found[0].what.startswith("object's box, frame 7: it lies -0.44 m in front of the cam")
+    kept, _ = object_boxes.checked(np.stack([behind, behind]), [4, 5], "folder")
+    assert np.isnan(kept).all()  # which no other unit makes of a box
     with pytest.raises(InputError, match=r"folder: .* 2 of 3 frames: it measures 108 m from corn"):
         object_boxes.checked(np.stack([BOX, far, far]), [4, 5, 7], "folder")
 
