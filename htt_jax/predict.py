@@ -134,6 +134,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also write prediction.rrd for the rerun viewer; needs pip install -e '.[rerun]'",
     )
+    _add_camera(parser)
+    return parser
+
+
+def _add_camera(parser: argparse.ArgumentParser) -> None:
+    """What took the frames."""
     camera = parser.add_argument_group(
         "camera's intrinsics",
         "The camera that took the frames; if not given, that of the dataset the run was trained "
@@ -157,7 +163,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DEGREES",
         help="instead: horizontal field of view; the centre is taken to be in the middle",
     )
-    return parser
 
 
 def _rate(text: str | None) -> Fraction | None:

@@ -13,7 +13,7 @@ from benchmarks.ablation.scales import Scale
 from htt_jax.datasets import published
 from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import STORED_SIZE
-from htt_jax.models.htt.network import ACTION_INPUTS, BOX
+from htt_jax.models.htt.frames import ACTION_INPUTS, BOX
 
 Figures: TypeAlias = Mapping[str, float]
 """By the key of the measure; accuracies in 0..1, errors in millimetres."""

@@ -17,7 +17,7 @@ from htt_jax.interop import agreement, model_card
 from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.formats import FORMATS, apply
 from htt_jax.models.htt import HTT
-from htt_jax.models.htt.network import BOX
+from htt_jax.models.htt.frames import BOX
 from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import (

@@ -14,7 +14,7 @@ from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import SPECS, STORED_SIZE, DatasetSpec
 from htt_jax.interop import adam, pytorch, weights
 from htt_jax.interop.weights import WeightFile
-from htt_jax.models.htt.network import ACTION_INPUTS
+from htt_jax.models.htt.frames import ACTION_INPUTS
 from htt_jax.runs.config import check_options, clip_spec, expand_paths
 from htt_jax.runs.directory import Run, dataset_facts, exported_facts, from_json
 from htt_jax.runs.options import former_options_of, get_config

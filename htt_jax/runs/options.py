@@ -17,7 +17,7 @@ from ml_collections.config_dict import placeholder
 from htt_jax import systems
 from htt_jax.data.views import CAMERAS
 from htt_jax.devices.dtypes import AUTO, DTYPES
-from htt_jax.models.htt.network import pose_scales
+from htt_jax.models.htt.frames import pose_scales
 from htt_jax.support import trees
 from htt_jax.support.options import Option, way
 

@@ -16,7 +16,7 @@ from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.depth_metrics import PUBLISHED_ERROR
 from htt_jax.evaluation import early, steadiness
 from htt_jax.evaluation.one_run import RESULTS_FILE
-from htt_jax.models.htt.network import BOX
+from htt_jax.models.htt.frames import BOX
 from htt_jax.runs.options import options_of, without_derived
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError

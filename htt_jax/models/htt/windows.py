@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from htt_jax.models.htt.network import HTT, Outputs
+from htt_jax.models.htt.frames import Outputs
+from htt_jax.models.htt.network import HTT
 
 
 def tokens(

@@ -16,7 +16,7 @@ from htt_jax.datasets.verbs import VerbsAndNouns
 from htt_jax.devices import dtypes, sharding
 from htt_jax.losses import LossWeights
 from htt_jax.models.htt import HTT
-from htt_jax.models.htt.network import BOX, pose_scales
+from htt_jax.models.htt.frames import BOX, pose_scales
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
 from htt_jax.systems.htt.options import OPTIONS

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key, PRNGKeyArray
 
-from htt_jax.models.htt.network import BOX
+from htt_jax.models.htt.frames import BOX
 from htt_jax.systems import Batch
 
 _CUT, _DROPPED = 2**32 - 1, 2**32 - 2  # no videos; augmentation draws from the keys of videos

@@ -1,6 +1,6 @@
 """What a config of HTT can set."""
 
-from htt_jax.models.htt.network import ACTION_INPUTS, BOX
+from htt_jax.models.htt.frames import ACTION_INPUTS, BOX
 from htt_jax.models.htt.queries import SPATIAL
 from htt_jax.support.options import Option
 

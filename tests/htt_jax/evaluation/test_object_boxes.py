@@ -11,7 +11,7 @@ from htt_jax.evaluation import object_boxes, one_run, tables
 from htt_jax.evaluation.studies import comparison
 from htt_jax.evaluation.studies.runs import TOLD_BOX, VARIANT, values_of
 from htt_jax.interop.exporting import export
-from htt_jax.models.htt.network import ACTION_INPUTS, BOX
+from htt_jax.models.htt.frames import ACTION_INPUTS, BOX
 from htt_jax.support.errors import InputError
 from tests import prepared, runs
 

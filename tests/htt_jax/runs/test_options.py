@@ -8,7 +8,7 @@ from htt_jax import systems
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.losses import LossWeights
-from htt_jax.models.htt.network import pose_scales
+from htt_jax.models.htt.frames import pose_scales
 from htt_jax.runs.config import check_options
 from htt_jax.runs.directory import Run, from_json, start, to_json
 from htt_jax.runs.options import former_options_of, get_config, options_of

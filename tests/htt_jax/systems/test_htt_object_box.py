@@ -15,7 +15,8 @@ from htt_jax.data.views import View, open_view
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.losses import object_box_terms
-from htt_jax.models.htt.network import ACTION_INPUTS, BOX, HTT
+from htt_jax.models.htt.frames import ACTION_INPUTS, BOX
+from htt_jax.models.htt.network import HTT
 from htt_jax.runs.config import check_options
 from htt_jax.support.errors import InputError
 from htt_jax.systems.htt import chance

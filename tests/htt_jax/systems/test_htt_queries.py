@@ -83,4 +83,3 @@ def test_programs_hold_them_for_any_number_of_clips_and_frames():
     ]
     found = jax.eval_shape(run.model.apply, run.variables, *arrays)
     assert found["joints_3d"].shape == (*places, 21, 3)
-    assert "object_tokens" not in found
