@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 import torch
 
 from benchmarks import depth_clips, depth_torch
@@ -25,6 +26,7 @@ def batch(case, seed):
     }
 
 
+@pytest.mark.proof
 def test_method_1_has_the_published_losses():
     case, expected = cases.CASES["train_1"], cases.published("train_1")
     model = systems.make(depth_clips.config("direct", 128), depth_clips.dataset()).model

@@ -75,6 +75,7 @@ def outputs():
 
 
 # As it comes, the same model is held to these numbers in `tests/htt_jax/interop`.
+@pytest.mark.proof
 def test_traced_inference_gives_the_published_poses_objects_and_actions():
     model, batch, expected = load("h2o_forward", TRACED)
     found = {key: x.numpy() for key, x in Inference(model, TRACED)(batch).items()}
@@ -86,6 +87,7 @@ def test_traced_inference_gives_the_published_poses_objects_and_actions():
 
 
 # All four steps are taken as the model comes in `tests/htt_jax/interop`.
+@pytest.mark.proof
 def test_two_traced_steps_of_fused_adam_give_the_published_losses():
     case = cases.CASES["fpha_train"]
     model, batch, expected = load("fpha_train", TRACED)

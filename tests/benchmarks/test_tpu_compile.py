@@ -39,6 +39,7 @@ def results(tmp_path_factory):
     return path, options, compiled(path, *options)
 
 
+@pytest.mark.proof
 def test_training_is_compiled_for_a_slice_with_its_state_split(results):
     _, _, (told,) = results
     assert (told["chips"], told["clips"], told["slots"]) == (4, 4, 8)
@@ -48,6 +49,7 @@ def test_training_is_compiled_for_a_slice_with_its_state_split(results):
     assert all(ms > 0 for ms in told["at_least_ms"].values())
 
 
+@pytest.mark.proof
 def test_a_page_has_all_figures_of_a_result(results):
     _, _, (told,) = results
     row = tpu_records.row(told)
@@ -58,6 +60,7 @@ def test_a_page_has_all_figures_of_a_result(results):
     assert named == set(tpu_records.figures_of(told))
 
 
+@pytest.mark.proof
 def test_what_is_compiled_is_not_compiled_again(results, capsys):
     path, options, first = results
     assert compiled(path, *options) == first

@@ -69,6 +69,7 @@ def content(out) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in place(out).iterdir() if path.name != ".lock"}
 
 
+@pytest.mark.proof
 def test_stopped_by_a_bad_image_and_a_dead_process_the_third_run_makes_the_same_bytes(
     tmp_path, capfd
 ):

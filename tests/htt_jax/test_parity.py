@@ -58,6 +58,7 @@ def trained():
     return states, metrics
 
 
+@pytest.mark.proof
 def test_gradient_norms_are_the_published_ones(trained):
     states, metrics = trained
     expected = cases.load("fpha_train")[-1]
@@ -77,6 +78,7 @@ def test_gradient_norms_are_the_published_ones(trained):
     np.testing.assert_allclose(metrics[0]["gradient_norm"], whole, rtol=1e-5)
 
 
+@pytest.mark.proof
 def test_four_adam_steps_follow_the_published_losses_and_leave_the_statistics_alone(trained):
     states, metrics = trained
     case = cases.CASES["fpha_train"]

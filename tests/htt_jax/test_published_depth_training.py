@@ -139,6 +139,7 @@ def train(name, evaluations):
         yield gradients, found, params
 
 
+@pytest.mark.proof
 # After its second step the feedback's norms are no measure: it hands on from frame to frame what
 # rounding does to a ReLU whose input is nearly zero. In float64 they agree to 2e-4, losses to 1e-5.
 @pytest.mark.parametrize(
@@ -166,6 +167,7 @@ def test_a_joint_system_trains_as_published(name, evaluations):
         np.testing.assert_allclose(out.log_probabilities, expected["log_prob_last"], atol=1e-5)
 
 
+@pytest.mark.proof
 def test_a_pose_network_is_pretrained_as_published():
     name = "hpe_pretrain"
     case, expected = cases.CASES[name], cases.published(name)

@@ -135,6 +135,7 @@ def assert_same_losses(found, expected):
         assert 0.5 < found[step]["real_frame_share"] <= 1
 
 
+@pytest.mark.proof
 def test_two_processes_of_four_devices_give_the_losses_of_one_and_stop_together(
     root, dataset, undisturbed
 ):

@@ -4,6 +4,7 @@ import json
 import sys
 
 import numpy as np
+import pytest
 
 from tests import prepared, train_runs
 from tests.depth_runs import FPHA_DEPTH
@@ -48,6 +49,7 @@ print(json.dumps({"devices": mesh.size, "found": found}), file=sys.stderr)
 """
 
 
+@pytest.mark.proof
 def test_four_devices_of_which_two_share_the_weights_give_the_losses_of_one(tmp_path):
     data = prepared.write_dataset(tmp_path / "data", FPHA_DEPTH, {"train": [4, 2, 3, 1]})
     process = train_runs.start([sys.executable, "-c", TWO_STEPS, str(data)], devices=4)
