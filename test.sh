@@ -8,5 +8,6 @@ cd "$(dirname "$0")"
 pip install --quiet --editable '.[test]'
 # Else each of many processes would compile all it imports, and pytest every test anew.
 unset PYTHONDONTWRITEBYTECODE
-# A module stays in one process, with what its tests share.
-pytest -n auto --dist loadscope --no-loadscope-reorder --durations=10
+# A module stays in one process, with what its tests share. One process more than there are cores, as
+# many tests wait for processes and servers.
+pytest -n "$(($(nproc) + 1))" --dist loadscope --no-loadscope-reorder --durations=10
