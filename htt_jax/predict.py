@@ -14,40 +14,17 @@ from fractions import Fraction
 from absl import logging
 
 from htt_jax.devices import process, sharding
-from htt_jax.prediction import (
-    attention_pictures,
-    input_camera,
-    joint_picture,
-    live,
-    rerun_log,
-)
-from htt_jax.prediction.drawn import (
-    PICTURE_FILE,
-    VIDEO_FILE,
-)
-from htt_jax.prediction.files import (
-    ATTENTION_FILE,
-    JSON_FILE,
-    NPZ_FILE,
-    Origin,
-    top_actions,
-    write,
-)
+from htt_jax.prediction import input_camera, live, rerun_log, smoothing, written
+from htt_jax.prediction.files import Origin, top_actions, write
 from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.one_video import draw, predict
+from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.prediction.sources import open_frames
 from htt_jax.prediction.video import Predictions
 from htt_jax.runs.opening import open_run
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import check_writable, make_folder, remove_earlier
-
-_FILES = (
-    *(NPZ_FILE, JSON_FILE, ATTENTION_FILE),
-    *(VIDEO_FILE, PICTURE_FILE, rerun_log.RERUN_FILE),
-    *(attention_pictures.ACTION_FILE, attention_pictures.POSE_FILE, joint_picture.FILE),
-)
-"""All that may be written; which of them depends on input, model and options."""
+from htt_jax.support.files import check_writable
 
 
 def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
@@ -134,8 +111,37 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also write prediction.rrd for the rerun viewer; needs pip install -e '.[rerun]'",
     )
+    parser.add_argument(
+        "--newest",
+        action="store_true",
+        help="with --camera: show each frame at once, with the pose that is known by then, not the "
+        "final one that comes with its group",
+    )
+    _add_smoothing(parser)
     _add_camera(parser)
     return parser
+
+
+def _add_smoothing(parser: argparse.ArgumentParser) -> None:
+    """How steady poses are to be."""
+    pixels, depth = Smoothing().joints_2d, Smoothing().depth
+    group = parser.add_argument_group(
+        "steadiness",
+        "A One-Euro filter of pixels and depth, of which positions in space are made. Each has a\n"
+        "cutoff at rest, Hz: less is steadier; and a slope, by which the cutoff rises, Hz for\n"
+        "each metre per second: more is less late.",
+    )
+    group.add_argument("--smooth", action="store_true", help="smooth the poses")
+    group.add_argument(
+        "--smooth_2d",
+        metavar="HZ,SLOPE",
+        help=f"of pixels (default: {pixels.cutoff:g},{pixels.slope:g})",
+    )
+    group.add_argument(
+        "--smooth_depth",
+        metavar="HZ,SLOPE",
+        help=f"of depth (default: {depth.cutoff:g},{depth.slope:g})",
+    )
 
 
 def _add_camera(parser: argparse.ArgumentParser) -> None:
@@ -185,6 +191,8 @@ def _check(options: argparse.Namespace) -> None:
     if options.input is not None and options.out is None:
         raise InputError("no --out given; name the folder to write to")
     if options.camera is None:
+        if options.newest:
+            raise InputError("--newest is for --camera; what a video shows is all final")
         return
     for name in ("fps", "frames", "rerun"):
         if getattr(options, name):
@@ -196,20 +204,30 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _check_not_overwritten(source: pathlib.Path, out: pathlib.Path) -> None:
-    written = {out.resolve(), *((out / name).resolve() for name in _FILES)}
-    if source.resolve() in written:
+    if source.resolve() in {out.resolve(), *((out / name).resolve() for name in written.FILES)}:
         raise InputError(f"--out={out} would write over or into the input {source}; give another")
 
 
-def _predict_live(options: argparse.Namespace, camera: GivenCamera | None) -> None:
+def _predict_live(
+    options: argparse.Namespace, camera: GivenCamera | None, smooth: Smoothing | None
+) -> None:
     """What a camera sees, until it or the user stops."""
     run = open_run(options.workdir, options.step, sharding.single_device_mesh())
     intrinsics = functools.partial(input_camera.resolve, camera, run.dataset.spec)
     number = options.camera
-    live.run(run, int(number) if number.isdecimal() else number, intrinsics, options.out)
+    live.run(
+        run,
+        int(number) if number.isdecimal() else number,
+        intrinsics,
+        options.out,
+        newest=options.newest,
+        smoothing=smooth,
+    )
 
 
-def _predict_file(options: argparse.Namespace, camera: GivenCamera | None) -> None:
+def _predict_file(
+    options: argparse.Namespace, camera: GivenCamera | None, smooth: Smoothing | None
+) -> None:
     """What is in a file or folder."""
     if options.rerun:
         rerun_log.check_installed()
@@ -217,10 +235,14 @@ def _predict_file(options: argparse.Namespace, camera: GivenCamera | None) -> No
     _check_not_overwritten(pathlib.Path(options.input), options.out)
     began = time.perf_counter()
     found, origin = predict(
-        frames, name=options.input, workdir=options.workdir, camera=camera, step=options.step
+        frames,
+        name=options.input,
+        workdir=options.workdir,
+        camera=camera,
+        step=options.step,
+        smoothing=smooth,
     )
-    make_folder(options.out)
-    remove_earlier(options.out, _FILES)
+    written.make_room(options.out)
     names = write(options.out, found, origin)
     print(_summary(found, origin, time.perf_counter() - began), flush=True)
     names += draw(options.out, frames, found, origin, rerun=options.rerun)
@@ -233,9 +255,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     _check(options)
     logging.set_verbosity(logging.ERROR)
     camera = input_camera.from_options(options.intrinsics, options.intrinsics_size, options.hfov)
+    smooth = smoothing.from_options(options.smooth, options.smooth_2d, options.smooth_depth)
     if options.out is not None:
         check_writable(options.out)
-    (_predict_file if options.camera is None else _predict_live)(options, camera)
+    (_predict_file if options.camera is None else _predict_live)(options, camera, smooth)
 
 
 if __name__ == "__main__":

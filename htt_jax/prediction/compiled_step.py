@@ -1,38 +1,151 @@
-"""The program that takes frames as they come, compiled before the first."""
+"""The programs that take frames as they come, compiled before the first."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int
 
 from htt_jax.devices import sharding
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
+from htt_jax.systems import Estimates, Stepwise, Window
 
 
-def compiled(run: TrainedRun, batch: dict[str, np.ndarray]) -> tuple[jax.stages.Compiled, Any]:
-    """The program that takes a window of a clip, and what stands for a clip's state before.
+class Programs(NamedTuple):
+    """Compiled ahead, they take only these shapes: nothing can be compiled again later.
 
-    Compiled ahead, it takes only these shapes: nothing can be compiled again later.
+    What is `looked` at is of the newest frames of a clip, each at its place in its window.
+
+    Attributes:
+        look: what is looked at behind a frame, of variables, the same before, the frame's place in
+            its window, and what the reader makes of it.
+        step: a clip's state and the estimates behind a window, of variables, the state before, the
+            place of its first frame in the clip, what is looked at, how many of its frames are
+            real, and the intrinsics.
+        newest: the estimates of one frame behind those before it, as of a window's last, of
+            variables, what is looked at, the frame's place in it, how many frames are real, and
+            the intrinsics; None: not wanted.
+        looked: before the first frame.
+        state: before the first window.
+    """
+
+    look: jax.stages.Compiled
+    step: jax.stages.Compiled
+    newest: jax.stages.Compiled | None
+    looked: Any
+    state: Any
+
+
+def stepwise(run: TrainedRun, *, newest: bool) -> Stepwise:
+    """The network of a run for frames that come one by one.
 
     Args:
         run: the model.
-        batch: of a window, see `System.stepwise`; its shapes alone count.
+        newest: whether the pose of each frame is wanted before its window is full.
 
     Raises:
-        InputError: the model takes whole clips only.
+        InputError: the model takes whole clips only, or `newest` is nothing to it.
     """
+    width, height = run.system.reader.size or run.dataset.image_size
     try:
-        network = run.system.stepwise(run.config.data.frames)
+        network = run.system.stepwise(run.config.data.frames, (height, width))
     except InputError as error:
         raise InputError(f"{run.workdir} {error}") from None
+    if newest and network.present is None:
+        raise InputError(
+            f"{run.workdir} tells each frame's pose at once; leave the option newest away"
+        )
+    return network
+
+
+def compiled(
+    run: TrainedRun, frame: Mapping[str, np.ndarray], window: int, *, newest: bool
+) -> Programs:
+    """The programs for frames like `frame`.
+
+    Args:
+        run: the model.
+        frame: what the reader makes of one; its shapes alone count.
+        window: t, frames that are seen together.
+        newest: whether the pose of each frame is wanted before its window is full.
+
+    Raises:
+        InputError: see `stepwise`.
+    """
+    network = stepwise(run, newest=newest)
     variables = run.variables
-    mesh = jax.tree.leaves(variables)[0].sharding.mesh
-    # On the device as the program returns it, and takes it the next time.
-    placed = sharding.replicated(mesh)
-    shapes = jax.eval_shape(network.state, variables, batch)
-    state = jax.tree.map(lambda x: jax.device_put(np.zeros(x.shape, x.dtype), placed), shapes)
-    step = jax.jit(network.step, out_shardings=placed)
-    place = jax.ShapeDtypeStruct((), jnp.int32)
-    return step.lower(variables, state, place, batch).compile(), state
+    # On the device as the programs return it, and take it the next time.
+    placed = sharding.replicated(jax.tree.leaves(variables)[0].sharding.mesh)
+    count = jax.ShapeDtypeStruct((), jnp.int32)
+    intrinsics = jax.ShapeDtypeStruct((3, 3), jnp.float32)
+
+    def stacked(x: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((window, *x.shape), x.dtype)
+
+    def zeros(shapes: Any) -> Any:
+        return jax.tree.map(lambda x: jax.device_put(jnp.zeros(x.shape, x.dtype), placed), shapes)
+
+    def make(function: Any, *arguments: Any) -> jax.stages.Compiled:
+        return jax.jit(function, out_shardings=placed).lower(variables, *arguments).compile()
+
+    parts = _Parts(network, window)
+    looked = zeros(jax.tree.map(stacked, jax.eval_shape(network.look, variables, frame)))
+    state = zeros(jax.eval_shape(parts.state, variables, looked, count, intrinsics))
+    return Programs(
+        look=make(parts.look, looked, count, frame),
+        step=make(parts.step, state, count, looked, count, intrinsics),
+        newest=make(parts.newest, looked, count, count, intrinsics) if newest else None,
+        looked=looked,
+        state=state,
+    )
+
+
+class _Parts(NamedTuple):
+    """What is compiled."""
+
+    network: Stepwise
+    size: int
+
+    def look(self, variables: Any, looked: Any, place: Int[Array, ""], frame: Any) -> Any:
+        found = self.network.look(variables, frame)
+        return jax.tree.map(
+            lambda x, new: jax.lax.dynamic_update_index_in_dim(x, new, place, 0), looked, found
+        )
+
+    def state(
+        self, variables: Any, looked: Any, count: Int[Array, ""], intrinsics: jax.Array
+    ) -> Any:
+        return self.network.state(variables, self.window(looked, count, intrinsics))
+
+    def step(
+        self,
+        variables: Any,
+        state: Any,
+        place: Int[Array, ""],
+        looked: Any,
+        count: Int[Array, ""],
+        intrinsics: jax.Array,
+    ) -> tuple[Any, Estimates]:
+        return self.network.step(variables, state, place, self.window(looked, count, intrinsics))
+
+    def newest(
+        self,
+        variables: Any,
+        looked: Any,
+        place: Int[Array, ""],
+        count: Int[Array, ""],
+        intrinsics: jax.Array,
+    ) -> Estimates:
+        assert self.network.present is not None
+        # The oldest first, as in a window that ends with this frame.
+        looked = jax.tree.map(lambda x: jnp.roll(x, count - 1 - place, axis=0), looked)
+        found = self.network.present(variables, self.window(looked, count, intrinsics))
+        return {name: x[count - 1] for name, x in found.items()}
+
+    def window(self, looked: Any, count: Int[Array, ""], intrinsics: jax.Array) -> Window:
+        """The real frames are the first ones."""
+        valid = jnp.arange(self.size) < count
+        return {"looked": looked, "valid": valid, "intrinsics": intrinsics}

@@ -69,6 +69,7 @@ def scenes(
                 if predictions.ahead
                 else ()
             ),
+            note="smoothed" if predictions.smoothing else "",
         )
 
 

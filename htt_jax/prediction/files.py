@@ -2,7 +2,9 @@
 
 Both hold poses in the input's own pixels and in metres, camera space, and of each frame the action
 as it stands there (`action_over_time`, see `video.Predictions`): all classes in the .npz, the
-first few in the .json. `attention.npz` holds where the model looked, see `prediction.attention`.
+first few in the .json. Of poses that are smoothed both tell each filter's parameters (`smoothing`,
+see `smoothing.Smoothing`), in the .npz an array of cutoff and slope for each. `attention.npz` holds
+where the model looked, see `prediction.attention`.
 """
 
 import dataclasses
@@ -89,12 +91,15 @@ def top_actions(predictions: Predictions, names: Sequence[str]) -> list[dict[str
 
 
 def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
-    own = {"attention", "joint_attention", "ahead"}  # made of arrays themselves
+    own = {"attention", "joint_attention", "ahead", "smoothing"}  # made of several themselves
     names = [field.name for field in dataclasses.fields(predictions) if field.name not in own]
     values = {name: getattr(predictions, name) for name in (*names, "action_probabilities")}
     found = {name: np.asarray(value) for name, value in values.items() if value is not None}
     if predictions.ahead is not None:
         found |= {f"ahead_{name}": x for name, x in dataclasses.asdict(predictions.ahead).items()}
+    if predictions.smoothing is not None:
+        filters = dataclasses.asdict(predictions.smoothing).items()
+        found |= {f"smoothing_{name}": np.array(list(x.values())) for name, x in filters}
     return {
         "frame": np.arange(len(predictions.frame_names)),
         "frame_name": found.pop("frame_names"),
@@ -152,6 +157,7 @@ def _head(predictions: Predictions, origin: Origin) -> dict[str, Any]:
             "cy": float(matrix[1, 2]),
             "source": origin.intrinsics_source,
         },
+        "smoothing": predictions.smoothing and dataclasses.asdict(predictions.smoothing),
         "notes": list(origin.notes),
         "units": UNITS,
         "joint_names": list(origin.dataset.spec.skeleton.joints),

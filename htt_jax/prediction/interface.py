@@ -12,6 +12,7 @@ from htt_jax.interop.opening import open_any
 from htt_jax.prediction import input_camera
 from htt_jax.prediction.cautions import cautions
 from htt_jax.prediction.sight import check_camera
+from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.prediction.sources import FrameSource, open_frames
 from htt_jax.prediction.video import Predictions, predict_video
 from htt_jax.runs.opening import TrainedRun
@@ -32,6 +33,7 @@ class Predictor:
         source: FrameSource,
         intrinsics: Sequence[float] | np.ndarray | None = None,
         pattern: str | None = None,
+        smoothing: Smoothing | None = None,
     ) -> Predictions:
         """Hand poses and the object of every frame, and the action, of one video of any length.
 
@@ -45,6 +47,8 @@ class Predictor:
                 which is not known of a depth camera.
             pattern: of the names of a folder's files that are its frames, such as 'color_*'; None
                 where all are of one series.
+            smoothing: of the poses, such as `htt_jax.prediction.smoothing.Smoothing()`; None: they
+                are what the model says.
 
         Returns:
             Named arrays, see `htt_jax.prediction.video.Predictions`.
@@ -57,7 +61,7 @@ class Predictor:
         check_camera(self.run, frames.camera)
         spec = self.run.dataset.spec
         camera = input_camera.resolve(intrinsics, spec, frames.size, frames.camera)
-        found = predict_video(self.run, frames, camera.matrix)
+        found = predict_video(self.run, frames, camera.matrix, smoothing)
         for note in (*frames.notes, *cautions(self.run, found)):
             warnings.warn(note, stacklevel=2)
         return found

@@ -4,6 +4,9 @@ One thread reads the camera, one predicts, and this one draws. A frame is shown 
 so that the picture is behind by a group of windows (`OnlinePredictor.delay` frames) and by what the
 model takes for it. Where that is longer than the camera takes, frames are dropped: between groups,
 so that windows keep their rhythm, and so that no more than one group waits.
+
+Or a frame is shown at once, with the pose that is known by then; frames are then dropped one by
+one, so that none waits.
 """
 
 import contextlib
@@ -13,22 +16,25 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 
+from htt_jax.prediction import compiled_step, written
 from htt_jax.prediction.drawn import VIDEO_FILE
-from htt_jax.prediction.frames import Size
+from htt_jax.prediction.frames import DEFAULT_RATE, Size
 from htt_jax.prediction.input_camera import InputCamera
 from htt_jax.prediction.live_predictions import LivePredictions, Shown
 from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.sight import check_camera
+from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.prediction.webcam import Camera
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import make_folder
 from htt_jax.training.preemption import StopRequest
 from htt_jax.visual.scene import FrameScene, Renderer
 from htt_jax.visual.video import VideoWriter
 from htt_jax.visual.window import Window
+
+_NEWEST_QUEUED = 2  # frames that may wait where the newest is wanted: one while one is taken
 
 
 def run(
@@ -36,6 +42,9 @@ def run(
     camera: int | str,
     intrinsics: Callable[[Size], InputCamera],
     out: pathlib.Path | None,
+    *,
+    newest: bool = False,
+    smoothing: Smoothing | None = None,
 ) -> None:
     """Predicts what a webcam sees, draws it into a window, and records it if it is to.
 
@@ -47,28 +56,37 @@ def run(
         camera: its number, 0 for the first; or the address of a network camera.
         intrinsics: the camera's, given the (width, height) of its frames, which are only known
             once it is open.
-        out: folder to record `prediction.mp4` in; None to record nothing.
+        out: folder to record `prediction.mp4` in, in the place of what is there of another video;
+            None to record nothing.
+        newest: show each frame at once, with the pose that is known by then.
+        smoothing: of the poses; None: they are what the model says.
 
     Raises:
         InputError: the model takes depth maps, or is an exported program, which only takes whole
-            clips; there is no such camera; there is no display and nothing is to be recorded; the
-            video cannot be written.
+            clips, or has no use for `newest`; there is no such camera; there is no display and
+            nothing is to be recorded; the video cannot be written.
     """
     check_camera(trained, "color")
+    compiled_step.stepwise(trained, newest=newest)  # refused before anything opens
     path = None if out is None else out / VIDEO_FILE
     with contextlib.ExitStack() as stack:
         window = _open_window(f"camera {camera}", path)
         if window:
             stack.callback(window.close)
-        source = stack.enter_context(Camera(camera, clip_spec(trained.config).window_span))
+        queued = _NEWEST_QUEUED if newest else clip_spec(trained.config).window_span
+        source = stack.enter_context(Camera(camera, queued))
         assumed = intrinsics(source.size)
         print(_camera_line(camera, source.size, assumed))
-        predictor = OnlinePredictor(trained, source.size, assumed.matrix)
+        predictor = OnlinePredictor(
+            trained, source.size, assumed.matrix, newest=newest, smoothing=smoothing
+        )
         stop = stack.enter_context(StopRequest())
         live = LivePredictions(source, predictor, trained.dataset)
         predictions = stack.enter_context(live)
         print(f"{'Esc in the window' if window else 'Ctrl-C'} ends", flush=True)
-        shown = _show(predictions, source, trained, window, path, stop)
+        shown = _show(
+            predictions, source, trained, window, path, stop, smoothed=smoothing is not None
+        )
         print(f"frames shown: {shown}, dropped: {source.dropped}")
     if path is not None:
         print(f"written: {path}" if shown else "nothing written: it ended before the first result")
@@ -99,6 +117,8 @@ def _show(
     window: Window | None,
     path: pathlib.Path | None,
     stop: StopRequest,
+    *,
+    smoothed: bool,
 ) -> int:
     """Draws until somebody ends it; returns the number of frames drawn."""
     spec = trained.dataset.spec
@@ -116,13 +136,14 @@ def _show(
                 window.update()
             if shown is None:
                 continue
-            picture = renderer.render(_scene(shown, trained, camera))
+            picture = renderer.render(_scene(shown, trained, camera, smoothed=smoothed))
             if window:
                 window.show(picture)
             if path is not None:
                 if video is None:
-                    make_folder(path.parent)
-                    rate = Fraction(shown.rate).limit_denominator(1000)
+                    written.make_room(path.parent)
+                    # Each frame has its own time; this is but what the file says of their mean.
+                    rate = Fraction(shown.rate or DEFAULT_RATE).limit_denominator(1000)
                     video = stack.enter_context(VideoWriter(path, renderer.size, rate))
                 video.write(picture, shown.seconds)
             count += 1
@@ -130,14 +151,21 @@ def _show(
     return count
 
 
-def _scene(shown: Shown, trained: TrainedRun, camera: Camera) -> FrameScene:
+def _scene(shown: Shown, trained: TrainedRun, camera: Camera, *, smoothed: bool) -> FrameScene:
     result, scores = shown.result, shown.scores
     clips = clip_spec(trained.config)
     place = result.frame // clips.spacing
     objects = result.object_probabilities
     assert objects is not None, "what sees colours knows objects"
     best = int(objects.argmax())
-    note = f"{shown.rate:.1f} frames/s    {time.monotonic() - shown.captured.seconds:.1f} s behind"
+    behind = time.monotonic() - shown.captured.seconds
+    notes = [
+        shown.rate and f"{shown.rate:.1f} frames/s",
+        f"{behind:.2f} s behind" if behind < 1 else f"{behind:.1f} s behind",
+        not result.is_final and "newest",
+        smoothed and "smoothed",
+        camera.dropped and f"{camera.dropped} dropped",
+    ]
     return FrameScene(
         image=shown.captured.image,
         frame=result.frame,
@@ -147,12 +175,12 @@ def _scene(shown: Shown, trained: TrainedRun, camera: Camera) -> FrameScene:
         joints_3d=result.joints_3d,
         object_name=trained.dataset.object_names[best],
         object_probability=float(objects[best]),
-        action_names=scores.names,
-        action_probabilities=scores.probabilities,
-        history=scores.history,
+        action_names=scores.names if scores else (),
+        action_probabilities=scores.probabilities if scores else (),
+        history=scores.history if scores else None,
         clip=(place % clips.frames, clips.frames),
         window=(place % clips.window, clips.window),
         paths=shown.paths,
-        decided=scores.since,
-        note=f"{note}    {camera.dropped} dropped" if camera.dropped else note,
+        decided=scores.since if scores else None,
+        note="    ".join(note for note in notes if note),
     )

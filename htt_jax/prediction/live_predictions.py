@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.prediction.frames import DEFAULT_RATE
-from htt_jax.prediction.online import FrameResult, OnlinePredictor
+from htt_jax.prediction.frame_result import FrameResult
+from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.webcam import Camera, Captured
 from htt_jax.support.closing import Closing
 from htt_jax.visual.timeline import History
@@ -40,16 +40,17 @@ class Shown(NamedTuple):
     seconds: float  # since the first frame
     result: FrameResult
     paths: tuple[Float[np.ndarray, "points 2"], ...]  # ahead of each palm; see `Ahead.palm_paths`
-    scores: Scores
+    scores: Scores | None  # None before the first group is complete
     due: float  # time.monotonic() at which it is to be shown
-    rate: float  # frames predicted a second, lately
+    rate: float | None  # frames predicted a second, lately; None: too few were
 
 
 class LivePredictions(Closing):
     """Predicts a camera's frames in a thread, in which nothing has to wait for the screen.
 
     Iterate over it, once: frames when they are to be shown, at the pace they were taken at, and
-    None every hundredth of a second in between.
+    None every hundredth of a second in between. Of a predictor that tells the newest pose each
+    frame is shown with that, as soon as it is known; what its group says later is not shown.
     """
 
     def __init__(self, camera: Camera, predictor: OnlinePredictor, dataset: DatasetFacts):
@@ -64,7 +65,8 @@ class LivePredictions(Closing):
         self._predictor = predictor
         self._dataset = dataset
         # Groups come whole: one may arrive while the one before is on show, but no further one.
-        self._ready: queue.Queue[Shown | None] = queue.Queue(2 * predictor.delay)
+        room = 1 if predictor.tells_newest else 2 * predictor.delay
+        self._ready: queue.Queue[Shown | None] = queue.Queue(room)
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="predictions")
         self._past: collections.deque[tuple[float, np.ndarray]] = collections.deque(
@@ -73,6 +75,8 @@ class LivePredictions(Closing):
         self._decided: tuple[int | None, float] = (None, 0.0)  # frame and second
         self._first: float | None = None
         self._last_start: float | None = None
+        self._lately: collections.deque[float] = collections.deque(maxlen=predictor.delay + 1)
+        self._shown_scores: Scores | None = None
 
     def __enter__(self) -> "LivePredictions":
         """Starts the thread."""
@@ -110,8 +114,12 @@ class LivePredictions(Closing):
         try:
             for captured in self._camera:
                 waiting.append(captured)
-                self._hand_over(self._predictor.push(captured.image), waiting)
-            if not self._stopped.is_set():
+                results = self._predictor.push(captured.image, captured.seconds)
+                if self._predictor.tells_newest:
+                    self._hand_over_newest(results, waiting)
+                else:
+                    self._hand_over(results, waiting)
+            if not self._stopped.is_set() and not self._predictor.tells_newest:
                 self._hand_over(self._predictor.finish(), waiting)
         finally:
             self._put(None)
@@ -128,6 +136,24 @@ class LivePredictions(Closing):
         for captured, result in zip(group, results, strict=True):
             seconds, due = captured.seconds - self._first, arrived + captured.seconds - start
             self._put(Shown(captured, seconds, result, self._paths(result), scores, due, rate))
+
+    def _hand_over_newest(
+        self, results: list[FrameResult], waiting: collections.deque[Captured]
+    ) -> None:
+        """The frame pushed last; of its group only what it says of the action."""
+        captured, newest = waiting[-1], self._predictor.newest
+        assert newest is not None
+        self._first = captured.seconds if self._first is None else self._first
+        if results:
+            start = waiting[0].seconds - self._first
+            self._shown_scores = self._scores(start, captured.seconds - self._first)
+            waiting.clear()
+        self._lately.append(captured.seconds)
+        passed = self._lately[-1] - self._lately[0]
+        rate = (len(self._lately) - 1) / passed if passed > 0 else None
+        seconds, paths = captured.seconds - self._first, self._paths(newest)
+        now = time.monotonic()
+        self._put(Shown(captured, seconds, newest, paths, self._shown_scores, now, rate))
 
     def _put(self, shown: Shown | None) -> None:
         """Waits for room, unless all is over."""
@@ -154,9 +180,9 @@ class LivePredictions(Closing):
         history = History(np.array(seconds), names, np.stack(probabilities)[:, best])
         return Scores(names, now[best], history, self._decided[1])
 
-    def _rate(self, start: float, end: float, frames: int) -> float:
+    def _rate(self, start: float, end: float, frames: int) -> float | None:
         """Since the last group began, so that a wait between groups counts."""
         last, self._last_start = self._last_start, start
         if last is not None:
             return self._predictor.delay / (start - last)
-        return (frames - 1) / (end - start) if end > start else float(DEFAULT_RATE)
+        return (frames - 1) / (end - start) if end > start else None

@@ -21,6 +21,7 @@ from htt_jax.prediction.frames import Frames
 from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.joint_picture import JointPicture
 from htt_jax.prediction.sight import check_camera
+from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.prediction.video import Predictions, predict_video
 from htt_jax.runs.opening import open_run
 from htt_jax.support import progress
@@ -33,6 +34,7 @@ def predict(
     workdir: str,
     camera: GivenCamera | None = None,
     step: int | None = None,
+    smoothing: Smoothing | None = None,
 ) -> tuple[Predictions, Origin]:
     """Predictions for one video, and where they come from.
 
@@ -42,6 +44,7 @@ def predict(
         workdir: of the run.
         camera: that took it; None for that of the dataset the run was trained on.
         step: of the checkpoint; None for the best one.
+        smoothing: of the poses; None: they stay as they are.
 
     Raises:
         InputError: no run or checkpoint, a frame cannot be read, or the camera cannot be one.
@@ -51,7 +54,8 @@ def predict(
     run = open_run(workdir, step, sharding.single_device_mesh())
     check_camera(run, frames.camera)
     found_camera = given or input_camera.assumed(run.dataset.spec, frames.size, frames.camera)
-    found = predict_video(run, frames, found_camera.matrix)
+    found = predict_video(run, frames, found_camera.matrix, smoothing)
+    smoothed = [f"the poses are smoothed: {smoothing}"] if smoothing else []
     origin = Origin(
         input=name,
         workdir=run.workdir,
@@ -62,7 +66,7 @@ def predict(
         intrinsics_source=found_camera.source,
         window=run.config.model.window,
         whole_frames=run.system.reader.size is None,
-        notes=(*frames.notes, *cautions(run, found)),
+        notes=(*frames.notes, *cautions(run, found), *smoothed),
     )
     return found, origin
 

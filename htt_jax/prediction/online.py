@@ -6,30 +6,29 @@
             ...  # of this frame, and of the others of its group
 
 The clips are those of `htt_jax.data.clips` at test time: `spacing` of them are under way at once,
-each taking every `spacing`-th frame, and after T frames new ones begin. Frames that a system sees
-together, a window, are sent as soon as they are there, and what a clip needs of the windows before
-is kept (`System.stepwise`), so that the results are those of the whole clip. What comes when, and
-what cannot be the same: docs/online.md.
+each taking every `spacing`-th frame, and after T frames new ones begin. A frame is looked at when
+it comes, frames that a system sees together, a window, are run as soon as they are there, and what
+a clip needs of the windows before is kept (`System.stepwise`), so that the results are those of the
+whole clip. What comes when, and what cannot be the same: docs/online.md.
 """
 
-import dataclasses
+import math
 import warnings
-from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from htt_jax import camera
 from htt_jax.data.clips import in_frame_order
 from htt_jax.prediction import input_camera
 from htt_jax.prediction.ahead import Ahead
 from htt_jax.prediction.ahead import collect as collect_ahead
-from htt_jax.prediction.compiled_step import compiled
-from htt_jax.prediction.frames import Size
+from htt_jax.prediction.clips_under_way import ClipsUnderWay
+from htt_jax.prediction.frame_result import FrameResult, FrameResults
+from htt_jax.prediction.frames import DEFAULT_RATE, Size
 from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.running_action import RunningAction
 from htt_jax.prediction.sight import Sight, sight
+from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
@@ -42,28 +41,6 @@ _KINDS: dict[str, tuple[type[np.generic], tuple[int, ...], str]] = {
 """Of frames: their values, the axes behind height and width, what they are called."""
 
 
-@dataclasses.dataclass(frozen=True)
-class FrameResult:
-    """What a model says about one frame; pixels are those of the frame as it was pushed.
-
-    Attributes:
-        frame: its number, from 0.
-        joints_2d: pixels.
-        depth: metres.
-        joints_3d: metres, camera space.
-        object_probabilities: by class; None: the model says nothing of objects.
-        hand_seen: whether each hand was found in the frame, where that is looked for; a pose of one
-            that was not is a guess.
-    """
-
-    frame: int
-    joints_2d: Float[np.ndarray, "joints 2"]
-    depth: Float[np.ndarray, " joints"]
-    joints_3d: Float[np.ndarray, "joints 3"]
-    object_probabilities: Float[np.ndarray, " objects"] | None
-    hand_seen: Bool[np.ndarray, " hands"] | None = None
-
-
 class OnlinePredictor:
     """Poses within a window's delay, and the action so far, of frames as they come.
 
@@ -73,10 +50,20 @@ class OnlinePredictor:
             frame is pushed.
         intrinsics: of the camera, 3x3, pixels of the frames.
         forecasts: whether the run tells where hands will go, see `ahead`.
+        tells_newest: whether each frame's pose is told at once, see `newest`.
+        smoothing: of the poses; None: they are what the model says.
     """
 
-    def __init__(self, run: TrainedRun, image_size: Size, intrinsics: GivenCamera | None = None):
-        """Compiles the one program that everything takes; this takes seconds.
+    def __init__(
+        self,
+        run: TrainedRun,
+        image_size: Size,
+        intrinsics: GivenCamera | None = None,
+        *,
+        newest: bool = False,
+        smoothing: Smoothing | None = None,
+    ):
+        """Compiles all programs; this takes seconds.
 
         What is to be known of how the model sees a camera's frames is a warning.
 
@@ -85,10 +72,12 @@ class OnlinePredictor:
             image_size: (width, height) of the frames.
             intrinsics: fx, fy, cx, cy or the 3x3 matrix of the camera, pixels at that size; None
                 for the camera of the dataset the model was trained on, in colour.
+            newest: also tell the pose of the newest frame after each `push`, see `newest`.
+            smoothing: of all poses; None: they are what the model says.
 
         Raises:
-            InputError: the model takes whole clips only, or other frames than a camera's; or the
-                intrinsics cannot be a camera's.
+            InputError: the model takes whole clips only, or other frames than a camera's, or has
+                no use for `newest`; or the intrinsics cannot be a camera's.
         """
         self._run = run
         self._image_size = image_size
@@ -102,19 +91,15 @@ class OnlinePredictor:
         self._actions = len(run.dataset.action_names)
         self.delay = self._clips.window_span
         self.forecasts = bool(run.config.model.get("forecast"))
+        self.tells_newest, self.smoothing = newest, smoothing
         self._sight = self._look()
         seen = self._seen(np.zeros(self._shape, self._dtype))
         seen.pop("hand_seen", None)
-        batch = {
-            name: np.zeros((self._clips.window, *x.shape), x.dtype) for name, x in seen.items()
-        }
-        batch["valid"] = np.zeros(self._clips.window, bool)
-        batch["intrinsics"] = self._sight.intrinsics
         if run.system.reader.caution:
             warnings.warn(run.system.reader.caution, stacklevel=2)
-        self._step, state = compiled(run, batch)
-        # What a clip before left in it means nothing to the next, so that it is never cleared.
-        self._states = [state] * self._clips.spacing
+        self._under_way = ClipsUnderWay(
+            run, seen, self._clips, self._sight.intrinsics, newest=newest
+        )
         self.reset()
 
     def _look(self) -> Sight:
@@ -127,11 +112,15 @@ class OnlinePredictor:
     def reset(self) -> None:
         """Begins a new video of the same camera; what is not out yet of the last one is lost."""
         self._sight = self._look()
+        self._under_way.reset()
         self._pushed = 0
         self._finished = False
-        self._filling: dict[int, dict[str, np.ndarray]] = {}
-        self._running: list[dict[str, jax.Array]] = []  # windows of this group, by clip
-        self._hand_seen: list[np.ndarray] = []  # of the frames of this group
+        self._seconds: list[float] = []  # of the frames of this group, and so the next
+        self._hand_seen: list[np.ndarray | None] = []
+        self._now = 0.0
+        self._newest: FrameResult | None = None
+        self._final = self._make_results(is_final=True)
+        self._provisional = self._make_results(is_final=False)
         self._action = RunningAction(self._actions)
         self._ahead: Ahead | None = None
 
@@ -181,39 +170,59 @@ class OnlinePredictor:
             )
         return self._ahead
 
-    def push(self, frame: np.ndarray) -> list[FrameResult]:
+    @property
+    def newest(self) -> FrameResult | None:
+        """What is said of the frame pushed last, now, from it and those before it; waits for it.
+
+        As of the last frame of a window that ends with it. It comes without delay, and is not
+        final: what the whole video gives comes with its group. None before the first frame.
+
+        Raises:
+            ValueError: it was not asked for when this was made.
+        """
+        if not self.tells_newest:
+            raise ValueError("OnlinePredictor was made without newest=True")
+        if self._newest is None and self._pushed:
+            found = self._under_way.newest()
+            assert found is not None
+            of_one = {name: x[None] for name, x in found.items()}
+            (self._newest,) = self._provisional(
+                [self._pushed - 1], [self._now], of_one, [self._last_seen]
+            )
+        return self._newest
+
+    def push(self, frame: np.ndarray, seconds: float | None = None) -> list[FrameResult]:
         """Takes the next frame, copied: RGB, or of a model of depth maps one of them.
+
+        Args:
+            frame: of the size announced.
+            seconds: when it was taken, on whatever clock, for smoothing; None: a thirtieth of a
+                second after the one before.
 
         Returns:
             Where `frame` is the last of its group, the results of all frames of the group, in
-            order; the device is waited for. Otherwise nothing, and it is not.
+            order; the device is waited for. Otherwise nothing, and at most the frame before is.
 
         Raises:
             InputError: it is not uint8 (height, width, 3), or uint16 (height, width), of the size
-                announced.
+                announced, or was taken before the last one.
             ValueError: the video is finished.
         """
         if self._finished:
             raise ValueError("the video is finished; reset() begins the next one")
         self._check(frame)
-        number = self._pushed
-        place, clip = divmod(number, self._clips.spacing)
-        in_window = place % self._clips.window
+        if self.tells_newest and self.smoothing:
+            _ = self.newest  # what smooths it must see every frame
+        self._now = self._time(seconds)
         seen = self._seen(np.ascontiguousarray(frame))
-        if "hand_seen" in seen:
-            self._hand_seen.append(seen.pop("hand_seen"))
-        if in_window == 0:
-            # New arrays for each window, since the device may still read from the last ones.
-            self._filling[clip] = {
-                name: np.zeros((self._clips.window, *x.shape), x.dtype) for name, x in seen.items()
-            }
-        for name, array in seen.items():
-            self._filling[clip][name][in_window] = array
+        self._last_seen = seen.pop("hand_seen", None)
+        self._under_way.push(seen)
+        self._seconds.append(self._now)
+        self._hand_seen.append(self._last_seen)
+        self._newest = None
         self._pushed += 1
-        if in_window == self._clips.window - 1:
-            self._run_window(clip, place - in_window, self._clips.window)
         if self._pushed % self.delay == 0:
-            return self._collect(self._pushed - self.delay, self.delay)
+            return self._collect(self._pushed - self.delay)
         return []
 
     def finish(self) -> list[FrameResult]:
@@ -231,11 +240,8 @@ class OnlinePredictor:
         frames = self._pushed % self.delay
         if not frames:
             return []
-        start = self._pushed - frames
-        for clip in sorted(self._filling):
-            count = len(range(clip, frames, self._clips.spacing))
-            self._run_window(clip, start // self._clips.spacing, count)
-        return self._collect(start, frames)
+        self._under_way.end()
+        return self._collect(self._pushed - frames)
 
     def _check(self, frame: np.ndarray) -> None:
         if frame.dtype != self._dtype or frame.shape != self._shape:
@@ -245,33 +251,27 @@ class OnlinePredictor:
                 "given"
             )
 
-    def _run_window(self, clip: int, place: int, count: int) -> None:
-        """Sends a window to the device; does not wait for it.
+    def _time(self, seconds: float | None) -> float:
+        """Of the next frame."""
+        if seconds is None:
+            return self._now + 1 / float(DEFAULT_RATE)
+        if not math.isfinite(seconds) or (self._pushed and seconds < self._now):
+            raise InputError(
+                f"frame {self._pushed} was taken at {seconds:g} s, the one before at "
+                f"{self._now:g} s; push frames in their order, with times of one clock"
+            )
+        return seconds
 
-        Args:
-            clip: of those under way.
-            place: of the window's first frame, counted on from clip to clip.
-            count: of real frames.
-        """
-        batch = self._filling.pop(clip)
-        batch["valid"] = np.arange(self._clips.window) < count
-        batch["intrinsics"] = self._sight.intrinsics
-        self._states[clip], outputs = self._step(
-            self._run.variables,
-            self._states[clip],
-            np.int32(place % self._clips.frames),
-            batch,
-        )
-        for output in outputs.values():
-            output.copy_to_host_async()
-        self._running.append(outputs)
+    def _make_results(self, *, is_final: bool) -> FrameResults:
+        factor, smoothing = self._sight.pixel_factor, self.smoothing
+        return FrameResults(self._run, factor, self.intrinsics, smoothing, is_final=is_final)
 
-    def _collect(self, start: int, frames: int) -> list[FrameResult]:
-        """Waits for a group's windows and puts their frames in order."""
-        outputs = jax.device_get(self._running)
-        self._running = []
+    def _collect(self, start: int) -> list[FrameResult]:
+        """Waits for a group's windows, from frame `start` on, and puts their frames in order."""
+        outputs = self._under_way.outputs()
+        frames = self._pushed - start
         hand_seen, self._hand_seen = self._hand_seen, []
-        nothing: list[Any] = [None] * frames
+        seconds, self._seconds = self._seconds, []
         if "action" in self._told:
             said = np.stack([output["action_probabilities"] for output in outputs])
             begins = start % self._clips.span == 0
@@ -281,19 +281,9 @@ class OnlinePredictor:
         expected = collect_ahead([start + own for own in of_clips], outputs, self._clips)
         if expected is not None and len(expected.last):
             self._ahead = expected if self._ahead is None else self._ahead.then(expected)
-
-        def in_order(name: str) -> np.ndarray:
-            return in_frame_order(of_clips, [output[name] for output in outputs])
-
-        joints_2d, depth = in_order("joints_2d") * self._sight.pixel_factor, in_order("depth")
-        joints_3d = camera.unproject(joints_2d, depth, self.intrinsics)
-        rows = zip(
-            range(start, start + frames),
-            joints_2d.astype(np.float32),
-            depth,
-            joints_3d.astype(np.float32),
-            in_order("object_probabilities") if "object" in self._told else nothing,
-            hand_seen or nothing,
-            strict=True,
-        )
-        return [FrameResult(*row) for row in rows]
+        of_frames = {
+            name: in_frame_order(of_clips, [output[name] for output in outputs])
+            for name in ("joints_2d", "depth", "object_probabilities")
+            if name in outputs[0]
+        }
+        return self._final(range(start, start + frames), seconds, of_frames, hand_seen)

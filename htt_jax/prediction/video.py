@@ -25,6 +25,7 @@ from htt_jax.prediction.decision import decided_frame
 from htt_jax.prediction.frames import Frame, Frames
 from htt_jax.prediction.joint_attention import JointAttention
 from htt_jax.prediction.sight import Look, check_camera, sight
+from htt_jax.prediction.smoothing import Smoothing, smooth_video
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
@@ -44,7 +45,7 @@ class Predictions:
     `joint_attention`, `ahead` and `hand_seen` too: whether each hand was found in the frame. Where
     it was not, its pose is a guess. `decided_frame` is the last frame that was seen when the action
     was first recognised that the video is judged by, and that no later frame changed; None also of
-    programs, which tell the action of whole clips only.
+    programs, which tell the action of whole clips only. `smoothing` is that of the poses.
     """
 
     frame_names: list[str]
@@ -64,6 +65,7 @@ class Predictions:
     decided_frame: int | None = None
     ahead: Ahead | None = None
     joint_attention: JointAttention | None = None
+    smoothing: Smoothing | None = None
 
     @property
     def action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
@@ -74,7 +76,10 @@ class Predictions:
 
 
 def predict_video(
-    run: TrainedRun, frames: Frames, intrinsics: Float[np.ndarray, "3 3"]
+    run: TrainedRun,
+    frames: Frames,
+    intrinsics: Float[np.ndarray, "3 3"],
+    smoothing: Smoothing | None = None,
 ) -> Predictions:
     """Poses and objects of every frame, and the action, of one video.
 
@@ -85,6 +90,7 @@ def predict_video(
         run: the model, opened for `sharding.single_device_mesh()`.
         frames: the video.
         intrinsics: of its camera, pixels at the size of its frames.
+        smoothing: of the poses; None: they stay as they are.
 
     Raises:
         InputError: the model takes other frames, one cannot be read, or the model gives values
@@ -105,11 +111,13 @@ def predict_video(
         collected.add(running)
     found = collected.result()
     expected = found.ahead.joints_3d if found.ahead else None
-    said = (
-        *(found.joints_2d, found.joints_3d, expected),
-        *(found.object_probabilities, found.action_over_time),
-    )
+    poses = (found.joints_2d, found.joints_3d, expected)
+    said = (*poses, found.object_probabilities, found.action_over_time)
     check_finite(run, *(array for array in said if array is not None))
+    if smoothing:
+        named = (found.seconds, found.joints_2d, found.depth, found.hand_seen)
+        steady = smooth_video(smoothing, run.dataset.spec, intrinsics, *named)
+        found = dataclasses.replace(found, **steady, smoothing=smoothing)
     return found
 
 

@@ -28,6 +28,8 @@ Batch: TypeAlias = Mapping[str, jax.Array]
 Variables: TypeAlias = Mapping[str, Any]
 """`params`, which are trained, and `batch_stats`, which are not."""
 Estimates: TypeAlias = dict[str, jax.Array]
+Window: TypeAlias = Mapping[str, Any]
+"""Frames of a clip that are seen together, see `Stepwise`."""
 
 _TOLD_BY = {"pose": "joints_3d", "object": "object_logits", "action": "action_logits"}
 
@@ -59,20 +61,26 @@ class Part(NamedTuple):
 
 
 class Stepwise(NamedTuple):
-    """A network that takes the frames of a clip as they come, a window at a time.
+    """A network that takes the frames of a clip as they come.
 
-    A batch holds what the reader makes of the window's frames, `valid` (window,) and `intrinsics`
-    (3, 3).
+    A window is what it sees together: `looked`, what `look` makes of its frames, one behind the
+    other, `valid` (window,) and `intrinsics` (3, 3).
 
     Attributes:
-        state: what is kept of a clip, of the variables and a batch; its shapes alone count.
+        look: what is needed of a frame until its window is full, of the variables and what the
+            reader makes of the frame. What takes long belongs here, as frames come one by one.
+        state: what is kept of a clip, of the variables and a window; its shapes alone count.
         step: the state after a window, and the window's estimates without its clip's axis, of the
-            variables, the state before, the place of its first frame in the clip, and the batch.
+            variables, the state before, the place of its first frame in the clip, and the window.
             At place 0 the state before may hold anything.
+        present: of the variables and a window, what `step` tells of its frames; None: a window is
+            one frame, whose own step tells it.
     """
 
-    state: Callable[[Any, Batch], Any]
-    step: Callable[[Any, Any, jax.Array, Batch], tuple[Any, Estimates]]
+    look: Callable[[Any, Batch], Any]
+    state: Callable[[Any, Window], Any]
+    step: Callable[[Any, Any, jax.Array, Window], tuple[Any, Estimates]]
+    present: Callable[[Any, Window], Estimates] | None
 
 
 @runtime_checkable
@@ -157,8 +165,12 @@ class System(Protocol):
             joint_attention (clips, frames, tokens, rows, columns).
         """
 
-    def stepwise(self, frames: int) -> Stepwise:
+    def stepwise(self, frames: int, size: tuple[int, int]) -> Stepwise:
         """The network for clips of so many frames that come one by one.
+
+        Args:
+            frames: T.
+            size: (height, width) of what the reader makes of a frame.
 
         Raises:
             InputError: it needs the whole clip; says why, to stand after the run's name.

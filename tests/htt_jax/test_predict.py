@@ -23,6 +23,7 @@ from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.prediction import rerun_log
 from htt_jax.prediction.drawn import scenes
+from htt_jax.prediction.smoothing import OneEuro, Smoothing, smooth_video
 from htt_jax.prediction.sources import open_frames
 from htt_jax.runs.opening import open_run
 from htt_jax.support.errors import InputError
@@ -269,6 +270,27 @@ def test_a_recording_that_finds_no_room_is_said(folder, predicted, tmp_path):
     assert not list((tmp_path / "room").iterdir())
 
 
+def test_smoothed_poses_are_written_and_said(folder, predicted, tmp_path, capsys):
+    options = ("--fps=24000/1001", "--smooth", "--smooth_depth=0.5,10", f"--out={tmp_path}")
+    matrix = predicted["intrinsics"]
+    numbers = ",".join(str(matrix[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    run_command(folder / "frames", folder, f"--intrinsics={numbers}", *options)
+    how = Smoothing(depth=OneEuro(0.5, 10.0))
+    assert f"note: the poses are smoothed: {how}" in capsys.readouterr().out
+    names = ("seconds", "joints_2d", "depth")
+    expected = smooth_video(how, FPHA, matrix, *(predicted[name] for name in names), None)
+    with np.load(tmp_path / "predictions.npz") as found:
+        for name, x in expected.items():
+            np.testing.assert_allclose(found[name], x, rtol=1e-4, atol=1e-4)
+        assert found["smoothing_depth"].tolist() == [0.5, 10]
+        assert "smoothing_depth" not in predicted
+    readable = json.loads((tmp_path / "predictions.json").read_text())
+    assert readable["smoothing"]["depth"] == {"cutoff": 0.5, "slope": 10}
+    np.testing.assert_allclose(
+        readable["frames"][9]["hands"]["right"]["depth"], expected["depth"][9], atol=1e-4
+    )
+
+
 def test_files_of_an_earlier_run_are_removed_and_no_others(folder, printed):
     assert not (folder / "out/prediction.png").exists()
     assert (folder / "out/notes.png").exists()
@@ -368,6 +390,8 @@ def test_wrong_rates_are_refused(folder, fps):
         (["video.mp4", "--camera=0", "--out=out"], "both INPUT and --camera given"),
         (["video.mp4"], "no --out given; name the folder"),
         (["--camera=0", "--rerun"], "--rerun is for videos and frames"),
+        (["video.mp4", "--out=out", "--newest"], "--newest is for --camera; what a video shows is"),
+        (["--camera=0", "--smooth_2d=1,20"], "--smooth_2d=1,20 is given without --smooth"),
         (["--camera=0", "--fps=10"], "--fps is for videos and frames"),
         (["--camera=0", "--frames=*"], "--frames is for videos and frames"),
         ([f"--camera={__file__}"], "is no camera; give what it is without --camera"),

@@ -138,7 +138,7 @@ class Toy:
     def attention(self, variables, inputs):
         return {}
 
-    def stepwise(self, frames):
+    def stepwise(self, frames, size):
         raise InputError("sees whole clips")
 
     def _apply(self, variables, inputs):

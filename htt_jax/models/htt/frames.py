@@ -135,13 +135,34 @@ class FrameNetwork(nn.Module):
             points, 2), object_box_depth and object_box_3d as those of joints.
         """
         size = image.shape[-3:]
-        looked = self._looked(image.reshape(-1, *size))
+        looked = self.looked(image.reshape(-1, *size))
         if slot is None:
             slots = None  # and the number of frames may be a symbol, as in exports
             looked = [x.reshape(*valid.shape, *x.shape[1:]) for x in looked]
         else:
             slots = len(looked[0])
             looked = [x[slot] for x in looked]
+        return self.told(looked, valid, intrinsics, size[:2], slots, dropped)
+
+    def told(
+        self,
+        looked: list[jax.Array],
+        valid: Bool[Array, "clips frames"],
+        intrinsics: Float[Array, "clips frames 3 3"],
+        size: tuple[int, ...],
+        slots: int | None = None,
+        dropped: Bool[Array, "clips 2"] | None = None,
+    ) -> Outputs:
+        """What `per_frame` returns of frames that have been looked at.
+
+        Args:
+            looked: of each frame what `looked` returns, (clips, frames, ..).
+            valid: see `per_frame`, and so `intrinsics` and `dropped`.
+            intrinsics: in pixels.
+            size: (height, width) of the images.
+            slots: how many frames are real, at most; None: as many as there are places.
+            dropped: parts of clips.
+        """
         features, *found = looked
         tokens = self._pose_tokens(features, valid, slots)
         raw_pose, of_object = self.pose_head(tokens), tokens
@@ -155,16 +176,19 @@ class FrameNetwork(nn.Module):
         else:
             frame_tokens = features
         return {
-            **self._decoded(raw_pose, intrinsics, size[:2]),
-            **self._decoded_box(raw_box, intrinsics, size[:2]),
+            **self._decoded(raw_pose, intrinsics, size),
+            **self._decoded_box(raw_box, intrinsics, size),
             "object_logits": object_logits,
             "frame_tokens": frame_tokens,
             "pose_tokens": tokens,
             "raw_pose": raw_pose,
         }
 
-    def _looked(self, image: Float[Array, "slots height width channels"]) -> list[jax.Array]:
-        """ResNet features (slots, features); of a model with queries their tokens too."""
+    def looked(self, image: Float[Array, "slots height width channels"]) -> list[jax.Array]:
+        """ResNet features (slots, features); of a model with queries their tokens too.
+
+        All that is made of one frame without its window.
+        """
         queries = self.spatial == "queries"
         look: Callable[[Any, jax.Array], Any] = ResNet18.__call__
         module: nn.Module = self.backbone

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from htt_jax import camera
-from htt_jax.systems import Batch, Estimates, Stepwise, Variables
+from htt_jax.systems import Batch, Estimates, Stepwise, Variables, Window
 from htt_jax.systems.depth.model import DepthModel
 
 
@@ -23,18 +23,22 @@ def stepwise(model: DepthModel) -> Stepwise:
     networks = model.networks
     first = networks.initial_state()
 
+    def look(variables: Variables, frame: Batch) -> dict[str, jax.Array]:
+        crops = model.normalised(frame["image"][None], frame["centre"][None])
+        return {"crops": crops[0], "centre": frame["centre"]}
+
     def step(
-        variables: Variables, state: Any, place: Int[Array, ""], batch: Batch
+        variables: Variables, state: Any, place: Int[Array, ""], window: Window
     ) -> tuple[Any, Estimates]:
         state = jax.tree.map(lambda new, old: jnp.where(place == 0, new, old), first, state)
-        crops = model.normalised(batch["image"], batch["centre"])
+        crops, centre = (window["looked"][name] for name in ("crops", "centre"))
         state, found = networks.step(variables, state, crops, told_equal=model.told_equal)
-        joints = model.told(found, batch["centre"][None])["joints_3d"][0]
-        joints_2d, depth = camera.project(joints, batch["intrinsics"])
+        joints = model.told(found, centre[None])["joints_3d"][0]
+        joints_2d, depth = camera.project(joints, window["intrinsics"])
         return state, {
             "joints_2d": joints_2d,
             "depth": depth,
             "action_probabilities": jax.nn.softmax(found.log_probabilities[0]),
         }
 
-    return Stepwise(lambda variables, batch: first, step)
+    return Stepwise(look, lambda variables, window: first, step, None)

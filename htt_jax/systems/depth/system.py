@@ -279,7 +279,7 @@ class DepthSystem:
         """Nothing."""
         return {}
 
-    def stepwise(self, frames: int) -> Stepwise:
+    def stepwise(self, frames: int, size: tuple[int, int]) -> Stepwise:
         """Frame after frame; what is kept is the action network's state."""
         if not isinstance(self.model, DepthModel):
             raise InputError(

@@ -224,8 +224,8 @@ class HTTSystem:
             return {}
         return attention_weights.weights(self.model, variables, inputs)
 
-    def stepwise(self, frames: int) -> Stepwise:
-        """Windows of frames: their tokens are what is kept.
+    def stepwise(self, frames: int, size: tuple[int, int]) -> Stepwise:
+        """Frames are looked at one by one, and windows when they are full; tokens are kept.
 
         What a clip before left in them stays unseen, so that they are never cleared.
         """
@@ -236,14 +236,16 @@ class HTTSystem:
             )
         model = self.model
 
-        def seen(batch: Batch) -> Batch:
-            return {**batch, "image": augment.to_pixel_range(batch["image"])}
+        def look(variables: Variables, frame: Batch) -> list[jax.Array]:
+            return windows.look(model, variables, augment.to_pixel_range(frame["image"]))
 
         return Stepwise(
-            lambda variables, batch: windows.tokens(model, variables, frames, seen(batch)),
-            lambda variables, tokens, place, batch: windows.step(
-                model, variables, tokens, place, seen(batch)
+            look,
+            lambda variables, window: windows.tokens(model, variables, frames, window, size),
+            lambda variables, tokens, place, window: windows.step(
+                model, variables, tokens, place, window, size
             ),
+            lambda variables, window: windows.present(model, variables, window, size),
         )
 
     @property

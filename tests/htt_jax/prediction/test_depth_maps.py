@@ -98,6 +98,10 @@ def test_what_online_cannot_be_is_said(all_runs):
         OnlinePredictor(make_run("action"), SIZE, INTRINSICS)
     with pytest.raises(InputError, match="no intrinsics given, and a depth camera's cannot be"):
         OnlinePredictor(all_runs["pose"], SIZE)
+    with pytest.raises(
+        InputError, match=r"runs/pose tells each frame's pose at once; leave the opt"
+    ):
+        OnlinePredictor(all_runs["pose"], SIZE, INTRINSICS, newest=True)
     online = OnlinePredictor(all_runs["pose"], SIZE, INTRINSICS)
     with pytest.raises(InputError, match=r"not uint16 \(120, 160\); push depth maps"):
         online.push(np.zeros((120, 160), np.uint8))

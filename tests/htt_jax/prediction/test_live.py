@@ -67,8 +67,38 @@ def test_every_frame_is_shown_once_with_its_own_pose(run, online, video):
     assert history.seconds[-1] == shown[-1].seconds
     np.testing.assert_array_equal(history.probabilities[-1], scores.probabilities)
     assert scores.since == shown[online.present_decided_frame].seconds
-    drawn = live._scene(shown[-1], run, camera)
+    drawn = live._scene(shown[-1], run, camera, smoothed=False)
     assert (drawn.paths, drawn.decided) == (shown[-1].paths, scores.since)
+
+
+def test_the_newest_pose_is_shown_with_its_frame_at_the_rate_that_was_measured(run):
+    online = OnlinePredictor(run, SIZE, INTRINSICS, newest=True)
+    with (
+        NetworkCamera(online_runs.make_frames(FRAMES), rate=50, once=True) as stream,
+        Camera(stream.address, queued=FRAMES) as camera,
+        LivePredictions(camera, online, run.dataset) as predictions,
+    ):
+        shown = [item for item in predictions if item is not None]
+    assert [item.result.frame for item in shown] == list(range(FRAMES))
+    assert not any(item.result.is_final for item in shown)
+    images = np.stack([item.captured.image for item in shown])
+    found = predict_video(run, open_frames(images[-4:]), INTRINSICS)
+    np.testing.assert_allclose(shown[-1].result.joints_3d, found.joints_3d[-1], rtol=1e-4)
+    assert shown[0].rate is None  # of one frame nothing can be known
+    times = np.array([item.captured.seconds for item in shown])
+    for last in range(1, FRAMES):
+        first = max(0, last - online.delay)
+        rate = (last - first) / (times[last] - times[first])
+        assert shown[last].rate == pytest.approx(rate)
+    assert [item.scores is None for item in shown[:4]] == [True, True, True, False]
+    np.testing.assert_array_equal(shown[4].scores.history.seconds, times[[0, 3]] - times[0])
+    before, after = (
+        live._scene(shown[number], run, camera, smoothed=True) for number in (0, FRAMES - 1)
+    )
+    assert before.history is None
+    assert "frames/s" not in before.note
+    assert f"{shown[-1].rate:.1f} frames/s" in after.note
+    assert after.note.endswith("s behind    newest    smoothed")
 
 
 def test_what_goes_wrong_in_the_thread_is_raised(run, online, tmp_path):
@@ -85,6 +115,8 @@ def test_what_goes_wrong_in_the_thread_is_raised(run, online, tmp_path):
 @pytest.mark.parametrize("end", ["Ctrl-C", "the camera stops"])
 def test_a_camera_is_recorded_until_it_ends(run, tmp_path, monkeypatch, capsys, end):
     monkeypatch.delenv("DISPLAY", raising=False)
+    for name in ("predictions.npz", "notes.txt"):
+        (tmp_path / name).write_text("of another video")
     with NetworkCamera(online_runs.make_frames(FRAMES), rate=100) as camera:
 
         def watch():
@@ -109,6 +141,7 @@ def test_a_camera_is_recorded_until_it_ends(run, tmp_path, monkeypatch, capsys, 
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     assert count > 0
     assert f"frames shown: {count}, dropped: " in printed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "prediction.mp4"]
     assert capture.read()[1].shape == (720, 1280, 3)
 
 

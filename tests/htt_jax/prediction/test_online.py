@@ -10,6 +10,7 @@ import pytest
 
 from htt_jax.data.clips import ClipSpec, clip_frames
 from htt_jax.interop import stablehlo
+from htt_jax.prediction import live
 from htt_jax.prediction.frames import Resizer
 from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.sources import open_frames
@@ -198,13 +199,15 @@ def test_a_finished_video_takes_nothing_more(online):
         online.finish()
 
 
-def test_an_exported_program_is_refused(run, tmp_path):
+def test_an_exported_program_is_refused_before_a_camera_opens(run, tmp_path):
     path = tmp_path / "model.stablehlo"
     whole = run.model.clone(forecast=0)  # which no program holds
     stablehlo.write(path, whole, run.variables, run.signature, {})
     exported = dataclasses.replace(run, workdir=str(path)).with_model(stablehlo.read(path))
     with pytest.raises(InputError, match=r"model\.stablehlo is a program for whole clips and"):
         OnlinePredictor(exported, SIZE, INTRINSICS)
+    with pytest.raises(InputError, match=r"model\.stablehlo is a program for whole clips and"):
+        live.run(exported, 97, lambda size: None, tmp_path)
 
 
 def test_the_documentations_example_works(run, tmp_path, monkeypatch, capsys):

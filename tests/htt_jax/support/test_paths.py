@@ -19,6 +19,7 @@ NO_PATHS = {"help", "split", "step", "batch_size", "workers", "to", "fps", "came
 NO_PATHS |= {"intrinsics_size", "hfov", "layout", "actions", "subjects", "repeats", "frames"}
 NO_PATHS |= {"size", "seed", "quality", "lossless", "skip_bad", "depth"}
 NO_PATHS |= {"seeds", "controls", "steps", "set", "early", "forecast", "hidden"}
+NO_PATHS |= {"newest", "smooth", "smooth_2d", "smooth_depth"}
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,97 @@
+"""What is said about one frame of a video while it is taken."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from htt_jax import camera
+from htt_jax.prediction.smoothing import Smoother, Smoothing
+from htt_jax.runs.opening import TrainedRun
+from htt_jax.systems import told
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameResult:
+    """What a model says about one frame; pixels are those of the frame as it was pushed.
+
+    Attributes:
+        frame: its number, from 0.
+        joints_2d: pixels.
+        depth: metres.
+        joints_3d: metres, camera space.
+        object_probabilities: by class; None: the model says nothing of objects.
+        hand_seen: whether each hand was found in the frame, where that is looked for; a pose of one
+            that was not is a guess.
+        is_final: whether it is what the whole video gives; else what the frames up to this one do.
+    """
+
+    frame: int
+    joints_2d: Float[np.ndarray, "joints 2"]
+    depth: Float[np.ndarray, " joints"]
+    joints_3d: Float[np.ndarray, "joints 3"]
+    object_probabilities: Float[np.ndarray, " objects"] | None
+    hand_seen: Bool[np.ndarray, " hands"] | None = None
+    is_final: bool = True
+
+
+class FrameResults:
+    """Makes results of what a model says of frames, one after the other."""
+
+    def __init__(
+        self,
+        run: TrainedRun,
+        pixel_factor: Float[np.ndarray, "2"],
+        intrinsics: Float[np.ndarray, "3 3"],
+        smoothing: Smoothing | None,
+        *,
+        is_final: bool,
+    ):
+        """Of one video.
+
+        Args:
+            run: the model.
+            pixel_factor: from its pixels to those of the frames.
+            intrinsics: of the frames.
+            smoothing: of the poses, if they are to be.
+            is_final: see `FrameResult`.
+        """
+        self._tells_objects = "object" in told(run.system.outputs)
+        self._pixel_factor = pixel_factor
+        self._intrinsics = intrinsics
+        self._smooth: Smoother | None = None
+        if smoothing is not None:
+            self._smooth = Smoother(smoothing, run.dataset.spec, intrinsics)
+        self._is_final = is_final
+
+    def __call__(
+        self,
+        numbers: Sequence[int],
+        seconds: Sequence[float],
+        outputs: Mapping[str, np.ndarray],
+        hand_seen: Sequence[np.ndarray | None],
+    ) -> list[FrameResult]:
+        """Of the next frames, in their order.
+
+        Args:
+            numbers: of the frames.
+            seconds: when they were taken.
+            outputs: (frames, ..), at the model's size.
+            hand_seen: of each frame, if that is looked for.
+        """
+        joints_2d, depth = outputs["joints_2d"] * self._pixel_factor, outputs["depth"]
+        poses: Any
+        if self._smooth is None:
+            joints_3d = camera.unproject(joints_2d, depth, self._intrinsics).astype(np.float32)
+            poses = zip(joints_2d.astype(np.float32), depth, joints_3d, strict=True)
+        else:
+            poses = map(self._smooth, seconds, joints_2d, depth, hand_seen)
+        nothing = [None] * len(numbers)
+        objects = outputs["object_probabilities"] if self._tells_objects else nothing
+        rows = zip(numbers, poses, objects, hand_seen, strict=True)
+        return [
+            FrameResult(number, *pose, of_object, seen, self._is_final)
+            for number, pose, of_object, seen in rows
+        ]
