@@ -1,11 +1,12 @@
 """How fast are frames predicted as they come? Frames a second, and milliseconds that a push takes.
 
-Random weights and random frames of the size given, pushed one after another without a pause. A push
-that ends a group waits for the results of the whole group; the others cost what bringing a frame to
-the model's size costs.
+Random weights and random frames of the size given, pushed one after another without a pause, or as
+a camera of so many frames a second gives them. A push waits for the frame before, and one that ends
+a group for the group's results too.
 
     python -m benchmarks.online --config fpha --frames 128
     python -m benchmarks.online --config simulated
+    python -m benchmarks.online --config simulated --rate 30 --newest
     python -m benchmarks.online --config depth.feedback --width 640 --height 480
 
 Depth maps are of an arm over a table, so that a hand is found in each.
@@ -41,15 +42,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--width", type=int, default=1280, help="of the frames pushed")
     parser.add_argument("--height", type=int, default=720, help="of the frames pushed")
     parser.add_argument("--frames", type=int, default=960)
+    parser.add_argument("--rate", type=float, help="frames a second; if not given, without a pause")
+    parser.add_argument("--newest", action="store_true", help="take each frame's pose at once")
     options = parser.parse_args(argv)
     size = (options.width, options.height)
     run = _random_run(options.config)
     spec = run.dataset.spec
     intrinsics = camera.scale_intrinsics(spec.intrinsics, spec.native_size, size)
     start = time.perf_counter()
-    online = OnlinePredictor(run, size, intrinsics)
+    online = OnlinePredictor(run, size, intrinsics, newest=options.newest)
     compiling = time.perf_counter() - start
-    milliseconds, seconds = _measure(online, _frames(run, size), options.frames)
+    milliseconds, seconds = _measure(online, _frames(run, size), options.frames, options.rate)
     seen = run.system.reader.size or run.dataset.image_size
     median, slow, worst = np.percentile(milliseconds, [50, 95, 100])
     result = measure.machine("jax", "jaxlib") | {
@@ -61,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "frame_size": size,
         "model_size": seen,
         "frames": options.frames,
+        "rate": options.rate,
+        "newest": options.newest,
         "device": jax.devices()[0].device_kind,
     }
     measure.report(
@@ -76,14 +81,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def _measure(online: OnlinePredictor, frames: np.ndarray, count: int) -> tuple[list[float], float]:
-    """Milliseconds of each push, and seconds of the whole."""
+def _measure(
+    online: OnlinePredictor, frames: np.ndarray, count: int, rate: float | None
+) -> tuple[list[float], float]:
+    """Milliseconds of each push, with the newest pose if it is told, and seconds of the whole."""
     milliseconds = []
     results = 0
     start = time.perf_counter()
     for number in range(count):
+        if rate is not None:
+            time.sleep(max(0.0, start + number / rate - time.perf_counter()))
         before = time.perf_counter()
         results += len(online.push(frames[number % len(frames)]))
+        if online.tells_newest:
+            _ = online.newest
         milliseconds.append(1000 * (time.perf_counter() - before))
     results += len(online.finish())
     assert results == count
