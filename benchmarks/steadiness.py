@@ -98,10 +98,12 @@ def _found(run: TrainedRun, source: RecordSource) -> Iterator[Found]:
         final, newest = [], []
         for image in images:
             final += online.push(image)
-            newest.append(online.newest)
+            assert online.newest is not None
+            newest.append(online.newest.joints_3d)
         final += online.finish()
-        poses = (np.stack([x.joints_3d for x in results]) for results in (final, newest))
-        yield Found(video.joints_3d.astype(np.float64), *poses, online.intrinsics)
+        of_groups = np.stack([result.joints_3d for result in final])
+        true = video.joints_3d.astype(np.float64)
+        yield Found(true, of_groups, np.stack(newest), online.intrinsics)
 
 
 def _measured(
@@ -131,7 +133,7 @@ def _smoothed(
     joints_2d, depth = camera.project(joints, video.intrinsics)
     seconds = np.arange(len(joints)) / _RATE
     poses = smooth_video(how, run.dataset.spec, video.intrinsics, seconds, joints_2d, depth, None)
-    return poses["joints_3d"]
+    return poses.joints_3d
 
 
 def _mean(vectors: Sequence[Float[np.ndarray, "frames joints 3"]]) -> float:

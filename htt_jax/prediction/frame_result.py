@@ -1,14 +1,13 @@
 """What is said about one frame of a video while it is taken."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from htt_jax import camera
-from htt_jax.prediction.smoothing import Smoother, Smoothing
+from htt_jax.prediction.smoothing import Poses, Smoother, Smoothing
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.systems import told
 
@@ -82,16 +81,16 @@ class FrameResults:
             hand_seen: of each frame, if that is looked for.
         """
         joints_2d, depth = outputs["joints_2d"] * self._pixel_factor, outputs["depth"]
-        poses: Any
+        poses: Iterator[Poses]
         if self._smooth is None:
             joints_3d = camera.unproject(joints_2d, depth, self._intrinsics).astype(np.float32)
-            poses = zip(joints_2d.astype(np.float32), depth, joints_3d, strict=True)
+            poses = map(Poses, joints_2d.astype(np.float32), depth, joints_3d)
         else:
             poses = map(self._smooth, seconds, joints_2d, depth, hand_seen)
         nothing = [None] * len(numbers)
         objects = outputs["object_probabilities"] if self._tells_objects else nothing
         rows = zip(numbers, poses, objects, hand_seen, strict=True)
         return [
-            FrameResult(number, *pose, of_object, seen, self._is_final)
+            FrameResult(number, *pose, of_object, hand_seen=seen, is_final=self._is_final)
             for number, pose, of_object, seen in rows
         ]

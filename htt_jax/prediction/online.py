@@ -281,7 +281,7 @@ class OnlinePredictor:
         expected = collect_ahead([start + own for own in of_clips], outputs, self._clips)
         if expected is not None and len(expected.last):
             self._ahead = expected if self._ahead is None else self._ahead.then(expected)
-        of_frames = {
+        of_frames: dict[str, np.ndarray] = {
             name: in_frame_order(of_clips, [output[name] for output in outputs])
             for name in ("joints_2d", "depth", "object_probabilities")
             if name in outputs[0]

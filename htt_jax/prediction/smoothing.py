@@ -10,7 +10,7 @@ depth: so the same parameters suit every camera, image size and frame rate.
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -102,6 +102,20 @@ def _filter(option: str, text: str) -> OneEuro:
         ) from None
 
 
+class Poses(NamedTuple):
+    """Of a frame, or with an axis of frames in front; float32.
+
+    Attributes:
+        joints_2d: pixels.
+        depth: metres.
+        joints_3d: metres, camera space.
+    """
+
+    joints_2d: Float[np.ndarray, "*frames joints 2"]
+    depth: Float[np.ndarray, "*frames joints"]
+    joints_3d: Float[np.ndarray, "*frames joints 3"]
+
+
 class Smoother:
     """Smooths the poses of one video, frame after frame."""
 
@@ -128,12 +142,8 @@ class Smoother:
         joints_2d: Float[np.ndarray, "joints 2"],
         depth: Float[np.ndarray, " joints"],
         hand_seen: Bool[np.ndarray, " hands"] | None,
-    ) -> tuple[
-        Float[np.ndarray, "joints 2"],
-        Float[np.ndarray, " joints"],
-        Float[np.ndarray, "joints 3"],
-    ]:
-        """Pixels, depth and position in space of the next frame.
+    ) -> Poses:
+        """The pose of the next frame.
 
         Args:
             seconds: of the frame, on whatever clock.
@@ -146,13 +156,11 @@ class Smoother:
         self._seconds = seconds
         seen = np.ones(self._hands, bool) if hand_seen is None else hand_seen
         is_seen = np.repeat(seen, len(depth) // self._hands)
-        metres = depth.astype(np.float64)[:, None]
-        metres = self._depth(metres, step, is_seen, np.ones(1))
+        metres = self._depth(depth.astype(np.float64)[:, None], step, is_seen, np.ones((1, 1)))
         scale = np.abs(metres) / self._focal  # of a pixel, metres
         pixels = self._pixels(joints_2d.astype(np.float64), step, is_seen, scale)
-        smooth = metres[:, 0]
-        joints_3d = camera.unproject(pixels, smooth, self._intrinsics)
-        return tuple(x.astype(np.float32) for x in (pixels, smooth, joints_3d))
+        joints_3d = camera.unproject(pixels, metres[:, 0], self._intrinsics)
+        return Poses(*(x.astype(np.float32) for x in (pixels, metres[:, 0], joints_3d)))
 
 
 def smooth_video(
@@ -163,13 +171,12 @@ def smooth_video(
     joints_2d: Float[np.ndarray, "frames joints 2"],
     depth: Float[np.ndarray, "frames joints"],
     hand_seen: Bool[np.ndarray, "frames hands"] | None,
-) -> dict[str, np.ndarray]:
-    """`joints_2d`, `depth` and `joints_3d` of a whole video; see `Smoother`."""
+) -> Poses:
+    """Of a whole video; see `Smoother`."""
     smooth = Smoother(smoothing, spec, intrinsics)
     seen = [None] * len(seconds) if hand_seen is None else hand_seen
-    poses = list(map(smooth, seconds.tolist(), joints_2d, depth, seen))
-    names = ("joints_2d", "depth", "joints_3d")
-    return {name: np.stack(x) for name, x in zip(names, zip(*poses, strict=True), strict=True)}
+    poses = map(smooth, seconds.tolist(), joints_2d, depth, seen)
+    return Poses(*map(np.stack, zip(*poses, strict=True)))
 
 
 class _Filter:
@@ -184,7 +191,7 @@ class _Filter:
         found: Float[np.ndarray, "joints axes"],
         step: float,
         is_seen: Bool[np.ndarray, " joints"],
-        metres: Float[np.ndarray, "*_ axes"],
+        metres: Float[np.ndarray, "#joints axes"],
     ) -> Float[np.ndarray, "joints axes"]:
         """The points after `step` seconds; `metres` are those of one unit of `found`."""
         if self._last is None:

@@ -111,13 +111,13 @@ def predict_video(
         collected.add(running)
     found = collected.result()
     expected = found.ahead.joints_3d if found.ahead else None
-    poses = (found.joints_2d, found.joints_3d, expected)
-    said = (*poses, found.object_probabilities, found.action_over_time)
+    told_of = (found.object_probabilities, found.action_over_time)
+    said = (found.joints_2d, found.joints_3d, expected, *told_of)
     check_finite(run, *(array for array in said if array is not None))
     if smoothing:
         named = (found.seconds, found.joints_2d, found.depth, found.hand_seen)
-        steady = smooth_video(smoothing, run.dataset.spec, intrinsics, *named)
-        found = dataclasses.replace(found, **steady, smoothing=smoothing)
+        poses = smooth_video(smoothing, run.dataset.spec, intrinsics, *named)
+        found = dataclasses.replace(found, **poses._asdict(), smoothing=smoothing)
     return found
 
 

@@ -280,14 +280,14 @@ def test_smoothed_poses_are_written_and_said(folder, predicted, tmp_path, capsys
     names = ("seconds", "joints_2d", "depth")
     expected = smooth_video(how, FPHA, matrix, *(predicted[name] for name in names), None)
     with np.load(tmp_path / "predictions.npz") as found:
-        for name, x in expected.items():
+        for name, x in expected._asdict().items():
             np.testing.assert_allclose(found[name], x, rtol=1e-4, atol=1e-4)
         assert found["smoothing_depth"].tolist() == [0.5, 10]
         assert "smoothing_depth" not in predicted
     readable = json.loads((tmp_path / "predictions.json").read_text())
     assert readable["smoothing"]["depth"] == {"cutoff": 0.5, "slope": 10}
     np.testing.assert_allclose(
-        readable["frames"][9]["hands"]["right"]["depth"], expected["depth"][9], atol=1e-4
+        readable["frames"][9]["hands"]["right"]["depth"], expected.depth[9], atol=1e-4
     )
 
 

@@ -15,8 +15,8 @@ def look(
     model: HTT, variables: Any, image: Float[Array, "height width channels"]
 ) -> list[jax.Array]:
     """What windows need of a frame, see `FrameNetwork.looked`; most of all work is here."""
-    looked = model.apply(variables, image[None], method="looked")
-    return [x[0] for x in looked]  # type: ignore[union-attr]
+    looked: Any = model.apply(variables, image[None], method="looked")
+    return [x[0] for x in looked]
 
 
 def tokens(

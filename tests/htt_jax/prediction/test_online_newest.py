@@ -92,7 +92,7 @@ def assert_smoothed(results, joints_2d, depth, frames=slice(None)):
     expected = smooth_video(STEADY, FPHA, INTRINSICS, TIMES, joints_2d, depth, None)
     for name in POSES:
         found = np.stack([getattr(result, name) for result in results])
-        np.testing.assert_allclose(found, expected[name][frames], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(found, getattr(expected, name)[frames], rtol=1e-5, atol=1e-6)
 
 
 def test_a_whole_video_is_smoothed_by_its_own_times(run):
@@ -101,7 +101,7 @@ def test_a_whole_video_is_smoothed_by_its_own_times(run):
     steady = predict_video(run, frames, INTRINSICS, STEADY)
     assert (found.smoothing, steady.smoothing) == (None, STEADY)
     poses = (found.seconds, found.joints_2d, found.depth, None)
-    for name, x in smooth_video(STEADY, FPHA, INTRINSICS, *poses).items():
+    for name, x in smooth_video(STEADY, FPHA, INTRINSICS, *poses)._asdict().items():
         np.testing.assert_array_equal(getattr(steady, name), x)
     np.testing.assert_array_equal(steady.action_over_time, found.action_over_time)
 

@@ -27,8 +27,8 @@ def hand(x, depth=0.4, joints=21):
 def smoothed(how, pixels, depth, rate=SECOND, spec=FPHA, seen=None, matrix=CAMERA):
     seconds = np.arange(len(pixels)) / rate
     found = smooth_video(how, spec, matrix, seconds, pixels, depth, seen)
-    assert {x.dtype for x in found.values()} == {np.dtype(np.float32)}
-    return found
+    assert {x.dtype for x in found} == {np.dtype(np.float32)}
+    return found._asdict()
 
 
 def test_a_step_is_followed_as_the_cutoff_in_hertz_says():
@@ -103,10 +103,10 @@ def test_after_a_gap_in_time_little_is_left_of_what_was_before():
     smooth = Smoother(Smoothing(), FPHA, CAMERA)
     pixels, depth = hand([0.0, 0.1])
     smooth(0.0, pixels[0], depth[0], None)
-    _, _, found = smooth(10.0, pixels[1], depth[1], None)
+    found = smooth(10.0, pixels[1], depth[1], None).joints_3d
     np.testing.assert_allclose(found[:, 0], 0.1, rtol=0.02)
     # Times that were rounded may be the same.
-    assert np.isfinite(smooth(10.0, pixels[0], depth[0], None)[2]).all()
+    assert np.isfinite(smooth(10.0, pixels[0], depth[0], None).joints_3d).all()
 
 
 @pytest.mark.parametrize(
