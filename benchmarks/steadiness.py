@@ -33,7 +33,7 @@ from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.support import cli
 
 _RATE = 30  # frames a second that the videos are taken for
-_SHIFTS = np.arange(-2, 8, 0.05)  # frames
+_SHIFTS = np.arange(-1, 6, 0.05)  # frames
 
 
 class Found(NamedTuple):
@@ -149,11 +149,11 @@ def _lag(
     for found, right in zip(poses, true, strict=True):
         for i, shift in enumerate(_SHIFTS):
             # Inner frames alone, so that every shift is measured on the same ones.
-            frame = np.arange(8, len(found) - 2) - shift
+            frame = np.arange(6, len(found) - 2) - shift
             before = np.floor(frame).astype(int)
             part = (frame - before)[:, None, None]
             shifted = (1 - part) * right[before] + part * right[before + 1]
-            errors[i] += np.square(found[8 : len(found) - 2] - shifted).sum()
+            errors[i] += np.square(found[6 : len(found) - 2] - shifted).sum()
     return float(_SHIFTS[errors.argmin()])
 
 
