@@ -32,7 +32,7 @@ class ClipsUnderWay:
 
         Args:
             run: the model.
-            frame: what its reader makes of one; its shapes alone count.
+            frame: what its reader makes of one.
             clips: how videos are cut.
             intrinsics: pixels of that frame.
             newest: whether each frame's pose is wanted before its window is full.
@@ -48,6 +48,15 @@ class ClipsUnderWay:
         self._looked = [self._programs.looked] * clips.spacing
         self._states = [self._programs.state] * clips.spacing
         self._given: Mapping[str, jax.Array] = {}
+        self.reset()
+        self._warm_up(frame)
+
+    def _warm_up(self, frame: Mapping[str, np.ndarray]) -> None:
+        """Uses every program once: the first time takes several times as long as all others."""
+        self.push(frame)
+        self.end()
+        self.outputs()
+        self.newest()
         self.reset()
 
     def reset(self) -> None:
