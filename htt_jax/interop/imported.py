@@ -150,6 +150,7 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
     expand_paths(config)
     for name in _SIZES:
         config.model[name] = imported.sizes[name]
+    config.model.backbone = imported.sizes["backbone_name"]
     if not imported.exported_run:  # the published code's scales are the same at every image size
         with config.unlocked():
             published = {option.name: option.default for option in former_options_of("htt")}

@@ -4,19 +4,24 @@ The projections of query, key and value, one tensor in PyTorch, are two here: se
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from htt_jax.models import backbones
+from htt_jax.models.mobile import Architecture, flax_name
 from htt_jax.models.resnet import BLOCKS_PER_STAGE, STAGES
 
 BACKBONE = "meshregnet.base_net."
+PROJECTION = "image_projection"
+"""Of features to tokens of another width, which the published model has not."""
 ENCODERS = {"transformer_pose": "pose_block", "transformer_action": "action_block"}
 """The encoders' names in PyTorch and here."""
 
 # The head and the counters of the norms of a backbone, alone or in HTT; the table of positions.
 _UNUSED = re.compile(
     r"(meshregnet\.base_net\.)?"
-    r"(fc\.(weight|bias)|((layer\d\.\d\.)?bn\d|layer\d\.\d\.downsample\.1)\.num_batches_tracked)"
+    r"(fc\.(weight|bias)|(((layer|blocks\.)\d\.\d\.)?bn\d|layer\d\.\d\.downsample\.1"
+    r"|blocks\.\d\.\d\.\w+\.bn)\.num_batches_tracked)"
     r"|transformer_pe\.pe"
 )
 _NO_PARAMETER = re.compile(r".*\.(running_mean|running_var|num_batches_tracked|pe)$")
@@ -60,10 +65,20 @@ def is_parameter(name: str) -> bool:
     return _NO_PARAMETER.match(name) is None
 
 
-def htt_entries(layers: Mapping[str, int]) -> Iterator[Entry]:
-    """All tensors that HTT uses, its encoders having `layers[name]` layers."""
+def htt_entries(
+    layers: Mapping[str, int], backbone: str = backbones.RESNET18, *, projected: bool = False
+) -> Iterator[Entry]:
+    """All tensors that HTT uses.
+
+    Args:
+        layers: of each encoder.
+        backbone: its name.
+        projected: whether its features are made as wide as tokens.
+    """
     yield Entry("action_token", ("params", "action_token"))
-    yield from backbone_entries(BACKBONE, ("backbone",))
+    yield from backbone_entries(backbone, BACKBONE, ("backbone",))
+    if projected:
+        yield from _module(PROJECTION, (PROJECTION,), "linear")
     yield from _encoder("transformer_pose", layers)
     for torch, path in _HEADS.items():
         yield from _module(torch, path, "linear")
@@ -71,8 +86,44 @@ def htt_entries(layers: Mapping[str, int]) -> Iterator[Entry]:
     yield from _module("action_classification.classifier", ("action_head",), "linear")
 
 
-def backbone_entries(prefix: str = "", path: tuple[str, ...] = ()) -> Iterator[Entry]:
-    """All tensors of a ResNet-18 that its features need."""
+def backbone_of(names: Collection[str], prefix: str = "") -> str:
+    """The backbone whose tensors have such names in PyTorch; the paper's if none's do."""
+
+    def found(backbone: str) -> int:
+        return sum(entry.name in names for entry in backbone_entries(backbone, prefix))
+
+    return max(backbones.NAMES, key=found)
+
+
+def backbone_of_variables(names: Collection[str]) -> str:
+    """The backbone of an HTT whose variables have such names here, from the root of the tree on."""
+
+    def found(backbone: str) -> int:
+        entries = backbone_entries(backbone, path=("backbone",))
+        return sum("/".join(entry.path) in names for entry in entries)
+
+    return max(backbones.NAMES, key=found)
+
+
+def backbone_entries(
+    backbone: str = backbones.RESNET18, prefix: str = "", path: tuple[str, ...] = ()
+) -> Iterator[Entry]:
+    """All tensors of a backbone that its features need."""
+    if backbone == backbones.RESNET18:
+        return _of_resnet18(prefix, path)
+    return _of_mobile(backbones.architecture(backbone), prefix, path)
+
+
+def _of_mobile(architecture: Architecture, prefix: str, path: tuple[str, ...]) -> Iterator[Entry]:
+    for block in architecture.blocks:
+        of_block = f"{prefix}{block.name}." if block.name else prefix
+        flax = (*path, flax_name(block.name)) if block.name else path
+        for conv in block.convs:
+            names = (f"{of_block}{conv.name}", f"{of_block}{conv.norm}")
+            yield from _conv_norm(*names, (*flax, flax_name(conv.name)))
+
+
+def _of_resnet18(prefix: str, path: tuple[str, ...]) -> Iterator[Entry]:
     yield from _conv_norm(f"{prefix}conv1", f"{prefix}bn1", (*path, "conv1"))
     for stage in range(1, STAGES + 1):
         for block in range(BLOCKS_PER_STAGE):

@@ -1,16 +1,17 @@
-"""PyTorch state dicts of HTT and of ImageNet ResNets, to and from Flax variables; NumPy only."""
+"""PyTorch state dicts of HTT and of ImageNet backbones, to and from Flax variables; NumPy only."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from htt_jax.interop import names, recognise
+from htt_jax.interop import efficientnet_names, names, recognise
+from htt_jax.models import backbones
+from htt_jax.models.backbones import Backbone
 from htt_jax.models.htt import HTT
-from htt_jax.models.resnet import ResNet18
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 
@@ -39,8 +40,7 @@ def to_variables(state_dict: Mapping[str, np.ndarray], where: str = "the state d
     model = HTT(**recognise.model_sizes(found), heads=1, window=2)
     recognise.check(found, _published_shapes(model), what="an HTT", where=where)
     recognise.check_numbers(state_dict, where)
-    layers = recognise.count_layers(found)
-    return _pick(_split_attention(state_dict), names.htt_entries(layers))
+    return _pick(_split_attention(state_dict), _entries(state_dict))
 
 
 def to_params(state_dict: Mapping[str, np.ndarray]) -> Variables:
@@ -49,25 +49,27 @@ def to_params(state_dict: Mapping[str, np.ndarray]) -> Variables:
     Args:
         state_dict: by name, with the shapes of a published state dict; buffers may be missing.
     """
-    layers = recognise.count_layers(state_dict)
-    entries = (entry for entry in names.htt_entries(layers) if entry.path[0] == "params")
+    entries = (entry for entry in _entries(state_dict) if entry.path[0] == "params")
     return _pick(_split_attention(state_dict), entries)["params"]
 
 
 def to_state_dict(variables: Mapping[str, Any]) -> StateDict:
     """The published state dict of `HTT` variables, in its order; `to_variables` turned round.
 
-    The unused ImageNet head and the batch counters are zeros.
+    The unused ImageNet head and the batch counters are zeros. A backbone that is not the published
+    one has its own names, timm's, in its place, and the projection of its features follows it.
 
     Raises:
         InputError: the model has other parts than the published one; names them.
     """
-    leaves = trees.flatten(variables)
+    leaves, params = trees.flatten(variables), variables["params"]
     layers = {
-        torch: sum(name.startswith("layer_") for name in variables["params"].get(flax, ()))
+        torch: sum(name.startswith("layer_") for name in params.get(flax, ()))
         for torch, flax in names.ENCODERS.items()
     }
-    paths = {name: "/".join(path) for name, path in names.htt_entries(layers)}
+    backbone = names.backbone_of_variables(leaves)
+    entries = names.htt_entries(layers, backbone, projected=names.PROJECTION in params)
+    paths = {name: "/".join(path) for name, path in entries}
     missing = sorted(set(paths.values()) - leaves.keys())
     extra = sorted(leaves.keys() - set(paths.values()))
     if missing or extra:
@@ -82,22 +84,40 @@ def to_state_dict(variables: Mapping[str, Any]) -> StateDict:
 
 
 def backbone_variables(
-    state_dict: Mapping[str, np.ndarray], where: str = "the state dict"
+    state_dict: Mapping[str, np.ndarray],
+    where: str = "the state dict",
+    backbone: str = backbones.RESNET18,
+    width: int = backbones.FULL_WIDTH,
 ) -> Variables:
-    """Variables of `ResNet18` from a torchvision or timm resnet18 state dict.
+    """Variables of a backbone from timm's state dict, of a ResNet-18 torchvision's too.
 
     Raises:
         InputError: as `to_variables`.
     """
+    what = "a ResNet-18"
+    if backbone != backbones.RESNET18:
+        architecture = backbones.architecture(backbone)
+        state_dict = efficientnet_names.in_timm_names(state_dict, architecture)
+        head = architecture.unused
+        state_dict = {name: x for name, x in state_dict.items() if not name.startswith(head)}
+        what = f"{backbone}, {width} wide," if width != backbones.FULL_WIDTH else backbone
     found = _shapes(state_dict)
-    width = found["conv1.weight"][0] if found.get("conv1.weight") else ResNet18.width
-    abstract = _abstract(ResNet18(width), jnp.zeros((1, 32, 32, 3)))
+    abstract = _abstract(backbones.make(backbone, width), jnp.zeros((1, 32, 32, 3)))
     leaves = trees.flatten(abstract)
-    entries = list(names.backbone_entries())
+    entries = list(names.backbone_entries(backbone))
     expected = {name: _to_torch_layout(leaves["/".join(path)]).shape for name, path in entries}
-    recognise.check(found, expected, what="a ResNet-18", where=where)
+    recognise.check(found, expected, what=what, where=where)
     recognise.check_numbers(state_dict, where)
     return _pick(state_dict, entries)
+
+
+def _entries(state_dict: Mapping[str, Any]) -> Iterator[names.Entry]:
+    """Of the model that the names tell."""
+    return names.htt_entries(
+        recognise.count_layers(state_dict),
+        names.backbone_of(state_dict, names.BACKBONE),
+        projected=f"{names.PROJECTION}.weight" in state_dict,
+    )
 
 
 @functools.cache
@@ -107,7 +127,7 @@ def _published_shapes(model: HTT) -> recognise.Shapes:
     return _shapes(to_state_dict(_abstract(model, *inputs)))
 
 
-def _abstract(model: HTT | ResNet18, *inputs: jax.Array) -> Variables:
+def _abstract(model: HTT | Backbone, *inputs: jax.Array) -> Variables:
     """Arrays of the shapes of the model's variables, which take no memory."""
     shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), *inputs))
     return jax.tree.map(lambda x: np.broadcast_to(np.float32(0), x.shape), shapes)
@@ -168,7 +188,6 @@ def _join_attention(split: StateDict) -> StateDict:
 
 def _with_unused(state_dict: StateDict) -> StateDict:
     """Adds, where it belongs, what a strict PyTorch load expects and HTT does not use."""
-    features = state_dict[f"{names.BACKBONE}layer4.1.bn2.weight"].shape[0]
     complete: StateDict = {}
     for name, x in state_dict.items():
         complete[name] = x
@@ -176,6 +195,7 @@ def _with_unused(state_dict: StateDict) -> StateDict:
             counter = name.replace("running_var", "num_batches_tracked")
             complete[counter] = np.zeros((), np.int64)
             if counter == _LAST_OF_BACKBONE:
+                features = x.shape[0]
                 complete[f"{names.BACKBONE}fc.weight"] = np.zeros((1000, features), np.float32)
                 complete[f"{names.BACKBONE}fc.bias"] = np.zeros(1000, np.float32)
     return complete

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from htt_jax.interop import names
+from htt_jax.models import backbones
 from htt_jax.models.htt import HTT
-from htt_jax.models.resnet import STAGES
 from htt_jax.support.errors import InputError
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -19,7 +19,6 @@ _SIZES = {
     "num_actions": "action_classification.classifier.weight",
     "num_objects": "obj_classification.classifier.weight",
     "mlp_width": "transformer_pose.encoder.layers.0.linear1.weight",
-    "backbone_width": f"{names.BACKBONE}conv1.weight",
 }
 _FLATTENED = re.compile(r"(.*\.)?_?flat_param(_\d+)?")  # of FSDP and FairScale
 _COORDINATES = "image_to_hand_pose.mlp.4.weight"
@@ -36,12 +35,27 @@ def model_sizes(shapes: Shapes) -> dict[str, Any]:
     }
     coordinates = shapes[_COORDINATES][0] if shapes.get(_COORDINATES) else 3 * HTT.num_joints
     layers = count_layers(shapes)
+    backbone = names.backbone_of(shapes, names.BACKBONE)
+    backbone_width = _backbone_width(shapes, backbone)
+    projection = shapes.get(f"{names.PROJECTION}.weight")
+    features = backbones.make(backbone, backbone_width).features
     return found | {
         "num_joints": coordinates // 3,
-        "width": found["backbone_width"] * 2 ** (STAGES - 1),
+        "width": projection[0] if projection else features,
+        "backbone_name": backbone,
+        "backbone_width": backbone_width,
         "pose_layers": layers["transformer_pose"] or HTT.pose_layers,
         "action_layers": layers["transformer_action"] or HTT.action_layers,
     }
+
+
+def _backbone_width(shapes: Shapes, backbone: str) -> int:
+    if backbone == backbones.RESNET18:
+        first = shapes.get(f"{names.BACKBONE}conv1.weight")
+        return first[0] if first else HTT.backbone_width
+    *_, last = names.backbone_entries(backbone, names.BACKBONE)
+    features = shapes.get(last.name)
+    return backbones.width_of(backbone, features[0]) if features else HTT.backbone_width
 
 
 def count_layers(shapes: Mapping[str, object]) -> dict[str, int]:
@@ -117,6 +131,9 @@ def _another_model(found: Shapes, what: str, where: str) -> str:
         depth = "ResNet of bottleneck blocks" if "layer1.0.conv3.weight" in found else "ResNet"
         kind = f"an ImageNet {depth}"
         hint = "; a ResNet-18 goes to training with --config.init.backbone=FILE"
+    elif _is_mobile(found):
+        kind = names.backbone_of(found)
+        hint = f"; train with --config.model.backbone={kind} --config.init.backbone=FILE"
     elif any(name.startswith("transformer_action.") for name in found):
         kind, hint = "a whole HTT", "; a whole HTT goes to training with --config.init.checkpoint"
     elif any(_FLATTENED.fullmatch(name) for name in found):
@@ -126,6 +143,12 @@ def _another_model(found: Shapes, what: str, where: str) -> str:
         kind = f"another model ({_listed(sorted(found), most=3)})"
         hint = "; name a checkpoint of that model"
     return f"{where} does not hold {what} but {kind}{hint}"
+
+
+def _is_mobile(found: Shapes) -> bool:
+    """Whether most tensors are there of a backbone that is not the published one."""
+    entries = [*names.backbone_entries(names.backbone_of(found))]
+    return sum(entry.name in found for entry in entries) > len(entries) / 2
 
 
 def _listed(entries: list[str], most: int = _MOST_LISTED) -> str:

@@ -11,20 +11,21 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from htt_jax.interop import names
+from htt_jax.interop.torch_mobile import MobileNetwork
 from htt_jax.interop.torch_resnet import ResNet18
-from htt_jax.models import htt
+from htt_jax.models import backbones, htt
 from htt_jax.models.htt.heads import DEPTH_OFFSET
-
-_FIRST = "meshregnet.base_net.conv1.weight"
 
 
 def build(model: htt.HTT, tensors: Mapping[str, Tensor]) -> "HTT":
     """The module that computes in PyTorch what `model` does, with the weights given.
 
     Args:
-        model: of the published structure.
+        model: of the published structure, its backbone any.
         tensors: the published state dict, loaded strictly.
     """
+    first = next(names.backbone_entries(model.backbone_name, names.BACKBONE))
     module = HTT(
         num_joints=model.num_joints,
         num_actions=model.num_actions,
@@ -35,10 +36,11 @@ def build(model: htt.HTT, tensors: Mapping[str, Tensor]) -> "HTT":
         mlp_width=model.mlp_width,
         pose_layers=model.pose_layers,
         action_layers=model.action_layers,
+        backbone_name=model.backbone_name,
         backbone_width=model.backbone_width,
         pixel_scale=model.pixel_scale,
         depth_scale=model.depth_scale,
-        channels=tensors[_FIRST].shape[1],
+        channels=tensors[first.name].shape[1],
     )
     module.load_state_dict(tensors, strict=True)
     return module.eval()
@@ -48,11 +50,10 @@ class HTT(nn.Module):
     """Hierarchical Temporal Transformer; arguments and results are `htt_jax.models.htt.HTT`'s.
 
     `state_dict()` has the tensors of the published checkpoints, in their order, but for the table
-    `transformer_pe.pe`. Under autocast, poses and logits are still computed in float32. After
-    `to(memory_format=torch.channels_last)` no convolution copies its input into another layout.
-
-    Raises:
-        ValueError: `width` is not the number of the backbone's features, 8 x `backbone_width`.
+    `transformer_pe.pe`; with another backbone its own, and with features of another width than the
+    tokens a projection of them. Under autocast, poses and logits are still computed in float32.
+    After `to(memory_format=torch.channels_last)` no convolution copies its input into another
+    layout.
     """
 
     def __init__(
@@ -67,22 +68,23 @@ class HTT(nn.Module):
         mlp_width: int = 2048,
         pose_layers: int = 2,
         action_layers: int = 2,
-        backbone_width: int = 64,
+        backbone_name: str = backbones.RESNET18,
+        backbone_width: int = backbones.FULL_WIDTH,
         pixel_scale: float = 100.0,
         depth_scale: float = 1e-4,
         channels: int = 3,
     ) -> None:
         super().__init__()
-        if width != 8 * backbone_width:
-            raise ValueError(
-                f"width is {width}, but the backbone has {8 * backbone_width} features"
-            )
         self.num_joints = num_joints
         self.window = window
         self.pixel_scale = pixel_scale
         self.depth_scale = depth_scale
         self.action_token = nn.Parameter(torch.randn(1, 1, width))
-        self.meshregnet = nn.ModuleDict({"base_net": ResNet18(backbone_width, channels)})
+        backbone = _backbone(backbone_name, backbone_width, channels)
+        self.meshregnet = nn.ModuleDict({"base_net": backbone})
+        features = backbones.make(backbone_name, backbone_width).features
+        if features != width:
+            self.image_projection = nn.Linear(features, width)
         self.transformer_pose = Encoder(pose_layers, width, heads, mlp_width)
         self.image_to_hand_pose = nn.ModuleDict({"mlp": _pose_head(width, num_joints)})
         self.image_to_olabel_embed = nn.Linear(width, width)
@@ -114,6 +116,8 @@ class HTT(nn.Module):
         """
         clips, frames, height, width, _ = image.shape
         features = self.meshregnet["base_net"](image.flatten(0, 1).permute(0, 3, 1, 2))
+        if hasattr(self, names.PROJECTION):
+            features = self.image_projection(features)
         tokens = self._pose_block(features.unflatten(0, (clips, frames)), valid)
         raw_pose = self.image_to_hand_pose["mlp"](tokens).unflatten(-1, (self.num_joints, 3))
         object_logits = self.obj_classification["classifier"](self.image_to_olabel_embed(tokens))
@@ -264,6 +268,12 @@ class Float32Linear(nn.Linear):
         """Returns float32."""
         with torch.autocast(x.device.type, enabled=False):
             return super().forward(x.float())
+
+
+def _backbone(name: str, width: int, channels: int) -> nn.Module:
+    if name == backbones.RESNET18:
+        return ResNet18(width, channels)
+    return MobileNetwork(backbones.architecture(name, width), channels)
 
 
 def _pose_head(width: int, num_joints: int) -> nn.Sequential:

@@ -21,17 +21,17 @@ _INNER = re.compile(
     r"|_forward_module|_module)\."
 )
 _COUNTER = re.compile(r"(?<![^.])n_averaged$")  # of torch's AveragedModel
-# Tensors that tell where a model's names begin; a whole HTT has a ResNet's too.
+# Tensors that tell where a model's names begin; a whole HTT has a backbone's too.
 _HTT = (
     "action_token",
     "transformer_action.encoder.norm.weight",
     f"{BACKBONE}layer1.0.conv1.weight",
 )
-_RESNET = ("layer1.0.conv1.weight",)
+_BACKBONES = ("layer1.0.conv1.weight", "conv_stem.weight")
 
 
 def unwrapped(path: str, tensors: Mapping[str, T]) -> tuple[dict[str, T], tuple[str, ...]]:
-    """The tensors of the HTT or ResNet by its own names, in the file's order.
+    """The tensors of the HTT or backbone by its own names, in the file's order.
 
     What lies beside a whole HTT in a wrapper (counters, a loss's weights) is left out.
 
@@ -52,9 +52,9 @@ def unwrapped(path: str, tensors: Mapping[str, T]) -> tuple[dict[str, T], tuple[
         short = counted
     prefixes = _prefixes(short, _HTT)
     if not prefixes:
-        prefixes = _prefixes(short, _RESNET)
+        prefixes = _prefixes(short, _BACKBONES)
         if not prefixes or not all(name.startswith(tuple(prefixes)) for name in short):
-            return dict(tensors), ()  # the ResNet is a part of another model
+            return dict(tensors), ()  # the backbone is a part of another model
     prefix = _choice(path, prefixes)
     others = tuple(x for x in prefixes if x != prefix)
     found = {

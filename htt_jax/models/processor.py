@@ -22,6 +22,8 @@ Images: TypeAlias = Float[Array, "images height width channels"]
 Pooled: TypeAlias = Float[Array, "images height_out width_out channels"]
 Kernel: TypeAlias = Float[Array, "size size channels channels_out"]
 Maps: TypeAlias = Float[Array, "images height_out width_out channels_out"]
+Padding: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+"""Zeros before and after the rows, and the columns."""
 
 FEWEST_CHANNELS = 16
 """With fewer, the matrices would be too narrow to gain anything by them."""
@@ -30,13 +32,14 @@ FEW_CHANNELS = 64
 """With more, the zeros that fill up kernels cost more than they gain outside of loops."""
 
 
-def convolve(x: Images, kernel: Kernel, stride: int) -> Maps:
+def convolve(x: Images, kernel: Kernel, stride: int, padding: Padding | None = None) -> Maps:
     """The convolution of `x` with a square kernel, padded by half its size on every side.
 
-    Padded explicitly: SAME pads strided convolutions on the other side than PyTorch does.
+    Padded explicitly: SAME pads strided convolutions on the other side than PyTorch does. With
+    another `padding` it is XLA's plain one everywhere.
     """
-    if x.shape[-1] < FEWEST_CHANNELS:
-        return _plain(x, kernel, stride)
+    if x.shape[-1] < FEWEST_CHANNELS or padding:
+        return _plain(x, kernel, stride, padding)
     return _convolve(x, kernel, stride)
 
 
@@ -45,13 +48,13 @@ def _convolve(x: Images, kernel: Kernel, stride: int) -> Maps:
     return _plain(x, kernel, stride)
 
 
-def _plain(x: Images, kernel: Kernel, stride: int) -> Maps:
-    padding = kernel.shape[0] // 2
+def _plain(x: Images, kernel: Kernel, stride: int, padding: Padding | None = None) -> Maps:
+    half = kernel.shape[0] // 2
     return lax.conv_general_dilated(
         x,
         kernel,
         window_strides=(stride, stride),
-        padding=((padding, padding), (padding, padding)),
+        padding=padding or ((half, half), (half, half)),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
 

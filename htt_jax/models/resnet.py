@@ -1,75 +1,15 @@
 """ResNet-18 with frozen batch-norm statistics, in torchvision's layout (Sec. 3.4)."""
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from htt_jax.models import lanes
-from htt_jax.models.parameters import Given
-from htt_jax.models.processor import convolve, max_pool
+from htt_jax.models.conv_norm import ConvNorm
 
-BATCH_NORM_EPSILON = 1e-5  # torchvision's
 STAGES = 4
 BLOCKS_PER_STAGE = 2
-
-
-class ConvNorm(Given):
-    """A convolution and the batch norm after it, whose statistics are constants.
-
-    With constant statistics the norm is an affine map of each channel, so its factor goes into the
-    convolution's kernel: no pass over the activations, forward or backward, that a bias would not
-    need. Scale and bias are trained; mean and variance live in `batch_stats`.
-
-    Attributes:
-        features: channels out.
-        size: of the square kernel.
-        stride: of the convolution.
-        calibrate: first set the statistics to those of the input at hand.
-        dtype: of the computation; parameters are float32.
-        columns: side by side in the result; None: nothing is, see `lanes`.
-        pooled: the maxima over windows of 3x3 are taken of the result.
-    """
-
-    features: int
-    size: int
-    stride: int
-    calibrate: bool
-    dtype: DTypeLike
-    columns: int | None = None
-    pooled: bool = False
-
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, "images height width channels"]
-    ) -> Float[Array, "images height_out width_out channels_out"]:
-        """Returns the normalised convolution at 1/`stride` of the input's resolution."""
-        beside = 1 if self.columns is None else self.stride * self.columns  # in `x`
-        kernel = self.param(
-            "kernel",
-            nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
-            (self.size, self.size, x.shape[-1] // beside, self.features),
-        )
-        scale = self.param("scale", nn.initializers.ones, (self.features,))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        mean = self.variable("batch_stats", "mean", jnp.zeros, (self.features,))
-        var = self.variable("batch_stats", "var", jnp.ones, (self.features,))
-        if self.calibrate:
-            y = convolve(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
-            y = y.astype(jnp.float32)  # as all statistics are, whatever the computation's type
-            mean.value, var.value = y.mean(axis=(0, 1, 2)), y.var(axis=(0, 1, 2))
-        factor = scale * jax.lax.rsqrt(var.value + BATCH_NORM_EPSILON)
-        x, kernel = x.astype(self.dtype), (kernel * factor).astype(self.dtype)
-        bias = (bias - mean.value * factor).astype(self.dtype)
-        # Maxima before the bias, which changes none of them: a quarter is left to add it to.
-        return self._convolve(x, kernel) + jnp.tile(bias, self.columns or 1)
-
-    def _convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        if self.columns is not None:
-            return lanes.convolve(x, kernel, self.stride, columns=self.columns)
-        y = convolve(x, kernel, self.stride)
-        return max_pool(y) if self.pooled else y
 
 
 class BasicBlock(nn.Module):
@@ -158,6 +98,10 @@ class ResNet18(nn.Module):
                 )(x)
             found.append(x)
         return tuple(found)
+
+    def first_cell(self, stage: int, size: tuple[int, int]) -> tuple[int, int]:
+        """Row and column of the pixel at the centre of the first cell of a stage's map."""
+        return 0, 0
 
 
 def pooled(

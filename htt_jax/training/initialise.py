@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
-from htt_jax.interop import pytorch, weights
+from htt_jax.interop import names, pytorch, weights
+from htt_jax.models import backbones
 from htt_jax.models.htt import HTT
 from htt_jax.runs.state import TrainState
 from htt_jax.support import trees
@@ -14,32 +16,58 @@ from htt_jax.support.errors import InputError
 from htt_jax.support.paths import place
 from htt_jax.systems import System
 
+_RESNET18_WEIGHTS = "model.safetensors of https://huggingface.co/timm/resnet18.tv_in1k"
+_MIDDLE = np.float32(0.5)  # which is taken from every pixel in 0..1
+
 
 def pretrained_backbone(path: str, system: System) -> dict[str, Any]:
-    """Variables of the model's backbone from an ImageNet file of torchvision's or timm's.
+    """Variables of the model's backbone from an ImageNet file of timm's or torchvision's.
 
     Raises:
         InputError: the file is missing, or its tensors are not those of the model's backbone.
     """
-    if not place(path).exists():
-        raise InputError(
-            f"no ImageNet weights at config.init.backbone={path}: save model.safetensors of "
-            "https://huggingface.co/timm/resnet18.tv_in1k there, or train from random weights with "
-            "--config.init.backbone="
-        )
     model = system.model
     assert isinstance(model, HTT), "only HTT has the option"
-    if model.backbone_width != 64:
+    name, width = model.backbone_name, model.backbone_width
+    kind = backbones.MOBILE.get(name)
+    if not place(path).exists():
+        weights_at = kind.weights if kind else _RESNET18_WEIGHTS
+        raise InputError(
+            f"no ImageNet weights at config.init.backbone={path}: save {weights_at} there, or "
+            "train from random weights with --config.init.backbone="
+        )
+    if kind is None and width != backbones.FULL_WIDTH:
         raise InputError(
             f"config.init.backbone={path} holds a ResNet-18 of width 64, "
-            f"config.model.backbone_width is {model.backbone_width}; start it from random weights "
+            f"config.model.backbone_width is {width}; start it from random weights "
             "with --config.init.backbone="
         )
-    found = pytorch.backbone_variables(weights.read(path).tensors, path)
+    found = pytorch.backbone_variables(weights.read(path).tensors, path, name, width)
+    if kind:
+        _fit_to_pixels(found, kind)
     if system.reader.channels == 1:  # a grey picture would have the same in each
-        first = found["params"]["conv1"]
+        first = found["params"][_first(name)]
         first["kernel"] = first["kernel"].sum(axis=2, keepdims=True)
     return found
+
+
+def _first(backbone: str) -> str:
+    """The first convolution."""
+    return next(iter(names.backbone_entries(backbone))).path[1]
+
+
+def _fit_to_pixels(variables: dict[str, Any], kind: backbones.Kind) -> None:
+    """Lets the first convolution take pixels around 0 as it took normalised ones.
+
+    The deviations go into its kernel. What the means add to every place where the kernel does not
+    reach beyond the image, the statistics of its norm are moved by.
+    """
+    first = _first(kind.name)
+    kernel = variables["params"][first]["kernel"] / np.float32(kind.deviation)[:, None]
+    added = (kernel * (_MIDDLE - np.float32(kind.mean))[:, None]).sum(axis=(0, 1, 2))
+    variables["params"][first]["kernel"] = kernel
+    statistics = variables["batch_stats"][first]
+    statistics["mean"] = statistics["mean"] - added
 
 
 def placed(variables: Mapping[str, Any], abstract: TrainState) -> dict[str, jax.Array]:

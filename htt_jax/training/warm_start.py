@@ -62,6 +62,11 @@ def pretrained_model(
             f"config.init.checkpoint={path} is a program that cannot be trained; name a run or a "
             "file of weights"
         )
+    if source.model.backbone_name != model.backbone_name:
+        raise InputError(
+            f"config.init.checkpoint={path} has config.model.backbone={source.model.backbone_name},"
+            f" here it is {model.backbone_name}; set config.model as it was trained"
+        )
     if place(path).is_dir() and source.model.heads != model.heads:  # a file tells no heads
         raise InputError(
             f"config.init.checkpoint={path} has config.model.heads={source.model.heads}, here it "

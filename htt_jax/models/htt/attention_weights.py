@@ -5,7 +5,8 @@ from typing import Any
 
 import jax
 
-from htt_jax.models.htt.cells import as_picture
+from htt_jax.models import backbones
+from htt_jax.models.htt.cells import as_picture, first_of
 from htt_jax.models.htt.network import HTT
 
 
@@ -36,7 +37,8 @@ def weights(
         layer = f"layer_{model.spatial_layers - 1}"
         (of_slots,) = in_windows["intermediates"]["queries"][layer]["cross"]["weights"]
         *_, height, width, _ = batch["image"].shape
-        maps = as_picture(of_slots, (height, width))
+        backbone = backbones.make(model.backbone_name, model.backbone_width)
+        maps = as_picture(of_slots, (height, width), first_of(backbone, (height, width)))
         slot = batch.get("slot")
         of_frames = maps.reshape(*valid.shape, *maps.shape[1:]) if slot is None else maps[slot]
         found["joint_attention"] = of_frames

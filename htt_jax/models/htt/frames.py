@@ -10,12 +10,13 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from htt_jax.datasets.spec import BOX_POINTS
+from htt_jax.models import backbones
 from htt_jax.models.htt import cells, packed_windows
 from htt_jax.models.htt.heads import ObjectHead, PoseHead, decode_pose
 from htt_jax.models.htt.queries import Queries
 from htt_jax.models.htt.rematerialised import rematerialised
 from htt_jax.models.linear import linear
-from htt_jax.models.resnet import ResNet18, pooled
+from htt_jax.models.resnet import pooled
 from htt_jax.models.transformer import Encoder, mapped
 
 Outputs: TypeAlias = dict[str, jax.Array]
@@ -55,7 +56,8 @@ class FrameNetwork(nn.Module):
         object_box: whether the object's box is told, which `BOX` needs.
         spatial: one of `queries.SPATIAL`; "pool" is the paper's.
         spatial_layers: of the queries.
-        backbone_width: channels of the ResNet's first stage.
+        backbone_name: one of `backbones.NAMES`; the first is the paper's.
+        backbone_width: channels of the ResNet's first stage; others have as large a part of theirs.
         pixel_scale: pixels per unit of raw x and y; the paper's 100 suits 480x270 frames.
         depth_scale: metres per unit of raw z and pixel of focal length.
         rematerialise: compute the backbone's activations again for the gradient instead of keeping
@@ -77,7 +79,8 @@ class FrameNetwork(nn.Module):
     object_box: bool = False
     spatial: str = "pool"
     spatial_layers: int = 1
-    backbone_width: int = 64
+    backbone_name: str = backbones.RESNET18
+    backbone_width: int = backbones.FULL_WIDTH
     pixel_scale: float = 100.0
     depth_scale: float = 1e-4
     rematerialise: bool = False
@@ -86,8 +89,11 @@ class FrameNetwork(nn.Module):
 
     def setup(self) -> None:
         """Names every part as its parameters are named."""
-        self.backbone = ResNet18(
-            self.backbone_width, dtype=self.dtype, side_by_side=self.side_by_side
+        self.backbone = backbones.make(
+            self.backbone_name,
+            self.backbone_width,
+            dtype=self.dtype,
+            side_by_side=self.side_by_side,
         )
         if self.backbone.features != self.width:
             self.image_projection = linear(self.backbone.features, self.width, dtype=self.dtype)
@@ -185,12 +191,12 @@ class FrameNetwork(nn.Module):
         }
 
     def looked(self, image: Float[Array, "slots height width channels"]) -> list[jax.Array]:
-        """ResNet features (slots, features); of a model with queries their tokens too.
+        """The backbone's features (slots, features); of a model with queries their tokens too.
 
         All that is made of one frame without its window.
         """
         queries = self.spatial == "queries"
-        look: Callable[[Any, jax.Array], Any] = ResNet18.__call__
+        look: Callable[[Any, jax.Array], Any] = type(self.backbone).__call__
         module: nn.Module = self.backbone
         if queries:
             look, module = FrameNetwork._queried, self
@@ -211,7 +217,8 @@ class FrameNetwork(nn.Module):
         maps = self.backbone.maps(image)
         looked_at = tuple(maps[stage - 1] for stage in cells.STAGES)
         _, height, width, _ = image.shape
-        return pooled(maps[-1]), self.queries(looked_at, (height, width))
+        first = cells.first_of(self.backbone, (height, width))
+        return pooled(maps[-1]), self.queries(looked_at, (height, width), first)
 
     def _pose_tokens(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from htt_jax.models.htt.cells import Cells
+from htt_jax.models.htt.cells import AT_FIRST_PIXEL, Cells, FirstCells
 from htt_jax.models.htt.heads import output_layer
 from htt_jax.models.linear import linear
 from htt_jax.models.parameters import Dense, LayerNorm
@@ -142,14 +142,17 @@ class Queries(nn.Module):
         self.object_gate = Gate()
 
     def __call__(
-        self, maps: tuple[Float[Array, "frames ..."], ...], size: tuple[int, int]
+        self,
+        maps: tuple[Float[Array, "frames ..."], ...],
+        size: tuple[int, int],
+        first: FirstCells = AT_FIRST_PIXEL,
     ) -> Float[Array, "frames tokens features"]:
         """Tokens of the joints and, the last one, of the object; see `Cells` for what it takes."""
         frames = maps[0].shape[0]
         every = [self.joints(jnp.arange(self.num_joints)), self.object(jnp.arange(1))]
         queries = jnp.concatenate(every).astype(self.dtype)
         queries = jnp.broadcast_to(queries, (frames, *queries.shape))
-        key, value = self.cells(maps, size)
+        key, value = self.cells(maps, size, first)
         x = queries
         for layer in self.layer:
             x = layer(x, queries, key, value)

@@ -102,6 +102,7 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
     if options.pop("verb_noun"):
         parts = _verbs_and_nouns(dataset)
         options |= {"verbs": parts.verb_of_action, "nouns": parts.noun_of_action}
+    options["backbone_name"] = options.pop("backbone")
     reader = DEPTH if config.data.camera == "depth" else RGB
     model = HTT(
         num_joints=dataset.spec.num_joints,

@@ -1,5 +1,6 @@
 """What a config of HTT can set."""
 
+from htt_jax.models import backbones
 from htt_jax.models.htt.frames import ACTION_INPUTS, BOX
 from htt_jax.models.htt.queries import SPATIAL
 from htt_jax.support.options import Option
@@ -39,7 +40,19 @@ OPTIONS: tuple[Option, ...] = (
         choices=SPATIAL,
     ),
     Option("model.spatial_layers", 1, "of the queries", least=1),
-    Option("model.backbone_width", 64, "channels of the ResNet's first stage", least=1),
+    Option(
+        "model.backbone",
+        backbones.RESNET18,
+        'What looks at frames, by its name in timm; the paper has "resnet18".',
+        choices=backbones.NAMES,
+    ),
+    Option(
+        "model.backbone_width",
+        backbones.FULL_WIDTH,
+        "channels of the ResNet's first stage, 64 as published; the others have as large a part "
+        "of theirs",
+        least=1,
+    ),
     Option(
         "model.verb_noun",
         False,
@@ -50,8 +63,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "init.backbone",
         "pretrained/resnet18.safetensors",
-        "ImageNet weights: torchvision's or timm's resnet18 (.safetensors or .pth). "
-        '"": random weights, with batch-norm statistics measured on the first batch.',
+        "ImageNet weights: timm's of model.backbone, or torchvision's resnet18 (.safetensors or "
+        '.pth). "": random weights, with batch-norm statistics measured on the first batch.',
         free=True,
         path=True,
     ),

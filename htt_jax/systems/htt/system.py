@@ -17,10 +17,10 @@ from htt_jax.data.depth_maps import DEPTH
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.losses import LossWeights, htt_loss
+from htt_jax.models import backbones
 from htt_jax.models.htt import HTT, attention_weights, seen, windows
 from htt_jax.models.htt import signature as htt_signature
 from htt_jax.models.outputs import OUTPUTS, Output
-from htt_jax.models.resnet import ResNet18
 from htt_jax.models.signature import Signature
 from htt_jax.optimizer import adam
 from htt_jax.support.errors import InputError
@@ -93,7 +93,9 @@ class HTTSystem:
         are measured once, here.
         """
         model = self._network
-        backbone = ResNet18(model.backbone_width, calibrate=True, dtype=model.dtype)
+        backbone = backbones.make(
+            model.backbone_name, model.backbone_width, calibrate=True, dtype=model.dtype
+        )
         # Every place of every clip, padding too: how many slots repeat a frame depends on devices.
         frames = augment.to_inputs(batch)["image"][batch["slot"].reshape(-1)]
         of_backbone = {name: tree["backbone"] for name, tree in variables.items()}

@@ -59,6 +59,7 @@ def test_sizes_are_read_off_the_shapes(published):
         "mlp_width": 2048,
         "pose_layers": 2,
         "action_layers": 2,
+        "backbone_name": "resnet18",
         "backbone_width": 64,
     }
 
@@ -156,8 +157,8 @@ def test_a_file_of_another_model_is_recognised(published, kind, expected):
 
 def test_a_model_with_other_parts_than_the_published_one_is_refused(variables):
     params = {name: x for name, x in variables["params"].items() if name != "pose_block"}
-    params["image_projection"] = {"bias": np.zeros(512)}
-    with pytest.raises(InputError, match=r"pose_block/norm/bias.*image_projection/bias"):
+    params["forecaster"] = {"bias": np.zeros(512)}
+    with pytest.raises(InputError, match=r"pose_block/norm/bias.*forecaster/bias"):
         pytorch.to_state_dict({**variables, "params": params})
 
 

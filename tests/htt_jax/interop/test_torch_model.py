@@ -139,8 +139,3 @@ def test_frames_must_fill_the_windows(small):
     model, _ = small
     with pytest.raises(RuntimeError, match="unflatten"):
         model(*small_inputs(clips=4, frames=6))
-
-
-def test_tokens_as_wide_as_the_features_are_asked_for():
-    with pytest.raises(ValueError, match="width is 512, but the backbone has 256 features"):
-        torch_model.HTT(num_joints=21, num_actions=3, num_objects=2, window=4, backbone_width=32)

@@ -1,0 +1,114 @@
+"""Convolutions of each channel by itself, in a form that is fast on processors too.
+
+XLA's own takes sixteen times as long on a processor. There it is a sum of the image moved by each
+place of the kernel, times the kernel there, which is one fused elementwise operation; anywhere else
+it is XLA's plain one. The gradient for the kernel, sums over all places of all images, is taken row
+after row there: reduced at once it takes more than twice as long.
+"""
+
+import functools
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from htt_jax.models.processor import Images, Padding
+
+Kernel: TypeAlias = Float[Array, "size size one channels"]
+Maps: TypeAlias = Float[Array, "images height_out width_out channels"]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def depthwise(x: Images, kernel: Kernel, stride: int, padding: Padding) -> Maps:
+    """The convolution of each channel of `x` with its own kernel."""
+    plain = functools.partial(_plain, stride=stride, padding=padding)
+    summed = functools.partial(_summed, stride=stride, padding=padding)
+    return lax.platform_dependent(x, kernel, cpu=summed, default=plain)
+
+
+def _forward(
+    x: Images, kernel: Kernel, stride: int, padding: Padding
+) -> tuple[Maps, tuple[Images, Kernel]]:
+    return depthwise(x, kernel, stride, padding), (x, kernel)
+
+
+def _backward(
+    stride: int, padding: Padding, saved: tuple[Images, Kernel], gradient: Maps
+) -> tuple[Images, Kernel]:
+    on_processors = functools.partial(_gradients_by_sums, stride=stride, padding=padding)
+    plain = functools.partial(_gradients, stride=stride, padding=padding)
+    found = lax.platform_dependent(*saved, gradient, cpu=on_processors, default=plain)
+    return found[0], found[1]
+
+
+depthwise.defvjp(_forward, _backward)
+
+
+def _plain(x: Images, kernel: Kernel, *, stride: int, padding: Padding) -> Maps:
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=(stride, stride),
+        padding=padding,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=x.shape[-1],
+    )
+
+
+def _gradients(
+    x: Images, kernel: Kernel, gradient: Maps, *, stride: int, padding: Padding
+) -> tuple[Images, Kernel]:
+    _, transposed = jax.vjp(functools.partial(_plain, stride=stride, padding=padding), x, kernel)
+    of_x, of_kernel = transposed(gradient)
+    return of_x, of_kernel
+
+
+def _summed(x: Images, kernel: Kernel, *, stride: int, padding: Padding) -> Maps:
+    x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+    size = kernel.shape[0]
+    height, width = ((length - size) // stride + 1 for length in x.shape[1:3])
+    rows = (x[:, row : row + stride * height : stride] for row in range(size))
+    weights = kernel.reshape(size * size, -1)
+    parts = [part for row in rows for part in _moved(row, size, stride, width)]
+    return functools.reduce(jnp.add, (x * w for x, w in zip(parts, weights, strict=True)))
+
+
+def _moved(x: jax.Array, size: int, stride: int, width: int) -> Iterator[jax.Array]:
+    """What each column of the kernel meets, of rows whose last axes are columns and channels."""
+    for column in range(size):
+        yield x[..., column : column + stride * width : stride, :]
+
+
+def _gradients_by_sums(
+    x: Images, kernel: Kernel, gradient: Maps, *, stride: int, padding: Padding
+) -> tuple[Images, Kernel]:
+    size = kernel.shape[0]
+    summed = functools.partial(_summed, stride=stride, padding=padding)
+    if stride == 1:
+        after_all = tuple((size - 1 - before, size - 1 - after) for before, after in padding)
+        of_x = _summed(gradient, kernel[::-1, ::-1], stride=1, padding=(after_all[0], after_all[1]))
+    else:
+        (of_x,) = jax.linear_transpose(lambda x: summed(x, kernel), x)(gradient)
+    return of_x, _of_kernel(x, gradient, size, stride, padding).reshape(kernel.shape)
+
+
+def _of_kernel(
+    x: Images, gradient: Maps, size: int, stride: int, padding: Padding
+) -> Float[Array, "size_size channels"]:
+    """Summed over rows one after the other, then over columns and images."""
+    images, height, width, channels = gradient.shape
+    x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+
+    def add(row: jax.Array, total: jax.Array) -> jax.Array:
+        of_row = lax.dynamic_index_in_dim(gradient, row, 1, keepdims=False).astype(wide)
+        met = lax.dynamic_slice_in_dim(x, row * stride, size, 1).astype(wide)
+        parts = [part for i in range(size) for part in _moved(met[:, i], size, stride, width)]
+        return total + jnp.stack([part * of_row for part in parts])
+
+    start = jnp.zeros((size * size, images, width, channels), wide)
+    total = lax.fori_loop(0, height, add, start)
+    return total.sum(axis=(1, 2)).astype(x.dtype)
