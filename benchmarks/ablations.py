@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, type=cli.path, help="folder of runs and tables")
     parser.add_argument("--scale", choices=SCALES, default="demo", help="how large all is")
     parser.add_argument("--data", type=cli.location, help="what data_prep wrote, for --scale paper")
-    parser.add_argument("--study", nargs="+", metavar="NAME", help="by default all")
+    parser.add_argument("--study", nargs="+", metavar="NAME", help="by default all but pretraining")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each row, from seed 0")
     parser.add_argument("--list", action="store_true", help="say what there is to do, and stop")
     parser.add_argument("--record", action="store_true", help="write results.json, and stop")
@@ -82,7 +82,9 @@ def _chosen(known: Mapping[str, Study], names: Sequence[str] | None) -> dict[str
     for name in names or ():
         if name not in known:
             raise InputError(f"--study={name} must be of {', '.join(known)}")
-    return {name: study for name, study in known.items() if not names or name in names}
+    if not names:
+        return {name: study for name, study in known.items() if not study.asked_for}
+    return {name: study for name, study in known.items() if name in names}
 
 
 def _run(setting: Setting, wanted: Sequence[Run]) -> list[str]:

@@ -5,6 +5,7 @@ others are compared with. Rows of several studies that are the same model are ru
 """
 
 import dataclasses
+import fractions
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ from benchmarks.ablation.scales import Scale
 from htt_jax.datasets import published
 from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import STORED_SIZE
+from htt_jax.models.backbones import FULL_WIDTH
 from htt_jax.models.htt.frames import ACTION_INPUTS, BOX
 
 Figures: TypeAlias = Mapping[str, float]
@@ -51,11 +53,13 @@ class Study:
         measures: shown, by key: `htt_jax.measures` in the headline, `early.MEAN`, or of
             `forecasts.MEASURES`.
         rows: the first is what the others are compared with.
+        asked_for: it is made only where it is named, as it needs what not everybody has.
     """
 
     title: str
     measures: Sequence[str]
     rows: Sequence[Row]
+    asked_for: bool = False
 
 
 def studies(scale: Scale) -> dict[str, Study]:
@@ -80,6 +84,7 @@ def studies(scale: Scale) -> dict[str, Study]:
         "later": _later(scale, full),
         "spatial": _spatial(scale, full),
         "objects": _objects(full),
+        "pretraining": _pretraining(scale, full),
     }
 
 
@@ -178,7 +183,7 @@ def _later(scale: Scale, full: Row) -> Study:
 
 def _spatial(scale: Scale, full: Row) -> Study:
     queries = {"model.spatial": "queries"}
-    half, small = _half_budget(scale), _smaller(scale)
+    half, small = _half_budget(scale), _resized(scale, fractions.Fraction(3, 4))
     width, height = small["data.image_size"]
     asking = "queries of joints and object"
     return Study(
@@ -209,6 +214,33 @@ def _objects(full: Row) -> Study:
     )
 
 
+LITE0_WEIGHTS = "pretrained/efficientnet-lite0.pth"
+
+
+def _pretraining(scale: Scale, full: Row) -> Study:
+    """What ImageNet is worth to a backbone of which anybody can have the weights."""
+    backbone = {"model.backbone": "tf_efficientnet_lite0", "model.backbone_width": FULL_WIDTH}
+    random = backbone | {"init.backbone": ""}
+    pretrained = backbone | {"init.backbone": LITE0_WEIGHTS}
+    rows = [
+        full,
+        Row("lite0", "EfficientNet-Lite0, random weights", random),
+        Row("lite0_imagenet", "EfficientNet-Lite0, ImageNet's", pretrained),
+    ]
+    if scale.config("").data.image_size:  # others have the size they are stored with
+        double = _resized(scale, fractions.Fraction(2))
+        width, height = double["data.image_size"]
+        rows += [
+            Row("double", f"{width}x{height} pixels", double),
+            Row("lite0_double", f"{width}x{height} pixels, Lite0, random", random | double),
+            Row(
+                "lite0_imagenet_double", f"{width}x{height}, Lite0, ImageNet's", pretrained | double
+            ),
+        ]
+    measures = ("mepe_ra", "mepe", "action_accuracy")
+    return Study("What ImageNet's weights are worth", measures, rows, asked_for=True)
+
+
 def _half_budget(scale: Scale) -> dict[str, Any]:
     """Half the epochs, in which the learning rate falls as far."""
     config = scale.config("")
@@ -218,15 +250,15 @@ def _half_budget(scale: Scale) -> dict[str, Any]:
     return {"epochs": epochs, "eval.every_epochs": epochs, "optimizer.decay_factor": factor}
 
 
-def _smaller(scale: Scale) -> dict[str, Any]:
-    """Frames of three quarters the size; what is counted in pixels is worth the same in them."""
+def _resized(scale: Scale, times: fractions.Fraction) -> dict[str, Any]:
+    """Frames of another size; what is counted in pixels is worth the same in them."""
     config = scale.config("")
     width, height = config.data.image_size or STORED_SIZE
     return {
-        "data.image_size": (3 * width // 4, 3 * height // 4),
-        "loss.joints_2d": config.loss.joints_2d * 4 / 3,
-        "augment.translation": 3 * config.augment.translation // 4,
-        "augment.blur": 3 * config.augment.blur / 4,
+        "data.image_size": (int(times * width), int(times * height)),
+        "loss.joints_2d": float(config.loss.joints_2d / times),
+        "augment.translation": int(times * config.augment.translation),
+        "augment.blur": float(config.augment.blur * times),
     }
 
 

@@ -74,6 +74,8 @@ class Run:
 
 
 def _told(value: Any) -> str:
+    if isinstance(value, str):
+        return pathlib.PurePath(value).name  # of a file
     return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -80,7 +80,7 @@ class HTT(nn.Module):
         self.pixel_scale = pixel_scale
         self.depth_scale = depth_scale
         self.action_token = nn.Parameter(torch.randn(1, 1, width))
-        backbone = _backbone(backbone_name, backbone_width, channels)
+        backbone = make_backbone(backbone_name, backbone_width, channels)
         self.meshregnet = nn.ModuleDict({"base_net": backbone})
         features = backbones.make(backbone_name, backbone_width).features
         if features != width:
@@ -270,7 +270,8 @@ class Float32Linear(nn.Linear):
             return super().forward(x.float())
 
 
-def _backbone(name: str, width: int, channels: int) -> nn.Module:
+def make_backbone(name: str, width: int, channels: int = 3) -> nn.Module:
+    """The backbone of that name, see `models.backbones.make`; `channels` are those of the image."""
     if name == backbones.RESNET18:
         return ResNet18(width, channels)
     return MobileNetwork(backbones.architecture(name, width), channels)

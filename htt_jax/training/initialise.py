@@ -44,7 +44,7 @@ def pretrained_backbone(path: str, system: System) -> dict[str, Any]:
         )
     found = pytorch.backbone_variables(weights.read(path).tensors, path, name, width)
     if kind:
-        _fit_to_pixels(found, kind)
+        fit_to_pixels(found, kind)
     if system.reader.channels == 1:  # a grey picture would have the same in each
         first = found["params"][_first(name)]
         first["kernel"] = first["kernel"].sum(axis=2, keepdims=True)
@@ -56,7 +56,7 @@ def _first(backbone: str) -> str:
     return next(iter(names.backbone_entries(backbone))).path[1]
 
 
-def _fit_to_pixels(variables: dict[str, Any], kind: backbones.Kind) -> None:
+def fit_to_pixels(variables: dict[str, Any], kind: backbones.Kind) -> None:
     """Lets the first convolution take pixels around 0 as it took normalised ones.
 
     The deviations go into its kernel. What the means add to every place where the kernel does not
