@@ -4,7 +4,7 @@ Random weights, float32, a batch of frames that lies in memory already; the medi
 JAX, or by ONNX Runtime (needs .[onnx]); a narrower network is named with its width.
 
     python -m benchmarks.backbones
-    python -m benchmarks.backbones --runtime onnx
+    python -m benchmarks.backbones --runtime onnx --only mobilenetv4_conv_small
 """
 
 import argparse
@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument("--runtime", choices=_RUNTIMES, default="jax")
+    parser.add_argument("--only", choices=backbones.NAMES, help="of all widths")
     parser.add_argument("--frames", type=int, default=16, metavar="N", help="of a call")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="calls")
     parser.add_argument("--width", type=int, default=480, metavar="N", help="of a frame, pixels")
@@ -46,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     frames = np.random.default_rng(0).random(size, np.float32) - 0.5
     figures: dict[str, float] = {}
     for name, width in _NETWORKS:
+        if options.only not in (None, name):
+            continue
         key = name if width == backbones.FULL_WIDTH else f"{name}_{width}"
         look = _RUNTIMES[options.runtime](name, width, frames)
         seconds = measure.median_seconds(look, options.repeats)

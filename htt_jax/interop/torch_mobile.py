@@ -22,7 +22,8 @@ class MobileNetwork(nn.Module):
         for block in architecture.blocks:
             for conv in block.convs:
                 features = channels if conv.depthwise else conv.features
-                self._add(block.name, conv.name, _convolution(conv, channels, features))
+                module = _convolution(conv, channels, features, architecture.same)
+                self._add(block.name, conv.name, module)
                 norm = FixedBatchNorm(features, eps=architecture.epsilon)
                 self._add(block.name, conv.norm, norm)
                 channels = features
@@ -40,7 +41,7 @@ class MobileNetwork(nn.Module):
         self, image: Float[Tensor, "images channels height width"]
     ) -> Float[Tensor, "images channels_out"]:
         """Returns one float32 feature vector per image."""
-        x = image
+        x, ceiling = image, self.architecture.ceiling
         for block in self.architecture.blocks:
             prefix = f"{block.name}." if block.name else ""
             y = x
@@ -48,13 +49,13 @@ class MobileNetwork(nn.Module):
                 y = self.get_submodule(prefix + conv.name)(self._padded(y, conv))
                 y = self.get_submodule(prefix + conv.norm)(y)
                 if conv.active:
-                    y = y.clamp(0, self.architecture.ceiling)
+                    y = F.relu(y) if ceiling is None else F.hardtanh(y, 0.0, ceiling)
             x = x + y if block.shortcut else y
         return x.mean((2, 3), dtype=torch.float32)
 
     def _padded(self, x: Tensor, conv: Conv) -> Tensor:
-        """With zeros that `_convolution` does not add."""
-        if conv.size == 1:
+        """With the zeros that the convolution does not add, which depend on the image's size."""
+        if not _is_padded_before(conv, self.architecture.same):
             return x
         rows, columns = (
             padding(conv.size, conv.stride, length, self.architecture.same)
@@ -63,9 +64,17 @@ class MobileNetwork(nn.Module):
         return F.pad(x, (*columns, *rows))
 
 
-def _convolution(conv: Conv, channels: int, features: int) -> nn.Conv2d:
+def _is_padded_before(conv: Conv, same: bool) -> bool:
+    """Otherwise the convolution pads, with as many zeros on every side."""
+    return same and conv.stride > 1
+
+
+def _convolution(conv: Conv, channels: int, features: int, same: bool) -> nn.Conv2d:
     groups = channels if conv.depthwise else 1
-    module = nn.Conv2d(channels, features, conv.size, conv.stride, groups=groups, bias=False)
+    around = 0 if _is_padded_before(conv, same) else conv.size // 2
+    module = nn.Conv2d(
+        channels, features, conv.size, conv.stride, around, groups=groups, bias=False
+    )
     nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     with torch.no_grad():
         module.weight *= groups**0.5  # the fan out is of all groups there

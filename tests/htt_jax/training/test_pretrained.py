@@ -46,7 +46,7 @@ def test_pixels_around_zero_give_what_normalised_ones_gave_but_at_the_images_bor
     rng = np.random.default_rng(0)
     kind = backbones.MOBILE["mobilenetv4_conv_small"]
     conv = ConvNorm(features=4, size=3, stride=2, calibrate=False, dtype=jnp.float32)
-    pixels = rng.random((1, 10, 12, 3), np.float32)
+    pixels = jnp.asarray(rng.random((1, 10, 12, 3), np.float32))
     variables = conv.init(jax.random.key(0), pixels)
     variables["batch_stats"]["mean"] = rng.normal(size=4).astype(np.float32)
     normalised = (pixels - np.float32(kind.mean)) / np.float32(kind.deviation)
