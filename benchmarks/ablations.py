@@ -106,8 +106,17 @@ def _run(setting: Setting, wanted: Sequence[Run]) -> list[str]:
             return
         seconds.append(time.perf_counter() - start)
 
-    elsewhere, has_locks = claims.share(list(by_name), setting.out / runs.RUNS, perform)
+    elsewhere, has_locks = claims.share(
+        list(by_name),
+        setting.out / runs.RUNS,
+        perform,
+        lambda name: runs.is_ready(setting, by_name[name]),
+    )
     for name in elsewhere:
+        if by_name[name].teacher in failed:
+            print(f"error: {name}: its teacher {by_name[name].teacher} failed", file=sys.stderr)
+            failed.append(name)
+            continue
         print(f"{name}: another process has it, and fills in the tables", file=sys.stderr)
     if not has_locks:
         print(

@@ -82,9 +82,9 @@ def htt_loss(
     object_class = jnp.broadcast_to(batch["object"][:, None], valid.shape)
     error_2d = jnp.abs(out["joints_2d"] - batch["joints_2d"]).mean(axis=-1)
     terms = {
-        "joints_2d": _masked_mean(error_2d, annotated),
-        "depth": _masked_mean(jnp.abs(out["depth"] - batch["depth"]), annotated),
-        "object": _masked_mean(_cross_entropy(out["object_logits"], object_class), object_known),
+        "joints_2d": masked_mean(error_2d, annotated),
+        "depth": masked_mean(jnp.abs(out["depth"] - batch["depth"]), annotated),
+        "object": masked_mean(_cross_entropy(out["object_logits"], object_class), object_known),
         **_of_answer(out, batch, action_known, weights),
     }
     if "action_at_cut" in out:
@@ -117,8 +117,8 @@ def object_box_terms(
     error_2d = jnp.abs(out["object_box_2d"] - pixels).mean(axis=-1)
     known = jnp.broadcast_to(known, error_2d.shape)
     return {
-        "object_box_2d": _masked_mean(error_2d, known),
-        "object_box_depth": _masked_mean(jnp.abs(out["object_box_depth"] - depth), known),
+        "object_box_2d": masked_mean(error_2d, known),
+        "object_box_depth": masked_mean(jnp.abs(out["object_box_depth"] - depth), known),
     }
 
 
@@ -144,9 +144,9 @@ def forecast_terms(
     action = jnp.broadcast_to(batch["action"][:, None], future.shape[:2])
     known = future.any(axis=-1) & (action >= 0)
     return {
-        "forecast_joints_2d": _masked_mean(error_2d, annotated),
-        "forecast_depth": _masked_mean(error_depth, annotated),
-        "forecast_action": _masked_mean(
+        "forecast_joints_2d": masked_mean(error_2d, annotated),
+        "forecast_depth": masked_mean(error_depth, annotated),
+        "forecast_action": masked_mean(
             _cross_entropy(out["forecast_action_logits"], action), known
         ),
     }
@@ -176,7 +176,7 @@ def _of_answer(
 ) -> dict[str, Float[Array, ""]]:
     """The cross-entropy of the action, and of verb and noun where they are told."""
     return {
-        kind: _masked_mean(
+        kind: masked_mean(
             _cross_entropy(answer[f"{kind}_logits"], labels[kind], weights.label_smoothing), known
         )
         for kind in _OF_ANSWER
@@ -206,7 +206,7 @@ def _cross_entropy(
     return optax.softmax_cross_entropy(logits, smoothed)
 
 
-def _masked_mean(x: Float[Array, "*batch"], mask: Bool[Array, "*batch"]) -> Float[Array, ""]:
+def masked_mean(x: Float[Array, "*batch"], mask: Bool[Array, "*batch"]) -> Float[Array, ""]:
     """Mean of `x` where `mask` holds; zero, with zero gradient, where it holds nowhere."""
     # `where`, not a product: what is masked may not be finite (joints behind the camera).
     return jnp.where(mask, x, 0.0).sum() / jnp.maximum(mask.sum(), 1)

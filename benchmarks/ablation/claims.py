@@ -25,7 +25,10 @@ _LOOK_AGAIN = 0.2  # seconds
 
 
 def share(
-    names: Sequence[str], folder: pathlib.Path, perform: Callable[[str], None]
+    names: Sequence[str],
+    folder: pathlib.Path,
+    perform: Callable[[str], None],
+    is_ready: Callable[[str], bool] = lambda name: True,
 ) -> tuple[list[str], bool]:
     """Performs each run that is neither done nor another process's, in the order given.
 
@@ -35,10 +38,11 @@ def share(
         names: of the runs.
         folder: in which each has its own.
         perform: does one, and writes `RECORD` into its folder unless it fails.
+        is_ready: whether one can be performed: one that another run must come before waits for it.
 
     Returns:
-        The runs that other processes have; whether the file system has locks: if not, nothing
-        keeps two processes off one run.
+        The runs that other processes have, or that wait for one; whether the file system has locks:
+        if not, nothing keeps two processes off one run.
     """
     left, has_locks = list(names), True
     attempted: set[str] = set()
@@ -46,6 +50,9 @@ def share(
         taken, before = [], len(attempted)
         for name in left:
             if is_done(folder / name):
+                continue
+            if not is_ready(name):
+                taken.append(name)
                 continue
             try:
                 with _claimed(folder / name) as locks:

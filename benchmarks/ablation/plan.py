@@ -1,7 +1,9 @@
 """The studies: which models are put side by side, and what is looked at.
 
-Another study is another entry of `studies`; its first row, without options, is the model that the
-others are compared with. Rows of several studies that are the same model are run once.
+Another study is another entry of `studies`; its first row, the scale's model unless another is in
+question, is what the others are compared with. Rows of several studies that are the same model are
+run once. A row's option TEACHER names the row that teaches it, as `Run` names it without the seed:
+the run of each seed is taught by that of the same seed.
 """
 
 import dataclasses
@@ -16,6 +18,8 @@ from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import STORED_SIZE
 from htt_jax.models.backbones import FULL_WIDTH
 from htt_jax.models.htt.frames import ACTION_INPUTS, BOX
+
+TEACHER = "distill.teacher"
 
 Figures: TypeAlias = Mapping[str, float]
 """By the key of the measure; accuracies in 0..1, errors in millimetres."""
@@ -85,6 +89,7 @@ def studies(scale: Scale) -> dict[str, Study]:
         "spatial": _spatial(scale, full),
         "objects": _objects(full),
         "pretraining": _pretraining(scale, full),
+        "distil": _distil(scale, full),
     }
 
 
@@ -239,6 +244,29 @@ def _pretraining(scale: Scale, full: Row) -> Study:
         ]
     measures = ("mepe_ra", "mepe", "action_accuracy")
     return Study("What ImageNet's weights are worth", measures, rows, asked_for=True)
+
+
+def _distil(scale: Scale, full: Row) -> Study:
+    """What a small model gains of the scale's, which teaches it: so it alone comes first."""
+    alone = _small(scale)
+    return Study(
+        "A small model, taught by the model of the scale",
+        ("mepe_ra", "mepe", "action_accuracy", "early_accuracy"),
+        (
+            Row("small_alone", "a small model alone", alone),
+            Row("small_taught", "with a teacher", alone | {TEACHER: "full"}),
+            dataclasses.replace(full, title=f"the teacher: {full.title}"),
+        ),
+    )
+
+
+def _small(scale: Scale) -> dict[str, Any]:
+    """Half as wide; frames half the size where the backbone's weights are of one width."""
+    config = scale.config("")
+    if config.init.backbone:
+        return _resized(scale, fractions.Fraction(1, 2))
+    names = ("backbone_width", "width", "mlp_width")
+    return {f"model.{name}": config.model[name] // 2 for name in names}
 
 
 def _half_budget(scale: Scale) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from benchmarks import measure as machines
 from benchmarks.ablation import claims, forecasts
-from benchmarks.ablation.plan import Row, Study
+from benchmarks.ablation.plan import TEACHER, Row, Study
 from benchmarks.ablation.records import record_of
 from benchmarks.ablation.scales import Scale
 from htt_jax import systems
@@ -72,6 +72,11 @@ class Run:
         told = [f"{name}={_told(value)}" for name, value in sorted(self.options.items())]
         return ",".join([*(told or ["full"]), f"seed={self.seed}"])
 
+    @property
+    def teacher(self) -> str | None:
+        """The name of the run that teaches it; None: it has no teacher."""
+        return f"{self.options[TEACHER]},seed={self.seed}" if TEACHER in self.options else None
+
 
 def _told(value: Any) -> str:
     if isinstance(value, str):
@@ -80,23 +85,37 @@ def _told(value: Any) -> str:
 
 
 def runs_of(studies: Iterable[Study], seeds: int) -> list[Run]:
-    """Each run once; those of the first seed come first."""
+    """Each run once; those of the first seed come first, those that are taught last of a seed."""
     rows = [row for study in studies for row in study.rows]
+    rows.sort(key=lambda row: TEACHER in row.options)
     runs = [Run(row.options, seed) for seed in range(seeds) for row in rows]
     return list({run.name: run for run in runs}.values())
 
 
 def configured(setting: Setting, run: Run) -> ConfigDict:
-    """The config of a run.
+    """The config of a run, whose teacher it has by the name of its run, see `placed`.
 
     Raises:
         InputError: it cannot be trained.
     """
     config = setting.scale.config(setting.dataset)
-    given = {"data.directory": setting.data, "seed": run.seed}
+    given = {"data.directory": setting.data, "seed": run.seed, TEACHER: run.teacher or ""}
     config.update_from_flattened_dict(dict(run.options) | given)
     check_options(config)
     return config
+
+
+def placed(setting: Setting, run: Run) -> ConfigDict:
+    """The same as it is trained: with the folder of its teacher, wherever --out lies."""
+    config = configured(setting, run)
+    if run.teacher is not None:
+        config.distill.teacher = str(setting.folder(run.teacher) / WORKDIR)
+    return config
+
+
+def is_ready(setting: Setting, run: Run) -> bool:
+    """Whether a run can be made: its teacher, if it has one, is done."""
+    return run.teacher is None or claims.is_done(setting.folder(run.teacher))
 
 
 def check(setting: Setting, runs: Sequence[Run]) -> None:
@@ -171,7 +190,7 @@ def perform(setting: Setting, run: Run) -> None:
 
     def find() -> dict[str, Any]:
         is_new, start = not exists(workdir), time.perf_counter()
-        train(config, workdir)
+        train(placed(setting, run), workdir)
         split = config.eval.split
         evaluation = one_run.evaluate(str(workdir), split=split, early=True)
         of_split = workdir / "evaluation" / split
@@ -210,10 +229,11 @@ def commands(setting: Setting, row: Row, seeds: int) -> list[str]:
     options = [
         shlex.quote(f"--config.{name}={value}")
         for name, value in wanted.items()
-        if value != started[name] and name != "seed"
+        if value != started[name] and name not in ("seed", TEACHER)
     ]
-    folder = shlex.quote(f"{setting.folder(run.name)}".removesuffix("0"))
-    workdir = f"--workdir={folder}$seed/{WORKDIR}"
+    if run.teacher is not None:
+        options.append(f"--config.{TEACHER}={_of_each_seed(setting, run.teacher)}")
+    workdir = f"--workdir={_of_each_seed(setting, run.name)}"
     file = setting.scale.config_file(setting.dataset)
     return [
         f"for seed in {' '.join(map(str, range(seeds)))}; do",
@@ -222,3 +242,8 @@ def commands(setting: Setting, row: Row, seeds: int) -> list[str]:
         f"  python -m htt_jax.evaluate {workdir} --split={wanted['eval.split']} --early",
         "done",
     ]
+
+
+def _of_each_seed(setting: Setting, name: str) -> str:
+    """The folder of the run of that name, of seed 0, in a shell's loop over seeds."""
+    return shlex.quote(f"{setting.folder(name)}".removesuffix("0")) + f"$seed/{WORKDIR}"

@@ -119,11 +119,12 @@ def eval_batches(
     process_index: int = 0,
     process_count: int = 1,
     slot_multiple: int = 1,
+    first_batch: int = 0,
 ) -> "Batches":
     """Every test clip once, in order, so that every frame of the split is seen exactly once.
 
     The last batch is filled up with padding clips; all processes get the same number of batches.
-    Arguments and errors are those of `train_batches`.
+    Those before `first_batch` are left out. Arguments and errors are those of `train_batches`.
     """
     table = _checked_clip_table(source, clips, training=False)
     _check_shares(batch_size, process_count)
@@ -132,8 +133,8 @@ def eval_batches(
     load = ClipReader(source, table, clips, checked_size(source, image_size), reader)
     order = grain.MapDataset.range(len(table))
     slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
-    read = order.map(load)[process_index::process_count]
-    return _batches(read, slots, process_index, 0, clips.frames, workers)
+    read = order.map(load)[first_batch * batch_size :][process_index::process_count]
+    return _batches(read, slots, process_index, first_batch, clips.frames, workers)
 
 
 def num_train_clips(source: RecordSource, clips: ClipSpec) -> int:

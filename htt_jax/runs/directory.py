@@ -42,6 +42,8 @@ class Run:
         steps_per_epoch: None where it is not known.
         imported_from: the file of weights it began as; None if it was begun here.
         trained_by: version and commit of the code; None where it is not known.
+        taught_by: fingerprints of the `teacher` of a student, and of all `videos` it is trained on,
+            also those without labels; None: it has no teacher.
     """
 
     config: ConfigDict
@@ -49,6 +51,7 @@ class Run:
     steps_per_epoch: int | None = None
     imported_from: str | None = None
     trained_by: str | None = None
+    taught_by: dict[str, str] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +137,7 @@ def from_json(text: str, where: str) -> Run:
         steps_per_epoch=content.get("steps_per_epoch"),
         imported_from=content.get("imported_from"),
         trained_by=content.get("trained_by"),
+        taught_by=content.get("taught_by"),
     )
 
 
@@ -164,6 +168,7 @@ def to_json(run: Run) -> str:
         "steps_per_epoch": run.steps_per_epoch,
         "imported_from": run.imported_from,
         "trained_by": run.trained_by,
+        "taught_by": run.taught_by,
     }
     return json.dumps(content, indent=2)
 

@@ -108,30 +108,28 @@ def check_same_classes(trained_on: DatasetFacts, source: RecordSource) -> None:
     Raises:
         InputError: names the first difference.
     """
-    where = f"{source.directory} does not fit the run"
+    difference = class_difference(trained_on, source)
     if source.spec.name != trained_on.name:
+        difference = f"it holds {source.spec.title}, the run was trained on {trained_on.spec.title}"
+    if difference:
         raise InputError(
-            f"{where}: it holds {source.spec.title}, the run was trained on "
-            f"{trained_on.spec.title}; give another --data or --workdir"
+            f"{source.directory} does not fit the run: {difference}; give another --data or "
+            "--workdir"
         )
+
+
+def class_difference(trained_on: DatasetFacts, source: RecordSource) -> str | None:
+    """The first difference between the hands and classes of a run and of a split; None: none."""
     trained = trained_on.spec
     if (source.spec.hands, source.spec.skeleton) != (trained.hands, trained.skeleton):
-        raise InputError(
-            f"{where}: its hands or their joints are others than those the run was trained on; "
-            "give another --data or --workdir"
-        )
+        return "its hands or their joints are others than those the run was trained on"
     for kind, here, there in (
         ("action", source.action_names, trained_on.action_names),
         ("object", source.object_names, trained_on.object_names),
     ):
         if len(here) != len(there):
-            raise InputError(
-                f"{where}: it has {len(here)} {kind} classes, the run was trained on "
-                f"{len(there)}; give another --data or --workdir"
-            )
+            return f"it has {len(here)} {kind} classes, the run was trained on {len(there)}"
         for number, (found, expected) in enumerate(zip(here, there, strict=True)):
             if found != expected:
-                raise InputError(
-                    f"{where}: {kind} class {number} is {found!r}, the run was trained with "
-                    f"{expected!r}; give another --data or --workdir"
-                )
+                return f"{kind} class {number} is {found!r}, the run was trained with {expected!r}"
+    return None

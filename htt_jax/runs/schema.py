@@ -84,6 +84,10 @@ def _are_texts(x: Any) -> bool:
     return isinstance(x, list) and all(map(_is_text, x))
 
 
+def _are_named_texts(x: Any) -> bool:
+    return isinstance(x, dict) and all(map(_is_text, x.values()))
+
+
 def _or_none(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda x: x is None or is_right(x)
 
@@ -103,6 +107,7 @@ _FIELDS: dict[str, _Rule] = {
     "steps_per_epoch": (_or_none(_is_positive), "a positive number of steps or null"),
     "imported_from": (_or_none(_is_text), "text or null"),
     "trained_by": (_or_none(_is_text), "text or null"),
+    "taught_by": (_or_none(_are_named_texts), "an object of texts or null"),
     "step": _COUNT,
     "adam_steps": _COUNT,
 }

@@ -49,6 +49,7 @@ from htt_jax.support.paths import place
 from htt_jax.systems import Batch, System
 from htt_jax.training import agreement, initialise, logs, overview, warm_start
 from htt_jax.training import step as train_step
+from htt_jax.training.answers import reader_of_answers
 from htt_jax.training.goodput import Goodput
 from htt_jax.training.input import train_batches, with_slots
 from htt_jax.training.logs import MetricLog
@@ -56,6 +57,7 @@ from htt_jax.training.monitor import Monitor, Span
 from htt_jax.training.parts import trained_parts
 from htt_jax.training.preemption import StopRequest
 from htt_jax.training.profile import Profile
+from htt_jax.training.teacher import open_teacher, taught_by, trained_on
 
 Update: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, train_step.Metrics]]
 
@@ -79,11 +81,12 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     _settle(config, workdir)
     source = open_source(config, "train")
     systems.check_source(config, source)
+    dataset = dataset_facts(source, config.data.image_size)
+    labelled, source = source, trained_on(config, source)
     steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
     last_step = config.epochs * steps_per_epoch
 
     # System
-    dataset = dataset_facts(source, config.data.image_size)
     agreement.on_inputs(config, workdir, dataset, steps_per_epoch)
     system = systems.make(config, dataset)
     schedule = step_decay(steps_per_epoch=steps_per_epoch, **config.optimizer)
@@ -97,7 +100,14 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
 
     # Before anything is written: this is the file that is missing where people begin.
     pretrained = None if exists(workdir) else _pretrained(config, system, dataset, abstract)
-    described = Run(config, dataset, steps_per_epoch, trained_by=version.describe())
+    teacher = open_teacher(config, labelled)
+    described = Run(
+        config,
+        dataset,
+        steps_per_epoch,
+        trained_by=version.describe(),
+        taught_by=taught_by(teacher, source),
+    )
     with contextlib.ExitStack() as stack:
         # Restore, or start
         stack.enter_context(explained_full_disk(workdir))
@@ -110,8 +120,11 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         hosts.agree({"restored step": span.first})
         if state is not None and span.first >= span.last:
             return evaluate(state)
-        steps = span.last - span.first
-        batches, slots = train_batches(config, source, mesh, span.first, steps, system.reader)
+        steps, reader = span.last - span.first, system.reader
+        if teacher is not None:
+            reader = reader_of_answers(config, workdir, reader, teacher, source)
+            del teacher  # its weights would otherwise stay on the devices
+        batches, slots = train_batches(config, source, mesh, span.first, steps, reader)
         first = next(batches)
         shapes = {n: (abstract, with_slots(first.arrays, n)) for n in slots}
         programs = stack.enter_context(CompiledAhead(update, shapes))

@@ -1,5 +1,6 @@
 """Studies: what is run, who runs it, and the tables made of results."""
 
+import dataclasses
 import pathlib
 import shlex
 
@@ -10,7 +11,7 @@ import pytest
 
 from benchmarks import ablations, figures
 from benchmarks.ablation import claims, data, runs, scales
-from benchmarks.ablation.plan import studies
+from benchmarks.ablation.plan import TEACHER, studies
 from benchmarks.ablation.runs import Run, Setting
 from htt_jax.datasets.spec import FPHA
 from htt_jax.support import cli
@@ -26,7 +27,7 @@ DEMO = scales.DEMO
 def test_every_row_can_be_trained_and_differs_from_the_first(scale, dataset, tmp_path):
     setting = Setting(scale, tmp_path, "data", dataset)
     for study in studies(scale).values():
-        assert not study.rows[0].options
+        assert not study.rows[0].options or study.rows[0].name == "small_alone"
         assert len({row.name for row in study.rows}) == len(study.rows)
         of_runs = [row for row in study.rows[1:] if row.options]
         names = [Run(row.options, 0).name for row in of_runs]
@@ -35,7 +36,9 @@ def test_every_row_can_be_trained_and_differs_from_the_first(scale, dataset, tmp
         assert len(set(shown)) == len(shown)
         usual = runs.configured(setting, Run({}, 0)).to_dict()
         for row in of_runs:
-            assert runs.configured(setting, Run(row.options, 0)).to_dict() != usual
+            run = Run(row.options, 0)
+            assert runs.configured(setting, run).to_dict() != usual
+            assert run.teacher in (None, *(Run(other.options, 0).name for other in study.rows))
             assert len(Run(row.options, 0).name) < 200
 
 
@@ -58,6 +61,7 @@ def test_a_model_of_several_studies_is_run_once_and_the_first_seed_comes_first()
     assert len({run.name for run in wanted}) == len(wanted)
     assert [run.seed for run in wanted] == sorted(run.seed for run in wanted)
     rows = [row.options for study in known for row in study.rows if row.options]
+    assert wanted[-1].teacher == "full,seed=1"
     shared = 1  # a forecast of a window is a row of two studies
     assert len(wanted) == 2 * (1 + len(rows) - shared)
 
@@ -76,7 +80,7 @@ def test_commands_make_the_run_of_the_row(scale, tmp_path, monkeypatch):
     monkeypatch.chdir(figures.ROOT)
     setting = Setting(scale, tmp_path / "my runs", "my data/it's", "fpha")
     for study in studies(scale).values():
-        row = study.rows[-1]
+        row = next((row for row in study.rows if TEACHER in row.options), study.rows[-1])
         run = Run(row.options, 2)
         workdir = f"--workdir={setting.folder(run.name)}/{runs.WORKDIR}"
         loop, *body, done = "\n".join(runs.commands(setting, row, 3)).splitlines()
@@ -87,7 +91,7 @@ def test_commands_make_the_run_of_the_row(scale, tmp_path, monkeypatch):
         assert workdir in words
         given = [word for word in words[3:] if word != workdir]
         config = cli.parse_config(given, lambda: pytest.fail("no --config"))
-        assert config.to_dict() == runs.configured(setting, run).to_dict(), row.name
+        assert config.to_dict() == runs.placed(setting, run).to_dict(), row.name
         words = [word.replace("$seed", "2") for word in shlex.split(evaluate)]
         split = f"--split={config.eval.split}"
         assert words == ["python", "-m", "htt_jax.evaluate", workdir, split, "--early"]
@@ -115,6 +119,29 @@ def test_a_run_that_is_too_large_for_the_device_fails_alone(tmp_path, monkeypatc
     assert claims.is_done(setting.folder(small.name))
     (line,) = (x for x in capsys.readouterr().err.splitlines() if x.startswith("error: "))
     assert line.startswith(f"error: {large.name}: too little memory: JaxRuntimeError: RESOURCE_EX")
+
+
+def test_a_student_is_made_after_its_teacher_and_fails_with_it(tmp_path, monkeypatch, capsys):
+    setting = Setting(DEMO, tmp_path, "data", "fpha")
+    teacher, student = Run({}, 0), Run({TEACHER: "full", "epochs": 1}, 0)
+    made = []
+
+    def perform(setting, run):
+        made.append(run.name)
+        if run.name in broken:
+            raise InputError("no")
+        write_record(setting, run, {}, {})
+
+    monkeypatch.setattr(runs, "perform", perform)
+    monkeypatch.setattr(jax, "clear_caches", lambda: None)  # other tests keep their programs
+    broken = [teacher.name]
+    assert ablations._run(setting, [student, teacher]) == [teacher.name, student.name]
+    assert f"error: {student.name}: its teacher full,seed=0 failed" in capsys.readouterr().err
+    broken = []
+    assert ablations._run(setting, [student, teacher]) == []
+    assert made == [teacher.name, teacher.name, student.name]
+    elsewhere = dataclasses.replace(setting, out=setting.out.rename(tmp_path.with_name("moved")))
+    assert runs.record(elsewhere, student) is not None
 
 
 def test_list_says_what_is_done_begun_and_to_do(tmp_path, capsys):

@@ -19,6 +19,7 @@ from htt_jax.models.htt import HTT
 from htt_jax.models.htt.frames import BOX, pose_scales
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
+from htt_jax.systems.htt.distillation import Distillation
 from htt_jax.systems.htt.options import OPTIONS
 from htt_jax.systems.htt.system import HTTSystem
 
@@ -62,6 +63,27 @@ def check(config: ConfigDict) -> None:
         raise InputError(
             f"config.model.forecast={forecast} must be at most {frames - window}: a clip of "
             f"config.data.frames={frames} has no more after its first window of {window}"
+        )
+    _check_distillation(config)
+
+
+def _check_distillation(config: ConfigDict) -> None:
+    distill = config.distill
+    if distill.data and not distill.teacher:
+        raise InputError(
+            f"config.distill.data={distill.data}: nobody says anything of videos without labels; "
+            "name a config.distill.teacher"
+        )
+    if distill.data and not config.mask_unannotated_hands:
+        raise InputError(
+            f"config.distill.data={distill.data}: config.mask_unannotated_hands=False would take "
+            "the hands of videos without labels for annotated ones; set it to True"
+        )
+    names = ("pose", "object", "action", "tokens")
+    if distill.teacher and not any(distill[name] for name in names):
+        raise InputError(
+            f"config.distill.teacher={distill.teacher} teaches nothing: all of config.distill."
+            f"{{{','.join(names)}}} are 0; set one above, or name no teacher"
         )
 
 
@@ -117,6 +139,7 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
         config.mask_unannotated_hands,
         with_boxes(reader) if config.model.object_box else reader,
         config.training.token_dropout,
+        _from_section(Distillation, config.distill) if config.distill.teacher else None,
     )
 
 

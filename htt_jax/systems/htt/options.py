@@ -3,7 +3,7 @@
 from htt_jax.models import backbones
 from htt_jax.models.htt.frames import ACTION_INPUTS, BOX
 from htt_jax.models.htt.queries import SPATIAL
-from htt_jax.support.options import Option
+from htt_jax.support.options import Option, way
 
 OPTIONS: tuple[Option, ...] = (
     # Model
@@ -109,6 +109,32 @@ OPTIONS: tuple[Option, ...] = (
     Option("loss.forecast_joints_2d", 1.0, "per pixel, of the poses to come", least=0),
     Option("loss.forecast_depth", 100.0, "per metre, of the poses to come", least=0),
     Option("loss.forecast_action", 1.0, "of the cross-entropy of the action to come", least=0),
+    # Distillation
+    Option(
+        "distill.teacher",
+        "",
+        "the run of a teacher, whose answers are learned beside the labels; its best checkpoint",
+        free=True,  # its weights must be as they were, wherever they lie
+        path=True,
+    ),
+    Option(
+        "distill.data",
+        "",
+        'a prepared dataset whose split "train" is trained on too, without its labels',
+        free=True,
+        path=True,
+    ),
+    way(
+        "distill.cache",
+        "",
+        'where the answers of the teacher are kept, for all its students; "": in the run\'s folder',
+        path=True,
+    ),
+    Option("distill.pose", 1.0, "of poses, in parts of loss.joints_2d and loss.depth", least=0),
+    Option("distill.object", 1.0, "factor of the objects' divergence", least=0),
+    Option("distill.action", 1.0, "factor of the action's divergence", least=0),
+    Option("distill.tokens", 0.0, "factor of the likeness of a clip's frame tokens", least=0),
+    Option("distill.temperature", 2.0, "of the classes' probabilities", above=0),
     # Augmentation
     Option("augment.enabled", True, "False: none"),
     Option("augment.brightness", 0.5, "factor in 1 +- this"),

@@ -25,7 +25,8 @@ from htt_jax.models.signature import Signature
 from htt_jax.optimizer import adam
 from htt_jax.support.errors import InputError
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Part, Stepwise, Variables
-from htt_jax.systems.htt import chance
+from htt_jax.systems.htt import chance, distillation
+from htt_jax.systems.htt.distillation import Distillation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,7 @@ class HTTSystem:
         mask_unannotated_hands: in the loss.
         reader: of RGB images, or of depth maps.
         token_dropout: see `chance.dropped`.
+        distillation: of a student, whose batches tell what its teacher says; None: it has none.
     """
 
     model: Applicable
@@ -47,6 +49,7 @@ class HTTSystem:
     mask_unannotated_hands: bool = True
     reader: FrameReader = RGB
     token_dropout: float = 0.0
+    distillation: Distillation | None = None
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -132,7 +135,7 @@ class HTTSystem:
         if self.token_dropout:
             told = model.action_inputs
             inputs["dropped"] = chance.dropped(key, batch, self.token_dropout, told)
-        return inputs
+        return distillation.moved(inputs) if self.distillation else inputs
 
     def loss(self, variables: Variables, inputs: Batch) -> Losses:
         """See `losses.htt_loss`."""
@@ -150,6 +153,11 @@ class HTTSystem:
             out["action_over_time"] = answer(valid, method="answers_after_windows")
         labels = {**inputs, **self._verb_and_noun(inputs["action"])}
         total, terms = htt_loss(out, labels, weights)
+        if self.distillation:
+            taught = distillation.terms(out, inputs, self.distillation)
+            factors = self.distillation.factors(weights)
+            total += sum(factors[name] * term for name, term in taught.items())
+            terms |= taught
         return Losses(total, terms, variables["batch_stats"])
 
     def _verb_and_noun(self, action: Int[Array, " clips"]) -> dict[str, jax.Array]:

@@ -1,0 +1,77 @@
+"""A training split and, behind its videos, those of another dataset, whose labels are not told."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+
+from htt_jax.data.records import RecordSource, Video
+from htt_jax.support.errors import InputError
+
+_PREFIX = "unlabelled/"
+_UNKNOWN = -1
+
+
+class WithUnlabelled(RecordSource):
+    """The videos of a split, and after them others without labels.
+
+    All that is not said of single videos is as the labelled split has it, but for the fingerprint,
+    which is of both. The others may have been prepared with labels, of any hands and classes: no
+    hand of them is annotated here, action and object are not known.
+    """
+
+    def __init__(self, labelled: RecordSource, unlabelled: RecordSource) -> None:
+        """Puts the two together.
+
+        Raises:
+            InputError: their frames are of two sizes, or they hold the same videos.
+        """
+        if unlabelled.image_size != labelled.image_size:
+            found, wanted = ("{}x{}".format(*x.image_size) for x in (unlabelled, labelled))
+            raise InputError(
+                f"config.distill.data={unlabelled.directory} has frames of {found} pixels, "
+                f"{labelled.directory} of {wanted}; prepare it with frames of that size"
+            )
+        if unlabelled.fingerprint == labelled.fingerprint:
+            raise InputError(
+                f"config.distill.data={unlabelled.directory} holds the videos that are trained on "
+                "with their labels; name others, or leave it out"
+            )
+        self.directory, self.split, self.spec = labelled.directory, labelled.split, labelled.spec
+        self.action_names, self.object_names = labelled.action_names, labelled.object_names
+        self.image_size = labelled.image_size
+        self.video_ids = [*labelled.video_ids, *(_PREFIX + x for x in unlabelled.video_ids)]
+        self.frame_counts = np.concatenate([labelled.frame_counts, unlabelled.frame_counts])
+        both = f"{labelled.fingerprint} {unlabelled.fingerprint}"
+        self.fingerprint = hashlib.sha256(both.encode()).hexdigest()
+        self._labelled, self._unlabelled = labelled, unlabelled
+        self._reset()
+
+    def __len__(self) -> int:
+        return len(self._labelled) + len(self._unlabelled)
+
+    @property
+    def camera(self) -> str:
+        """As the labelled split's."""
+        return self._labelled.camera
+
+    def __getitem__(self, record_key: int) -> Video:
+        """See `RecordSource`."""
+        count = len(self._labelled)
+        if record_key < count:
+            return self._labelled[record_key]
+        return self._without_labels(self._unlabelled[record_key - count])
+
+    def _without_labels(self, video: Video) -> Video:
+        frames = len(video.frames)
+        return dataclasses.replace(
+            video,
+            video_id=_PREFIX + video.video_id,
+            action=_UNKNOWN,
+            object=_UNKNOWN,
+            joints_3d=np.zeros((frames, self.spec.num_joints, 3), np.float32),
+            hand_annotated=np.zeros((frames, len(self.spec.hands)), bool),
+            depth=None,
+            camera_poses=None,
+            object_boxes=None,
+        )

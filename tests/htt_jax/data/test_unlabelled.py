@@ -1,0 +1,59 @@
+"""Videos without labels behind a training split."""
+
+import numpy as np
+import pytest
+
+from htt_jax.data.clips import ClipSpec
+from htt_jax.data.loader import train_batches
+from htt_jax.data.records import RecordSource
+from htt_jax.data.unlabelled import WithUnlabelled
+from htt_jax.datasets.spec import FPHA, H2O
+from htt_jax.support.errors import InputError
+from tests import prepared
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """A split of one hand, and one of two hands in frames of the same size."""
+    root = tmp_path_factory.mktemp("unlabelled")
+    return [
+        RecordSource(prepared.write_dataset(root / spec.name, spec, {"train": lengths}), "train")
+        for spec, lengths in ((FPHA, [9, 4]), (H2O, [6, 12, 3]))
+    ]
+
+
+def test_they_come_after_the_others_and_tell_frames_and_camera_alone(sources):
+    labelled, unlabelled = sources
+    both = WithUnlabelled(labelled, unlabelled)
+    assert len(both) == 5
+    assert both.frame_counts.tolist() == [9, 4, 6, 12, 3]
+    assert both.video_ids[:2] == labelled.video_ids
+    assert [both[i].video_id for i in range(5)] == both.video_ids
+    np.testing.assert_array_equal(both[1].joints_3d, labelled[1].joints_3d)
+    found, there = both[3], unlabelled[1]
+    assert found.frames == there.frames
+    np.testing.assert_array_equal(found.intrinsics, there.intrinsics)
+    assert (found.action, found.object) == (-1, -1)
+    assert found.joints_3d.shape == (12, 21, 3)
+    assert found.hand_annotated.shape == (12, 1)
+    assert not found.hand_annotated.any()
+    assert both.fingerprint not in (labelled.fingerprint, unlabelled.fingerprint)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_their_clips_are_mixed_into_the_batches(sources, workers):
+    both = WithUnlabelled(*sources)
+    options = {"clips": ClipSpec(2, 4, 1), "batch_size": 4, "seed": 0, "workers": workers}
+    batches = train_batches(both, **options)
+    known = [next(batches)["hand_annotated"][..., 0].all(axis=1) for _ in range(4)]
+    batches.close()
+    assert {0 < count < 4 for count in np.sum(known, axis=1)} == {True}
+
+
+def test_frames_of_another_size_and_the_same_videos_are_refused(sources, tmp_path):
+    labelled, _ = sources
+    small = prepared.write_dataset(tmp_path / "small", FPHA, {"train": [4]}, (32, 18))
+    with pytest.raises(InputError, match=r"distill.data=.*small has frames of 32x18 .* of 64x36"):
+        WithUnlabelled(labelled, RecordSource(small, "train"))
+    with pytest.raises(InputError, match="holds the videos that are trained on with their labels"):
+        WithUnlabelled(labelled, labelled)

@@ -1,0 +1,177 @@
+"""A student and its teacher: who can teach, what is kept of it, and training on that."""
+
+import json
+import os
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+
+from htt_jax.data import taught
+from htt_jax.data.records import RecordSource
+from htt_jax.datasets.spec import FPHA, H2O
+from htt_jax.evaluation.one_run import evaluate
+from htt_jax.runs.directory import CHECKPOINTS, Run, dataset_facts, read, start
+from htt_jax.runs.options import get_config
+from htt_jax.support.errors import InputError
+from htt_jax.support.paths import place
+from htt_jax.training.answers import FOLDER
+from htt_jax.training.loop import train
+from htt_jax.training.teacher import open_teacher
+from tests import prepared, runs, train_runs
+
+SIZE = (64, 36)
+HALF = (32, 18)
+SIZES = {"model.backbone_width": 2, "model.width": 16}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_shards():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(taught, "FRAMES_OF_A_SHARD", 10)
+        yield
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, one_program):
+    """A dataset, videos without labels, a teacher of wider tokens, and a student half its size."""
+    root = tmp_path_factory.mktemp("distill")
+    data = prepared.write_dataset(root / "data", FPHA, {"train": [9, 7, 4], "test": [5]}, SIZE)
+    prepared.write_dataset(root / "videos", H2O, {"train": [8]}, SIZE, seed=1)
+    runs.initialise_run(root / "teacher", data)
+    runs.initialise_run(root / "start", data, HALF, **SIZES)  # sooner made than by training
+    train(student(root), root / "student")
+    return root
+
+
+def student(root, **options):
+    config = runs.tiny_config(root / "data", HALF)
+    paths = {"init.checkpoint": "start", "distill.teacher": "teacher", "distill.data": "videos"}
+    given = SIZES | {name: str(root / path) for name, path in paths.items()}
+    given |= {"distill.tokens": 1.0, "batch_size": 4, "checkpoint.every_steps": 3}
+    given |= {"log.every_steps": 1}
+    given |= {name.replace("__", "."): value for name, value in options.items()}
+    config.update_from_flattened_dict(given)
+    return config
+
+
+def kept(workdir):
+    """The shards of answers in a run's folder."""
+    return [place(path) for path in sorted((workdir / FOLDER).glob("*/*.tfrecord*-of-0000?"))]
+
+
+def test_a_student_learns_labels_and_answers_and_its_run_says_of_whom(root):
+    steps = train_runs.steps(root / "student")
+    names = ("joints_2d", "depth", "object", "action", "tokens")
+    for step in steps.values():
+        assert all(step[f"loss_taught_{name}"] > 0 for name in names)
+    assert any(step["loss_action"] > 0 for step in steps.values())
+    labelled = RecordSource(root / "data", "train")
+    told = read(root / "student")
+    assert told.dataset.fingerprint == labelled.fingerprint
+    assert set(told.taught_by) == {"teacher", "videos"}
+    assert told.taught_by["videos"] != labelled.fingerprint
+
+
+def test_the_answers_kept_are_those_of_its_evaluation_frame_by_frame(root):
+    found = evaluate(str(root / "teacher"), split="train").estimates
+    (description,) = (root / "student" / FOLDER).glob("*/answers.json")
+    sizes = taught.Sizes(**json.loads(description.read_text())["sizes"])
+    records = taught.AnswerRecords(kept(root / "student"), sizes)
+    source = RecordSource(root / "data", "train")
+    for video, name in enumerate(source.video_ids):
+        answers = pickle.loads(pickle.dumps(records))[name]
+        frames = found.frames_of(video)
+        np.testing.assert_allclose(answers.joints_3d, found.joints_3d[frames], rtol=1e-4)
+        np.testing.assert_array_equal(answers.objects.argmax(axis=-1), found.object[frames])
+        for clip in np.flatnonzero(found.clip_video == video):
+            count = found.clip_frames[clip]
+            of_clip = found.clip_start[clip] + found.spacing * np.arange(count)
+            last = found.action_over_time[clip, (count - 1) // found.window]
+            np.testing.assert_allclose(
+                answers.actions[of_clip], np.tile(last, (count, 1)), rtol=1e-4
+            )
+        assert answers.tokens.shape == (source.frame_counts[video], sizes.tokens)
+    assert records["unlabelled/Subject_1/open_milk/0"].joints_3d.shape == (8, 21, 3)
+
+
+def test_losses_after_an_interruption_are_bit_equal_and_missing_answers_asked_again(root):
+    workdir = shutil.copytree(root / "student", root / "interrupted")
+    last = max(int(path.name) for path in (workdir / CHECKPOINTS).iterdir())
+    shutil.rmtree(workdir / CHECKPOINTS / str(last))
+    first, *others = kept(workdir)
+    content = [path.read_bytes() for path in others]
+    before = os.stat(first).st_ino
+    others[0].write_bytes(content[0][:-5] + b"oops!")
+    others[-1].unlink()
+    assert len(others) > 1
+    train(student(root), workdir)
+    assert os.stat(first).st_ino == before
+    assert [path.read_bytes() for path in others] == content
+    assert train_runs.steps(workdir) == train_runs.steps(root / "student")
+
+
+def test_a_teacher_or_videos_that_have_changed_are_never_taken_for_those_there_were(root):
+    other = root / "other"
+    runs.initialise_run(other, root / "data", seed=3)
+    with pytest.raises(InputError, match=r"student holds another run: taught_by.teacher is '\w+'"):
+        train(student(root, distill__teacher=str(other)), root / "student")
+    with pytest.raises(InputError, match=r"student holds another run: .* None here"):
+        train(student(root, distill__teacher="", distill__data=""), root / "student")
+    with pytest.raises(InputError, match=r"student holds another run: taught_by.videos is '\w+'"):
+        train(student(root, distill__data=""), root / "student")
+    moved = shutil.move(root / "teacher", root / "moved")  # is the same, wherever it lies
+    train(student(root, distill__teacher=str(moved)), root / "student")
+    shutil.move(moved, root / "teacher")
+    config = student(root, distill__teacher=str(other), epochs=0, distill__cache=str(root / "kept"))
+    source = RecordSource(root / "data", "train")
+    prints = {open_teacher(x, source).fingerprint for x in (config, student(root))}
+    assert len(prints) == 2
+
+
+def described(folder, directory, config):
+    """A run with a description and the beginning of a checkpoint."""
+    start(folder, Run(config, dataset_facts(RecordSource(directory, "train"), None)))
+    (folder / CHECKPOINTS / "1").mkdir(parents=True)
+    return folder
+
+
+def test_who_cannot_teach_is_refused_before_anything_is_written(root, tmp_path, monkeypatch):
+    source = RecordSource(root / "data", "train")
+
+    def refused(teacher, said):
+        with pytest.raises(InputError, match=said) as error:
+            open_teacher(student(root, distill__teacher=str(teacher)), source)
+        assert str(error.value).startswith("config.distill.teacher=")
+        assert "\n" not in str(error.value)
+
+    refused(tmp_path, r"is no trained run; name the folder of one")
+    hands = prepared.write_dataset(tmp_path / "hands", H2O, {"train": [2], "test": [2]})
+    refused(
+        described(tmp_path / "of_hands", hands, get_config()),
+        r"cannot teach on .*data: its hands or their joints are others .* name a teacher of these",
+    )
+    depth = get_config("depth")
+    refused(described(tmp_path / "depth", root / "data", depth), r"is of config.system=depth")
+    maps = get_config()
+    maps.data.camera = "depth"
+    refused(described(tmp_path / "maps", root / "data", maps), r"looks through the depth camera")
+    monkeypatch.setattr(prepared, "ACTIONS", ["open_milk", "close_milk", "put_sugar"])
+    named = prepared.write_dataset(tmp_path / "named", FPHA, {"train": [2], "test": [2]})
+    refused(
+        described(tmp_path / "of_named", named, get_config()),
+        r"action class 2 is 'put_salt', the run was trained with 'put_sugar'",
+    )
+    large = prepared.write_dataset(tmp_path / "large", FPHA, {"train": [2]}, (128, 72))
+    monkeypatch.undo()
+    refused(
+        described(tmp_path / "of_large", large, get_config()),
+        r"cannot teach on .*data: ",
+    )
+
+
+def test_a_start_with_a_teacher_that_is_none_makes_no_folder(root, tmp_path):
+    with pytest.raises(InputError, match="is no trained run"):
+        train(student(root, distill__teacher=str(tmp_path)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
