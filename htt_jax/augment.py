@@ -81,25 +81,25 @@ def to_inputs(batch: Batch) -> dict[str, Array]:
         The batch with `image` float32, see `to_pixel_range`, and with `joints_2d` (.., joints, 2)
         in pixels and `depth` (.., joints) in metres, projected from `joints_3d`.
     """
-    joints_2d, depth = projected(batch["joints_3d"], batch["intrinsics"])
+    joints_2d = projected(batch["joints_3d"], batch["intrinsics"])
     return {
         **batch,
         "image": to_pixel_range(batch["image"]),
         "joints_2d": joints_2d,
-        "depth": depth,
+        "depth": batch["joints_3d"][..., 2],
     }
 
 
 def projected(
     joints_3d: Float[Array, "*batch joints 3"], intrinsics: Float[Array, "*batch 3 3"]
-) -> tuple[Float[Array, "*batch joints 2"], Float[Array, "*batch joints"]]:
-    """Pixels and depth of joints in camera space; pixels of those not ahead of it are finite."""
+) -> Float[Array, "*batch joints 2"]:
+    """Pixels of joints in camera space; finite also of those that are not ahead of the camera."""
     # A hand that was not annotated lies in the camera's centre, which has no projection; anywhere
     # else its pixels are finite, until the loss masks them.
     ahead = joints_3d[..., 2:] > 0
     visible = jnp.where(ahead, joints_3d, jnp.array([0.0, 0.0, 1.0], jnp.float32))
     joints_2d, _ = camera.project(visible, intrinsics)
-    return jnp.asarray(joints_2d), joints_3d[..., 2]
+    return jnp.asarray(joints_2d)
 
 
 def to_pixel_range(

@@ -125,5 +125,5 @@ def _fingerprint(run: TrainedRun) -> str:
     content = hashlib.sha256(json.dumps([options, run.dataset.image_size]).encode())
     for name, x in sorted(trees.flatten(run.variables).items()):
         content.update(f"{name} {x.shape} {x.dtype}".encode())
-        content.update(np.ascontiguousarray(x))
+        content.update(np.asarray(x).tobytes())
     return content.hexdigest()

@@ -76,8 +76,9 @@ def moved(inputs: Batch) -> dict[str, jax.Array]:
 
     They are taught in camera space, so that they move with the camera as labels do.
     """
-    joints_2d, depth = augment.projected(inputs["taught_joints_3d"], inputs["intrinsics"])
-    return {**inputs, "taught_joints_2d": joints_2d, "taught_depth": depth}
+    joints_3d = inputs["taught_joints_3d"]
+    joints_2d = augment.projected(joints_3d, inputs["intrinsics"])
+    return {**inputs, "taught_joints_2d": joints_2d, "taught_depth": joints_3d[..., 2]}
 
 
 def terms(
