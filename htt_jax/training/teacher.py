@@ -59,11 +59,15 @@ def open_teacher(config: ConfigDict, source: RecordSource) -> Teacher | None:
         source: its labelled training split.
 
     Raises:
-        InputError: there is no such run, or it cannot teach on `source`.
+        InputError: there is no such run, or it cannot teach on `source`; hosts have several.
     """
     path = _named(config, "teacher")
-    if not path:
-        return None
+    found = _opened(path, config, source) if path else None
+    hosts.agree({"config.distill.teacher": found and found.fingerprint})
+    return found
+
+
+def _opened(path: str, config: ConfigDict, source: RecordSource) -> Teacher:
     option = f"config.distill.teacher={path}"
     if not exists(path):
         raise InputError(
@@ -72,9 +76,7 @@ def open_teacher(config: ConfigDict, source: RecordSource) -> Teacher | None:
         )
     _check(option, read(path), config, source)
     run = open_run(path, None, sharding.make_mesh(fsdp=1))
-    found = Teacher(run, option, _fingerprint(run))
-    hosts.agree({"teacher": found.fingerprint})
-    return found
+    return Teacher(run, option, _fingerprint(run))
 
 
 def taught_by(teacher: Teacher | None, source: RecordSource) -> dict[str, str] | None:
