@@ -28,7 +28,7 @@ from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import process, sharding
 from htt_jax.devices.dtypes import fast_dtype
 from htt_jax.optimizer import adam, step_decay
-from htt_jax.prediction.frames import Frame, Resize
+from htt_jax.prediction.frames import Frame, IsBefore, Resize
 from htt_jax.prediction.video import predict_video
 from htt_jax.runs.config import check_options
 from htt_jax.runs.directory import Run, dataset_facts
@@ -188,7 +188,9 @@ class _SyntheticFrames:
         self.camera, self.size, self.count, self.rate = "color", size, count, Fraction(30)
         self.notes: list[str] = []
 
-    def read(self, resizer: Resize | None = None) -> Iterator[Frame]:
+    def read(
+        self, resizer: Resize | None = None, is_before: IsBefore | None = None
+    ) -> Iterator[Frame]:
         """See `Frames.read`."""
         rng = np.random.default_rng(0)
         width, height = self.size

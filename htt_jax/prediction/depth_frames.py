@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import av
 
 from htt_jax.data import image_decoding
-from htt_jax.prediction.frames import DepthMap, Frame, Resize, Size, in_threads
+from htt_jax.prediction.frames import DepthMap, Frame, IsBefore, Resize, Size, in_threads, wanted
 from htt_jax.prediction.image_files import read_file
 from htt_jax.prediction.numbering import Ordered
 from htt_jax.prediction.video_file import Look, VideoFile
@@ -30,13 +30,17 @@ class DepthFiles:
         self.notes = list(ordered.notes)
         self.size: Size = read_file(ordered.files[0], image_decoding.decode_depth_map).shape[::-1]
 
-    def read(self, resizer: Resize | None = None) -> Iterator[Frame]:
+    def read(
+        self, resizer: Resize | None = None, is_before: IsBefore | None = None
+    ) -> Iterator[Frame]:
         """See `Frames.read`."""
-        for number, depth in enumerate(
-            in_threads(functools.partial(read_file, file, self._decode) for file in self._files)
-        ):
+        places = list(wanted(enumerate(self._seconds), is_before))
+        maps = in_threads(
+            functools.partial(read_file, self._files[number], self._decode) for number, _ in places
+        )
+        for (number, seconds), depth in zip(places, maps, strict=True):
             seen = resizer(depth) if resizer else depth
-            yield Frame(self._files[number].name, seen, self._seconds[number])
+            yield Frame(self._files[number].name, seen, seconds)
 
     def _decode(self, encoded: bytes) -> DepthMap:
         depth = image_decoding.decode_depth_map(encoded)

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
@@ -98,6 +99,8 @@ class MapResizer:
 
 
 Resize: TypeAlias = Resizer | MapResizer
+IsBefore: TypeAlias = Callable[[int, float], bool]
+"""Whether a frame, by its place from 0 and its seconds, lies before what is wanted of a video."""
 
 
 @runtime_checkable
@@ -118,12 +121,16 @@ class Frames(Protocol):
     rate: Fraction
     notes: list[str]
 
-    def read(self, resizer: Resize | None = None) -> Iterator[Frame]:
+    def read(
+        self, resizer: Resize | None = None, is_before: IsBefore | None = None
+    ) -> Iterator[Frame]:
         """Each frame, from the first; few are in memory at a time.
 
         Args:
             resizer: of the camera's kind, brings them to a model's size; None leaves them at their
                 own.
+            is_before: of frames at the beginning that nobody wants, which costs less than to leave
+                them aside.
 
         Raises:
             InputError: while iterating, a frame cannot be read or is of another size.
@@ -150,11 +157,23 @@ class FrameArray:
         self.notes: list[str] = []
         self.size: Size = (images.shape[2], images.shape[1])
 
-    def read(self, resizer: Resize | None = None) -> Iterator[Frame]:
+    def read(
+        self, resizer: Resize | None = None, is_before: IsBefore | None = None
+    ) -> Iterator[Frame]:
         """See `Frames.read`."""
-        for number, image in enumerate(self._images):
-            pixels = resizer(image) if resizer else image
-            yield Frame(f"frame {number}", pixels, number / float(self.rate))
+        seconds = [number / float(self.rate) for number in range(self.count)]
+        for number, time in wanted(enumerate(seconds), is_before):
+            image = self._images[number]
+            yield Frame(f"frame {number}", resizer(image) if resizer else image, time)
+
+
+def wanted(
+    places: Iterable[tuple[int, float]], is_before: IsBefore | None
+) -> Iterator[tuple[int, float]]:
+    """The places and seconds of frames, without those at the beginning that lie before."""
+    if is_before is None:
+        return iter(places)
+    return itertools.dropwhile(lambda place: is_before(*place), places)
 
 
 def in_threads(loads: Iterable[Callable[[], _Result]]) -> Iterator[_Result]:

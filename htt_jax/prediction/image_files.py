@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from htt_jax.data import image_decoding
-from htt_jax.prediction.frames import Frame, Resize, Resizer, Size, in_threads
+from htt_jax.prediction.frames import Frame, IsBefore, Resize, Resizer, Size, in_threads, wanted
 from htt_jax.prediction.numbering import Ordered
 from htt_jax.support.errors import InputError
 
@@ -34,7 +34,9 @@ class ImageFiles:
         ).shape
         self.size: Size = (width, height)
 
-    def read(self, resizer: Resize | None = None) -> Iterator[Frame]:
+    def read(
+        self, resizer: Resize | None = None, is_before: IsBefore | None = None
+    ) -> Iterator[Frame]:
         """See `Frames.read`."""
         if isinstance(resizer, Resizer):
             decode = functools.partial(resizer.decode, depth=self._depth)
@@ -42,10 +44,12 @@ class ImageFiles:
             decode = functools.partial(
                 image_decoding.decode_fitted, size=self.size, wanted=self.size, depth=self._depth
             )
-        for number, image in enumerate(
-            in_threads(functools.partial(read_file, file, decode) for file in self._files)
-        ):
-            yield Frame(self._files[number].name, image, self._seconds[number])
+        places = list(wanted(enumerate(self._seconds), is_before))
+        images = in_threads(
+            functools.partial(read_file, self._files[number], decode) for number, _ in places
+        )
+        for (number, seconds), image in zip(places, images, strict=True):
+            yield Frame(self._files[number].name, image, seconds)
 
     def _filled_depth(self) -> int:
         """Bits that the values of the files fill: one scale for all, or they would flicker."""

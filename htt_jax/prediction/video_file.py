@@ -1,6 +1,7 @@
 """Frames of a video file, as it is to be seen: upright, with square pixels, in ordinary colours."""
 
 import functools
+import itertools
 import pathlib
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,6 +17,7 @@ from htt_jax.prediction.frames import (
     DEFAULT_RATE,
     DepthMap,
     Frame,
+    IsBefore,
     Pixels,
     Resize,
     Resized,
@@ -57,12 +59,16 @@ class VideoFile:
         self.pixel_format: str = first[0].format.name
         self.size: Size = _size(self._pixels(first[0]))
 
-    def read(self, resizer: Resize | None = None) -> Iterator[Frame]:
-        """See `Frames.read`."""
+    def read(
+        self, resizer: Resize | None = None, is_before: IsBefore | None = None
+    ) -> Iterator[Frame]:
+        """See `Frames.read`; frames that lie before are decoded, and no more."""
         load = functools.partial(self._load, resizer=resizer)
+        frames: Iterator[tuple[int, tuple[av.VideoFrame, float]]] = enumerate(self._decoded())
+        if is_before is not None:
+            frames = itertools.dropwhile(lambda each: is_before(each[0], each[1][1]), frames)
         return in_threads(
-            functools.partial(load, number, frame, seconds)
-            for number, (frame, seconds) in enumerate(self._decoded())
+            functools.partial(load, number, frame, seconds) for number, (frame, seconds) in frames
         )
 
     def _load(
