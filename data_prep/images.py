@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from data_prep.raw import RawPath
+from data_prep.raw import Pixels, RawPath
 from htt_jax.data import image_decoding
 from htt_jax.data.decode import JPEG_START
 from htt_jax.datasets.spec import STORED_SIZE as SIZE
@@ -16,7 +16,6 @@ from htt_jax.support.errors import InputError
 
 DEFAULT_QUALITY = 95
 
-Pixels = UInt8[np.ndarray, "height width 3"]
 Resized = UInt8[np.ndarray, "height_out width_out 3"]
 
 
@@ -44,12 +43,15 @@ class FrameEncoder:
     lossless: bool = False  # PNG instead of JPEG
     quarter_decode: bool = False  # let the JPEG decoder do the resizing, for four times the size
 
-    def __call__(self, path: RawPath) -> bytes:
-        """The frame to store for the image file `path`.
+    def __call__(self, image: RawPath | Pixels) -> bytes:
+        """The frame to store for an image file, or for an image of the stored size.
 
         Raises:
             InputError: the file is missing, not a whole image, or of an unexpected size.
         """
+        return self._encode(image) if isinstance(image, np.ndarray) else self._of_file(image)
+
+    def _of_file(self, path: RawPath) -> bytes:
         try:
             data = path.read_bytes()
         except OSError as error:

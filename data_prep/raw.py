@@ -5,6 +5,9 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+import numpy as np
+from jaxtyping import UInt8
+
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.support.paths import BucketPath
@@ -24,8 +27,11 @@ class Note(NamedTuple):
     what: str
 
 
-EncodeFrame = Callable[[RawPath], bytes]
-"""From an image file to the encoded frame that is stored."""
+Pixels: TypeAlias = UInt8[np.ndarray, "height width 3"]
+"""An image, RGB."""
+
+EncodeFrame = Callable[[RawPath | Pixels], bytes]
+"""From an image file, or an image of the stored size, to the encoded frame that is stored."""
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ from etils import epath
 from data_prep import parallel, poses, report
 from data_prep.folders import is_left_by_system
 from data_prep.images import DEFAULT_QUALITY, SIZE, FrameEncoder
-from data_prep.raw import EncodeFrame, Note, RawDataset, RawPath, RawVideo
+from data_prep.raw import EncodeFrame, Note, Pixels, RawDataset, RawPath, RawVideo
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import ShardIndex, ShardWriter, Video
 from htt_jax.datasets.spec import DatasetSpec
@@ -107,9 +107,9 @@ def write_shard(task: ShardTask) -> ShardIndex:
         )
     features = records.features(task.spec, task.action_names, task.object_names)
 
-    def encode_frame(path: RawPath) -> bytes:
+    def encode_frame(image: RawPath | Pixels) -> bytes:
         parallel.advance(1)
-        return task.encoder(path)
+        return task.encoder(image)
 
     with explained_writes(task.path, continues=True), ShardWriter(task.path) as shard:
         for raw_video in task.videos:
