@@ -106,7 +106,8 @@ def read_metadata(directory: str | os.PathLike[str]) -> Metadata:
 def _read_info(directory: epath.Path) -> dict[str, Any]:
     if not directory.is_dir():
         raise InputError(
-            f"no directory {directory}; prepare a dataset with `python -m data_prep.fpha` or `.h2o`"
+            f"no directory {directory}; prepare a dataset with `python -m data_prep.fpha`, `.h2o` "
+            "or `.own`"
         )
     path = directory / INFO_FILE
     try:
@@ -114,7 +115,7 @@ def _read_info(directory: epath.Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise InputError(
             f"{directory} is not a prepared dataset: it has no dataset_info.json; finish preparing "
-            "it with `python -m data_prep.fpha` or `.h2o`"
+            "it with `python -m data_prep.fpha`, `.h2o` or `.own`"
         ) from error
     except InputError:
         raise

@@ -1,0 +1,1 @@
+"""Prepares recordings of one's own: own classes, own labels, own camera."""

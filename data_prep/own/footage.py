@@ -1,0 +1,113 @@
+"""The frames of a recording, a part at a time, by the reader that predict has."""
+
+import os
+import pathlib
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from data_prep.own.labels import Span
+from htt_jax.data.image_decoding import SUFFIXES as IMAGES
+from htt_jax.prediction.folder import frame_files
+from htt_jax.prediction.frames import Frame, Resizer
+from htt_jax.prediction.numbering import in_order
+from htt_jax.prediction.sources import open_frames
+from htt_jax.support.errors import InputError
+
+_VIDEOS = (
+    *(".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".ts"),
+    *(".m2ts", ".3gp", ".flv", ".ogv", ".y4m"),
+)
+_FRAMES = "frames"
+_NUMBER_AT_END = re.compile(r"(.*?)(\d+)")
+
+
+class Footage:
+    """The frames of a video file or folder, and their numbers.
+
+    A frame's number is its place in a video, from 0; in a folder whose files' names differ in the
+    number at their end alone, it is that number.
+
+    Attributes:
+        frames: see `htt_jax.prediction.frames.Frames`.
+    """
+
+    def __init__(self, path: pathlib.Path, rate: Fraction | None):
+        """Opens it.
+
+        Args:
+            path: a video file, or a folder of frames.
+            rate: frames a second of a folder; None for `DEFAULT_RATE`, or what its names say.
+
+        Raises:
+            InputError: it cannot be read, or holds depth maps.
+        """
+        self._numbers: list[int] | None = None
+        if path.is_dir():
+            self._numbers = _numbers(in_order(frame_files(path, None), rate).files)
+        self.frames = open_frames(path, rate if path.is_dir() else None)
+        if self.frames.camera != "color":
+            raise InputError(f"{path} holds depth maps; recordings are prepared in colour")
+        self.end = (-1, 0.0)
+        """Number and seconds of the last frame that was come upon."""
+
+    def part(self, span: Span, resizer: Resizer | None) -> Iterator[tuple[int, Frame]]:
+        """Each frame of a part, with its number.
+
+        Raises:
+            InputError: a frame cannot be read.
+        """
+        passed = 0
+
+        def is_before(place: int, seconds: float) -> bool:
+            nonlocal passed
+            self.end = (self._number(place), seconds)
+            before = span.is_before(*self.end)
+            passed += before
+            return before
+
+        for place, frame in enumerate(self.frames.read(resizer, is_before)):
+            self.end = (self._number(passed + place), frame.seconds)
+            if span.is_after(*self.end):
+                return
+            yield self.end[0], frame
+
+    def _number(self, place: int) -> int:
+        return place if self._numbers is None else self._numbers[place]
+
+
+def find(folder: pathlib.Path) -> pathlib.Path:
+    """The video file in the folder of a recording, or the folder of its frames.
+
+    Raises:
+        InputError: there is neither, or more than one.
+    """
+    with os.scandir(folder) as entries:
+        names = sorted(e.name for e in entries if e.is_file() and not e.name.startswith("."))
+    found = [folder / name for name in names if name.lower().endswith(_VIDEOS)]
+    if (folder / _FRAMES).is_dir():
+        found.append(folder / _FRAMES)
+    if any(name.lower().endswith(IMAGES) for name in names):
+        found.append(folder)
+    if len(found) > 1:
+        what = " and ".join("frames" if p == folder else p.name for p in found[:3])
+        raise InputError(f"{folder} holds more than one recording, {what}; keep one in a folder")
+    if not found:
+        raise InputError(
+            f"{folder} holds no recording; put in video.mp4, or a video of another kind, or frames"
+        )
+    return found[0]
+
+
+def is_video(path: pathlib.Path) -> bool:
+    """Whether a file's name is one of a video."""
+    return path.name.lower().endswith(_VIDEOS)
+
+
+def _numbers(files: Sequence[pathlib.Path]) -> list[int]:
+    matches = [_NUMBER_AT_END.fullmatch(file.stem) for file in files]
+    numbers = [int(match[2]) for match in matches if match]
+    is_numbered = len({match[1] for match in matches if match}) == 1
+    if is_numbered and len(numbers) == len(files) and numbers == sorted(set(numbers)):
+        return numbers
+    return list(range(len(files)))

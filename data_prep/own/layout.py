@@ -1,0 +1,203 @@
+"""What is in a folder of one's own recordings, before any of them is read."""
+
+import difflib
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from data_prep.folders import is_left_by_system
+from data_prep.own import description, footage, labels, splits
+from data_prep.own.description import Description, read_description
+from data_prep.own.footage import Footage
+from data_prep.own.labels import Label, read_labels
+from data_prep.own.segments import Recording, Segment, find_recording, intrinsics
+from data_prep.raw import Note, RawDataset, RawPath
+from htt_jax.datasets.spec import H2O, DatasetSpec
+from htt_jax.prediction.frames import DEFAULT_RATE
+from htt_jax.prediction.input_camera import FieldOfView, at_size
+from htt_jax.support.errors import InputError
+from htt_jax.support.words import counted
+
+_NO_OBJECT = "none"
+_UNKNOWN_VIEW = 70.0  # degrees from left to right, of a camera nobody tells of: a phone's, about
+
+
+def find(root: RawPath, *, skip_bad: bool = False) -> RawDataset:
+    """The segments that labels.csv in `root` lists, each of a split.
+
+    Args:
+        root: holds labels.csv, dataset.toml and a folder for each recording.
+        skip_bad: go on without recordings that are listed and not there.
+
+    Raises:
+        InputError: something is missing, or not as docs/own_data.md says.
+    """
+    if not isinstance(root, pathlib.Path):
+        raise InputError(f"--raw={root}: recordings are read from disk; copy them there first")
+    said = read_description(root / description.FILE)
+    listed, notes = read_labels(root / labels.FILE, said.times)
+    recordings, more = _recordings(root, listed, skip_bad)
+    kept = [label for label in listed if label.video in recordings]
+    if not kept:
+        raise InputError(f"none of the recordings that {root / labels.FILE} lists is there")
+    kept, split_notes = splits.with_splits(kept)
+    present = {label.split for label in kept}
+    if "train" not in present or present == {"train"}:
+        raise InputError(
+            f"{root / labels.FILE}: every split is {', '.join(present)}; expected train, and test "
+            "or val, or no column split"
+        )
+    notes += [*more, *split_notes, *splits.class_notes(kept), *_rate_notes(said, recordings)]
+    spec, camera_notes = _spec(said, kept, recordings)
+    return RawDataset(
+        spec=spec,
+        root=root,
+        action_names=spec.action_names,
+        object_names=_names(kept, "object") or (_NO_OBJECT,),
+        splits=_segments(said, spec, kept, recordings),
+        notes=[*notes, *camera_notes],
+    )
+
+
+def _recordings(
+    root: pathlib.Path, listed: Sequence[Label], skip_bad: bool
+) -> tuple[dict[str, Recording], list[Note]]:
+    """The recordings that are listed, by name, and notes on those listed or there alone.
+
+    Raises:
+        InputError: one is not as it should be, or not there and bad ones are not to be skipped.
+    """
+    there = _folders(root)
+    found, notes = {}, []
+    for label in listed:
+        if label.video in found:
+            continue
+        try:
+            if not (root / label.video).is_dir():
+                raise InputError(_missing(root, label, there))
+            found[label.video] = find_recording(root, label.video)
+        except InputError as error:
+            if not skip_bad:
+                raise
+            notes.append(Note("bad", label.video, str(error)))
+    tops = {label.video.split("/")[0] for label in listed}
+    what = f"left out: no row of {labels.FILE} names it"
+    notes += [Note("not listed", str(root / name), what) for name in there if name not in tops]
+    return found, list(dict.fromkeys(notes))
+
+
+def _missing(root: pathlib.Path, label: Label, there: Sequence[str]) -> str:
+    where = f"{root / labels.FILE}, line {label.line}"
+    files = [path for path in root.glob("*") if footage.is_video(path)]
+    file = next((path for path in files if label.video in (path.name, path.stem)), None)
+    if file is not None:
+        return (
+            f"{where}: {file} is a file; every recording has a folder of its own: move it to "
+            f"{file.stem}/video{file.suffix} and list {file.stem}"
+        )
+    names = {name.lower(): name for name in there}
+    close = difflib.get_close_matches(label.video.lower(), names, n=1)
+    hint = f"there is {names[close[0]]!r}; " if close else ""
+    return (
+        f"{where}: no folder {root / label.video}; {hint}put the recording there, or leave it out "
+        "with --skip-bad"
+    )
+
+
+def _folders(root: pathlib.Path) -> list[str]:
+    return sorted(
+        path.name
+        for path in root.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and not is_left_by_system(path.name)
+    )
+
+
+def _rate_notes(said: Description, recordings: Mapping[str, Recording]) -> list[Note]:
+    folders = [recording.frames for recording in recordings.values() if recording.frames.is_dir()]
+    if not folders or said.rate is not None or said.times != "seconds":
+        return []
+    what = (
+        f"frame_rate is not given: {counted(len(folders), 'folder')} of frames, such as "
+        f"{folders[0]}, taken for {DEFAULT_RATE} frames a second, or for what their names say"
+    )
+    return [Note("choice", description.FILE, what)]
+
+
+def _names(kept: Sequence[Label], column: str) -> tuple[str, ...]:
+    """The classes, in the order in which they first appear."""
+    return tuple(dict.fromkeys(name for label in kept if (name := getattr(label, column))))
+
+
+def _spec(
+    said: Description, kept: Sequence[Label], recordings: Mapping[str, Recording]
+) -> tuple[DatasetSpec, list[Note]]:
+    """The dataset, its camera that of the first recording, and a note where nobody tells of it.
+
+    Raises:
+        InputError: the camera cannot be one, or a recording with joints has none.
+    """
+    without = [r for r in recordings.values() if r.joints and not (r.camera or said.camera)]
+    if without:
+        raise InputError(
+            f"{without[0].folder} has joints and no camera ({counted(len(without), 'recording')} "
+            "in all); give [camera] in dataset.toml, fx, fy, cx, cy, width, height or hfov, or "
+            "camera.txt in the recording's folder"
+        )
+    if not any(recordings[label.video].joints for label in kept if label.split == "train"):
+        raise InputError(
+            "no recording of split train has joints (joints.csv, joints.npz or hand_pose); poses "
+            "cannot be learned"
+        )
+    first = recordings[kept[0].video]
+    size = Footage(first.frames, said.rate).frames.size
+    matrix = intrinsics(first, said, size)
+    notes = []
+    if matrix is None:
+        matrix = at_size(FieldOfView(_UNKNOWN_VIEW), size).matrix
+        what = f"no camera is given: a horizontal view of {_UNKNOWN_VIEW:g} degrees is assumed"
+        notes.append(Note("camera", description.FILE, what))
+    (fx, _, cx), (_, fy, cy), _ = matrix.tolist()
+    objects = {label.action: label.object for label in reversed(kept) if label.object}
+    spec = DatasetSpec(
+        name=said.name,
+        title=f"simulated {said.title}" if said.simulated else said.title,
+        hands=said.hands,
+        skeleton=said.joints.skeleton,
+        camera_space=H2O.camera_space,
+        root_aligned=H2O.root_aligned,
+        evaluation_split="test" if any(label.split == "test" for label in kept) else "val",
+        native_size=size,
+        camera=(fx, fy, cx, cy),
+        antialiased=True,
+        object_of_action={a: objects.get(a, _NO_OBJECT) for a in _names(kept, "action")},
+        simulated=said.simulated,
+    )
+    return spec, notes
+
+
+def _segments(
+    said: Description,
+    spec: DatasetSpec,
+    kept: Sequence[Label],
+    recordings: Mapping[str, Recording],
+) -> dict[str, list[Segment]]:
+    """By split, those of a recording one after another."""
+    objects = _names(kept, "object")
+    by_split: dict[str, list[Segment]] = {}
+    for split in labels.SPLITS:
+        chosen = sorted(
+            (label for label in kept if label.split == split),
+            key=lambda label: (label.video, label.span),
+        )
+        if chosen:
+            by_split[split] = [
+                Segment(
+                    recording=recordings[label.video],
+                    label=label,
+                    action=spec.action_names.index(label.action),
+                    object=objects.index(label.object) if label.object else -1,
+                    description=said,
+                    spec=spec,
+                )
+                for label in chosen
+            ]
+    return by_split

@@ -1,0 +1,191 @@
+"""A recording's parts, which become the records of a dataset."""
+
+import dataclasses
+import math
+import pathlib
+
+import numpy as np
+from jaxtyping import Float
+
+from data_prep.own import footage, joints
+from data_prep.own.description import Description
+from data_prep.own.footage import Footage
+from data_prep.own.labels import FILE, Label
+from data_prep.raw import EncodeFrame, Note
+from htt_jax import camera
+from htt_jax.data.records import Video
+from htt_jax.datasets.spec import STORED_SIZE, DatasetSpec
+from htt_jax.prediction import intrinsics_file
+from htt_jax.prediction.frames import Resizer, Size
+from htt_jax.prediction.input_camera import GivenCamera, Intrinsics, at_size, same_shape
+from htt_jax.support.errors import InputError
+
+_CAMERAS = ("camera.json", "camera.txt", "cam_intrinsics.txt")
+_UNKNOWN_FRAMES = 90  # for the progress bar
+_JPEG = (".jpg", ".jpeg")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """Where the parts of a recording are.
+
+    Attributes:
+        name: of its folder, as labels.csv has it.
+        folder: of the recording.
+        frames: a video file or a folder.
+        joints: a file or folder; None: it has none.
+        camera: a file; None: the dataset's camera took it.
+    """
+
+    name: str
+    folder: pathlib.Path
+    frames: pathlib.Path
+    joints: pathlib.Path | None
+    camera: pathlib.Path | None
+
+
+def find_recording(root: pathlib.Path, name: str) -> Recording:
+    """The recording in the folder `name` of `root`.
+
+    Raises:
+        InputError: it has no frames, or something twice.
+    """
+    folder = root / name
+    cameras = [folder / file for file in _CAMERAS if (folder / file).is_file()]
+    if len(cameras) > 1:
+        raise InputError(f"{folder} holds {cameras[0].name} and {cameras[1].name}; keep one")
+    return Recording(
+        name, folder, footage.find(folder), joints.find(folder), cameras[0] if cameras else None
+    )
+
+
+def intrinsics(
+    recording: Recording, description: Description, size: Size
+) -> Float[np.ndarray, "3 3"] | None:
+    """The recording's camera for its frames of (width, height) `size`; None: nothing is said.
+
+    Raises:
+        InputError: it cannot be a camera's, or is for images of another shape.
+    """
+    given: GivenCamera | None = description.camera
+    if recording.camera is not None:
+        values, own_size = intrinsics_file.read(recording.camera)
+        given = Intrinsics(values, own_size, str(recording.camera), f"from {recording.camera}")
+    if given is None:
+        return None
+    if isinstance(given, Intrinsics) and given.size and not same_shape(given.size, size):
+        width, height = given.size
+        raise InputError(
+            f"{given.given} is for images of {width}x{height}, but {recording.frames} is "
+            f"{size[0]}x{size[1]}, of another shape; give that recording a camera.txt of its own"
+        )
+    return at_size(given, size).matrix
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """What a row of labels.csv labels, not read yet."""
+
+    recording: Recording
+    label: Label
+    action: int
+    object: int  # -1 = unknown
+    description: Description
+    spec: DatasetSpec
+
+    @property
+    def video_id(self) -> str:
+        """Recording and part."""
+        return f"{self.recording.name}/{self.label.span}"
+
+    @property
+    def expected_frames(self) -> int:
+        """As its label says, at 30 frames a second where that gives seconds."""
+        span = self.label.span
+        if math.isinf(span.end):
+            return _UNKNOWN_FRAMES
+        length = span.end - span.start
+        rate = float(self.description.rate or 30)
+        return max(1, round(length * rate)) if span.is_seconds else int(length) + 1
+
+    @property
+    def poses(self) -> pathlib.Path:
+        """What its joints come from."""
+        return self.recording.joints or self.recording.folder
+
+    def read(self, encode_frame: EncodeFrame) -> tuple[Video, list[Note]]:
+        """Reads frames and joints; hands without joints are marked as not annotated.
+
+        Raises:
+            InputError: a bad file, or no frame lies where the label says.
+        """
+        source = Footage(self.recording.frames, self.description.rate)
+        size = source.frames.size
+        resizer = Resizer(self.spec, size, STORED_SIZE)
+        encoded, numbers = [], []
+        for number, frame in source.part(self.label.span, resizer):
+            file = self.recording.frames / frame.name
+            is_stored = size == STORED_SIZE and file.suffix.lower() in _JPEG and file.is_file()
+            encoded.append(encode_frame(file if is_stored else frame.image))
+            numbers.append(number)
+        notes = self._length_notes(source, numbers)
+        poses, annotated, more = self._poses(numbers)
+        matrix = intrinsics(self.recording, self.description, size)
+        if matrix is None:
+            matrix = camera.scale_intrinsics(self.spec.intrinsics, self.spec.native_size, size)
+        video = Video(
+            video_id=self.video_id,
+            segment_id=self.label.line,
+            subject=self.label.subject,
+            action=self.action,
+            object=self.object,
+            frames=encoded,
+            frame_numbers=np.array(numbers, np.int64),
+            joints_3d=poses,
+            hand_annotated=annotated,
+            intrinsics=camera.scale_intrinsics(matrix, size, STORED_SIZE).astype(np.float32),
+        )
+        path = str(self.recording.frames)
+        about = [Note("recording", path, what) for what in source.frames.notes]
+        return video, [*about, *notes, *more]
+
+    def _length_notes(self, source: Footage, numbers: list[int]) -> list[Note]:
+        """What of the part is not there.
+
+        Raises:
+            InputError: all.
+        """
+        span, (last, seconds) = self.label.span, source.end
+        ends = f"{self.recording.frames} ends with frame {last}, at {seconds:.4g} s"
+        where = f"{FILE}, line {self.label.line}"
+        if not numbers:
+            unit = "seconds" if span.is_seconds else "frames"
+            raise InputError(
+                f"{where}: no frame of {self.recording.name} lies in {span} ({unit}); {ends}; "
+                "put the label right, `times` in dataset.toml, or leave it out with --skip-bad"
+            )
+        step = 1 / float(source.frames.rate)
+        if math.isinf(span.end) or span.is_after(last, seconds):
+            return []
+        beyond = span.end > seconds + 2 * step if span.is_seconds else span.end > last
+        what = f"the label ends at {span.end:g}, but {ends}; what there is was taken"
+        return [Note("beyond the end", where, what)] if beyond else []
+
+    def _poses(
+        self, numbers: list[int]
+    ) -> tuple[Float[np.ndarray, "frames joints 3"], np.ndarray, list[Note]]:
+        """Joints, which hands have them, and how many frames have not."""
+        hands = self.spec.hands
+        if self.recording.joints is None:
+            nothing = np.zeros((len(numbers), self.spec.num_joints, 3), np.float32)
+            what = "no joints: frames kept, hands marked as not annotated"
+            note = Note("not annotated", str(self.recording.folder), what)
+            return nothing, np.zeros((len(numbers), len(hands)), bool), [note]
+        found = joints.read(self.recording.joints, self.description)
+        poses, annotated = found.of(numbers)
+        notes = []
+        for hand, without in zip(hands, (~annotated).sum(axis=0).tolist(), strict=True):
+            if without:
+                what = f"no {hand} hand in {without} of {len(numbers)} frames of {self.video_id}"
+                notes.append(Note("not annotated", str(self.recording.joints), what))
+        return poses, annotated, notes

@@ -1,0 +1,271 @@
+"""What people may have wrong in a folder of recordings, and the line that says so."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from data_prep.own import layout, splits
+from data_prep.own.command import main
+from data_prep.own.labels import Label, Span, read_labels
+from htt_jax.support.errors import InputError
+from tests import videos
+from tests.data_prep import own_folders
+from tests.data_prep.own_folders import LABELS, TOML, prepare
+
+SHEETS = {
+    "semicolons": "video;start;end;action;object\r\na;0,5;1,25;'cut';\r\n"
+    'b;2;4,0;"put; in";Pan\r\n',
+    "tabs": "Video\tStart\tEnd\tAction\tObject\na\t0.5\t1.25\t'cut'\t\nb\t2\t4\tput; in\tPan\n",
+    "quotes": 'video,start,end,action,object\na,"0,5","1,25",\'cut\',\nb,2,4,"put; in",Pan\n\n',
+    "blanks": " video , start,end,action,object\n a , 0.5,1.25 , 'cut'\n,,,,\n"
+    "b,2,4,put; in, Pan ,\n",
+    "hint": "sep=;\r\nvideo;start;end;action;object\r\na;0,5;1,25;'cut';\r\nb;2;4;put; in;Pan",
+}
+SHEETS["hint"] = SHEETS["hint"].replace("put; in", '"put; in"')
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_a_table_of_any_spreadsheet_is_read(tmp_path, sheet, encoding):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(SHEETS[sheet].replace("Pan", "Töpfe").encode(encoding))
+    labels, notes = read_labels(path, "seconds")
+    assert [(x.video, x.span, x.action, x.object) for x in labels] == [
+        ("a", Span(0.5, 1.25, True), "'cut'", ""),
+        ("b", Span(2, 4, True), "put; in", "Töpfe"),
+    ]
+    assert not notes
+
+
+BAD_LABELS = {
+    "video,start,end\na,0,1\n": "line 1: no column action in 'video, start, end'; the first line "
+    "names the columns, video, action among them",
+    "": "labels.csv is empty; expected a first line video,action",
+    "video,start,end,action\n": "labels.csv has no row; write one for each "
+    "action: video, start, end, action",
+    "video,start,end,action\na,1,5,2,5,cut\n": "line 2: 6 cells, but the first line names 4; quote "
+    "what holds the separator, such as a decimal comma",
+    "video,start,end,action\na,0,x,cut\n": "line 2: end is 'x', expected a number",
+    "video,start,end,action\na,0,1.5,cut\n": "line 2: end is '1.5', expected the number of a "
+    'frame; where it is a time, write times = "seconds" into dataset.toml',
+    "video,start,end,action\na,4,2,cut\n": "line 2: from 4 to 2; expected 0 <= start < end",
+    "video,start,end,action\na,4,5,\n": "line 2: no action; every row needs one",
+    "video,action,split\na,cut,training\n": "line 2: split is 'training', expected train, val, "
+    "test; or leave the column away, and splits are made",
+    "video,action,split\na,cut,train\nb,cut,\n": "line 3: no split, and other rows have one; give "
+    "every row one of train, val, test, or none",
+    "video,action,split\na,cut,train\nb,cut,train\n": "labels.csv: every split is train; expected "
+    "train, and test or val, or no column split",
+    "video,action\n../a,cut\n": "line 2: video is '../a', expected a folder beside labels.csv",
+    'video,action\na,"cut\nb,cut\n': "a quote is opened before and not closed",
+    "video,action,action\na,cut,cut\n": "line 1: column 'action' is there twice; remove one",
+    "video,start,end,action\na,0,3,cut\na,0,3,stir\n": "lines 2 and 3: both label a, "
+    "0000-0003; remove one",
+    "video,start,end,action,split\na,0,3,cut,train\na,2,5,cut,test\n": "lines 2 and 3: both label "
+    "a where they overlap (0000-0003 and 0002-0005), one of split train, one of test; what is "
+    "evaluated must not be trained on",
+    "video,action\na,cut\n": "labels.csv gives no split, and there is one recording only: what is "
+    "evaluated would be trained on; add another recording, or a column split",
+    "video,action,split\na,cut,train\nB,cut,test\n": "line 3: no folder {raw}/B; there is 'b'; put "
+    "the recording there, or leave it out with --skip-bad",
+    "video,action,split\na,cut,train\nc,cut,test\n": "line 3: {raw}/c.MP4 is a file; every "
+    "recording has a folder of its own: move it to c/video.MP4 and list c",
+}
+
+
+@pytest.mark.parametrize("labels", BAD_LABELS)
+def test_bad_labels_are_one_clear_line(tmp_path, labels):
+    raw = own_folders.write(tmp_path / "raw", labels)
+    (raw / "c.MP4").write_bytes(b"")
+    with pytest.raises(InputError, match=re.escape(BAD_LABELS[labels].replace("{raw}", str(raw)))):
+        layout.find(raw)
+
+
+def test_a_table_in_another_encoding_says_what_to_do(tmp_path):
+    raw = own_folders.write(
+        tmp_path / "raw", LABELS.replace("b,2,4,cut", "b,2,4,kürzen").encode("cp1252")
+    )
+    with pytest.raises(
+        InputError,
+        match=r"labels.csv, line 3: not text in UTF-8; have your .* save it as 'CSV UTF-8'",
+    ):
+        layout.find(raw)
+
+
+BAD_TOML = {
+    "": 'times is None; say what start and end in labels.csv are: times = "seconds" or',
+    TOML + "f = 3\n": "unknown key camera.f; known are fx, fy, cx, cy, width, height, hfov",
+    "fps = 3" + TOML: "unknown key fps; known are name, title, times",
+    "name = 'My Data'" + TOML: "name is 'My Data'; expected lower-case letters, digits and _",
+    'skeleton = "mano"'
+    + TOML: "skeleton is 'mano', expected one of ours, mediapipe, coco, openpose",
+    'units = "inch"' + TOML: "units is 'inch', expected one of m, cm, mm",
+    'joints = ["a"]\nbones = [["a", "b"]]' + TOML: "there is no joint 'b' among a",
+    'root = "a"' + TOML: "root is for joints of your own; give `joints` too",
+    "frame_rate = 0" + TOML: "frame_rate is 0, expected frames a second, up to 1000",
+    TOML.replace("70", "200"): "camera.hfov is 200; expected degrees from 0 to 175",
+    TOML.replace("hfov = 70", "fx = 3"): "the camera has no fy, cx, cy, width, height; give",
+    TOML.replace("hfov = 70", "fx=50\nfy=50\ncx=24\ncy=32\nwidth=48\nheight=64"): "camera is for "
+    "images of 48x64, but {raw}/a is 64x48, of another shape; give that recording a camera.txt",
+    TOML.replace(
+        "[camera]\nhfov = 70", ""
+    ): "{raw}/a has joints and no camera (2 recordings in all)",
+    "times = ": "is no TOML",
+}
+
+
+@pytest.mark.parametrize("toml", BAD_TOML)
+def test_a_bad_description_is_one_clear_line(tmp_path, toml):
+    raw = own_folders.write(tmp_path / "raw", toml=toml)
+    with pytest.raises(InputError, match=re.escape(BAD_TOML[toml].replace("{raw}", str(raw)))):
+        layout.find(raw)
+
+
+def hand(**changes):
+    """A row of joints.csv."""
+    cells = {"frame": "0", "hand": "right"}
+    cells |= {
+        f"{c}{i}": str(x)
+        for i, p in enumerate(own_folders.joints(1)[0])
+        for c, x in zip("xyz", p, strict=True)
+    }
+    return cells | changes
+
+
+BAD_JOINTS = {
+    "one is missing": (
+        [hand(x20="")],
+        "of the right hand of frame 0 20 of 21 joints are whole (x, y "
+        "and z); give all of them, or nothing of that hand",
+    ),
+    "two dimensions": (
+        [{k: v for k, v in hand().items() if k[0] != "z"}],
+        "has no z of 21 joints; poses are learned in three dimensions",
+    ),
+    "another skeleton": (
+        [{k.replace("x20", "x21"): v for k, v in hand().items()}],
+        "no column 'x20' and 0 more",
+    ),
+    "unknown hand": (
+        [hand(hand="left")],
+        "line 2: hand is 'left', expected one of right (dataset.toml)",
+    ),
+    "twice": ([hand(), hand()], "line 3: the right hand of frame 0 again"),
+    "no number": ([hand(frame="0.5")], "line 2: frame is '0.5', expected its number"),
+    "no joint": ([hand(y3="?")], "line 2: a joint is '?', expected a number"),
+    "no row": ([], "has no row; remove it where there are no joints"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_JOINTS)
+def test_bad_joints_are_one_clear_line(tmp_path, case):
+    rows, expected = BAD_JOINTS[case]
+    raw = own_folders.write(tmp_path / "raw")
+    (raw / "a/joints.npz").unlink()
+    header = ",".join(rows[0] if rows else hand())
+    (raw / "a/joints.csv").write_text(
+        "\n".join([header, *(",".join(row.values()) for row in rows)])
+    )
+    with pytest.raises(InputError, match=re.escape(expected)):
+        prepare(raw, tmp_path / "out")
+
+
+BAD_ARRAYS = {
+    "joints is float64 (6, 20, 3), expected numbers (frames, 1, 21, 3)": {
+        "joints": np.zeros((6, 20, 3))
+    },
+    "has no array 'joints', but poses": {"poses": np.zeros(3)},
+    "frames is int64 (5,), expected a whole number for each of the 6 rows": {
+        "joints": np.zeros((6, 21, 3)),
+        "frames": np.arange(5),
+    },
+    "a number is twice among frames": {"joints": np.zeros((2, 21, 3)), "frames": np.zeros(2, int)},
+    "expected arrays by numpy.savez": {"joints": np.array([{}], object)},
+}
+
+
+@pytest.mark.parametrize("expected", BAD_ARRAYS)
+def test_bad_arrays_are_one_clear_line(tmp_path, expected):
+    raw = own_folders.write(tmp_path / "raw")
+    np.savez(raw / "a/joints.npz", **BAD_ARRAYS[expected])
+    with pytest.raises(InputError, match=re.escape(expected)):
+        prepare(raw, tmp_path / "out")
+
+
+def test_joints_in_another_unit_are_refused(tmp_path):
+    raw = own_folders.write(tmp_path / "raw")
+    np.savez(raw / "a/joints.npz", joints=1000 * own_folders.joints(6))
+    with pytest.raises(InputError, match="are its numbers in another unit"):
+        prepare(raw, tmp_path / "out")
+
+
+def test_a_label_beyond_the_end_is_refused_or_left_out(tmp_path):
+    raw = own_folders.write(tmp_path / "raw", LABELS + "a,20,30,cut,train\n")
+    expected = (
+        f"labels.csv, line 4: no frame of a lies in 0020-0030 (frames); {raw}/a ends with frame 5, "
+        "at 0.1667 s; put the label right, `times` in dataset.toml, or leave it out with --skip-bad"
+    )
+    with pytest.raises(InputError, match=re.escape(expected)):
+        prepare(raw, tmp_path / "out")
+    made = prepare(raw, tmp_path / "out", "--skip-bad")
+    assert made["train"].video_ids == ["a/0000-0003"]
+    notes = json.loads((tmp_path / "out/report.json").read_text())["notes"]
+    assert {"kind": "bad", "path": "a/0020-0030", "what": expected} in notes
+
+
+def test_a_recording_that_is_not_there_can_be_left_out(tmp_path):
+    raw = own_folders.write(tmp_path / "raw", LABELS + "gone,0,3,cut,train\n")
+    found = layout.find(raw, skip_bad=True)
+    assert [note.path for note in found.notes if note.kind == "bad"] == ["gone"]
+    assert len(found.splits["train"]) == 1
+
+
+def test_folders_of_two_recordings_or_none_are_refused(tmp_path):
+    raw = own_folders.write(tmp_path / "raw")
+    videos.write_lossless(raw / "a/video.mp4", videos.moving(2))
+    with pytest.raises(
+        InputError, match=r"a holds more than one recording, video\.mp4 and frames; keep"
+    ):
+        layout.find(raw)
+    (raw / "c").mkdir()
+    (raw / "labels.csv").write_text(LABELS.replace("a,", "c,", 1))
+    with pytest.raises(InputError, match=r"c holds no recording; put in video\.mp4"):
+        layout.find(raw)
+
+
+def test_options_that_do_not_go_together_are_refused(tmp_path):
+    raw = own_folders.write(tmp_path / "raw")
+    with pytest.raises(InputError, match="--new writes an example and nothing else"):
+        main(["--new", str(tmp_path / "new"), "--raw", str(raw)])
+    with pytest.raises(InputError, match="--depth: recordings of your own are prepared in colour"):
+        prepare(raw, tmp_path / "out", "--depth")
+
+
+def rows(*triples):
+    return [
+        Label(i, video, Span(i, i, False), action, "", "", subject)
+        for i, (video, action, subject) in enumerate(triples, 2)
+    ]
+
+
+def test_splits_are_made_by_subject_else_by_recording_never_by_segment():
+    by_subject = rows(*((f"{s}{i}", "cut", s) for s in "abcd" for i in range(2)))
+    made, (note,) = splits.with_splits(by_subject)
+    assert {label.subject for label in made if label.split == "test"} == {note.what[-1]}
+    assert "made by subject with seed 0" in note.what
+    no_subject = rows(*((video, action, "") for video in "abcd" for action in ("cut", "stir")))
+    made, (note,) = splits.with_splits(no_subject)
+    assert "made by recording" in note.what
+    assert len({label.video for label in made if label.split == "test"}) == 1
+    assert made == splits.with_splits(no_subject)[0]
+
+
+def test_splits_keep_something_to_learn_of_every_action_where_they_can():
+    # c alone shows 'stir', b and d alone 'fold': only a can be spared without losing an action.
+    shown = {"a": ["cut"], "b": ["fold"], "c": ["stir", "cut"], "d": ["fold", "cut"]}
+    labels = rows(*((video, action, "") for video, actions in shown.items() for action in actions))
+    made, _ = splits.with_splits(labels)
+    trained = {label.action for label in made if label.split == "train"}
+    assert trained == {"cut", "fold", "stir"}
