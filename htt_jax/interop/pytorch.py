@@ -100,7 +100,7 @@ def backbone_variables(
         state_dict = efficientnet_names.in_timm_names(state_dict, architecture)
         head = architecture.unused
         state_dict = {name: x for name, x in state_dict.items() if not name.startswith(head)}
-        what = f"{backbone}, {width} wide," if width != backbones.FULL_WIDTH else backbone
+        what = f"a {backbone} {width} wide" if width != backbones.FULL_WIDTH else backbone
     found = _shapes(state_dict)
     abstract = _abstract(backbones.make(backbone, width), jnp.zeros((1, 32, 32, 3)))
     leaves = trees.flatten(abstract)

@@ -132,8 +132,9 @@ def _another_model(found: Shapes, what: str, where: str) -> str:
         kind = f"an ImageNet {depth}"
         hint = "; a ResNet-18 goes to training with --config.init.backbone=FILE"
     elif _is_mobile(found):
-        kind = names.backbone_of(found)
-        hint = f"; train with --config.model.backbone={kind} --config.init.backbone=FILE"
+        backbone = names.backbone_of(found)
+        kind = f"an ImageNet {backbone}"
+        hint = f"; train with --config.model.backbone={backbone} --config.init.backbone=FILE"
     elif any(name.startswith("transformer_action.") for name in found):
         kind, hint = "a whole HTT", "; a whole HTT goes to training with --config.init.checkpoint"
     elif any(_FLATTENED.fullmatch(name) for name in found):

@@ -63,8 +63,8 @@ def fit_to_pixels(variables: dict[str, Any], kind: backbones.Kind) -> None:
     reach beyond the image, the statistics of its norm are moved by.
     """
     first = _first(kind.name)
-    kernel = variables["params"][first]["kernel"] / np.float32(kind.deviation)[:, None]
-    added = (kernel * (_MIDDLE - np.float32(kind.mean))[:, None]).sum(axis=(0, 1, 2))
+    kernel = variables["params"][first]["kernel"] / np.asarray(kind.deviation, np.float32)[:, None]
+    added = (kernel * (_MIDDLE - np.asarray(kind.mean, np.float32))[:, None]).sum(axis=(0, 1, 2))
     variables["params"][first]["kernel"] = kernel
     statistics = variables["batch_stats"][first]
     statistics["mean"] = statistics["mean"] - added

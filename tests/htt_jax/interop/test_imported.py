@@ -43,9 +43,8 @@ def config_of(found, **options):
 
 
 def test_sizes_are_read_off_the_shapes_and_fill_a_model(found):
-    assert found.sizes == {
-        name: x for name, x in torch_files.SIZES.items() if name not in ("window", "heads")
-    }
+    sizes = {n: x for n, x in torch_files.SIZES.items() if n not in ("window", "heads")}
+    assert found.sizes == sizes | {"backbone_name": "resnet18"}
     run = imported.make_run(found, config_of(found), None)
     model = systems.make(run.config, run.dataset).model
     assert model == HTT(**torch_files.SIZES)
