@@ -199,3 +199,6 @@ _READERS: dict[str, Callable[[pathlib.Path, Description], _Numbered]] = {
     "joints.npz": _of_npz,
     "hand_pose": _of_h2o,
 }
+
+NAMES = tuple(_READERS)
+"""What holds the joints of a recording, in its folder."""

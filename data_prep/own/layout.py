@@ -4,20 +4,24 @@ import difflib
 import pathlib
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from jaxtyping import Float
+
 from data_prep.folders import is_left_by_system
-from data_prep.own import description, footage, labels, splits
+from data_prep.own import description, footage, joints, labels, splits
 from data_prep.own.description import Description, read_description
 from data_prep.own.footage import Footage
 from data_prep.own.labels import Label, read_labels
-from data_prep.own.segments import Recording, Segment, find_recording, intrinsics
+from data_prep.own.segments import CAMERAS, Recording, Segment, find_recording, intrinsics
 from data_prep.raw import Note, RawDataset, RawPath
 from htt_jax.datasets.spec import H2O, DatasetSpec
-from htt_jax.prediction.frames import DEFAULT_RATE
+from htt_jax.prediction.frames import DEFAULT_RATE, Size
 from htt_jax.prediction.input_camera import FieldOfView, at_size
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
 
 _NO_OBJECT = "none"
+_DATA = (".csv", ".json", ".npy", ".npz", ".txt")  # suffixes of what joints or a camera may be in
 _UNKNOWN_VIEW = 70.0  # degrees from left to right, of a camera nobody tells of: a phone's, about
 
 
@@ -47,7 +51,9 @@ def find(root: RawPath, *, skip_bad: bool = False) -> RawDataset:
             "or val, or no column split"
         )
     notes += [*more, *split_notes, *splits.class_notes(kept), *_rate_notes(said, recordings)]
-    spec, camera_notes = _spec(said, kept, recordings)
+    trained = {recordings[label.video].joints for label in kept if label.split == "train"}
+    _check_hands(said, sorted(path for path in trained if path), skip_bad)
+    spec, camera_notes = _spec(said, kept, recordings, skip_bad)
     return RawDataset(
         spec=spec,
         root=root,
@@ -75,6 +81,7 @@ def _recordings(
             if not (root / label.video).is_dir():
                 raise InputError(_missing(root, label, there))
             found[label.video] = find_recording(root, label.video)
+            notes += _unread(found[label.video])
         except InputError as error:
             if not skip_bad:
                 raise
@@ -83,6 +90,17 @@ def _recordings(
     what = f"left out: no row of {labels.FILE} names it"
     notes += [Note("not listed", str(root / name), what) for name in there if name not in tops]
     return found, list(dict.fromkeys(notes))
+
+
+def _unread(recording: Recording) -> list[Note]:
+    """Notes on files beside the frames that look as if they should be read, and are not."""
+    read = (recording.joints, recording.camera)
+    what = f"not read; joints are in {', '.join(joints.NAMES)}, the camera in {', '.join(CAMERAS)}"
+    return [
+        Note("ignored", str(path), what)
+        for path in sorted(recording.folder.iterdir())
+        if path.suffix.lower() in _DATA and path not in read and not path.name.startswith(".")
+    ]
 
 
 def _missing(root: pathlib.Path, label: Label, there: Sequence[str]) -> str:
@@ -128,7 +146,10 @@ def _names(kept: Sequence[Label], column: str) -> tuple[str, ...]:
 
 
 def _spec(
-    said: Description, kept: Sequence[Label], recordings: Mapping[str, Recording]
+    said: Description,
+    kept: Sequence[Label],
+    recordings: Mapping[str, Recording],
+    skip_bad: bool,
 ) -> tuple[DatasetSpec, list[Note]]:
     """The dataset, its camera that of the first recording, and a note where nobody tells of it.
 
@@ -142,14 +163,7 @@ def _spec(
             "in all); give [camera] in dataset.toml, fx, fy, cx, cy, width, height or hfov, or "
             "camera.txt in the recording's folder"
         )
-    if not any(recordings[label.video].joints for label in kept if label.split == "train"):
-        raise InputError(
-            "no recording of split train has joints (joints.csv, joints.npz or hand_pose); poses "
-            "cannot be learned"
-        )
-    first = recordings[kept[0].video]
-    size = Footage(first.frames, said.rate).frames.size
-    matrix = intrinsics(first, said, size)
+    size, matrix = _first_camera(said, [recordings[label.video] for label in kept], skip_bad)
     notes = []
     if matrix is None:
         matrix = at_size(FieldOfView(_UNKNOWN_VIEW), size).matrix
@@ -172,6 +186,48 @@ def _spec(
         simulated=said.simulated,
     )
     return spec, notes
+
+
+def _first_camera(
+    said: Description, recordings: Sequence[Recording], skip_bad: bool
+) -> tuple[Size, Float[np.ndarray, "3 3"] | None]:
+    """Of the first recording, or of the first that can be read, size and camera."""
+    for recording in recordings:
+        try:
+            size = Footage(recording.frames, said.rate).frames.size
+            return size, intrinsics(recording, said, size)
+        except InputError:
+            if not skip_bad or recording is recordings[-1]:
+                raise
+    raise AssertionError("there is no recording")
+
+
+def _check_hands(said: Description, trained: Sequence[pathlib.Path], skip_bad: bool) -> None:
+    """Looks for each hand in files of joints, until all are found.
+
+    Raises:
+        InputError: one is nowhere, or there is no file.
+    """
+    if not trained:
+        raise InputError(
+            "no recording of split train has joints (joints.csv, joints.npz or hand_pose); poses "
+            "cannot be learned"
+        )
+    missing = dict.fromkeys(said.hands)
+    for path in trained:
+        try:
+            seen = np.any(joints.read(path, said).annotated, axis=0).tolist()
+        except InputError:
+            if not skip_bad:
+                raise
+            continue
+        missing = {hand: None for hand in missing if not seen[said.hands.index(hand)]}
+        if not missing:
+            return
+    raise InputError(
+        f"no recording of split train has joints of the {next(iter(missing))} hand; leave it out "
+        "of `hands` in dataset.toml"
+    )
 
 
 def _segments(

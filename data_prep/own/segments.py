@@ -20,7 +20,9 @@ from htt_jax.prediction.frames import Resizer, Size
 from htt_jax.prediction.input_camera import GivenCamera, Intrinsics, at_size, same_shape
 from htt_jax.support.errors import InputError
 
-_CAMERAS = ("camera.json", "camera.txt", "cam_intrinsics.txt")
+CAMERAS = ("camera.json", "camera.txt", "cam_intrinsics.txt")
+"""What a recording's own camera may be called."""
+
 _UNKNOWN_FRAMES = 90  # for the progress bar
 _JPEG = (".jpg", ".jpeg")
 
@@ -51,7 +53,7 @@ def find_recording(root: pathlib.Path, name: str) -> Recording:
         InputError: it has no frames, or something twice.
     """
     folder = root / name
-    cameras = [folder / file for file in _CAMERAS if (folder / file).is_file()]
+    cameras = [folder / file for file in CAMERAS if (folder / file).is_file()]
     if len(cameras) > 1:
         raise InputError(f"{folder} holds {cameras[0].name} and {cameras[1].name}; keep one")
     return Recording(

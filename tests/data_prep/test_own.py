@@ -137,7 +137,8 @@ def test_joints_are_the_same_from_every_kind_of_file(tmp_path, kind):
         for name in "ab":
             (raw / name / "hand_pose").mkdir()
             for i, pose in enumerate(joints):
-                row = " ".join(["0", *63 * ["0"], "1", *(f"{x:.4f}" for x in pose.ravel())])
+                values = " ".join(f"{x:.4f}" for x in pose.ravel())
+                row = f"{int(i == 5)} {values} 1 {values}"  # frame 5 is not labelled
                 (raw / name / f"hand_pose/{i:06d}.txt").write_text(row)
     else:
         names = [f"{name}_{c}" for name in HAND.joints for c in "xyz"]
@@ -191,6 +192,7 @@ def test_what_is_odd_is_reported(tmp_path):
         "b,2,4,stir,test,\nb,0,1,cut,test,\n"
     )
     raw = own_folders.write(tmp_path / "raw", labels, recordings=("a", "b", "c"))
+    (raw / "b/keypoints.json").write_text("{}")
     out = tmp_path / "out"
     prepare(raw, out)
     assert report(out, "two labels") == [
@@ -211,7 +213,9 @@ def test_what_is_odd_is_reported(tmp_path):
     ]
     assert report(out, "ignored") == [
         f"{raw}/labels.csv: columns comment; read are video, action, start, end, object, split, "
-        "subject"
+        "subject",
+        f"{raw}/b/keypoints.json: not read; joints are in joints.csv, joints.npz, hand_pose, the "
+        "camera in camera.json, camera.txt, cam_intrinsics.txt",
     ]
 
 

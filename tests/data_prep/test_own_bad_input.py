@@ -194,6 +194,32 @@ def test_bad_arrays_are_one_clear_line(tmp_path, expected):
         prepare(raw, tmp_path / "out")
 
 
+def test_a_hand_without_joints_in_train_is_refused(tmp_path):
+    raw = own_folders.write(tmp_path / "raw", toml=TOML.replace('["right"]', '["left", "right"]'))
+    for name in "ab":
+        joints = np.full((6, 2, 21, 3), np.nan)
+        joints[:, 1] = own_folders.joints(6)
+        np.savez(raw / name / "joints.npz", joints=joints)
+    with pytest.raises(
+        InputError, match="train has joints of the left hand; leave it out of `hands`"
+    ):
+        layout.find(raw)
+    (raw / "a/joints.npz").unlink()
+    with pytest.raises(InputError, match="no recording of split train has joints"):
+        layout.find(raw)
+
+
+def test_a_damaged_recording_is_left_out_though_it_is_the_first(tmp_path):
+    raw = own_folders.write(
+        tmp_path / "raw", LABELS + "c,0,3,cut,train\n", recordings=("a", "b", "c")
+    )
+    for file in (raw / "a").glob("*.png"):
+        file.write_bytes(b"")
+    with pytest.raises(InputError, match=r"cannot read the frame .*000\.png"):
+        layout.find(raw)
+    assert prepare(raw, tmp_path / "out", "--skip-bad")["train"].video_ids == ["c/0000-0003"]
+
+
 def test_joints_in_another_unit_are_refused(tmp_path):
     raw = own_folders.write(tmp_path / "raw")
     np.savez(raw / "a/joints.npz", joints=1000 * own_folders.joints(6))

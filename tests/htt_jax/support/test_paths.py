@@ -47,7 +47,9 @@ def test_every_option_that_names_a_path_takes_the_tilde(command):
 
 def test_options_of_preparing_take_the_tilde_and_refuse_homes_that_are_not_there(tmp_path, capsys):
     from data_prep import command
+    from data_prep.own import command as own
 
+    assert own._parser().parse_args(["--new=~/new"]).new == tmp_path / "anna/new"
     parser = command.parser("fpha", "FPHA", "raw")
     options = parser.parse_args(["--raw=~/raw", "--out=~/out", "--verify=~/out"])
     assert options.raw == tmp_path / "anna/raw"
