@@ -173,8 +173,9 @@ def _tile(
 ) -> Tile:
     image = picture_of(source, video, frame)
     joints = np.stack([estimates.target_3d[first + frame], estimates.joints_3d[first + frame]])
-    pixels, depth = camera.project(joints.astype(np.float64), video.intrinsics)
-    pixels[depth <= 0] = np.nan
+    # What is not annotated is zero, and has no pixel.
+    joints = np.where(joints[..., 2:] > 0, joints, np.nan).astype(np.float64)
+    pixels, _ = camera.project(joints, video.intrinsics)
     for hand in source.spec.hands:
         if hand not in errors or not errors[hand].counted[first + frame]:
             pixels[:, source.spec.joints_of(hand)] = np.nan
