@@ -4,23 +4,20 @@ Three hands of 26 joints, classes of its own, no published figures; simulated, a
 """
 
 import contextlib
-import dataclasses
 import io
 import json
-import pathlib
 
 import cv2
 import jax
 import numpy as np
 import pytest
 
-from data_prep import shards, verify
-from data_prep.images import FrameEncoder, resize_bilinear
-from data_prep.raw import EncodeFrame, RawDataset
+from data_prep import verify
+from data_prep.own import command
 from htt_jax import compare, evaluate, export, from_pytorch, predict, submit, train
-from htt_jax.data.records import RecordSource, Video
+from htt_jax.data.records import RecordSource
 from htt_jax.datasets.skeleton import hand_of
-from htt_jax.datasets.spec import DatasetSpec, Thresholds
+from htt_jax.datasets.spec import H2O, DatasetSpec
 from htt_jax.devices import sharding
 from htt_jax.interop.opening import read_moments
 from htt_jax.runs.directory import read
@@ -33,64 +30,33 @@ FRAMES = 5
 CLASSES = {"knit_scarf": "scarf", "fold_scarf": "scarf", "wind_wool": "wool", "cut_wool": "wool"}
 SPEC = DatasetSpec(
     name="knitting",
-    title="Knitting",
+    title="simulated Knitting",
     hands=("left", "right", "helping"),
     skeleton=hand_of(("thumb", "index", "middle", "ring", "little"), 5),
-    camera_space=Thresholds(100.0, 21),
-    root_aligned=Thresholds(60.0, 13),
+    camera_space=H2O.camera_space,
+    root_aligned=H2O.root_aligned,
     evaluation_split="test",
     native_size=SIZE,
     camera=(430.0, 430.0, 240.0, 135.0),
-    antialiased=False,
+    antialiased=True,
     object_of_action=CLASSES,
     simulated=True,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class OwnVideo:
-    """A folder of pictures; joints follow from the action."""
-
-    video_id: str
-    action: int
-    folder: pathlib.Path
-
-    expected_frames = FRAMES
-
-    @property
-    def poses(self) -> pathlib.Path:
-        return self.folder
-
-    def read(self, encode_frame: EncodeFrame):
-        rng = np.random.default_rng(self.action)
-        joints = rng.normal(0, 0.05, (FRAMES, SPEC.num_joints, 3)) + np.array([0.0, 0.0, 0.5])
-        annotated = np.ones((FRAMES, len(SPEC.hands)), bool)
-        annotated[0, 2] = False
-        video = Video(
-            video_id=self.video_id,
-            segment_id=-1,
-            subject="anna",
-            action=self.action,
-            object=SPEC.object_names.index(CLASSES[SPEC.action_names[self.action]]),
-            frames=[encode_frame(self.folder / f"{i}.jpg") for i in range(FRAMES)],
-            frame_numbers=np.arange(FRAMES),
-            joints_3d=joints.astype(np.float32),
-            hand_annotated=annotated,
-            intrinsics=SPEC.intrinsics.astype(np.float32),
-        )
-        return video, []
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Pictures in `raw`, the prepared dataset in `data`, a run in `run`, evaluated."""
     root = tmp_path_factory.mktemp("own")
-    splits = {
-        split: [_raw_video(root / "raw", f"{split}/{action}", action) for action in actions]
-        for split, actions in {"train": (0, 1, 2, 3), "test": (0, 2)}.items()
-    }
-    raw = RawDataset(SPEC, root / "raw", SPEC.action_names, SPEC.object_names, splits, [])
-    shards.prepare(raw, root / "data", FrameEncoder(SIZE, resize_bilinear), workers=1)
+    rows = ["video,action,object,split,subject"]
+    for split, actions in {"train": (0, 1, 2, 3), "test": (0, 2)}.items():
+        for action in actions:
+            _write_recording(root / f"raw/{split}/{action}", action)
+            name = SPEC.action_names[action]
+            rows.append(f"{split}/{action},{name},{CLASSES[name]},{split},anna")
+    (root / "raw/labels.csv").write_text("\n".join(rows))
+    (root / "raw/dataset.toml").write_text(_description())
+    command.main([f"--raw={root}/raw", f"--out={root}/data", "--workers=1"])
     runs.initialise_run(root / "start", root / "data", (64, 36))
     config = runs.tiny_config(root / "data", (64, 36))
     config.init.checkpoint = str(root / "start")
@@ -101,13 +67,39 @@ def root(tmp_path_factory):
     return root
 
 
-def _raw_video(raw, video_id, action):
-    folder = raw / video_id
+def _description():
+    names = SPEC.skeleton.joints
+    content = {
+        "name": "knitting",
+        "title": "Knitting",
+        "times": "frames",
+        "hands": list(SPEC.hands),
+        "joints": list(names),
+        "bones": [[names[a], names[b]] for a, b in SPEC.skeleton.bones],
+        "simulated": True,
+    }
+    fingers = {name: [names[i] for i in chain] for name, chain in SPEC.skeleton.fingers.items()}
+    fx, fy, cx, cy = SPEC.camera
+    tables = {
+        "fingers": fingers,
+        "camera": {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "width": SIZE[0], "height": SIZE[1]},
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in content.items()]
+    for table, entries in tables.items():
+        lines += [f"[{table}]", *(f"{k} = {json.dumps(v)}" for k, v in entries.items())]
+    return "\n".join(lines)
+
+
+def _write_recording(folder, action):
     folder.mkdir(parents=True)
     for number in range(FRAMES):
         picture = np.full((SIZE[1], SIZE[0], 3), 20 * action + 10 * number + 30, np.uint8)
         cv2.imwrite(str(folder / f"{number}.jpg"), picture)
-    return OwnVideo(video_id, action, folder)
+    rng = np.random.default_rng(action)
+    joints = rng.normal(0, 0.05, (FRAMES, SPEC.num_joints, 3)) + np.array([0.0, 0.0, 0.5])
+    joints = joints.reshape(FRAMES, len(SPEC.hands), -1, 3)
+    joints[0, 2] = np.nan
+    np.savez(folder / "joints.npz", joints=joints)
 
 
 def printed(main, *arguments):
@@ -163,7 +155,7 @@ def test_results_are_measured_hand_by_hand_without_published_rows(root):
     assert "ublished" not in tables
     assert "simulated" in tables
     page = (folder / "report.html").read_text()
-    assert "Knitting test" in page
+    assert "simulated Knitting test" in page
     assert "The frames are simulated, not filmed" in page
     assert "little_5" in (folder / "tables/error_by_joint.csv").read_text()
 
@@ -205,5 +197,5 @@ def test_exports_describe_it_and_come_back(root):
 
 def test_the_challenge_of_h2o_is_refused(root):
     (root / "submission").mkdir()
-    with pytest.raises(InputError, match="is of Knitting, but the challenge is H2O's"):
+    with pytest.raises(InputError, match="is of simulated Knitting, but the challenge is H2O's"):
         submit.main(["--workdir", str(root / "run"), "--out", str(root / "submission")])
