@@ -24,6 +24,7 @@ from benchmarks import measure
 from htt_jax import camera
 from htt_jax.data.decode import decode_frames
 from htt_jax.data.records import RecordSource
+from htt_jax.data.video import Video
 from htt_jax.devices import process, sharding
 from htt_jax.metrics import METRES_TO_MM
 from htt_jax.prediction.online import OnlinePredictor
@@ -31,6 +32,7 @@ from htt_jax.prediction.smoothing import OneEuro, Smoothing, smooth_video
 from htt_jax.runs.config import open_source
 from htt_jax.runs.opening import TrainedRun, open_run
 from htt_jax.support import cli
+from htt_jax.support.errors import InputError
 
 _RATE = 30  # frames a second that the videos are taken for
 _SHIFTS = np.arange(-1, 6, 0.05)  # frames
@@ -48,6 +50,8 @@ class Found(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     options = _parser().parse_args(argv)
+    if bool(options.cutoffs) != bool(options.slopes):
+        raise InputError("--cutoffs and --slopes are tried together; give both or neither")
     run = open_run(options.workdir, None, sharding.single_device_mesh())
     source = open_source(run.config, options.split, options.data)
     videos = list(_found(run, source))
@@ -102,8 +106,17 @@ def _found(run: TrainedRun, source: RecordSource) -> Iterator[Found]:
             newest.append(online.newest.joints_3d)
         final += online.finish()
         of_groups = np.stack([result.joints_3d for result in final])
+        _check_annotated(video)
         true = video.joints_3d.astype(np.float64)
         yield Found(true, of_groups, np.stack(newest), online.intrinsics)
+
+
+def _check_annotated(video: Video) -> None:
+    if video.hand_annotated.shape[-1] != 1 or not video.hand_annotated.all():
+        raise InputError(
+            f"{video.video_id}: motion is measured of one hand that is annotated in every frame; "
+            "give a dataset that has no other videos"
+        )
 
 
 def _measured(
@@ -117,7 +130,7 @@ def _measured(
     return {
         "jitter_mm": _mean([np.diff(x, 2, axis=0) for x in poses]),
         "error_mm": _mean(off),
-        "error_ra_mm": _mean([x - x[:, :1] for x in off]),
+        "error_ra_mm": _mean([x - x[:, [run.dataset.spec.skeleton.root]] for x in off]),
         "lag_frames": _lag(poses, true) - _lag(raw, true),
     }
 

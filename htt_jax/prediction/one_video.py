@@ -4,19 +4,11 @@ import contextlib
 import pathlib
 
 from htt_jax.devices import sharding
-from htt_jax.prediction import (
-    input_camera,
-    rerun_log,
-)
+from htt_jax.prediction import input_camera, rerun_log
 from htt_jax.prediction.attention_pictures import AttentionPictures
 from htt_jax.prediction.cautions import cautions
-from htt_jax.prediction.drawn import (
-    drawn,
-    scenes,
-)
-from htt_jax.prediction.files import (
-    Origin,
-)
+from htt_jax.prediction.drawn import drawn, scenes
+from htt_jax.prediction.files import Origin
 from htt_jax.prediction.frames import Frames
 from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.joint_picture import JointPicture
