@@ -1,7 +1,7 @@
 """What a teacher says of the videos of a split, as records; a reader that tells it with the frames.
 
 The records lie in shards as those of a dataset do, one for each video, with every raw frame's
-answers; `training.teacher` makes them.
+answers; `training.answers` makes them.
 """
 
 import dataclasses

@@ -151,6 +151,9 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
     for name in _SIZES:
         config.model[name] = imported.sizes[name]
     config.model.backbone = imported.sizes["backbone_name"]
+    config.distill.teacher = config.distill.data = (
+        ""  # of the run it was, whose teacher is elsewhere
+    )
     if not imported.exported_run:  # the published code's scales are the same at every image size
         with config.unlocked():
             published = {option.name: option.default for option in former_options_of("htt")}
@@ -180,9 +183,9 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
     )
 
 
-def _epoch_options(config: ConfigDict) -> tuple[ClipSpec, int]:
+def _epoch_options(config: ConfigDict) -> tuple[ClipSpec, int, str]:
     """What the number of steps of an epoch depends on, besides the dataset."""
-    return clip_spec(config), config.batch_size
+    return clip_spec(config), config.batch_size, config.distill.data
 
 
 def _moments(file: WeightFile) -> tuple[adam.Moments | None, str]:

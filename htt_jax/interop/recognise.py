@@ -126,15 +126,17 @@ def check_numbers(state_dict: Mapping[str, np.ndarray], where: str) -> None:
         )
 
 
+_TRAIN = "--config.model.backbone={} --config.init.backbone=FILE"
+
+
 def _another_model(found: Shapes, what: str, where: str) -> str:
     if "layer1.0.conv1.weight" in found:
         depth = "ResNet of bottleneck blocks" if "layer1.0.conv3.weight" in found else "ResNet"
         kind = f"an ImageNet {depth}"
-        hint = "; a ResNet-18 goes to training with --config.init.backbone=FILE"
+        hint = f"; a ResNet-18 goes to training with {_TRAIN.format(backbones.RESNET18)}"
     elif _is_mobile(found):
         backbone = names.backbone_of(found)
-        kind = f"an ImageNet {backbone}"
-        hint = f"; train with --config.model.backbone={backbone} --config.init.backbone=FILE"
+        kind, hint = f"an ImageNet {backbone}", f"; train with {_TRAIN.format(backbone)}"
     elif any(name.startswith("transformer_action.") for name in found):
         kind, hint = "a whole HTT", "; a whole HTT goes to training with --config.init.checkpoint"
     elif any(_FLATTENED.fullmatch(name) for name in found):

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 from jax.typing import DTypeLike
@@ -18,7 +18,16 @@ RESNET18 = "resnet18"
 FULL_WIDTH = 64
 """`backbone_width` of the networks as published: channels of the ResNet's first stage."""
 
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+class Pixels(NamedTuple):
+    """How pixels in 0..1 are normalised: their mean and deviation, red, green and blue."""
+
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+_IMAGENET = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_HALVES = Pixels((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,15 +37,13 @@ class Kind:
     Attributes:
         name: timm's.
         architecture: with a part of its channels, 1.0 as published.
-        mean: of pixels in 0..1, red, green and blue, that its ImageNet weights are made for.
-        deviation: likewise.
+        pixels: of a width, see `make`, for which its ImageNet weights are made.
         weights: where ImageNet weights are.
     """
 
     name: str
     architecture: Callable[[float], Architecture]
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
+    pixels: Callable[[int], Pixels]
     weights: str
 
 
@@ -44,14 +51,14 @@ _KINDS = (
     Kind(
         "mobilenetv4_conv_small",
         mobilenet_v4.conv_small,
-        *_IMAGENET,
+        # timm's _050, of half the width, was trained otherwise than the whole.
+        lambda width: _HALVES if width == FULL_WIDTH // 2 else _IMAGENET,
         "model.safetensors of https://huggingface.co/timm/mobilenetv4_conv_small.e2400_r224_in1k",
     ),
     Kind(
         "tf_efficientnet_lite0",
         efficientnet_lite.lite0,
-        (0.5, 0.5, 0.5),
-        (0.5, 0.5, 0.5),
+        lambda _: _HALVES,
         "model.safetensors of https://huggingface.co/timm/tf_efficientnet_lite0.in1k",
     ),
 )

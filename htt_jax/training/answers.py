@@ -39,6 +39,8 @@ FOLDER = "teacher"
 """In the folder of a run, where answers are kept unless another place is named."""
 _DESCRIPTION = "answers.json"
 _KEY_CHARACTERS = 16
+_VERSION = 1
+"""To be raised when a teacher is asked otherwise, or what is kept means something else."""
 
 _Clip: TypeAlias = tuple[Int[np.ndarray, " _"], Mapping[str, Any]]
 """The raw frames of a clip, and what is said of it and them."""
@@ -90,6 +92,7 @@ def _description(teacher: Teacher, source: RecordSource, *, tokens: bool) -> dic
     assert isinstance(model, HTT)
     facts = teacher.run.dataset
     return {
+        "version": _VERSION,
         "teacher": teacher.fingerprint,
         "videos": source.fingerprint,
         "frames": _fingerprint_of_view(source),

@@ -33,8 +33,8 @@ def pretrained_backbone(path: str, system: System) -> dict[str, Any]:
     if not place(path).exists():
         weights_at = kind.weights if kind else _RESNET18_WEIGHTS
         raise InputError(
-            f"no ImageNet weights at config.init.backbone={path}: save {weights_at} there, or "
-            "train from random weights with --config.init.backbone="
+            f"no ImageNet weights of {name} at config.init.backbone={path}: save {weights_at} and "
+            "name that file, or train from random weights with --config.init.backbone="
         )
     if kind is None and width != backbones.FULL_WIDTH:
         raise InputError(
@@ -44,7 +44,7 @@ def pretrained_backbone(path: str, system: System) -> dict[str, Any]:
         )
     found = pytorch.backbone_variables(weights.read(path).tensors, path, name, width)
     if kind:
-        fit_to_pixels(found, kind)
+        fit_to_pixels(found, _first(name), kind.pixels(width))
     if system.reader.channels == 1:  # a grey picture would have the same in each
         first = found["params"][_first(name)]
         first["kernel"] = first["kernel"].sum(axis=2, keepdims=True)
@@ -56,15 +56,15 @@ def _first(backbone: str) -> str:
     return next(iter(names.backbone_entries(backbone))).path[1]
 
 
-def fit_to_pixels(variables: dict[str, Any], kind: backbones.Kind) -> None:
-    """Lets the first convolution take pixels around 0 as it took normalised ones.
+def fit_to_pixels(variables: dict[str, Any], first: str, pixels: backbones.Pixels) -> None:
+    """Lets the `first` convolution take pixels around 0 as it took normalised ones.
 
     The deviations go into its kernel. What the means add to every place where the kernel does not
     reach beyond the image, the statistics of its norm are moved by.
     """
-    first = _first(kind.name)
-    kernel = variables["params"][first]["kernel"] / np.asarray(kind.deviation, np.float32)[:, None]
-    added = (kernel * (_MIDDLE - np.asarray(kind.mean, np.float32))[:, None]).sum(axis=(0, 1, 2))
+    mean, deviation = np.asarray(pixels, np.float32)[..., None]
+    kernel = variables["params"][first]["kernel"] / deviation
+    added = (kernel * (_MIDDLE - mean)).sum(axis=(0, 1, 2))
     variables["params"][first]["kernel"] = kernel
     statistics = variables["batch_stats"][first]
     statistics["mean"] = statistics["mean"] - added

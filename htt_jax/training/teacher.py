@@ -14,7 +14,7 @@ from htt_jax.devices import hosts, sharding
 from htt_jax.runs.config import open_source
 from htt_jax.runs.directory import Run, exists, read
 from htt_jax.runs.opening import TrainedRun, class_difference, open_run
-from htt_jax.runs.options import options_of
+from htt_jax.runs.options import former_options_of, options_of
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 
@@ -124,6 +124,8 @@ def _fingerprint(run: TrainedRun) -> str:
         and option.compared
         and told[option.name] != option.default
     }
+    former = (option.name for option in former_options_of(run.config.system))
+    options |= {name: told[name] for name in former if name in told}
     content = hashlib.sha256(json.dumps([options, run.dataset.image_size]).encode())
     for name, x in sorted(trees.flatten(run.variables).items()):
         content.update(f"{name} {x.shape} {x.dtype}".encode())

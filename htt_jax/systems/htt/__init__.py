@@ -85,6 +85,12 @@ def _check_distillation(config: ConfigDict) -> None:
             f"config.distill.teacher={distill.teacher} teaches nothing: all of config.distill."
             f"{{{','.join(names)}}} are 0; set one above, or name no teacher"
         )
+    if distill.teacher and distill.action and config.model.verb_noun:
+        raise InputError(
+            "config.model.verb_noun=True: a teacher's action would teach the action's own head, "
+            "not its product with verb and noun, which is the answer; set "
+            "config.distill.action=0 or config.model.verb_noun=False"
+        )
 
 
 def check_source(config: ConfigDict, source: RecordSource) -> None:

@@ -126,6 +126,13 @@ def test_a_teacher_or_videos_that_have_changed_are_never_taken_for_those_there_w
         student(root, distill__teacher=str(copy)), RecordSource(root / "data", "train")
     )
     assert read(root / "student").taught_by["teacher"] == teacher.fingerprint
+    facts = json.loads((copy / "run.json").read_text())
+    facts["config"]["model"] |= {"pixel_scale": 37.0, "depth_scale": 1e-4}  # of imported weights
+    (copy / "run.json").write_text(json.dumps(facts))
+    of_other_scales = open_teacher(
+        student(root, distill__teacher=str(copy)), RecordSource(root / "data", "train")
+    )
+    assert of_other_scales.fingerprint != teacher.fingerprint
 
 
 def described(folder, directory, config):
@@ -167,6 +174,11 @@ def test_who_cannot_teach_is_refused_before_anything_is_written(root, tmp_path, 
         described(tmp_path / "of_large", large, get_config()),
         r"cannot teach on .*data: ",
     )
+
+
+def test_an_answer_that_is_a_product_with_verb_and_noun_is_not_taught(root, tmp_path):
+    with pytest.raises(InputError, match=r"verb_noun=True: .*; set config.distill.action=0 or"):
+        train(student(root, model__verb_noun=True), tmp_path / "run")
 
 
 def test_a_start_with_a_teacher_that_is_none_makes_no_folder(root, tmp_path):

@@ -220,7 +220,7 @@ def test_a_backbone_replaces_the_random_one_and_nothing_else(state, abstract):
 def test_a_missing_imagenet_file_says_where_to_get_it_and_how_to_do_without():
     with pytest.raises(
         InputError,
-        match=r"no ImageNet weights at config.init.backbone=nowhere.safetensors: .*"
+        match=r"no ImageNet weights of resnet18 at config.init.backbone=nowhere.safetensors: .*"
         r"huggingface.co/timm/resnet18.tv_in1k.* random weights with --config.init.backbone=$",
     ):
         initialise.pretrained_backbone("nowhere.safetensors", HTTSystem(HTT()))

@@ -44,15 +44,17 @@ def test_a_known_picture_has_its_class_by_efficientnet_lite0_as_google_trained_i
 
 def test_pixels_around_zero_give_what_normalised_ones_gave_but_at_the_images_border():
     rng = np.random.default_rng(0)
-    kind = backbones.MOBILE["mobilenetv4_conv_small"]
+    of_width = backbones.MOBILE["mobilenetv4_conv_small"].pixels
+    assert of_width(32).mean == (0.5, 0.5, 0.5)  # timm's _050
+    mean, deviation = np.asarray(of_width(64), np.float32)
     conv = ConvNorm(features=4, size=3, stride=2, calibrate=False, dtype=jnp.float32)
     pixels = jnp.asarray(rng.random((1, 10, 12, 3), np.float32))
     variables = conv.init(jax.random.key(0), pixels)
     variables["batch_stats"]["mean"] = rng.normal(size=4).astype(np.float32)
-    normalised = (pixels - np.float32(kind.mean)) / np.float32(kind.deviation)
+    normalised = (pixels - mean) / deviation
     expected = conv.apply(variables, normalised)
     fitted = {name: {"conv_stem": dict(x)} for name, x in jax.device_get(variables).items()}
-    initialise.fit_to_pixels(fitted, kind)
+    initialise.fit_to_pixels(fitted, "conv_stem", of_width(64))
     found = conv.apply({name: x["conv_stem"] for name, x in fitted.items()}, pixels - 0.5)
     np.testing.assert_allclose(found[:, 1:, 1:], expected[:, 1:, 1:], atol=1e-5)
     assert np.abs(found - expected)[:, 0].max() > 1e-3
