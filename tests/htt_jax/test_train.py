@@ -68,7 +68,7 @@ def test_mistakes_on_the_command_line_are_one_line_and_status_2(tmp_path):
         ({"data__image_size": (640, 360)}, "640x360 does not fit frames stored at 32x18"),
         (
             {"init__backbone": "no.safetensors", "model__backbone_width": 64},
-            r"no ImageNet weights of resnet18 at config.init.backbone=no.safetensors: .*timm/resnet18",
+            r"of resnet18 at config.init.backbone=no.safetensors: .*timm/resnet18",
         ),
     ],
 )
