@@ -14,6 +14,7 @@ from fractions import Fraction
 from absl import logging
 
 from htt_jax.devices import process, sharding
+from htt_jax.interop.runtimes import RUNTIMES, open_with
 from htt_jax.prediction import input_camera, live, rerun_log, smoothing, written
 from htt_jax.prediction.files import Origin, top_actions, write
 from htt_jax.prediction.input_camera import GivenCamera
@@ -21,7 +22,6 @@ from htt_jax.prediction.one_video import draw, predict
 from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.prediction.sources import open_frames
 from htt_jax.prediction.video import Predictions
-from htt_jax.runs.opening import open_run
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import check_writable
@@ -89,13 +89,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="instead of INPUT: a webcam, live, 0 for the first; or a network camera's address",
     )
-    parser.add_argument("--workdir", required=True, type=cli.location, help="of htt_jax.train")
+    parser.add_argument(
+        "--workdir",
+        required=True,
+        type=cli.location,
+        help="of htt_jax.train; or a file of htt_jax.export",
+    )
     parser.add_argument(
         "--out",
         type=cli.path,
         help="folder to write to; of a camera only its video, and nothing if not given",
     )
     parser.add_argument("--step", type=int, help="of the checkpoint; if not given, the best")
+    parser.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        help="what computes the model; if not given, onnx for .onnx files and jax for all else",
+    )
     parser.add_argument(
         "--frames",
         metavar="PATTERN",
@@ -212,7 +222,8 @@ def _predict_live(
     options: argparse.Namespace, camera: GivenCamera | None, smooth: Smoothing | None
 ) -> None:
     """What a camera sees, until it or the user stops."""
-    run = open_run(options.workdir, options.step, sharding.single_device_mesh())
+    mesh = sharding.single_device_mesh()
+    run = open_with(options.workdir, options.step, mesh, options.runtime)
     intrinsics = functools.partial(input_camera.resolve, camera, run.dataset.spec)
     number = options.camera
     live.run(
@@ -241,6 +252,7 @@ def _predict_file(
         camera=camera,
         step=options.step,
         smoothing=smooth,
+        runtime=options.runtime,
     )
     written.make_room(options.out)
     names = write(options.out, found, origin)

@@ -32,8 +32,9 @@ _LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
 
 @functools.lru_cache(maxsize=8)  # traced and compiled once for all evaluations of a process
 def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -> EvaluationStep:
-    """A jitted function of (variables, uint8 batch): estimates and labels, whole on every host.
+    """A function of (variables, uint8 batch): estimates and labels, whole on every host.
 
+    Jitted, unless the system's model is no program of JAX.
     Where the system says nothing of poses, objects or actions, their truth counts as not known.
     With `details`, which metrics have no use for, also what `estimates.Collector` takes, and of a
     system that forecasts `forecasting.Collector`, of one that tells the object's box
@@ -59,6 +60,8 @@ def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -
             found |= {name: batch[name] for name in _BOX_LABELS}
         return found | {name: batch[name] for name in _LABELS}
 
+    if not systems.is_traceable(system):
+        return step
     return jax.jit(step, out_shardings=sharding.replicated(mesh))
 
 

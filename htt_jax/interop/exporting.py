@@ -15,7 +15,7 @@ from htt_jax import systems
 from htt_jax.devices import sharding
 from htt_jax.interop import agreement, model_card
 from htt_jax.interop.agreement import Arrays
-from htt_jax.interop.formats import FORMATS, apply
+from htt_jax.interop.formats import FORMATS, Format, apply
 from htt_jax.models.htt import HTT
 from htt_jax.models.htt.frames import BOX
 from htt_jax.runs.opening import TrainedRun, open_run
@@ -60,9 +60,7 @@ def _export(workdir: str, to: str, out: epath.Path, step: int | None) -> dict[st
         raise InputError(f"--out={out} is a folder; name a file in it")
     check_writable(out.parent)
     run = open_run(workdir, step, sharding.single_device_mesh(_processor()))
-    run = _as_formats_hold_it(run)
-    if not form.keeps_dtype:
-        run = _in_float32(run)
+    run = as_format_holds_it(run, form)
     make_folder(out.parent)
     with (
         explained_writes(out),
@@ -112,6 +110,12 @@ def _compare(written: pathlib.Path, run: TrainedRun, to: str) -> dict[str, float
 def card_of(out: epath.PathLike) -> epath.Path:
     """Where the model card of an export lies."""
     return place(f"{os.fspath(out)}.md")
+
+
+def as_format_holds_it(run: TrainedRun, form: Format) -> TrainedRun:
+    """The run without what no format tells, in a type that this one has; says what is left out."""
+    run = _as_formats_hold_it(run)
+    return run if form.keeps_dtype else _in_float32(run)
 
 
 def _as_formats_hold_it(run: TrainedRun) -> TrainedRun:

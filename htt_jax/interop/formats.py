@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from htt_jax.data.decode import RGB
-from htt_jax.interop import adam, imported, onnx, pytorch, stablehlo, weights
+from htt_jax.interop import adam, imported, names, onnx, pytorch, stablehlo, weights
 from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.opening import read_moments
 from htt_jax.models.htt import HTT
@@ -125,8 +125,9 @@ def _run_stablehlo(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Array
 
 
 def _write_onnx(path: pathlib.Path, run: TrainedRun) -> None:
-    metadata = {"htt_jax": json.dumps(description(run))}
-    onnx.write(path, functools.partial(_torch_module, run), run.signature, metadata)
+    metadata = {onnx.FACTS: json.dumps(description(run))}
+    within = names.WITHIN if isinstance(run.model, HTT) else ()
+    onnx.write(path, functools.partial(_torch_module, run), run.signature, metadata, within)
 
 
 def _torch_module(run: TrainedRun) -> "nn.Module":
@@ -140,7 +141,9 @@ def _torch_module(run: TrainedRun) -> "nn.Module":
         size = run.system.reader.shape(run.dataset.image_size)[0]
         return torch_depth_program.build(model, jax.device_get(run.variables), size)
     found = pytorch.to_state_dict(jax.device_get(run.variables))
-    return torch_model.build(model, {name: torch.tensor(x) for name, x in found.items()})
+    module = torch_model.build(model, {name: torch.tensor(x) for name, x in found.items()})
+    module.tells_within = True
+    return module
 
 
 def _run_onnx(path: pathlib.Path, run: TrainedRun, inputs: Arrays) -> Arrays:

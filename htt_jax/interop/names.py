@@ -14,6 +14,9 @@ from htt_jax.models.resnet import BLOCKS_PER_STAGE, STAGES
 BACKBONE = "meshregnet.base_net."
 PROJECTION = "image_projection"
 """Of features to tokens of another width, which the published model has not."""
+WITHIN = FEATURES, TOKENS = "frame_features", "frame_tokens"
+"""Within HTT: what is made of frames without their windows (clips * frames, features), and what the
+action block takes of them (clips, frames, features)."""
 ENCODERS = {"transformer_pose": "pose_block", "transformer_action": "action_block"}
 """The encoders' names in PyTorch and here."""
 

@@ -10,19 +10,21 @@ from jax.sharding import Mesh
 from htt_jax import optimizer as optim
 from htt_jax import systems
 from htt_jax.devices import sharding
-from htt_jax.interop import adam, imported, stablehlo
-from htt_jax.runs.directory import exported_facts, from_json
+from htt_jax.interop import adam, imported, onnx_model, stablehlo
+from htt_jax.models.signature import Signature
+from htt_jax.runs.directory import Run, exported_facts, from_json
 from htt_jax.runs.opening import TrainedRun, open_checkpoints, open_run
 from htt_jax.runs.state import abstract_state
 from htt_jax.support.errors import InputError
 from htt_jax.support.paths import place
+from htt_jax.systems import System
 
 
 def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
     """The model of a run's directory, or of a file that was exported from one or from PyTorch.
 
     Args:
-        path: a run's directory, `.pth`, `.safetensors` or `.stablehlo`.
+        path: a run's directory, `.pth`, `.safetensors`, `.stablehlo` or `.onnx`.
         step: of the checkpoint; None for the best one. A file holds just one.
         mesh: where the variables are to lie.
 
@@ -39,8 +41,8 @@ def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
         raise InputError(f"{path} holds one checkpoint; leave step {step} away")
     if place(path).suffix == stablehlo.SUFFIX:
         return _open_program(place(path), mesh)
-    if place(path).suffix == ".onnx":
-        raise InputError(f"{path} is for ONNX runtimes; name the run it was exported from")
+    if place(path).suffix == onnx_model.SUFFIX:
+        return _open_onnx(place(path))
     found = imported.read(str(path))
     run = imported.make_run(found, found.default_config(), None)
     return TrainedRun(
@@ -73,6 +75,23 @@ def _learning_rate(run: TrainedRun) -> float:
     if steps is None:
         return run.config.optimizer.learning_rate
     return float(optim.step_decay(**run.config.optimizer, steps_per_epoch=steps)(run.step))
+
+
+def _open_onnx(path: epath.Path) -> TrainedRun:
+    """What ONNX Runtime computes; weights are in the program, so that there are no variables."""
+
+    def described(facts: str) -> tuple[Run, System]:
+        run = from_json(facts, f"what {path} tells of its run")
+        return run, systems.make(run.config, run.dataset)
+
+    def signature(facts: str) -> Signature:
+        run, system = described(facts)
+        return system.signature(run.dataset)
+
+    program, facts = onnx_model.read(path, signature)
+    run, system = described(facts)
+    step = exported_facts(facts, str(path)).step
+    return TrainedRun(str(path), run, system.with_model(program), {}, step or 0)
 
 
 def _open_program(path: epath.Path, mesh: Mesh) -> TrainedRun:

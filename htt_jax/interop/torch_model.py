@@ -54,6 +54,9 @@ class HTT(nn.Module):
     tokens a projection of them. Under autocast, poses and logits are still computed in float32.
     After `to(memory_format=torch.channels_last)` no convolution copies its input into another
     layout.
+
+    Attributes:
+        tells_within: whether `names.WITHIN` are among the results, too.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class HTT(nn.Module):
         self.window = window
         self.pixel_scale = pixel_scale
         self.depth_scale = depth_scale
+        self.tells_within = False
         self.action_token = nn.Parameter(torch.randn(1, 1, width))
         backbone = make_backbone(backbone_name, backbone_width, channels)
         self.meshregnet = nn.ModuleDict({"base_net": backbone})
@@ -122,10 +126,12 @@ class HTT(nn.Module):
         raw_pose = self.image_to_hand_pose["mlp"](tokens).unflatten(-1, (self.num_joints, 3))
         object_logits = self.obj_classification["classifier"](self.image_to_olabel_embed(tokens))
         frame_tokens = self._action_input(tokens, raw_pose, object_logits)
+        within = dict(zip(names.WITHIN, (features, frame_tokens), strict=True))
         return {
             **self._decode_pose(raw_pose, intrinsics, (height, width)),
             "object_logits": object_logits,
             "action_logits": self._action_block(frame_tokens, valid),
+            **(within if self.tells_within else {}),
         }
 
     def _pose_block(

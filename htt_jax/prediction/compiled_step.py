@@ -1,6 +1,6 @@
 """The programs that take frames as they come, compiled before the first."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -11,11 +11,13 @@ from jaxtyping import Array, Int
 from htt_jax.devices import sharding
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
-from htt_jax.systems import Estimates, Stepwise, Window
+from htt_jax.systems import Estimates, Stepwise, Window, is_traceable
 
 
 class Programs(NamedTuple):
     """Compiled ahead, they take only these shapes: nothing can be compiled again later.
+
+    Those of a model that JAX cannot trace are called as they are.
 
     What is `looked` at is of the newest frames of a clip, each at its place in its window.
 
@@ -32,9 +34,9 @@ class Programs(NamedTuple):
         state: before the first window.
     """
 
-    look: jax.stages.Compiled
-    step: jax.stages.Compiled
-    newest: jax.stages.Compiled | None
+    look: Callable[..., Any]
+    step: Callable[..., tuple[Any, Estimates]]
+    newest: Callable[..., Estimates] | None
     looked: Any
     state: Any
 
@@ -75,7 +77,9 @@ def compiled(
     Raises:
         InputError: see `stepwise`.
     """
-    network = stepwise(run, newest=newest)
+    parts = _Parts(stepwise(run, newest=newest), window)
+    if not is_traceable(run.system):
+        return _as_they_are(parts, run.variables, frame, newest=newest)
     variables = run.variables
     # On the device as the programs return it, and take it the next time.
     placed = sharding.replicated(jax.tree.leaves(variables)[0].sharding.mesh)
@@ -91,8 +95,7 @@ def compiled(
     def make(function: Any, *arguments: Any) -> jax.stages.Compiled:
         return jax.jit(function, out_shardings=placed).lower(variables, *arguments).compile()
 
-    parts = _Parts(network, window)
-    looked = zeros(jax.tree.map(stacked, jax.eval_shape(network.look, variables, frame)))
+    looked = zeros(jax.tree.map(stacked, jax.eval_shape(parts.network.look, variables, frame)))
     state = zeros(jax.eval_shape(parts.state, variables, looked, count, intrinsics))
     return Programs(
         look=make(parts.look, looked, count, frame),
@@ -104,7 +107,7 @@ def compiled(
 
 
 class _Parts(NamedTuple):
-    """What is compiled."""
+    """What is compiled, or called as it is."""
 
     network: Stepwise
     size: int
@@ -149,3 +152,22 @@ class _Parts(NamedTuple):
         """The real frames are the first ones."""
         valid = jnp.arange(self.size) < count
         return {"looked": looked, "valid": valid, "intrinsics": intrinsics}
+
+
+def _as_they_are(
+    parts: _Parts, variables: Any, frame: Mapping[str, np.ndarray], *, newest: bool
+) -> Programs:
+    """Without compiling; the shapes are those that one call finds."""
+
+    def make(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *arguments: function(*jax.device_put(arguments))
+
+    found = parts.network.look(variables, jax.device_put(dict(frame)))
+    looked = jax.tree.map(lambda x: jnp.zeros((parts.size, *x.shape), x.dtype), found)
+    return Programs(
+        look=make(parts.look),
+        step=make(parts.step),
+        newest=make(parts.newest) if newest else None,
+        looked=looked,
+        state=parts.state(variables, looked, jnp.int32(0), jnp.eye(3)),
+    )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from htt_jax.devices import sharding
-from htt_jax.interop.opening import open_any
+from htt_jax.interop.runtimes import open_with
 from htt_jax.prediction import input_camera
 from htt_jax.prediction.cautions import cautions
 from htt_jax.prediction.sight import check_camera
@@ -67,15 +67,19 @@ class Predictor:
         return found
 
 
-def load(path: str | os.PathLike[str], step: int | None = None) -> Predictor:
+def load(
+    path: str | os.PathLike[str], step: int | None = None, runtime: str | None = None
+) -> Predictor:
     """A model to predict with.
 
     Args:
         path: a run's directory, a PyTorch checkpoint (`.pth`, published or exported), a
-            `.safetensors` file of the same names, or an exported `.stablehlo`.
+            `.safetensors` file of the same names, or an exported `.stablehlo` or `.onnx`.
         step: of the run's checkpoint; None for the best one.
+        runtime: what computes it, 'jax' or 'onnx' (ONNX Runtime); None: the latter for `.onnx`
+            files, JAX for all else.
 
     Raises:
         InputError: there is no such thing, it cannot be read, or is no HTT.
     """
-    return Predictor(open_any(path, step, sharding.single_device_mesh()))
+    return Predictor(open_with(path, step, sharding.single_device_mesh(), runtime))

@@ -62,9 +62,9 @@ def run(
         smoothing: of the poses; None: they are what the model says.
 
     Raises:
-        InputError: the model takes depth maps, or is an exported program, which only takes whole
-            clips, or has no use for `newest`; there is no such camera; there is no display and
-            nothing is to be recorded; the video cannot be written.
+        InputError: the model takes depth maps, or is an exported program that takes whole clips
+            only, such as a `.stablehlo`, or has no use for `newest`; there is no such camera; there
+            is no display and nothing is to be recorded; the video cannot be written.
     """
     check_camera(trained, "color")
     compiled_step.stepwise(trained, newest=newest)  # refused before anything opens

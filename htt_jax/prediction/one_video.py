@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 
 from htt_jax.devices import sharding
+from htt_jax.interop.runtimes import open_with
 from htt_jax.prediction import input_camera, rerun_log
 from htt_jax.prediction.attention_pictures import AttentionPictures
 from htt_jax.prediction.cautions import cautions
@@ -15,7 +16,6 @@ from htt_jax.prediction.joint_picture import JointPicture
 from htt_jax.prediction.sight import check_camera
 from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.prediction.video import Predictions, predict_video
-from htt_jax.runs.opening import open_run
 from htt_jax.support import progress
 
 
@@ -27,23 +27,25 @@ def predict(
     camera: GivenCamera | None = None,
     step: int | None = None,
     smoothing: Smoothing | None = None,
+    runtime: str | None = None,
 ) -> tuple[Predictions, Origin]:
     """Predictions for one video, and where they come from.
 
     Args:
         frames: the video.
         name: of it.
-        workdir: of the run.
+        workdir: of the run, or a file that was exported from one.
         camera: that took it; None for that of the dataset the run was trained on.
         step: of the checkpoint; None for the best one.
         smoothing: of the poses; None: they stay as they are.
+        runtime: what computes it, see `runtimes.open_with`.
 
     Raises:
         InputError: no run or checkpoint, a frame cannot be read, or the camera cannot be one.
     """
     # Refused before the model is loaded, which takes longer.
     given = None if camera is None else input_camera.at_size(camera, frames.size)
-    run = open_run(workdir, step, sharding.single_device_mesh())
+    run = open_with(workdir, step, sharding.single_device_mesh(), runtime)
     check_camera(run, frames.camera)
     found_camera = given or input_camera.assumed(run.dataset.spec, frames.size, frames.camera)
     found = predict_video(run, frames, found_camera.matrix, smoothing)

@@ -4,7 +4,6 @@ The clips are those of evaluation: T * spacing raw frames make `spacing` clips o
 """
 
 import dataclasses
-import functools
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +28,7 @@ from htt_jax.prediction.smoothing import Smoothing, smooth_video
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support import progress
-from htt_jax.systems import Batch, System, told
+from htt_jax.systems import Batch, System, is_traceable, told
 
 _TOGETHER = 64  # frames for the device at a time, where each is a clip by itself
 
@@ -128,8 +127,7 @@ _KIND = {
 }
 
 
-@functools.partial(jax.jit, static_argnums=0)  # compiled once for all videos of a size
-def predict_clips(system: System, variables: Any, batch: Batch) -> dict[str, jax.Array]:
+def _said_of_clips(system: System, variables: Any, batch: Batch) -> dict[str, jax.Array]:
     """What is said of one batch of a video's clips, with the 3x3 matrix of its one camera."""
     everywhere = jnp.broadcast_to(batch["intrinsics"], (*batch["valid"].shape, 3, 3))
     inputs = system.unlabelled({**batch, "intrinsics": everywhere})
@@ -139,6 +137,16 @@ def predict_clips(system: System, variables: Any, batch: Batch) -> dict[str, jax
     said = told(system.outputs)
     kept = {name: x for name, x in found.items() if _KIND.get(name, "pose") in said}
     return kept | dict(system.attention(variables, inputs))
+
+
+predict_clips = jax.jit(_said_of_clips, static_argnums=0)
+"""The same, compiled once for all videos of a size."""
+
+
+def _of_clips(run: TrainedRun, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
+    if is_traceable(run.system):
+        return predict_clips(run.system, run.variables, batch)
+    return _said_of_clips(run.system, run.variables, jax.device_put(batch))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +187,7 @@ def _start(
         names=[frame.name for frame in block],
         seconds=[frame.seconds for frame in block],
         indices=[frames[real] for frames, real in rows],
-        outputs=predict_clips(run.system, run.variables, batch),
+        outputs=_of_clips(run, batch),
         hand_seen=hand_seen,
     )
 

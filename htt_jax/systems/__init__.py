@@ -91,6 +91,14 @@ class Applicable(Protocol):
         """The outputs for the inputs of the system's signature, which are whole clips."""
 
 
+class HostProgram:
+    """An exported program in a network's place that runs on the host: JAX cannot trace it."""
+
+    def apply(self, variables: Any, /, *arrays: Any, method: str | None = None) -> Any:
+        """See `Applicable`; or, of one that has it, what the network's method returns."""
+        raise NotImplementedError
+
+
 @runtime_checkable
 class System(Protocol):
     """A network and what it takes to train it. Hashable, so that `jax.jit` can take it as static.
@@ -175,6 +183,11 @@ class System(Protocol):
         Raises:
             InputError: it needs the whole clip; says why, to stand after the run's name.
         """
+
+
+def is_traceable(system: System) -> bool:
+    """Whether JAX can compile what runs the system's model; otherwise it is called as it is."""
+    return not isinstance(system.model, HostProgram)
 
 
 def told(outputs: Collection[Output]) -> tuple[str, ...]:

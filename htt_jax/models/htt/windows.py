@@ -1,26 +1,46 @@
 """HTT on a clip whose frames come one after the other, and whose windows when they are full."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from htt_jax.models.htt.frames import Outputs
-from htt_jax.models.htt.network import HTT
+
+
+@runtime_checkable
+class TakesWindows(Protocol):
+    """HTT, or a program with those of its methods that take frames and windows one by one."""
+
+    @property
+    def window(self) -> int: ...  # noqa: D102
+
+    @property
+    def forecast(self) -> int: ...  # noqa: D102
+
+    @property
+    def object_box(self) -> bool: ...  # noqa: D102
+
+    def apply(self, variables: Any, /, *arrays: Any, method: str | None = None) -> Any:
+        """What the method of the name returns."""
 
 
 def look(
-    model: HTT, variables: Any, image: Float[Array, "height width channels"]
+    model: TakesWindows, variables: Any, image: Float[Array, "height width channels"]
 ) -> list[jax.Array]:
     """What windows need of a frame, see `FrameNetwork.looked`; most of all work is here."""
-    looked: Any = model.apply(variables, image[None], method="looked")
+    looked = model.apply(variables, image[None], method="looked")
     return [x[0] for x in looked]
 
 
 def tokens(
-    model: HTT, variables: Any, frames: int, window: Mapping[str, Any], size: tuple[int, int]
+    model: TakesWindows,
+    variables: Any,
+    frames: int,
+    window: Mapping[str, Any],
+    size: tuple[int, int],
 ) -> Float[Array, "frames features"]:
     """What is kept of a clip of so many frames, before the first; see `step`."""
     one = _told(model, variables, window, size)["frame_tokens"]
@@ -28,7 +48,7 @@ def tokens(
 
 
 def step(
-    model: HTT,
+    model: TakesWindows,
     variables: Any,
     tokens: Float[Array, "frames features"],
     place: Int[Array, ""],
@@ -55,7 +75,6 @@ def step(
     tokens = jax.lax.dynamic_update_slice(tokens, out["frame_tokens"][0], (place, 0))
     seen = jnp.arange(len(tokens)) < place + window["valid"].sum()
     logits = model.apply(variables, tokens[None], seen[None], method="per_clip")
-    assert isinstance(logits, jax.Array)
     ahead = _ahead(model, variables, window, out, (tokens[None], seen[None]), size)
     return tokens, {
         **_of_frames(out),
@@ -65,7 +84,7 @@ def step(
 
 
 def present(
-    model: HTT, variables: Any, window: Mapping[str, Any], size: tuple[int, int]
+    model: TakesWindows, variables: Any, window: Mapping[str, Any], size: tuple[int, int]
 ) -> Outputs:
     """What `step` tells of a window's frames alone; of the clip nothing is needed."""
     return _of_frames(_told(model, variables, window, size))
@@ -81,7 +100,7 @@ def _of_frames(out: Outputs) -> Outputs:
 
 
 def _ahead(
-    model: HTT,
+    model: TakesWindows,
     variables: Any,
     window: Mapping[str, Any],
     out: Outputs,
@@ -93,16 +112,17 @@ def _ahead(
         return {}
     arrays = window["valid"][None], _everywhere(model, window)
     found = model.apply(variables, out, *arrays, size, told, method="ahead")
-    assert isinstance(found, dict)
     return {"forecast_joints_3d": found["forecast_joints_3d"][0]}
 
 
-def _everywhere(model: HTT, window: Mapping[str, Any]) -> jax.Array:
+def _everywhere(model: TakesWindows, window: Mapping[str, Any]) -> jax.Array:
     """The one camera, of each frame."""
     return jnp.broadcast_to(window["intrinsics"], (1, model.window, 3, 3))
 
 
-def _told(model: HTT, variables: Any, window: Mapping[str, Any], size: tuple[int, int]) -> Outputs:
+def _told(
+    model: TakesWindows, variables: Any, window: Mapping[str, Any], size: tuple[int, int]
+) -> Outputs:
     looked = [x[None] for x in window["looked"]]
     arrays = looked, window["valid"][None], _everywhere(model, window), size
-    return model.apply(variables, *arrays, method="told")  # type: ignore[return-value]
+    return model.apply(variables, *arrays, method="told")

@@ -20,6 +20,7 @@ from htt_jax.losses import LossWeights, htt_loss
 from htt_jax.models import backbones
 from htt_jax.models.htt import HTT, attention_weights, seen, windows
 from htt_jax.models.htt import signature as htt_signature
+from htt_jax.models.htt.windows import TakesWindows
 from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.models.signature import Signature
 from htt_jax.optimizer import adam
@@ -114,9 +115,9 @@ class HTTSystem:
         return augment.to_inputs(batch)
 
     def unlabelled(self, batch: Batch) -> Batch:
-        """Images as the model takes them; an exported program takes those of clips only."""
+        """Images as the model takes them; a program for whole clips takes those of clips only."""
         image = augment.to_pixel_range(batch["image"])
-        if not isinstance(self.model, HTT):
+        if not isinstance(self.model, TakesWindows):
             image = image[batch["slot"]]
         kept = ("valid", "intrinsics", "slot")
         return {"image": image} | {name: batch[name] for name in kept}
@@ -174,9 +175,9 @@ class HTTSystem:
     def estimates(self, variables: Variables, inputs: Batch) -> Estimates:
         """See `systems.System`.
 
-        The images are packed if the batch has `slot` (see `HTT.__call__`); an exported program
-        takes them as clips only, and cannot tell the action over time: its result for the whole
-        clip stands at each window.
+        The images are packed if the batch has `slot` (see `HTT.__call__`); a program for whole
+        clips takes them as clips only, and cannot tell the action over time: its result for the
+        whole clip stands at each window.
 
         A model that forecasts also tells, after each window, forecast_joints_3d (clips, windows,
         steps, joints, 3), metres, each in the camera of its own frame, and
@@ -186,7 +187,7 @@ class HTTSystem:
         model, valid = self.model, inputs["valid"]
         more: dict[str, jax.Array] = {}
         arrays = [inputs[name] for name in ("image", "valid", "intrinsics")]
-        if isinstance(model, HTT):
+        if isinstance(model, TakesWindows):
             out = model.apply(variables, *arrays, inputs.get("slot"), method="per_frame")
             assert isinstance(out, dict)
             # Both, though the latter ends with the former: a caller of jit pays for what it uses.
@@ -239,10 +240,10 @@ class HTTSystem:
 
         What a clip before left in them stays unseen, so that they are never cleared.
         """
-        if not isinstance(self.model, HTT):
+        if not isinstance(self.model, TakesWindows):
             raise InputError(
                 "is a program for whole clips and cannot take frames one at a time; "
-                "give the run it was exported from, or a .pth or .safetensors file"
+                "give the run it was exported from, or a .pth, .safetensors or .onnx file"
             )
         model = self.model
 

@@ -4,20 +4,25 @@ import logging
 import os
 import sys
 
+import cv2
 import jax
 import numpy as np
 import onnx as onnx_format
 import pytest
 import torch
 
-from htt_jax import from_pytorch
+import htt_jax
+from htt_jax import from_pytorch, predict
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
+from htt_jax.devices import sharding
 from htt_jax.interop import onnx, pytorch, torch_model
 from htt_jax.interop.exporting import export
+from htt_jax.interop.opening import open_any
 from htt_jax.models.htt import HTT
 from htt_jax.models.htt import signature as htt_signature
 from htt_jax.models.outputs import OUTPUTS
+from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.support.errors import InputError
 from tests import prepared, torch_files, train_runs
 from tests.cards import assert_card
@@ -204,3 +209,126 @@ def test_a_damaged_file_is_named(path, tmp_path, left):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"cannot read .*absent.onnx: No such file"):
         onnx.load(tmp_path / "absent.onnx")
+
+
+@pytest.fixture(scope="module")
+def model(path):
+    return htt_jax.load(path)
+
+
+@pytest.fixture(scope="module")
+def video():
+    """RGB frames of the size the model sees: a clip of two windows, and part of another."""
+    return np.random.default_rng(0).integers(0, 256, (21, HEIGHT, WIDTH, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def predicted(path, video):
+    """By the run that was exported."""
+    return htt_jax.load(path.parent.parent / "run").predict(video)
+
+
+def test_a_file_predicts_what_its_run_does_after_every_window_too(model, predicted, video):
+    assert model.run.dataset.action_names == tuple(prepared.ACTIONS)
+    found = model.predict(video)
+    for name, scale in (("joints_2d", 100), ("joints_3d", 1), ("object_probabilities", 1)):
+        x, y = getattr(found, name), getattr(predicted, name)
+        np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5 * scale, err_msg=name)
+    np.testing.assert_allclose(found.action_over_time, predicted.action_over_time, rtol=1e-4)
+    assert found.decided_frame == predicted.decided_frame
+    assert found.attention is None  # a program does not tell where it looked
+
+
+def test_frames_that_come_one_by_one_give_the_same(model, predicted, video):
+    online = OnlinePredictor(model.run, (WIDTH, HEIGHT), newest=True)
+    results, at_once = [], []
+    for frame in video:
+        results += online.push(frame)
+        at_once.append(online.newest.joints_3d)
+    results += online.finish()
+    found = np.stack([result.joints_3d for result in results])
+    np.testing.assert_allclose(found, predicted.joints_3d, rtol=1e-4, atol=1e-5)
+    # Of the last frame of a window the newest pose is the final one, of others it is another.
+    last = np.isin(np.arange(len(video)) // 2 % 4, 3)
+    np.testing.assert_allclose(np.stack(at_once)[last], found[last], rtol=1e-4, atol=1e-5)
+    assert np.abs(np.stack(at_once) - found)[~last][:-2].max() > 1e-3
+    action = online.action_probabilities
+    np.testing.assert_allclose(action, predicted.action_probabilities, rtol=1e-4)
+
+
+def test_outputs_are_the_runs_also_where_clips_or_windows_are_padding(model, path):
+    batch = inputs(clips=2, windows=2)
+    mesh = sharding.single_device_mesh()
+    run = open_any(path.parent.parent / "run", None, mesh)
+    valid = batch["valid"]
+    found = model.run.model.apply(model.run.variables, *batch.values())
+    expected = jax.jit(run.model.apply)(run.variables, *batch.values())
+    for name in ("joints_3d", "object_logits"):
+        x, y = np.asarray(found[name]), np.asarray(expected[name])
+        assert x.shape == y.shape
+        np.testing.assert_allclose(x[valid], y[valid], rtol=1e-4, atol=1e-5)
+    logits = found["action_logits"]
+    np.testing.assert_allclose(logits, expected["action_logits"], rtol=1e-4, atol=1e-5)
+
+
+def test_the_command_predicts_with_a_file_and_names_it(path, predicted, video, tmp_path):
+    (tmp_path / "frames").mkdir()
+    for number, image in enumerate(video[:3]):
+        cv2.imwrite(str(tmp_path / f"frames/{number}.png"), image[..., ::-1])
+    predict.main([str(tmp_path / "frames"), f"--workdir={path}", f"--out={tmp_path / 'out'}"])
+    told = json.loads((tmp_path / "out/predictions.json").read_text())
+    assert str(path) in json.dumps(told)
+    found = np.load(tmp_path / "out/predictions.npz")["joints_3d"]
+    assert found.shape == (3, 21, 3)
+
+
+@pytest.mark.proof  # it exports once more
+def test_a_run_is_computed_by_onnx_runtime_if_asked(path, predicted, video):
+    asked = htt_jax.load(path.parent.parent / "run", runtime="onnx")
+    assert (asked.run.workdir, asked.run.step) == (str(path.parent.parent / "run"), 0)
+    found = asked.predict(video)
+    np.testing.assert_allclose(found.joints_3d, predicted.joints_3d, rtol=1e-4, atol=1e-5)
+
+
+def test_a_file_is_for_its_own_runtime_alone(path):
+    with pytest.raises(InputError, match=r"--runtime=jax: .*model.onnx is a program for onnx al"):
+        htt_jax.load(path, runtime="jax")
+    with pytest.raises(InputError, match="--runtime=tpu must be one of jax, onnx"):
+        htt_jax.load(path, runtime="tpu")
+    with pytest.raises(InputError, match=r"model.onnx holds one checkpoint; leave step 4 away"):
+        htt_jax.load(path, step=4)
+
+
+def changed(path, out, change):
+    """A copy of an ONNX file, changed."""
+    model = onnx_format.load(path)
+    change(model)
+    out.write_bytes(model.SerializeToString())
+    return out
+
+
+def rename_output(model):
+    for node in model.graph.node:
+        node.output[:] = ["points" if name == "joints_3d" else name for name in node.output]
+    (output,) = (x for x in model.graph.output if x.name == "joints_3d")
+    output.name = "points"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda model: model.ClearField("metadata_props"),
+            r"not an ONNX file of this package: nothing in it tells of a run; give one that was wr",
+        ),
+        (
+            lambda model: setattr(model.metadata_props[0], "value", "{}"),
+            r"what .*other.onnx tells of its run is not the description of a run",
+        ),
+        (rename_output, r"not an ONNX file of this package: it returns \[.*'points'.*\], expected"),
+    ],
+)
+def test_files_of_others_are_refused_in_a_line(path, tmp_path, change, message):
+    with pytest.raises(InputError, match=message) as refused:
+        htt_jax.load(changed(path, tmp_path / "other.onnx", change))
+    assert "\n" not in str(refused.value)

@@ -8,11 +8,13 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
+import htt_jax
 from htt_jax import from_pytorch
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
 from htt_jax.interop import imported, pytorch
 from htt_jax.interop.exporting import export
+from htt_jax.interop.onnx_model import OnnxHTT
 from htt_jax.models import backbones
 from htt_jax.models.htt import HTT
 from htt_jax.support.errors import InputError
@@ -83,6 +85,8 @@ def test_a_checkpoint_tells_its_backbone_and_comes_out_as_it_went_in(folder, sho
 @pytest.mark.parametrize("to", [pytest.param("onnx", marks=pytest.mark.proof), "stablehlo"])
 def test_programs_compute_what_the_run_does(folder, to):
     assert export(str(folder / "run"), to, folder / f"out.{to}")["joints_3d"] < 1e-3
+    if to == "onnx":  # whose parts are those of frames, windows and clips
+        assert isinstance(htt_jax.load(folder / f"out.{to}").run.model, OnnxHTT)
 
 
 @pytest.mark.parametrize("name", [V4, LITE])

@@ -153,7 +153,7 @@ def test_an_array_that_is_no_video_is_refused(model, video):
         ("frames", r"no run in .*frames: .*run.json is missing"),
         ("video.mp4", r"video.mp4 is neither a .pth nor a .safetensors file"),
         ("htt.stablehlo.safetensors", r"does not hold an HTT but another model"),
-        ("model.onnx", r"model.onnx is for ONNX runtimes; name the run it was exported from"),
+        ("model.onnx", r"model.onnx is not an ONNX model: .*; give an .onnx file"),
     ],
 )
 def test_what_is_no_model_is_refused(folder, path, message):
