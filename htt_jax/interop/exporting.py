@@ -4,7 +4,7 @@ import dataclasses
 import os
 import pathlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from htt_jax.devices import sharding
 from htt_jax.interop import agreement, model_card
 from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.formats import FORMATS, Format, apply
+from htt_jax.interop.quantising.quantised import Asked, Quantised, quantise
 from htt_jax.models.htt import HTT
 from htt_jax.models.htt.frames import BOX
 from htt_jax.runs.opening import TrainedRun, open_run
@@ -52,7 +53,32 @@ def export(workdir: str, to: str, out: epath.PathLike, step: int | None = None) 
         return _export(workdir, to, place(out), step)
 
 
-def _export(workdir: str, to: str, out: epath.Path, step: int | None) -> dict[str, float]:
+def export_quantised(
+    workdir: str, out: epath.PathLike, asked: Asked, step: int | None = None
+) -> tuple[dict[str, float], Quantised]:
+    """The same as an .onnx file that is quantised once it was compared; what came of that, too.
+
+    Raises:
+        InputError: as `export` and `quantise`.
+    """
+    found = []
+
+    def then(written: pathlib.Path, run: TrainedRun) -> str:
+        found.append(quantise(written, run, asked))
+        return found[0].text()
+
+    with jax.default_device(_processor()):
+        differences = _export(workdir, "onnx", place(out), step, then)
+    return differences, found[0]
+
+
+def _export(
+    workdir: str,
+    to: str,
+    out: epath.Path,
+    step: int | None,
+    then: Callable[[pathlib.Path, TrainedRun], str] | None = None,
+) -> dict[str, float]:
     form = FORMATS[to]
     if out.suffix != form.suffix:
         raise InputError(f"--out={out} must end in {form.suffix}, the suffix of {to}")
@@ -70,9 +96,10 @@ def _export(workdir: str, to: str, out: epath.Path, step: int | None) -> dict[st
         try:
             form.write(written, run)
             differences = _compare(written, run, to)
+            more = then(written, run) if then else ""
         except InputError as error:  # The user knows the file by the name it would have had.
             raise InputError(str(error).replace(str(written), str(out))) from error
-        model_card.write(pathlib.Path(card_of(written)), run, to, differences)
+        model_card.write(pathlib.Path(card_of(written)), run, to, differences, more)
         # The one that was asked for last: where it is, everything is.
         for file in sorted(folder.iterdir(), key=lambda file: file == written):
             move(file, out.parent / file.name)

@@ -26,7 +26,13 @@ _RESUME = (
 )
 
 
-def write(path: pathlib.Path, run: TrainedRun, to: str, differences: Mapping[str, float]) -> None:
+def write(
+    path: pathlib.Path,
+    run: TrainedRun,
+    to: str,
+    differences: Mapping[str, float],
+    quantised: str = "",
+) -> None:
     """Writes the card of an export.
 
     Args:
@@ -34,14 +40,19 @@ def write(path: pathlib.Path, run: TrainedRun, to: str, differences: Mapping[str
         run: they were exported from.
         to: the format.
         differences: of the outputs read back, each in its unit.
+        quantised: how that was done after, and what it costs; nothing if it was not.
     """
     files = sorted(path.parent.iterdir())
     with atomic_write(path, "w") as file:
-        file.write("\n\n".join(_sections(run, to, files, differences)) + "\n")
+        file.write("\n\n".join(_sections(run, to, files, differences, quantised)) + "\n")
 
 
 def _sections(
-    run: TrainedRun, to: str, files: list[pathlib.Path], differences: Mapping[str, float]
+    run: TrainedRun,
+    to: str,
+    files: list[pathlib.Path],
+    differences: Mapping[str, float],
+    quantised: str,
 ) -> Iterator[str]:
     spec, dataset, signature = run.dataset.spec, run.dataset, run.signature
     yield f"# {signature.name}, {spec.title} layout, as {to}"
@@ -73,6 +84,8 @@ def _sections(
         ["output", "largest difference when read back", "unit"],
         [[name, f"{x:.2e}", units[name] or ""] for name, x in differences.items()],
     )
+    if quantised:
+        yield f"## Quantised\n\nAfter it was compared, in float32, as above.\n\n{quantised}"
     if to == "pytorch":
         yield _RESUME
     yield "## Where it comes from\n\n" + markdown(["what", "which"], _origin(run))
