@@ -1,5 +1,6 @@
 """The frames of a recording, a part at a time, by the reader that predict has."""
 
+import collections
 import os
 import pathlib
 import re
@@ -29,6 +30,7 @@ class Footage:
     number at their end alone, it is that number.
 
     Attributes:
+        path: of the file or folder.
         frames: see `htt_jax.prediction.frames.Frames`.
     """
 
@@ -42,7 +44,8 @@ class Footage:
         Raises:
             InputError: it cannot be read, or holds depth maps.
         """
-        self._numbers: list[int] | None = None
+        self.path = path
+        self._numbers: Sequence[int] | None = None
         if path.is_dir():
             self._numbers = _numbers(in_order(frame_files(path, None), rate).files)
         self.frames = open_frames(path, rate if path.is_dir() else None)
@@ -50,6 +53,29 @@ class Footage:
             raise InputError(f"{path} holds depth maps; recordings are prepared in colour")
         self.end = (-1, 0.0)
         """Number and seconds of the last frame that was come upon."""
+
+    def numbers(self, *, exactly: bool = False) -> Sequence[int]:
+        """Those of all frames, in order.
+
+        Args:
+            exactly: decode a video to its end; otherwise it has as many frames as it says.
+
+        Raises:
+            InputError: a video cannot be read.
+        """
+        if self._numbers is not None:
+            return self._numbers
+        if not exactly:
+            return range(self.frames.count)
+        decoded = 0
+
+        def is_before(place: int, seconds: float) -> bool:
+            nonlocal decoded
+            decoded = place + 1
+            return True
+
+        collections.deque(self.frames.read(None, is_before), maxlen=0)
+        return range(decoded)
 
     def part(self, span: Span, resizer: Resizer | None) -> Iterator[tuple[int, Frame]]:
         """Each frame of a part, with its number.
@@ -104,10 +130,10 @@ def is_video(path: pathlib.Path) -> bool:
     return path.name.lower().endswith(_VIDEOS)
 
 
-def _numbers(files: Sequence[pathlib.Path]) -> list[int]:
+def _numbers(files: Sequence[pathlib.Path]) -> Sequence[int]:
     matches = [_NUMBER_AT_END.fullmatch(file.stem) for file in files]
     numbers = [int(match[2]) for match in matches if match]
     is_numbered = len({match[1] for match in matches if match}) == 1
     if is_numbered and len(numbers) == len(files) and numbers == sorted(set(numbers)):
         return numbers
-    return list(range(len(files)))
+    return range(len(files))

@@ -11,10 +11,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from data_prep import h2o_files, tables
-from data_prep.folders import numbered_files
+from data_prep.folders import frames_text, numbered_files
 from data_prep.own.description import Description
+from data_prep.own.footage import Footage
 from data_prep.own.skeletons import FileJoints
+from data_prep.raw import Note
 from htt_jax.support.errors import InputError
+from htt_jax.support.words import counted
 
 _COORDINATES = ("x", "y", "z")
 
@@ -27,11 +30,13 @@ class Joints:
         rows: where the frames are that have any, by their numbers.
         joints: metres, camera space; zero where not annotated.
         annotated: which hands are known.
+        notes: what is to be known of them.
     """
 
     rows: dict[int, int]
     joints: Float[np.ndarray, "frames joints 3"]
     annotated: Bool[np.ndarray, "frames hands"]
+    notes: tuple[Note, ...] = ()
 
     def of(
         self, numbers: Sequence[int]
@@ -60,13 +65,19 @@ def find(folder: pathlib.Path) -> pathlib.Path | None:
 
 
 @functools.lru_cache(maxsize=2)  # of the recording whose segments are read in turn
-def read(path: pathlib.Path, described: Description) -> Joints:
+def read(path: pathlib.Path, described: Description, frames: pathlib.Path) -> Joints:
     """The joints in a file or folder that `find` found.
 
+    Args:
+        path: of the file or folder.
+        described: how joints stand in it.
+        frames: the video file or folder of frames that they are of.
+
     Raises:
-        InputError: it is not as docs/own_data.md says.
+        InputError: it is not as docs/own_data.md says, or of frames that are not there.
     """
-    numbers, values = _READERS[path.name](path, described)
+    given, values = _READERS[path.name](path, described)
+    numbers, notes = _numbers(path, given, len(values), Footage(frames, described.rate))
     order = list(described.joints.order)
     values = values[:, :, order] * described.metres
     known = np.isfinite(values)
@@ -81,10 +92,56 @@ def read(path: pathlib.Path, described: Description) -> Joints:
         )
     joints = np.where(annotated[..., None, None], values, 0).astype(np.float32)
     rows = {number: row for row, number in enumerate(numbers)}
-    return Joints(rows, joints.reshape(len(joints), -1, 3), annotated)
+    return Joints(rows, joints.reshape(len(joints), -1, 3), annotated, notes)
 
 
-_Numbered = tuple[list[int], Float[np.ndarray, "frames hands joints 3"]]
+def _numbers(
+    path: pathlib.Path, given: list[int] | None, count: int, footage: Footage
+) -> tuple[list[int], tuple[Note, ...]]:
+    """The frame of each of `count` rows, and a note on those between others that are not there.
+
+    Raises:
+        InputError: they are not frames of the recording.
+    """
+    there = footage.numbers()
+    if _misfit(path, given, count, footage.path, there):
+        there = footage.numbers(exactly=True)
+        misfit = _misfit(path, given, count, footage.path, there)
+        if misfit:
+            raise InputError(misfit)
+    if given is None:
+        return list(there), ()
+    absent = sorted(set(given) - set(there))
+    what = f"{frames_text(absent)}: {footage.path} has no such image; the joints are not read"
+    return given, (Note("ignored", str(path), what),) if absent else ()
+
+
+def _misfit(
+    path: pathlib.Path,
+    given: list[int] | None,
+    count: int,
+    frames: pathlib.Path,
+    there: Sequence[int],
+) -> str:
+    """Why the rows cannot be of the frames `there`; '' where they can."""
+    if given is None:
+        if count == len(there):
+            return ""
+        return (
+            f"{path} has joints of {counted(count, 'frame')}, but {frames} has {len(there)}; give "
+            "`frames`, the number of each row's frame, too"
+        )
+    rule = "count from 0" if isinstance(there, range) else "its images' names number them"
+    if not there or max(given) > there[-1]:
+        last = f"the last of {frames} is {there[-1]}" if there else f"{frames} has none"
+        return f"{path} names frame {max(given)}, {last}; {rule}"
+    if min(given) < there[0]:
+        return f"{path} names frame {min(given)}, the first of {frames} is {there[0]}; {rule}"
+    return ""
+
+
+_Numbered = tuple[list[int] | None, Float[np.ndarray, "frames hands joints 3"]]
+"""The frames' numbers, None for all of the recording in their order, and their joints."""
 
 
 def _of_csv(path: pathlib.Path, described: Description) -> _Numbered:
@@ -162,7 +219,9 @@ def _of_npz(path: pathlib.Path, described: Description) -> _Numbered:
         raise InputError(
             f"{path}: joints is {joints.dtype} {joints.shape}, expected numbers (frames, {shape})"
         )
-    frames = arrays.get("frames", np.arange(len(joints)))
+    frames = arrays.get("frames")
+    if frames is None:
+        return None, joints.astype(np.float64)
     if frames.shape != joints.shape[:1] or frames.dtype.kind not in "iu":
         raise InputError(
             f"{path}: frames is {frames.dtype} {frames.shape}, expected a whole number for each of "

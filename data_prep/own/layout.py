@@ -51,8 +51,8 @@ def find(root: RawPath, *, skip_bad: bool = False) -> RawDataset:
             "or val, or no column split"
         )
     notes += [*more, *split_notes, *splits.class_notes(kept), *_rate_notes(said, recordings)]
-    trained = {recordings[label.video].joints for label in kept if label.split == "train"}
-    _check_hands(said, sorted(path for path in trained if path), skip_bad)
+    trained = dict.fromkeys(recordings[label.video] for label in kept if label.split == "train")
+    _check_hands(said, list(trained), skip_bad)
     spec, camera_notes = _spec(said, kept, recordings, skip_bad)
     return RawDataset(
         spec=spec,
@@ -202,21 +202,22 @@ def _first_camera(
     raise AssertionError("there is no recording")
 
 
-def _check_hands(said: Description, trained: Sequence[pathlib.Path], skip_bad: bool) -> None:
+def _check_hands(said: Description, trained: Sequence[Recording], skip_bad: bool) -> None:
     """Looks for each hand in files of joints, until all are found.
 
     Raises:
         InputError: one is nowhere, or there is no file.
     """
-    if not trained:
+    having = [(recording.joints, recording.frames) for recording in trained if recording.joints]
+    if not having:
         raise InputError(
             "no recording of split train has joints (joints.csv, joints.npz or hand_pose); poses "
             "cannot be learned"
         )
     missing = dict.fromkeys(said.hands)
-    for path in trained:
+    for path, frames in having:
         try:
-            seen = np.any(joints.read(path, said).annotated, axis=0).tolist()
+            seen = np.any(joints.read(path, said, frames).annotated, axis=0).tolist()
         except InputError:
             if not skip_bad:
                 raise

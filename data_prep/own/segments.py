@@ -183,9 +183,9 @@ class Segment:
             what = "no joints: frames kept, hands marked as not annotated"
             note = Note("not annotated", str(self.recording.folder), what)
             return nothing, np.zeros((len(numbers), len(hands)), bool), [note]
-        found = joints.read(self.recording.joints, self.description)
+        found = joints.read(self.recording.joints, self.description, self.recording.frames)
         poses, annotated = found.of(numbers)
-        notes = []
+        notes = list(found.notes)
         for hand, without in zip(hands, (~annotated).sum(axis=0).tolist(), strict=True):
             if without:
                 what = f"no {hand} hand in {without} of {len(numbers)} frames of {self.video_id}"

@@ -67,6 +67,7 @@ def test_frames_are_those_that_predict_reads(tmp_path):
     for file in (raw / "a").glob("*.png"):
         file.unlink()
     video = videos.write_lossless(raw / "a/take 1.mp4", videos.moving(8, (800, 450)))
+    np.savez(raw / "a/joints.npz", joints=own_folders.joints(8))
     (source,) = (
         found
         for name, found in prepare(raw, tmp_path / "out", "--lossless").items()
@@ -106,8 +107,8 @@ def test_frames_of_a_folder_have_the_numbers_in_their_names(tmp_path):
     raw = own_folders.write(tmp_path / "raw", LABELS.replace("b,2,4", "b,11,13"))
     for file in (raw / "b").glob("*.png"):
         file.rename(file.with_stem(f"frame_{int(file.stem) + 10:02d}"))
-    joints = own_folders.joints(6)
-    np.savez(raw / "b/joints.npz", joints=joints, frames=np.arange(10, 16))
+    joints = own_folders.joints(6, seed=1)  # without `frames`: of the images in their order
+    np.testing.assert_array_equal(np.load(raw / "b/joints.npz")["joints"], joints)
     (video,) = prepare(raw, tmp_path / "out")["test"]
     assert video.frame_numbers.tolist() == [11, 12, 13]
     np.testing.assert_allclose(video.joints_3d, joints[1:4], rtol=1e-6)
@@ -183,6 +184,17 @@ def test_frames_without_joints_stay_and_are_marked(tmp_path):
     assert report(tmp_path / "out", "not annotated") == [
         f"{raw}/a/joints.npz: no right hand in 2 of 4 frames of a/0000-0003",
         f"{raw}/b: no joints: frames kept, hands marked as not annotated",
+    ]
+
+
+def test_joints_between_the_images_are_reported(tmp_path):
+    raw = own_folders.write(tmp_path / "raw")
+    (raw / "b/003.png").unlink()
+    np.savez(raw / "b/joints.npz", joints=own_folders.joints(6), frames=np.arange(6))
+    (video,) = prepare(raw, tmp_path / "out")["test"]
+    np.testing.assert_allclose(video.joints_3d, own_folders.joints(6)[[2, 4]], rtol=1e-6)
+    assert report(tmp_path / "out", "ignored") == [
+        f"{raw}/b/joints.npz: frame 3: {raw}/b has no such image; the joints are not read"
     ]
 
 

@@ -182,6 +182,17 @@ BAD_ARRAYS = {
         "frames": np.arange(5),
     },
     "a number is twice among frames": {"joints": np.zeros((2, 21, 3)), "frames": np.zeros(2, int)},
+    "joints.npz has joints of 5 frames, but {raw}/a has 6; give `frames`, the number of each": {
+        "joints": np.zeros((5, 21, 3))
+    },
+    "joints.npz names frame 6, the last of {raw}/a is 5; its images' names number them": {
+        "joints": np.zeros((6, 21, 3)),
+        "frames": np.arange(1, 7),
+    },
+    "joints.npz names frame -1, the first of {raw}/a is 0; its images' names number them": {
+        "joints": np.zeros((6, 21, 3)),
+        "frames": np.arange(-1, 5),
+    },
     "expected arrays by numpy.savez": {"joints": np.array([{}], object)},
 }
 
@@ -190,8 +201,21 @@ BAD_ARRAYS = {
 def test_bad_arrays_are_one_clear_line(tmp_path, expected):
     raw = own_folders.write(tmp_path / "raw")
     np.savez(raw / "a/joints.npz", **BAD_ARRAYS[expected])
-    with pytest.raises(InputError, match=re.escape(expected)):
+    with pytest.raises(InputError, match=re.escape(expected.replace("{raw}", str(raw)))):
         prepare(raw, tmp_path / "out")
+
+
+def test_joints_counted_from_1_do_not_fit_a_video(tmp_path):
+    raw = own_folders.write(tmp_path / "raw")
+    for file in (raw / "a").glob("*.png"):
+        file.unlink()
+    video = videos.write_lossless(raw / "a/video.mkv", videos.moving(6))  # does not say how many
+    np.savez(raw / "a/joints.npz", joints=own_folders.joints(6), frames=np.arange(1, 7))
+    expected = f"joints.npz names frame 6, the last of {video} is 5; count from 0"
+    with pytest.raises(InputError, match=re.escape(expected)):
+        layout.find(raw)
+    np.savez(raw / "a/joints.npz", joints=own_folders.joints(6))
+    layout.find(raw)
 
 
 def test_a_hand_without_joints_in_train_is_refused(tmp_path):
