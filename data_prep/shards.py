@@ -224,8 +224,9 @@ def _match_options(out: epath.Path, raw: RawDataset, encoder: FrameEncoder, skip
                 continue
             if name == "lists":
                 raise InputError(
-                    f"the lists of videos or classes in {raw.root} have changed since {out} was "
-                    "begun; use another --out"
+                    f"the lists of videos or classes in {raw.root}, or the files of own "
+                    f"recordings, have changed since {out} was begun; use another --out, "
+                    "or remove that one"
                 )
             raise InputError(
                 f"{out} was begun with {name} = {before.get(name)}, this run has {value}; "

@@ -1,6 +1,7 @@
 """A recording's parts, which become the records of a dataset."""
 
 import dataclasses
+import hashlib
 import math
 import pathlib
 
@@ -37,6 +38,7 @@ class Recording:
         frames: a video file or a folder.
         joints: a file or folder; None: it has none.
         camera: a file; None: the dataset's camera took it.
+        stamp: tells the files' state: whether one was put right since.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Recording:
     frames: pathlib.Path
     joints: pathlib.Path | None
     camera: pathlib.Path | None
+    stamp: str
 
 
 def find_recording(root: pathlib.Path, name: str) -> Recording:
@@ -56,9 +59,21 @@ def find_recording(root: pathlib.Path, name: str) -> Recording:
     cameras = [folder / file for file in CAMERAS if (folder / file).is_file()]
     if len(cameras) > 1:
         raise InputError(f"{folder} holds {cameras[0].name} and {cameras[1].name}; keep one")
-    return Recording(
-        name, folder, footage.find(folder), joints.find(folder), cameras[0] if cameras else None
-    )
+    camera_file = cameras[0] if cameras else None
+    parts = (footage.find(folder), joints.find(folder), camera_file)
+    return Recording(name, folder, *parts, _stamp(*(part for part in parts if part)))
+
+
+def _stamp(*paths: pathlib.Path) -> str:
+    """Changes with the name, size or time of a file, or of one in a folder."""
+    found = hashlib.sha256()
+    for path in paths:
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file() and not file.name.startswith("."):
+                state = file.stat()
+                found.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return found.hexdigest()
 
 
 def intrinsics(

@@ -1,6 +1,7 @@
 """Recordings of one's own: from a folder to records."""
 
 import json
+import os
 
 import cv2
 import numpy as np
@@ -231,9 +232,21 @@ def test_what_is_odd_is_reported(tmp_path):
     ]
 
 
-def test_going_on_with_another_description_is_refused(tmp_path):
+def test_going_on_with_other_joints_frames_camera_or_description_is_refused(tmp_path):
     raw = own_folders.write(tmp_path / "raw")
     prepare(raw, tmp_path / "out")
+    for name in ("joints.npz", "000.png", "camera.txt"):
+        file = raw / "a" / name
+        before = file.read_bytes() if file.exists() else None
+        state = file.stat() if file.exists() else None
+        file.write_bytes((before or b"50 50 32 24 64 48") + b" ")
+        with pytest.raises(InputError, match="the files of own recordings, have changed since"):
+            prepare(raw, tmp_path / "out")
+        file.unlink()
+        if before and state:
+            file.write_bytes(before)
+            os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+        prepare(raw, tmp_path / "out")
     (raw / "dataset.toml").write_text(TOML.replace("hfov = 70", "hfov = 71"))
     with pytest.raises(InputError, match=r"have changed since .* was begun; use another --out"):
         prepare(raw, tmp_path / "out")
