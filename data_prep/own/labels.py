@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import math
 import pathlib
+import posixpath
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -112,8 +113,8 @@ def _label(table: tables.Table, row: tables.Row, is_seconds: bool) -> Label:
             f"{where}: split is {cells['split']!r}, expected {', '.join(SPLITS)}; or leave the "
             "column away, and splits are made"
         )
-    video = cells["video"].replace("\\", "/").strip("/")
-    if not video or ".." in video.split("/"):
+    video = posixpath.normpath(cells["video"].replace("\\", "/").strip("/"))
+    if video.split("/")[0] in (".", ".."):
         raise InputError(f"{where}: video is {cells['video']!r}, expected a folder beside {FILE}")
     span = Span(start, end, is_seconds)
     return Label(row.line, video, span, cells["action"], cells["object"], split, cells["subject"])

@@ -59,6 +59,9 @@ BAD_LABELS = {
     "video,action,split\na,cut,train\nb,cut,train\n": "labels.csv: every split is train; expected "
     "train, and test or val, or no column split",
     "video,action\n../a,cut\n": "line 2: video is '../a', expected a folder beside labels.csv",
+    "video,action\na/..,cut\n": "line 2: video is 'a/..', expected a folder beside labels.csv",
+    "video,action,split\na,cut,train\n./a/.,cut,test\n": "lines 2 and 3: both label a, all; remove "
+    "one",
     'video,action\na,"cut\nb,cut\n': "a quote is opened before and not closed",
     "video,action,action\na,cut,cut\n": "line 1: column 'action' is there twice; remove one",
     "video,start,end,action\na,0,3,cut\na,0,3,stir\n": "lines 2 and 3: both label a, "
