@@ -95,6 +95,27 @@ def checked(video: Video, spec: DatasetSpec, source: str) -> tuple[Video, list[N
     return dataclasses.replace(video, joints_3d=joints, hand_annotated=annotated), notes
 
 
+def possible(
+    joints: Float[np.ndarray, "frames joints 3"], *, is_rigid: bool
+) -> tuple[Bool[np.ndarray, " frames"], Bool[np.ndarray, " frames"], str]:
+    """Which hands can be, which were tracked and cannot be, and what is wrong with most of these.
+
+    Args:
+        joints: metres, camera space, of one hand where it is annotated.
+        is_rigid: whether the skeleton has bones, so that a hand has a least size.
+    """
+    checks = _checks(joints, is_rigid=is_rigid)
+    by_kind = {
+        kind: np.any([check.wrong for check in checks if check.kind == kind], axis=0)
+        for kind in ("lost", "impossible")
+    }
+    impossible = by_kind["impossible"] & ~by_kind["lost"]
+    worst = max(checks, key=lambda check: np.sum(check.wrong & impossible))
+    values = worst.values[worst.wrong & impossible]
+    what = worst.what.format(_range(values)) if len(values) else ""
+    return ~impossible & ~by_kind["lost"], impossible, what
+
+
 class _Check(NamedTuple):
     """One way in which a hand can be wrong; `what` takes the range of the `values` that are."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_prep import h2o_files, tables
+from data_prep import h2o_files, poses, tables
 from data_prep.folders import frames_text, numbered_files
 from data_prep.own.description import Description
 from data_prep.own.footage import Footage
@@ -30,13 +30,15 @@ class Joints:
         rows: where the frames are that have any, by their numbers.
         joints: metres, camera space; zero where not annotated.
         annotated: which hands are known.
+        seen: which hands are known and can be, in any frame.
         notes: what is to be known of them.
     """
 
     rows: dict[int, int]
     joints: Float[np.ndarray, "frames joints 3"]
     annotated: Bool[np.ndarray, "frames hands"]
-    notes: tuple[Note, ...] = ()
+    seen: Bool[np.ndarray, " hands"]
+    notes: tuple[Note, ...]
 
     def of(
         self, numbers: Sequence[int]
@@ -74,7 +76,8 @@ def read(path: pathlib.Path, described: Description, frames: pathlib.Path) -> Jo
         frames: the video file or folder of frames that they are of.
 
     Raises:
-        InputError: it is not as docs/own_data.md says, or of frames that are not there.
+        InputError: it is not as docs/own_data.md says, or of frames that are not there, or most
+            hands are such as cannot be.
     """
     given, values = _READERS[path.name](path, described)
     numbers, notes = _numbers(path, given, len(values), Footage(frames, described.rate))
@@ -92,7 +95,35 @@ def read(path: pathlib.Path, described: Description, frames: pathlib.Path) -> Jo
         )
     joints = np.where(annotated[..., None, None], values, 0).astype(np.float32)
     rows = {number: row for row, number in enumerate(numbers)}
-    return Joints(rows, joints.reshape(len(joints), -1, 3), annotated, notes)
+    seen = _seen(path, joints, annotated, described)
+    return Joints(rows, joints.reshape(len(joints), -1, 3), annotated, seen, notes)
+
+
+def _seen(
+    path: pathlib.Path,
+    joints: Float[np.ndarray, "frames hands joints 3"],
+    annotated: Bool[np.ndarray, "frames hands"],
+    described: Description,
+) -> Bool[np.ndarray, " hands"]:
+    """Which hands are somewhere as they can be.
+
+    Raises:
+        InputError: most of one hand's are not, which is no slip of a tracker.
+    """
+    seen = np.zeros(len(described.hands), bool)
+    for i, hand in enumerate(described.hands):
+        can_be, impossible, what = poses.possible(
+            joints[annotated[:, i], i], is_rigid=bool(described.joints.skeleton.bones)
+        )
+        wrong, tracked = int(impossible.sum()), int((can_be | impossible).sum())
+        if 2 * wrong > tracked:
+            raise InputError(
+                f"{path}: {hand} hand, {wrong} of {tracked} frames: {what}; are its numbers in "
+                "another unit, its axes not x to the right, y down, z forward, or its origin not "
+                "the camera? Put them right, or leave the recording out with --skip-bad"
+            )
+        seen[i] = can_be.any()
+    return seen
 
 
 def _numbers(

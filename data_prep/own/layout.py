@@ -217,7 +217,7 @@ def _check_hands(said: Description, trained: Sequence[Recording], skip_bad: bool
     missing = dict.fromkeys(said.hands)
     for path, frames in having:
         try:
-            seen = np.any(joints.read(path, said, frames).annotated, axis=0).tolist()
+            seen = joints.read(path, said, frames).seen
         except InputError:
             if not skip_bad:
                 raise

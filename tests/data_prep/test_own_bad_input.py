@@ -247,11 +247,29 @@ def test_a_damaged_recording_is_left_out_though_it_is_the_first(tmp_path):
     assert prepare(raw, tmp_path / "out", "--skip-bad")["train"].video_ids == ["c/0000-0003"]
 
 
-def test_joints_in_another_unit_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda joints: 1000 * joints, "it measures .* m from joint to joint"),
+        (lambda joints: joints * [1, -1, -1], "it lies -.* m in front of the camera"),
+        (lambda joints: joints - joints[:, :1], "it lies -.* m in front of the camera"),
+    ],
+    ids=["millimetres", "axes of OpenGL", "from the wrist"],
+)
+def test_joints_in_another_unit_or_space_are_refused(tmp_path, change, what):
     raw = own_folders.write(tmp_path / "raw")
-    np.savez(raw / "a/joints.npz", joints=1000 * own_folders.joints(6))
-    with pytest.raises(InputError, match="are its numbers in another unit"):
+    np.savez(raw / "b/joints.npz", joints=change(own_folders.joints(6)))
+    with pytest.raises(
+        InputError, match=rf"b/joints\.npz: right hand, 6 of 6 frames: {what}.*axes"
+    ):
         prepare(raw, tmp_path / "out")
+
+
+def test_hands_that_no_camera_sees_count_as_none(tmp_path):
+    raw = own_folders.write(tmp_path / "raw")
+    np.savez(raw / "a/joints.npz", joints=np.zeros((6, 21, 3)))  # what trackers write of lost hands
+    with pytest.raises(InputError, match="train has joints of the right hand"):
+        layout.find(raw)
 
 
 def test_a_label_beyond_the_end_is_refused_or_left_out(tmp_path):
