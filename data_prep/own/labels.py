@@ -19,6 +19,11 @@ SPLITS = ("train", "val", "test")
 
 _NEEDED = ("video", "action")
 _KNOWN = (*_NEEDED, "start", "end", "object", "split", "subject")
+_MEANT = {
+    **dict.fromkeys(("begin", "from"), "start"),
+    **dict.fromkeys(("stop", "to"), "end"),
+    **dict.fromkeys(("label", "class"), "action"),
+}
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d*)?)")
 _TOLERANCE = 1e-4  # seconds; times are rounded
 
@@ -80,6 +85,7 @@ def read_labels(path: pathlib.Path, times: str) -> tuple[list[Label], list[Note]
         InputError: the table, or a row of it, is not as it should be; or two rows label the same.
     """
     table = tables.read_table(path, _NEEDED)
+    _check_columns(table)
     labels = [_label(table, row, times == "seconds") for row in table.rows]
     if not labels:
         raise InputError(f"{path} has no row; write one for each action: video, start, end, action")
@@ -95,6 +101,25 @@ def read_labels(path: pathlib.Path, times: str) -> tuple[list[Label], list[Note]
         what = f"columns {', '.join(unknown)}; read are {', '.join(_KNOWN)}"
         notes.append(Note("ignored", str(path), what))
     return labels, notes + _overlaps(path, labels) + _alike(path, labels)
+
+
+def _check_columns(table: tables.Table) -> None:
+    """Refuses names by which a segment would be another in silence.
+
+    Raises:
+        InputError: there is such a column, or of `start` and `end` one alone.
+    """
+    for name in table.columns:
+        if name in _MEANT:
+            raise InputError(
+                f"{table.path}: column {name!r} is not read; call it {_MEANT[name]}, or remove it"
+            )
+    for name, other in (("start", "end"), ("end", "start")):
+        if name in table.columns and other not in table.columns:
+            raise InputError(
+                f"{table.path} has a column {name} and no {other}; give both (cells may be empty), "
+                "or none where every row is a whole recording"
+            )
 
 
 def _label(table: tables.Table, row: tables.Row, is_seconds: bool) -> Label:

@@ -59,6 +59,10 @@ BAD_LABELS = {
     "video,action,split\na,cut,train\nb,cut,train\n": "labels.csv: every split is train; expected "
     "train, and test or val, or no column split",
     "video,action\n../a,cut\n": "line 2: video is '../a', expected a folder beside labels.csv",
+    "video,start,stop,action\na,0,1,cut\n": "column 'stop' is not read; call it end, or remove it",
+    "video,action,class\na,cut,1\n": "column 'class' is not read; call it action, or remove it",
+    "video,start,action\na,0,cut\n": "labels.csv has a column start and no end; give both",
+    "video,end,action\na,0,cut\n": "labels.csv has a column end and no start; give both",
     "video,action\na/..,cut\n": "line 2: video is 'a/..', expected a folder beside labels.csv",
     "video,action,split\na,cut,train\n./a/.,cut,test\n": "lines 2 and 3: both label a, all; remove "
     "one",
