@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from htt_jax.support.words import counted
 
 _SEPARATORS = (",", ";", "\t")
 _EXCEL_HINT = "sep="  # a first line by which Excel is told the separator
+
+_FRAME = re.compile(r"([0-9]{1,15})(?:\.0*)?")
 
 
 class Row(NamedTuple):
@@ -79,9 +82,27 @@ def number(word: str, where: str, meaning: str) -> float:
     """
     is_decimal_comma = word.count(",") == 1 and "." not in word
     try:
+        if "_" in word:  # which Python passes over
+            raise ValueError(word)
         return float(word.replace(",", ".") if is_decimal_comma else word)
     except ValueError:
         raise InputError(f"{where}: {meaning} is {word!r}, expected a number") from None
+
+
+def frame_number(word: str, where: str, meaning: str, hint: str = "") -> int:
+    """`word` as the number of a frame: digits, perhaps with .0 as some tables write it.
+
+    A comma may be a decimal one or stand before thousands, and is refused.
+
+    Raises:
+        InputError: it is none; names place and meaning and ends with `hint`.
+    """
+    match = _FRAME.fullmatch(word)
+    if match is None:
+        raise InputError(
+            f"{where}: {meaning} is {word!r}, expected the number of a frame, in digits alone{hint}"
+        )
+    return int(match[1])
 
 
 def _text(path: pathlib.Path) -> str:

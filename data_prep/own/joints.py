@@ -185,24 +185,22 @@ def _of_csv(path: pathlib.Path, described: Description) -> _Numbered:
     seen: set[tuple[int, int]] = set()
     for row in table.rows:
         where = table.where(row)
-        frame = tables.number(row.cells["frame"], where, "frame")
+        frame = tables.frame_number(row.cells["frame"], where, "frame")
         hand = hands.get(row.cells["hand"].lower())
         if hand is None:
             known = ", ".join(described.hands)
             raise InputError(
                 f"{where}: hand is {row.cells['hand']!r}, expected one of {known} (dataset.toml)"
             )
-        if not frame.is_integer() or frame < 0:
-            raise InputError(f"{where}: frame is {row.cells['frame']!r}, expected its number")
-        if (int(frame), hand) in seen:
-            raise InputError(f"{where}: the {described.hands[hand]} hand of frame {frame:g} again")
-        seen.add((int(frame), hand))
-        if int(frame) not in rows:
-            rows[int(frame)] = len(values)
+        if (frame, hand) in seen:
+            raise InputError(f"{where}: the {described.hands[hand]} hand of frame {frame} again")
+        seen.add((frame, hand))
+        if frame not in rows:
+            rows[frame] = len(values)
             values.append(np.full((len(described.hands), len(columns), 3), np.nan))
         cells = [row.cells[name] for names in columns for name in names]
         given = [tables.number(cell, where, "a joint") if cell else np.nan for cell in cells]
-        values[rows[int(frame)]][hand] = np.reshape(given, (-1, 3))
+        values[rows[frame]][hand] = np.reshape(given, (-1, 3))
     if not values:
         raise InputError(f"{path} has no row; remove it where there are no joints")
     return list(rows), np.stack(values)

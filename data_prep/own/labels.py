@@ -24,7 +24,8 @@ _MEANT = {
     **dict.fromkeys(("stop", "to"), "end"),
     **dict.fromkeys(("label", "class"), "action"),
 }
-_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d*)?)")
+_CLOCK = re.compile(r"(?:([0-9]{1,5}):)?([0-9]{1,7}):([0-9]{1,9}(?:[.,][0-9]*)?)")
+_LONGEST = 1e9  # seconds, of a recording
 _TOLERANCE = 1e-4  # seconds; times are rounded
 
 
@@ -147,16 +148,16 @@ def _label(table: tables.Table, row: tables.Row, is_seconds: bool) -> Label:
 
 def _time(word: str, where: str, name: str, is_seconds: bool) -> float:
     """Seconds, also as minutes and seconds; or the number of a frame."""
-    clock = _CLOCK.fullmatch(word) if is_seconds else None
+    if not is_seconds:
+        hint = '; where it is a time, write times = "seconds" into dataset.toml'
+        return float(tables.frame_number(word, where, name, hint))
+    clock = _CLOCK.fullmatch(word)
     if clock:
         hours, minutes, seconds = clock.groups(default="0")
         return 3600 * int(hours) + 60 * int(minutes) + float(seconds.replace(",", "."))
     value = tables.number(word, where, name)
-    if not math.isfinite(value) or not (is_seconds or value.is_integer()):
-        raise InputError(
-            f"{where}: {name} is {word!r}, expected the number of a frame; where it is a time, "
-            'write times = "seconds" into dataset.toml'
-        )
+    if not abs(value) < _LONGEST:
+        raise InputError(f"{where}: {name} is {word!r}, expected seconds, fewer than {_LONGEST:g}")
     return value
 
 

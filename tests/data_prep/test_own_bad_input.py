@@ -47,9 +47,10 @@ BAD_LABELS = {
     "action: video, start, end, action",
     "video,start,end,action\na,1,5,2,5,cut\n": "line 2: 6 cells, but the first line names 4; quote "
     "what holds the separator, such as a decimal comma",
-    "video,start,end,action\na,0,x,cut\n": "line 2: end is 'x', expected a number",
     "video,start,end,action\na,0,1.5,cut\n": "line 2: end is '1.5', expected the number of a "
-    'frame; where it is a time, write times = "seconds" into dataset.toml',
+    'frame, in digits alone; where it is a time, write times = "seconds" into dataset.toml',
+    'video,start,end,action\na,0,"1,000",cut\n': "line 2: end is '1,000', expected the number of a",
+    "video,start,end,action\na,0,1_00,cut\n": "line 2: end is '1_00', expected the number of a",
     "video,start,end,action\na,4,2,cut\n": "line 2: from 4 to 2; expected 0 <= start < end",
     "video,start,end,action\na,4,5,\n": "line 2: no action; every row needs one",
     "video,action,split\na,cut,training\n": "line 2: split is 'training', expected train, val, "
@@ -88,6 +89,24 @@ def test_bad_labels_are_one_clear_line(tmp_path, labels):
     (raw / "c.MP4").write_bytes(b"")
     with pytest.raises(InputError, match=re.escape(BAD_LABELS[labels].replace("{raw}", str(raw)))):
         layout.find(raw)
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("x", "a number"),
+        ("1_0", "a number"),
+        ("1e308", "seconds, fewer than 1e+09"),
+        ("nan", "seconds, fewer than 1e+09"),
+        (f"{400 * '9'}:00:00", "a number"),
+    ],
+)
+def test_an_end_that_is_no_time_is_one_clear_line(tmp_path, end, expected):
+    path = tmp_path / "labels.csv"
+    path.write_text(f"video,start,end,action\na,0,{end},cut\n")
+    what = f"line 2: end is '{end}', expected {expected}"
+    with pytest.raises(InputError, match=re.escape(what)):
+        read_labels(path, "seconds")
 
 
 def test_a_table_in_another_encoding_says_what_to_do(tmp_path):
@@ -160,7 +179,7 @@ BAD_JOINTS = {
         "line 2: hand is 'left', expected one of right (dataset.toml)",
     ),
     "twice": ([hand(), hand()], "line 3: the right hand of frame 0 again"),
-    "no number": ([hand(frame="0.5")], "line 2: frame is '0.5', expected its number"),
+    "no number": ([hand(frame="0.5")], "line 2: frame is '0.5', expected the number of a frame"),
     "no joint": ([hand(y3="?")], "line 2: a joint is '?', expected a number"),
     "no row": ([], "has no row; remove it where there are no joints"),
 }
