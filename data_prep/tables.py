@@ -128,8 +128,8 @@ def _separator(lines: Sequence[str], needed: Sequence[str]) -> str:
     header = next((line for line in lines if line.strip()), "")
 
     def fitting(separator: str) -> tuple[int, int]:
-        words = next(csv.reader([header], delimiter=separator), [])
-        names = {word.strip().lower() for word in words}
+        words = header.split(separator)
+        names = {word.strip().strip('"').strip().lower() for word in words}
         return len(names & set(needed)), len(words)
 
     return max(_SEPARATORS, key=fitting)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import pathlib
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -233,9 +234,11 @@ def _joint_columns(
 def _of_npz(path: pathlib.Path, described: Description) -> _Numbered:
     """joints.npz: `joints` (frames, hands, joints, 3), NaN where unknown; perhaps `frames`."""
     try:
+        with zipfile.ZipFile(path):  # else numpy would read another format
+            pass
         with np.load(path, allow_pickle=False) as file:
             arrays: dict[str, Any] = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"cannot read {path}: {error}; expected arrays by numpy.savez") from error
     if "joints" not in arrays:
         raise InputError(f"{path} has no array 'joints', but {', '.join(arrays) or 'none'}")

@@ -22,6 +22,7 @@ from htt_jax.support.words import counted
 
 _NO_OBJECT = "none"
 _DATA = (".csv", ".json", ".npy", ".npz", ".txt")  # suffixes of what joints or a camera may be in
+_SHOWN = 60  # letters of a name that no folder can have
 _UNKNOWN_VIEW = 70.0  # degrees from left to right, of a camera nobody tells of: a phone's, about
 
 
@@ -82,10 +83,17 @@ def _recordings(
                 raise InputError(_missing(root, label, there))
             found[label.video] = find_recording(root, label.video)
             notes += _unread(found[label.video])
-        except InputError as error:
+        except (InputError, OSError) as error:
+            what = str(error)
+            if isinstance(error, OSError):
+                where = f"{root / labels.FILE}, line {label.line}"
+                name = label.video if len(label.video) < _SHOWN else f"{label.video[:_SHOWN]}..."
+                what = (
+                    f"{where}: cannot read the folder of the recording {name!r}: {error.strerror}"
+                )
             if not skip_bad:
-                raise
-            notes.append(Note("bad", label.video, str(error)))
+                raise InputError(what) from error
+            notes.append(Note("bad", label.video, what))
     tops = {label.video.split("/")[0] for label in listed}
     what = f"left out: no row of {labels.FILE} names it"
     notes += [Note("not listed", str(root / name), what) for name in there if name not in tops]

@@ -92,6 +92,26 @@ def test_bad_labels_are_one_clear_line(tmp_path, labels):
 
 
 @pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
+            f"video,action\n{3000 * 'a'},cut\n",
+            f"line 2: cannot read the folder of the recording '{60 * 'a'}...': File name too long",
+        ),
+        (
+            f"video,action,{140_000 * 'x'}\na,cut\n",
+            "labels.csv, line 1: field larger than field limit",
+        ),
+    ],
+    ids=["folder", "column"],
+)
+def test_a_name_that_is_too_long_is_one_clear_line(tmp_path, rows, expected):
+    raw = own_folders.write(tmp_path / "raw", rows)
+    with pytest.raises(InputError, match=re.escape(expected)):
+        layout.find(raw)
+
+
+@pytest.mark.parametrize(
     ("end", "expected"),
     [
         ("x", "a number"),
@@ -229,6 +249,19 @@ def test_bad_arrays_are_one_clear_line(tmp_path, expected):
     np.savez(raw / "a/joints.npz", **BAD_ARRAYS[expected])
     with pytest.raises(InputError, match=re.escape(expected.replace("{raw}", str(raw)))):
         prepare(raw, tmp_path / "out")
+
+
+def test_arrays_in_another_file_or_damaged_are_one_clear_line(tmp_path):
+    raw = own_folders.write(tmp_path / "raw")
+    path = raw / "a/joints.npz"
+    np.savez_compressed(path, joints=own_folders.joints(6))
+    damaged = bytearray(path.read_bytes())
+    damaged[200:300] = bytes(range(100, 200))
+    np.save(path.with_suffix(".npy"), own_folders.joints(6))
+    for content in (path.with_suffix(".npy").read_bytes(), bytes(damaged), damaged[:300]):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"joints\.npz: .*; expected arrays by numpy\.savez"):
+            layout.find(raw)
 
 
 def test_joints_counted_from_1_do_not_fit_a_video(tmp_path):
