@@ -146,6 +146,12 @@ def _joints(path: pathlib.Path, content: Mapping[str, Any]) -> FileJoints:
     names = _names(path, content, "joints", [])
     known = skeletons.listed(names)
     if known is not None:
+        extra = next((key for key in _HAND_KEYS if key in content), None)
+        if extra is not None:
+            raise InputError(
+                f"{path}: {extra} is for joints of your own, but `joints` are those of a known "
+                f"skeleton, which has its own; leave {extra} away"
+            )
         return known
     fingers = content.get("fingers", {})
     bones = content.get("bones", [])
@@ -170,8 +176,10 @@ def _rate(path: pathlib.Path, content: Mapping[str, Any]) -> Fraction | None:
     value = content.get("frame_rate")
     if value is None:
         return None
-    if not _is_number(value) or not 0 < value <= 1000:
-        raise InputError(f"{path}: frame_rate is {value!r}, expected frames a second, up to 1000")
+    if not _is_number(value) or not 0.01 <= value <= 1000:
+        raise InputError(
+            f"{path}: frame_rate is {value!r}, expected frames a second, from 0.01 to 1000"
+        )
     return Fraction(value).limit_denominator(1001)
 
 
@@ -197,8 +205,11 @@ def _camera(path: pathlib.Path, content: Any) -> Intrinsics | FieldOfView:
         )
     values = tuple(float(content[key]) for key in _CAMERA)
     size = (int(content["width"]), int(content["height"]))
-    if min(size) < 1:
-        raise InputError(f"{path}: the camera's images are {size[0]}x{size[1]}, expected pixels")
+    if min(size) < 1 or size != (content["width"], content["height"]):
+        raise InputError(
+            f"{path}: the camera's images are {content['width']}x{content['height']}, expected "
+            "whole pixels"
+        )
     return Intrinsics(values, size, f"{path}, camera", f"from {path}")
 
 

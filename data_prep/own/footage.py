@@ -22,16 +22,19 @@ _VIDEOS = (
 _FRAMES = "frames"
 _NUMBER_AT_END = re.compile(r"(.*?)(\d+)")
 
+_DECIMALS_FOLLOW = re.compile(r"[0-9]\.$")
+
 
 class Footage:
     """The frames of a video file or folder, and their numbers.
 
     A frame's number is its place in a video, from 0; in a folder whose files' names differ in the
-    number at their end alone, it is that number.
+    number at their end alone, it is that number, if that is not the decimals of another.
 
     Attributes:
         path: of the file or folder.
         frames: see `htt_jax.prediction.frames.Frames`.
+        notes: how frames are numbered, where that is not plain.
     """
 
     def __init__(self, path: pathlib.Path, rate: Fraction | None):
@@ -46,8 +49,11 @@ class Footage:
         """
         self.path = path
         self._numbers: Sequence[int] | None = None
+        self.notes: list[str] = []
         if path.is_dir():
-            self._numbers = _numbers(in_order(frame_files(path, None), rate).files)
+            files = in_order(frame_files(path, None), rate).files
+            self._numbers = _numbers(files)
+            self.notes = _number_notes(files, self._numbers)
         self.frames = open_frames(path, rate if path.is_dir() else None)
         if self.frames.camera != "color":
             raise InputError(f"{path} holds depth maps; recordings are prepared in colour")
@@ -133,7 +139,22 @@ def is_video(path: pathlib.Path) -> bool:
 def _numbers(files: Sequence[pathlib.Path]) -> Sequence[int]:
     matches = [_NUMBER_AT_END.fullmatch(file.stem) for file in files]
     numbers = [int(match[2]) for match in matches if match]
-    is_numbered = len({match[1] for match in matches if match}) == 1
+    before = {match[1] for match in matches if match}
+    is_numbered = len(before) == 1 and not _DECIMALS_FOLLOW.search(*before)
     if is_numbered and len(numbers) == len(files) and numbers == sorted(set(numbers)):
         return numbers
     return range(len(files))
+
+
+def _number_notes(files: Sequence[pathlib.Path], numbers: Sequence[int]) -> list[str]:
+    first, last = files[0].name, files[-1].name
+    if not isinstance(numbers, range):
+        if numbers[0] == 0:
+            return []
+        return [f"frames have the numbers in their names, {numbers[0]} ({first}) to {numbers[-1]}"]
+    if not _NUMBER_AT_END.fullmatch(files[0].stem):
+        return []
+    return [
+        f"frames are counted from 0 ({first}) to {len(files) - 1} ({last}), the numbers in their "
+        "names are not taken for frames' numbers"
+    ]

@@ -20,6 +20,7 @@ from data_prep.raw import Note
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
 
+_H2O = "hand_pose"
 _COORDINATES = ("x", "y", "z")
 
 
@@ -82,8 +83,8 @@ def read(path: pathlib.Path, described: Description, frames: pathlib.Path) -> Jo
     """
     given, values = _READERS[path.name](path, described)
     numbers, notes = _numbers(path, given, len(values), Footage(frames, described.rate))
-    order = list(described.joints.order)
-    values = values[:, :, order] * described.metres
+    if path.name != _H2O:  # whose order and unit are ours
+        values = values[:, :, list(described.joints.order)] * described.metres
     known = np.isfinite(values)
     annotated = np.asarray(known.all(axis=(2, 3)))
     partly = np.asarray(known.any(axis=(2, 3))) & ~annotated
@@ -92,7 +93,8 @@ def read(path: pathlib.Path, described: Description, frames: pathlib.Path) -> Jo
         count = int(known[row, hand].all(axis=-1).sum())
         raise InputError(
             f"{path}: of the {described.hands[hand]} hand of frame {numbers[row]} {count} of "
-            f"{len(order)} joints are whole (x, y and z); give all of them, or nothing of that hand"
+            f"{values.shape[2]} joints are whole (x, y and z); give all of them, or nothing of "
+            "that hand"
         )
     joints = np.where(annotated[..., None, None], values, 0).astype(np.float32)
     rows = {number: row for row, number in enumerate(numbers)}
@@ -288,7 +290,7 @@ def _of_h2o(path: pathlib.Path, described: Description) -> _Numbered:
 _READERS: dict[str, Callable[[pathlib.Path, Description], _Numbered]] = {
     "joints.csv": _of_csv,
     "joints.npz": _of_npz,
-    "hand_pose": _of_h2o,
+    _H2O: _of_h2o,
 }
 
 NAMES = tuple(_READERS)

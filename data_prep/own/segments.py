@@ -163,7 +163,7 @@ class Segment:
             intrinsics=camera.scale_intrinsics(matrix, size, STORED_SIZE).astype(np.float32),
         )
         path = str(self.recording.frames)
-        about = [Note("recording", path, what) for what in source.frames.notes]
+        about = [Note("recording", path, what) for what in (*source.notes, *source.frames.notes)]
         return video, [*about, *notes, *more]
 
     def _length_notes(self, source: Footage, numbers: list[int]) -> list[Note]:

@@ -113,6 +113,21 @@ def test_frames_of_a_folder_have_the_numbers_in_their_names(tmp_path):
     (video,) = prepare(raw, tmp_path / "out")["test"]
     assert video.frame_numbers.tolist() == [11, 12, 13]
     np.testing.assert_allclose(video.joints_3d, joints[1:4], rtol=1e-6)
+    assert report(tmp_path / "out", "recording") == [
+        f"{raw}/b: frames have the numbers in their names, 10 (frame_10.png) to 15"
+    ]
+
+
+def test_decimals_of_seconds_in_names_are_no_numbers_of_frames(tmp_path):
+    raw = own_folders.write(tmp_path / "raw")
+    for file in (raw / "b").glob("*.png"):
+        file.rename(file.with_name(f"0.{10 + 5 * int(file.stem)}.png"))
+    (video,) = prepare(raw, tmp_path / "out")["test"]
+    assert video.frame_numbers.tolist() == [2, 3, 4]
+    assert report(tmp_path / "out", "recording")[0] == (
+        f"{raw}/b: frames are counted from 0 (0.10.png) to 5 (0.35.png), the numbers in their "
+        "names are not taken for frames' numbers"
+    )
 
 
 def test_a_recording_may_have_a_camera_of_its_own(tmp_path):
@@ -135,6 +150,7 @@ def test_joints_are_the_same_from_every_kind_of_file(tmp_path, kind):
     (folder / "joints.npz").unlink()
     if kind == "h2o":
         toml, hands = TOML.replace('["right"]', '["left", "right"]'), ["left", "right"]
+        toml = f'units = "mm"\njoints = {json.dumps(MEDIAPIPE[::-1])}' + toml  # of no H2O file
         (raw / "a/joints.npz").unlink()
         for name in "ab":
             (raw / name / "hand_pose").mkdir()

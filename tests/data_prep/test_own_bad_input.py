@@ -9,6 +9,7 @@ import pytest
 from data_prep.own import layout, splits
 from data_prep.own.command import main
 from data_prep.own.labels import Label, Span, read_labels
+from data_prep.own.skeletons import NAMED
 from htt_jax.support.errors import InputError
 from tests import videos
 from tests.data_prep import own_folders
@@ -150,11 +151,15 @@ BAD_TOML = {
     'units = "inch"' + TOML: "units is 'inch', expected one of m, cm, mm",
     'joints = ["a"]\nbones = [["a", "b"]]' + TOML: "there is no joint 'b' among a",
     'root = "a"' + TOML: "root is for joints of your own; give `joints` too",
-    "frame_rate = 0" + TOML: "frame_rate is 0, expected frames a second, up to 1000",
+    f'root = "wrist"\njoints = {json.dumps([*NAMED["openpose"]])}' + TOML: "root is for joints of "
+    "your own, but `joints` are those of a known skeleton, which has its own; leave root away",
+    "frame_rate = 0.0004" + TOML: "frame_rate is 0.0004, expected frames a second, from 0.01 to",
     TOML.replace("70", "200"): "camera.hfov is 200; expected degrees from 0 to 175",
     TOML.replace("hfov = 70", "fx = 3"): "the camera has no fy, cx, cy, width, height; give",
     TOML.replace("hfov = 70", "fx=50\nfy=50\ncx=24\ncy=32\nwidth=48\nheight=64"): "camera is for "
     "images of 48x64, but {raw}/a is 64x48, of another shape; give that recording a camera.txt",
+    TOML.replace("hfov = 70", "fx=50\nfy=50\ncx=24\ncy=32\nwidth=320.7\nheight=64"): "the camera's "
+    "images are 320.7x64, expected whole pixels",
     TOML.replace(
         "[camera]\nhfov = 70", ""
     ): "{raw}/a has joints and no camera (2 recordings in all)",
