@@ -140,7 +140,7 @@ def _numbers(files: Sequence[pathlib.Path]) -> Sequence[int]:
     matches = [_NUMBER_AT_END.fullmatch(file.stem) for file in files]
     numbers = [int(match[2]) for match in matches if match]
     before = {match[1] for match in matches if match}
-    is_numbered = len(before) == 1 and not _DECIMALS_FOLLOW.search(*before)
+    is_numbered = len(before) == 1 and not _DECIMALS_FOLLOW.search(before.pop())
     if is_numbered and len(numbers) == len(files) and numbers == sorted(set(numbers)):
         return numbers
     return range(len(files))
