@@ -7,7 +7,6 @@ import functools
 import hashlib
 import json
 import os
-import threading
 from typing import Any
 
 import cv2
@@ -21,7 +20,7 @@ from htt_jax.data.tfrecord import ShardIndex, ShardWriter
 from htt_jax.data.video import Depth, Video, decode, encode, features
 from htt_jax.support.errors import InputError
 from htt_jax.support.paths import place
-from htt_jax.support.ranges import Ranges, open_ranges
+from htt_jax.support.ranges import OpenedFiles
 
 __all__ = [
     "VERSION",
@@ -84,7 +83,7 @@ class RecordSource:
         self.video_ids = [video for index in self._indexes for video in index.video_ids]
         self.frame_counts = np.array([n for index in self._indexes for n in index.frames], np.int64)
         self.fingerprint = self._fingerprint()
-        self._reset()
+        self._files = OpenedFiles(self._shards)
         self.image_size = self._size()
 
     def __len__(self) -> int:
@@ -106,7 +105,7 @@ class RecordSource:
     def _stored(self, record_key: int) -> Video:
         shard, number = self._records[record_key]
         path, index = self._shards[shard], self._indexes[shard]
-        data = tfrecord.read_one(self._ranges(shard), index, number)
+        data = tfrecord.read_one(self._files[shard], index, number)
         try:
             return decode(data, self._features)
         except InputError as error:
@@ -131,14 +130,7 @@ class RecordSource:
         return f"RecordSource({str(self.directory)!r}, {self.split!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
-        for name in ("_opened", "_lock", "_features"):
-            state.pop(name, None)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._reset()
+        return {name: x for name, x in self.__dict__.items() if name != "_features"}
 
     @functools.cached_property
     def _features(self) -> tfds.features.FeaturesDict:
@@ -146,16 +138,6 @@ class RecordSource:
 
     def _size(self) -> tuple[int, int]:
         return _image_size(self._stored(0))
-
-    def _reset(self) -> None:
-        self._opened: dict[int, Ranges] = {}
-        self._lock = threading.Lock()
-
-    def _ranges(self, shard: int) -> Ranges:
-        with self._lock:
-            if shard not in self._opened:
-                self._opened[shard] = open_ranges(self._shards[shard])
-            return self._opened[shard]
 
     def _index(self, shard: epath.Path) -> ShardIndex:
         return tfrecord.stored_index(shard) or tfrecord.scan(shard, self._describe)

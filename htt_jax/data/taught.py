@@ -6,7 +6,6 @@ answers; `training.answers` makes them.
 
 import dataclasses
 import functools
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +21,7 @@ from htt_jax.data.records import RecordSource, Video
 from htt_jax.data.tfrecord import ShardIndex
 from htt_jax.support.errors import InputError
 from htt_jax.support.paths import place
-from htt_jax.support.ranges import Ranges, open_ranges
+from htt_jax.support.ranges import OpenedFiles
 
 FRAMES_OF_A_SHARD = 4096
 """A shard is written when its videos have at least so many: what a stop can lose."""
@@ -120,14 +119,13 @@ class AnswerRecords:
         Raises:
             InputError: one is not there, or damaged.
         """
-        self._paths, self._sizes = list(paths), sizes
+        self._files, self._sizes = OpenedFiles(paths), sizes
         self._indexes = [_index(path) for path in paths]
         self._places = {
             video_id: (shard, record)
             for shard, index in enumerate(self._indexes)
             for record, video_id in enumerate(index.video_ids)
         }
-        self._reset()
 
     def __getitem__(self, video_id: str) -> Answers:
         """The answers about a video of the split.
@@ -136,30 +134,15 @@ class AnswerRecords:
             InputError: the record is damaged.
         """
         shard, record = self._places[video_id]
-        data = tfrecord.read_one(self._ranges(shard), self._indexes[shard], record)
+        data = tfrecord.read_one(self._files[shard], self._indexes[shard], record)
         return Answers(**self._schema.deserialize_example_np(data))
 
     def __getstate__(self) -> dict[str, Any]:
-        left_out = ("_opened", "_lock", "_schema")
-        return {name: x for name, x in self.__dict__.items() if name not in left_out}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._reset()
+        return {name: x for name, x in self.__dict__.items() if name != "_schema"}
 
     @functools.cached_property
     def _schema(self) -> tfds.features.FeaturesDict:
         return features(self._sizes)
-
-    def _reset(self) -> None:
-        self._opened: dict[int, Ranges] = {}
-        self._lock = threading.Lock()
-
-    def _ranges(self, shard: int) -> Ranges:
-        with self._lock:
-            if shard not in self._opened:
-                self._opened[shard] = open_ranges(self._paths[shard])
-            return self._opened[shard]
 
 
 def _index(path: epath.Path) -> ShardIndex:

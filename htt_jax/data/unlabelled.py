@@ -45,7 +45,6 @@ class WithUnlabelled(RecordSource):
         both = f"{labelled.fingerprint} {unlabelled.fingerprint}"
         self.fingerprint = hashlib.sha256(both.encode()).hexdigest()
         self._labelled, self._unlabelled = labelled, unlabelled
-        self._reset()
 
     def __len__(self) -> int:
         return len(self._labelled) + len(self._unlabelled)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -80,3 +81,30 @@ def open_ranges(path: epath.PathLike) -> Ranges:
     """
     found = place(path)
     return ObjectRanges(found) if isinstance(found, BucketPath) else FileRanges(found)
+
+
+class OpenedFiles:
+    """Files that are opened when they are first read, and stay open.
+
+    Pickling carries no file handles. Safe to use from several threads.
+    """
+
+    def __init__(self, paths: Sequence[epath.Path]) -> None:
+        """Opens nothing yet."""
+        self._paths = tuple(paths)
+        self._opened: dict[int, Ranges] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, number: int) -> Ranges:
+        """One of them, by its place.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        with self._lock:
+            if number not in self._opened:
+                self._opened[number] = open_ranges(self._paths[number])
+            return self._opened[number]
+
+    def __reduce__(self) -> tuple[type["OpenedFiles"], tuple[Sequence[epath.Path]]]:
+        return OpenedFiles, (self._paths,)
