@@ -6,6 +6,7 @@ where a config asks something of the videos that are trained on, also `check_sou
 Another system is one more module here, one config and one test.
 """
 
+import abc
 import importlib
 import pkgutil
 from collections.abc import Callable, Collection, Mapping
@@ -91,12 +92,12 @@ class Applicable(Protocol):
         """The outputs for the inputs of the system's signature, which are whole clips."""
 
 
-class HostProgram:
+class HostProgram(abc.ABC):
     """An exported program in a network's place that runs on the host: JAX cannot trace it."""
 
+    @abc.abstractmethod
     def apply(self, variables: Any, /, *arrays: Any, method: str | None = None) -> Any:
         """See `Applicable`; or, of one that has it, what the network's method returns."""
-        raise NotImplementedError
 
 
 @runtime_checkable

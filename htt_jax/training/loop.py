@@ -75,14 +75,9 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     """
     goodput = Goodput()
     # Input
-    expand_paths(config)
-    check(config)
-    check_workdir(workdir)
-    _settle(config, workdir)
-    source = open_source(config, "train")
-    systems.check_source(config, source)
-    dataset = dataset_facts(source, config.data.image_size)
-    labelled, source = source, trained_on(config, source)
+    labelled = _checked(config, workdir)
+    dataset = dataset_facts(labelled, config.data.image_size)
+    source = trained_on(config, labelled)
     steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
     last_step = config.epochs * steps_per_epoch
 
@@ -189,6 +184,17 @@ def _loop(
     monitor.finish(span.last)
     assert results is not None  # the last step is evaluated
     return results
+
+
+def _checked(config: ConfigDict, workdir: epath.PathLike) -> RecordSource:
+    """The training split, for a config that has been checked and settled."""
+    expand_paths(config)
+    check(config)
+    check_workdir(workdir)
+    _settle(config, workdir)
+    source = open_source(config, "train")
+    systems.check_source(config, source)
+    return source
 
 
 def _settle(config: ConfigDict, workdir: epath.PathLike) -> None:
