@@ -106,18 +106,29 @@ def _run(setting: Setting, wanted: Sequence[Run]) -> list[str]:
             return
         seconds.append(time.perf_counter() - start)
 
+    def waiting(name: str, teacher: str, who: str) -> None:
+        print(f"{name}: waits for its teacher {teacher}, which {who} trains", file=sys.stderr)
+
     elsewhere, has_locks = claims.share(
         list(by_name),
         setting.out / runs.RUNS,
         perform,
-        lambda name: runs.is_ready(setting, by_name[name]),
+        lambda name: by_name[name].teacher,
+        waiting,
     )
     for name in elsewhere:
-        if by_name[name].teacher in failed:
-            print(f"error: {name}: its teacher {by_name[name].teacher} failed", file=sys.stderr)
+        teacher = by_name[name].teacher
+        if teacher in failed:
+            print(f"error: {name}: its teacher {teacher} failed", file=sys.stderr)
             failed.append(name)
-            continue
-        print(f"{name}: another process has it, and fills in the tables", file=sys.stderr)
+        elif teacher is not None and not claims.is_done(setting.folder(teacher)):
+            print(
+                f"{name}: its teacher {teacher} is not done, perhaps another process trains it; "
+                "give the same command again when it is",
+                file=sys.stderr,
+            )
+        else:
+            print(f"{name}: another process has it, and fills in the tables", file=sys.stderr)
     if not has_locks:
         print(
             f"warning: {setting.out} lies on a file system without locks, on which nothing keeps "

@@ -22,37 +22,45 @@ RECORD = "record.json"
 """Says that a run is done."""
 
 _LOOK_AGAIN = 0.2  # seconds
+_WAIT = 5.0  # seconds, for a run of another process
 
 
 def share(
     names: Sequence[str],
     folder: pathlib.Path,
     perform: Callable[[str], None],
-    is_ready: Callable[[str], bool] = lambda name: True,
+    before: Callable[[str], str | None] = lambda name: None,
+    waiting: Callable[[str, str, str], None] = lambda name, before, who: None,
 ) -> tuple[list[str], bool]:
     """Performs each run that is neither done nor another process's, in the order given.
 
     What others have is looked at again after the last, since they may have been stopped meanwhile.
+    A run that must come after one of theirs waits for it, as long as that is surely under way.
 
     Args:
         names: of the runs.
         folder: in which each has its own.
         perform: does one, and writes `RECORD` into its folder unless it fails.
-        is_ready: whether one can be performed: one that another run must come before waits for it.
+        before: the run that must be done before one; None: there is none.
+        waiting: told once of a run, of that before it, and who performs that.
 
     Returns:
-        The runs that other processes have, or that wait for one; whether the file system has locks:
-        if not, nothing keeps two processes off one run.
+        The runs that other processes have, or that come after one that is not done; whether the
+        file system has locks: if not, nothing keeps two processes off one run.
     """
     left, has_locks = list(names), True
     attempted: set[str] = set()
+    told: set[str] = set()
     while True:
-        taken, before = [], len(attempted)
+        taken, attempts = [], len(attempted)
+        later: dict[str, str] = {}  # with the one before
         for name in left:
             if is_done(folder / name):
                 continue
-            if not is_ready(name):
+            first = before(name)
+            if first is not None and not is_done(folder / first):
                 taken.append(name)
+                later[name] = first
                 continue
             try:
                 with _claimed(folder / name) as locks:
@@ -62,9 +70,18 @@ def share(
                         perform(name)
             except Taken:
                 taken.append(name)
-        if not taken or len(attempted) == before:
-            return taken, has_locks
         left = taken
+        is_over = any(is_done(folder / first) for first in later.values())
+        if taken and (len(attempted) > attempts or is_over):
+            continue
+        owners = {name: owner(folder / first) for name, first in later.items()}
+        under_way = {name: found.name for name, found in owners.items() if found and found.sure}
+        if not under_way:
+            return taken, has_locks
+        for name in under_way.keys() - told:
+            waiting(name, later[name], under_way[name])
+            told.add(name)
+        time.sleep(_WAIT)
 
 
 def is_done(run: pathlib.Path) -> bool:

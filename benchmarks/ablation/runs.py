@@ -113,11 +113,6 @@ def placed(setting: Setting, run: Run) -> ConfigDict:
     return config
 
 
-def is_ready(setting: Setting, run: Run) -> bool:
-    """Whether a run can be made: its teacher, if it has one, is done."""
-    return run.teacher is None or claims.is_done(setting.folder(run.teacher))
-
-
 def check(setting: Setting, runs: Sequence[Run]) -> None:
     """Checks, before hours of work, what would stop runs; also those that are there.
 

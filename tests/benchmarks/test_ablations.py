@@ -138,6 +138,9 @@ def test_a_student_is_made_after_its_teacher_and_fails_with_it(tmp_path, monkeyp
     assert ablations._run(setting, [student, teacher]) == [teacher.name, student.name]
     assert f"error: {student.name}: its teacher full,seed=0 failed" in capsys.readouterr().err
     broken = []
+    assert ablations._run(setting, [student]) == []
+    said = f"{student.name}: its teacher full,seed=0 is not done, perhaps another process trains it"
+    assert said in capsys.readouterr().err
     assert ablations._run(setting, [student, teacher]) == []
     assert made == [teacher.name, teacher.name, student.name]
     elsewhere = dataclasses.replace(setting, out=setting.out.rename(tmp_path.with_name("moved")))

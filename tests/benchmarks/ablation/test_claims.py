@@ -1,5 +1,6 @@
 """Runs shared out among processes."""
 
+import contextlib
 import errno
 import fcntl
 import re
@@ -70,6 +71,28 @@ def test_a_run_of_another_process_is_left_to_it_and_shown_as_running(tmp_path):
         assert claims.owner(tmp_path / "a").sure
         elsewhere, has_locks = claims.share(["a", "b"], tmp_path, performed.append)
     assert (performed, elsewhere, has_locks) == (["b"], ["a"], True)
+
+
+def test_a_run_waits_for_the_one_before_it_while_another_process_has_that(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "_WAIT", 0.01)
+    performed, told = [], []
+    before = {"student": "teacher", "orphan": "nobody"}.get
+    with contextlib.ExitStack() as other:
+        other.enter_context(claims._claimed(tmp_path / "teacher"))
+
+        def waiting(*said):
+            told.append(said)
+            assert performed == ["a"]
+            (tmp_path / "teacher" / claims.RECORD).write_text("{}")
+            other.close()
+
+        names = ["a", "student", "orphan", "teacher"]
+        elsewhere, _ = claims.share(names, tmp_path, performed.append, before, waiting)
+    assert performed == ["a", "student"]
+    assert elsewhere == ["orphan"]
+    ((name, teacher, who),) = told
+    assert (name, teacher) == ("student", "teacher")
+    assert "process" in who
 
 
 def test_without_locks_or_permission_nobody_says_that_a_run_is_running(tmp_path, monkeypatch):
