@@ -17,6 +17,15 @@ else:  # data preparation has no use for JAX, which takes long to import
     Array = TypeVar("Array")
 
 
+SHAPE_TOLERANCE = 0.02
+"""Of the ratio of width to height: what differs by more is of another shape."""
+
+
+def same_shape(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two (width, height) have nearly the same ratio of the two."""
+    return abs(one[0] / one[1] * other[1] / other[0] - 1) <= SHAPE_TOLERANCE
+
+
 def project(
     joints_3d: Float[Array, "*batch joints 3"], intrinsics: Float[Array, "*cameras 3 3"]
 ) -> tuple[Float[Array, "*batch joints 2"], Float[Array, "*batch joints"]]:
@@ -45,6 +54,11 @@ def scale_intrinsics(
     """Intrinsics of the same camera for images of another size; sizes are (width, height)."""
     factors = np.array([to_size[0] / from_size[0], to_size[1] / from_size[1], 1.0], np.float32)
     return intrinsics * factors[:, None]
+
+
+def view(intrinsics: Float[np.ndarray, "3 3"], image_size: tuple[int, int]) -> tuple[float, float]:
+    """(width, height) of what a camera sees a metre away, whatever the size of its images."""
+    return image_size[0] / float(intrinsics[0, 0]), image_size[1] / float(intrinsics[1, 1])
 
 
 def _focal(intrinsics: Array) -> Array:

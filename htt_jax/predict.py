@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from absl import logging
 
+from htt_jax import camera
 from htt_jax.devices import process, sharding
 from htt_jax.interop.runtimes import RUNTIMES, open_with
 from htt_jax.prediction import input_camera, live, rerun_log, smoothing, written
@@ -38,9 +39,8 @@ def _summary(found: Predictions, origin: Origin, seconds: float) -> str:
         f"cy {matrix[1, 2]:.2f} ({origin.intrinsics_source})",
     ]
     model_width, model_height = origin.dataset.image_size
-    if origin.whole_frames and not input_camera.same_shape(
-        origin.image_size, origin.dataset.image_size
-    ):
+    same_shape = camera.same_shape(origin.image_size, origin.dataset.image_size)
+    if origin.whole_frames and not same_shape:
         lines.append(
             f"note: the model was trained on {model_width}x{model_height} frames; yours are of "
             "another shape, so it sees them distorted"

@@ -18,7 +18,7 @@ from htt_jax.data.records import Video
 from htt_jax.datasets.spec import STORED_SIZE, DatasetSpec
 from htt_jax.prediction import intrinsics_file
 from htt_jax.prediction.frames import Resizer, Size
-from htt_jax.prediction.input_camera import GivenCamera, Intrinsics, at_size, same_shape
+from htt_jax.prediction.input_camera import GivenCamera, Intrinsics, at_size
 from htt_jax.support.errors import InputError
 
 CAMERAS = ("camera.json", "camera.txt", "cam_intrinsics.txt")
@@ -90,7 +90,7 @@ def intrinsics(
         given = Intrinsics(values, own_size, str(recording.camera), f"from {recording.camera}")
     if given is None:
         return None
-    if isinstance(given, Intrinsics) and given.size and not same_shape(given.size, size):
+    if isinstance(given, Intrinsics) and given.size and not camera.same_shape(given.size, size):
         width, height = given.size
         raise InputError(
             f"{given.given} is for images of {width}x{height}, but {recording.frames} is "

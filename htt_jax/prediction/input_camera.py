@@ -20,9 +20,6 @@ from htt_jax.support.errors import InputError
 WIDEST_VIEW = 175.0
 """Degrees; a pinhole camera that saw more would put every hand kilometres to the side."""
 
-SHAPE_TOLERANCE = 0.02
-"""Of the ratio of width to height: images whose shapes differ by more are of different shapes."""
-
 
 class InputCamera(NamedTuple):
     """Its matrix, in pixels of the input, and who says so."""
@@ -141,14 +138,9 @@ def at_size(given: GivenCamera | Any, size: Size) -> InputCamera:
     if their_size == size:
         return InputCamera(matrix, given.source)
     source = f"{given.source}, scaled from {their_size[0]}x{their_size[1]}"
-    if not same_shape(their_size, size):
+    if not camera.same_shape(their_size, size):
         source += f", an image of another shape than {size[0]}x{size[1]}: as if it were stretched"
     return InputCamera(camera.scale_intrinsics(matrix, their_size, size), source)
-
-
-def same_shape(one: Size, other: Size) -> bool:
-    """Whether images of these (width, height) have nearly the same ratio of the two."""
-    return abs(one[0] / one[1] * other[1] / other[0] - 1) <= SHAPE_TOLERANCE
 
 
 def _of_field_of_view(degrees: float, size: Size) -> InputCamera:

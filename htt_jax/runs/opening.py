@@ -8,7 +8,7 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from htt_jax import systems
+from htt_jax import camera, systems
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.models.signature import Signature
@@ -116,6 +116,28 @@ def check_same_classes(trained_on: DatasetFacts, source: RecordSource) -> None:
             f"{source.directory} does not fit the run: {difference}; give another --data or "
             "--workdir"
         )
+
+
+def view_difference(trained_on: DatasetFacts, source: RecordSource) -> str | None:
+    """How a model would see a training split stretched otherwise than its own; None: it would not.
+
+    Frames are brought to the size that it sees, whatever their shape. Where they come from one
+    dataset, that is as it was trained; else cameras must see as wide for their height.
+    """
+    if trained_on.fingerprint == source.fingerprint:
+        return None
+    if source.camera == "depth":  # whose camera no dataset tells but in its records
+        own, found = trained_on.image_size, source.image_size
+    else:
+        spec = trained_on.spec
+        own = camera.view(spec.intrinsics, spec.native_size)
+        found = camera.view(source[0].intrinsics, source.image_size)
+    if camera.same_shape(own, found):
+        return None
+    return (
+        f"its frames show {found[0] / found[1]:.2f} times as much across as upwards, those the run "
+        f"was trained on {own[0] / own[1]:.2f} times, so that it would see them stretched"
+    )
 
 
 def class_difference(trained_on: DatasetFacts, source: RecordSource) -> str | None:

@@ -13,7 +13,7 @@ from htt_jax.data.clips import clip_table
 from htt_jax.data.loader import checked_size
 from htt_jax.data.records import RecordSource
 from htt_jax.runs.config import clip_spec
-from htt_jax.runs.opening import TrainedRun
+from htt_jax.runs.opening import TrainedRun, view_difference
 from htt_jax.support.errors import InputError
 
 FRAMES = 128
@@ -69,7 +69,11 @@ def draw(run: TrainedRun, source: RecordSource) -> tuple[Sample, Sample]:
         InputError: its frames are smaller than the run's or of another shape, or one is damaged.
     """
     size = run.dataset.image_size
-    _check_shape(source, size)
+    if difference := view_difference(run.dataset, source):
+        raise InputError(
+            f"{source.directory} is not to calibrate on: {difference}; name frames of that shape "
+            "with --data"
+        )
     clips = clip_spec(run.config)
     clips = dataclasses.replace(clips, frames=clips.window, starts=None)
     table = clip_table(source.frame_counts, clips, training=False)
@@ -87,13 +91,3 @@ def draw(run: TrainedRun, source: RecordSource) -> tuple[Sample, Sample]:
 
 def _seen(frames: np.ndarray) -> np.ndarray:
     return np.asarray(augment.to_pixel_range(jnp.asarray(frames)))
-
-
-def _check_shape(source: RecordSource, size: tuple[int, int]) -> None:
-    """Frames that were brought to another shape would have other contents."""
-    (width, height), (stored_width, stored_height) = size, source.image_size
-    if abs(stored_width * height / width - stored_height) > 1:
-        raise InputError(
-            f"{source.directory} has frames of {stored_width}x{stored_height}, the run sees "
-            f"{width}x{height}, another shape; calibrate on frames of its shape (--data)"
-        )
