@@ -6,6 +6,8 @@ answers; `training.answers` makes them.
 
 import dataclasses
 import functools
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +20,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 from htt_jax.data import tfrecord
 from htt_jax.data.decode import FrameReader
 from htt_jax.data.records import RecordSource, Video
-from htt_jax.data.tfrecord import ShardIndex
+from htt_jax.data.tfrecord import DamagedShard, ShardIndex
 from htt_jax.support.errors import InputError
 from htt_jax.support.paths import place
 from htt_jax.support.ranges import OpenedFiles
@@ -107,10 +109,26 @@ def shards(
     ]
 
 
+def is_whole(path: epath.Path, source: RecordSource, videos: range) -> bool:
+    """Whether a shard holds the answers about those videos of a split, undamaged, by its index."""
+    index = tfrecord.stored_index(path) if path.exists() else None
+    if index is None or len(index) != len(videos):
+        return False
+    about = ((int(source.frame_counts[video]), source.video_ids[video]) for video in videos)
+    try:
+        found = tfrecord.scan(path, lambda _: next(about, (0, "")))
+    except InputError:
+        return False
+    return found == index
+
+
 class AnswerRecords:
     """Random access to the answers about the videos of one split.
 
     Pickling carries no file handles. Safe to use from several threads.
+
+    Attributes:
+        fingerprint: of all that the records hold.
     """
 
     def __init__(self, paths: Sequence[epath.Path], sizes: Sizes) -> None:
@@ -126,6 +144,8 @@ class AnswerRecords:
             for shard, index in enumerate(self._indexes)
             for record, video_id in enumerate(index.video_ids)
         }
+        crcs = [index.crcs for index in self._indexes]
+        self.fingerprint = hashlib.sha256(json.dumps(crcs).encode()).hexdigest()
 
     def __getitem__(self, video_id: str) -> Answers:
         """The answers about a video of the split.
@@ -134,7 +154,12 @@ class AnswerRecords:
             InputError: the record is damaged.
         """
         shard, record = self._places[video_id]
-        data = tfrecord.read_one(self._files[shard], self._indexes[shard], record)
+        try:
+            data = tfrecord.read_one(self._files[shard], self._indexes[shard], record)
+        except DamagedShard as error:
+            raise InputError(
+                f"{error.found}; give the same command again, and the teacher is asked again"
+            ) from None
         return Answers(**self._schema.deserialize_example_np(data))
 
     def __getstate__(self) -> dict[str, Any]:

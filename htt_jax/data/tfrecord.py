@@ -29,6 +29,19 @@ FRAMING_BYTES = _HEADER.size + _FOOTER.size
 """Bytes that framing adds to a record's data."""
 
 
+class DamagedShard(InputError):
+    """A record of a shard is not as it was written.
+
+    Attributes:
+        found: what is wrong and where, without what to do.
+    """
+
+    def __init__(self, found: str) -> None:
+        """Says of a dataset's shard what to do."""
+        super().__init__(f"{found}; delete this shard and its index and run the preparation again")
+        self.found = found
+
+
 @dataclasses.dataclass
 class ShardIndex:
     """Where the records of a shard are and what they hold; one entry per record in each list."""
@@ -207,7 +220,4 @@ def _checked(data: bytes, footer: bytes, shard: epath.PathLike, number: int, off
 
 
 def _damaged(shard: epath.PathLike, number: int, offset: int, what: str) -> InputError:
-    return InputError(
-        f"damaged shard {shard}: record {number} at byte {offset}: {what}; "
-        "delete this shard and its index and run the preparation again"
-    )
+    return DamagedShard(f"damaged shard {shard}: record {number} at byte {offset}: {what}")

@@ -5,6 +5,7 @@ import hashlib
 
 import numpy as np
 
+from htt_jax import camera
 from htt_jax.data.records import RecordSource, Video
 from htt_jax.support.errors import InputError
 
@@ -18,19 +19,31 @@ class WithUnlabelled(RecordSource):
     All that is not said of single videos is as the labelled split has it, but for the fingerprint,
     which is of both. The others may have been prepared with labels, of any hands and classes: no
     hand of them is annotated here, action and object are not known.
+
+    Attributes:
+        unlabelled: those others.
     """
 
     def __init__(self, labelled: RecordSource, unlabelled: RecordSource) -> None:
         """Puts the two together.
 
         Raises:
-            InputError: their frames are of two sizes, or they hold the same videos.
+            InputError: their frames are of two sizes, or of cameras that they stretch otherwise, or
+                they hold the same videos.
         """
         if unlabelled.image_size != labelled.image_size:
             found, wanted = ("{}x{}".format(*x.image_size) for x in (unlabelled, labelled))
             raise InputError(
                 f"config.distill.data={unlabelled.directory} has frames of {found} pixels, "
                 f"{labelled.directory} of {wanted}; prepare it with frames of that size"
+            )
+        views = [camera.view(x[0].intrinsics, x.image_size) for x in (unlabelled, labelled)]
+        if not camera.same_shape(*views):
+            found, wanted = (f"{width / height:.2f}" for width, height in views)
+            raise InputError(
+                f"config.distill.data={unlabelled.directory} has frames that show {found} times as "
+                f"much across as upwards, those of {labelled.directory} show {wanted} times: one "
+                "of them was stretched when it was prepared; name videos of that shape"
             )
         if unlabelled.fingerprint == labelled.fingerprint:
             raise InputError(
@@ -44,10 +57,10 @@ class WithUnlabelled(RecordSource):
         self.frame_counts = np.concatenate([labelled.frame_counts, unlabelled.frame_counts])
         both = f"{labelled.fingerprint} {unlabelled.fingerprint}"
         self.fingerprint = hashlib.sha256(both.encode()).hexdigest()
-        self._labelled, self._unlabelled = labelled, unlabelled
+        self._labelled, self.unlabelled = labelled, unlabelled
 
     def __len__(self) -> int:
-        return len(self._labelled) + len(self._unlabelled)
+        return len(self._labelled) + len(self.unlabelled)
 
     @property
     def camera(self) -> str:
@@ -59,7 +72,7 @@ class WithUnlabelled(RecordSource):
         count = len(self._labelled)
         if record_key < count:
             return self._labelled[record_key]
-        return self._without_labels(self._unlabelled[record_key - count])
+        return self._without_labels(self.unlabelled[record_key - count])
 
     def _without_labels(self, video: Video) -> Video:
         frames = len(video.frames)

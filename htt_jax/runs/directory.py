@@ -80,20 +80,22 @@ def dataset_facts(source: RecordSource, image_size: tuple[int, int] | None) -> D
 
 def exists(workdir: epath.PathLike) -> bool:
     """Whether there is a run in `workdir`, which a start that came to no checkpoint leaves none."""
-    path = place(workdir)
-    return (path / _RUN_FILE).exists() and _has_checkpoint(path / CHECKPOINTS)
+    return (place(workdir) / _RUN_FILE).exists() and newest_step(workdir) >= 0
 
 
-def _has_checkpoint(directory: epath.Path) -> bool:
-    """Whether there is one at least that is whole.
+def newest_step(workdir: epath.PathLike) -> int:
+    """Of the newest checkpoint in `workdir` that was written to its end; -1: there is none.
 
     On disk those that are still being written have longer names; in a bucket, where nothing can be
     renamed, they lack a mark.
     """
-    return directory.exists() and any(
-        entry.name.isdigit() and (not is_bucket(entry) or (entry / _WHOLE).exists())
-        for entry in directory.iterdir()
+    directory = place(workdir) / CHECKPOINTS
+    whole = (
+        int(entry.name)
+        for entry in (directory.iterdir() if directory.exists() else ())
+        if entry.name.isdigit() and (not is_bucket(entry) or (entry / _WHOLE).exists())
     )
+    return max(whole, default=-1)
 
 
 def read(workdir: epath.PathLike) -> Run:

@@ -5,6 +5,7 @@ length and frames of its own size. What it says is kept frame by frame, poses in
 fits clips that begin anywhere and frames of any size, and moves with them as labels do.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,19 +18,19 @@ from jax.experimental import multihost_utils
 from jaxtyping import Int
 from ml_collections import ConfigDict
 
-from htt_jax.data import loader, taught, tfrecord
+from htt_jax.data import loader, taught
 from htt_jax.data.clips import clip_table, in_frame_order
 from htt_jax.data.decode import FrameReader
 from htt_jax.data.records import RecordSource, ShardWriter
 from htt_jax.data.taught import AnswerRecords, Answers, Sizes
-from htt_jax.devices import sharding
+from htt_jax.devices import hosts, sharding
 from htt_jax.evaluation import results
 from htt_jax.models.htt import HTT
 from htt_jax.runs.config import clip_spec, load_options
 from htt_jax.runs.directory import claimed
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import atomic_write
+from htt_jax.support.files import atomic_write, explained_full_disk
 from htt_jax.support.paths import place
 from htt_jax.systems import Batch
 from htt_jax.systems.htt import distillation
@@ -66,8 +67,8 @@ def reader_of_answers(
         source: all videos that the student is trained on.
 
     Raises:
-        InputError: an answer is not finite, a record is damaged, another process asks, or answers
-            cannot be written.
+        InputError: an answer is not finite, a record is damaged, another process asks, answers
+            cannot be written, or hosts have others.
     """
     description = _description(teacher, source, tokens=bool(config.distill.tokens))
     key = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
@@ -75,15 +76,51 @@ def reader_of_answers(
     sizes = Sizes(**description["sizes"])
     shards = taught.shards(folder, source.frame_counts)
     is_main = jax.process_index() == 0
-    whole = int(multihost_utils.broadcast_one_to_all(np.int32(is_main and _whole(shards))))
+    found = is_main and _whole(shards, source)
+    whole = int(multihost_utils.broadcast_one_to_all(np.int32(found)))
     if whole < len(shards):
-        with claimed(folder):
+        with _claimed(config.distill.cache, folder):
             if is_main:
                 with atomic_write(folder / _DESCRIPTION, "w") as file:
                     json.dump({**description, "workdir": teacher.run.workdir}, file, indent=1)
             _write(teacher, source, shards[whole:], sizes, config.data.workers)
         multihost_utils.sync_global_devices("a teacher's answers are written")
-    return taught.with_answers(reader, AnswerRecords([path for path, _ in shards], sizes))
+    return taught.with_answers(reader, _opened([path for path, _ in shards], sizes))
+
+
+@contextlib.contextmanager
+def _claimed(cache: str, folder: epath.Path) -> Iterator[None]:
+    """The folder for this start alone; what is wrong with it is told by the option that names it.
+
+    Raises:
+        InputError: it cannot be written to, has no room, or another start has it.
+    """
+    option = f"config.distill.cache={cache}: " if cache else ""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(claimed(folder))
+        except InputError as error:
+            raise InputError(f"{option}{error}") from None
+        stack.enter_context(explained_full_disk(f"{option}{folder}"))
+        yield
+
+
+def _opened(paths: Sequence[epath.Path], sizes: Sizes) -> AnswerRecords:
+    """The answers, which are the same on all hosts.
+
+    Raises:
+        InputError: they are not, or not whole.
+    """
+    refusal, seen = None, f"not whole in {paths[0].parent}"
+    try:
+        records = AnswerRecords(paths, sizes)
+        seen = records.fingerprint
+    except InputError as error:
+        refusal = error
+    hosts.agree({"what the teacher said, kept in config.distill.cache,": seen})
+    if refusal:
+        raise refusal
+    return records
 
 
 def _description(teacher: Teacher, source: RecordSource, *, tokens: bool) -> dict[str, Any]:
@@ -111,18 +148,10 @@ def _fingerprint_of_view(source: RecordSource) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _whole(shards: list[tuple[epath.Path, range]]) -> int:
-    """How many of the shards, from the first, are there and undamaged."""
-    for number, (path, videos) in enumerate(shards):
-        index = tfrecord.stored_index(path) if path.exists() else None
-        if index is None or len(index) != len(videos):
-            return number
-        try:
-            for _ in tfrecord.read_all(path):
-                pass
-        except InputError:  # it is written again
-            return number
-    return len(shards)
+def _whole(shards: list[tuple[epath.Path, range]], source: RecordSource) -> int:
+    """How many of the shards, from the first, are there and undamaged; others are written again."""
+    checked = (taught.is_whole(path, source, videos) for path, videos in shards)
+    return next((number for number, is_whole in enumerate(checked) if not is_whole), len(shards))
 
 
 def _write(

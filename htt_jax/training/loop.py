@@ -57,7 +57,7 @@ from htt_jax.training.monitor import Monitor, Span
 from htt_jax.training.parts import trained_parts
 from htt_jax.training.preemption import StopRequest
 from htt_jax.training.profile import Profile
-from htt_jax.training.teacher import open_teacher, taught_by, trained_on
+from htt_jax.training.teacher import no_longer_asked, open_teacher, taught_by, trained_on
 
 Update: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, train_step.Metrics]]
 
@@ -82,7 +82,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     last_step = config.epochs * steps_per_epoch
 
     # System
-    agreement.on_inputs(config, workdir, dataset, steps_per_epoch)
+    agreement.on_inputs(config, workdir, dataset, source, steps_per_epoch)
     system = systems.make(config, dataset)
     schedule = step_decay(steps_per_epoch=steps_per_epoch, **config.optimizer)
     optimizer = system.optimizer(schedule)
@@ -95,13 +95,14 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
 
     # Before anything is written: this is the file that is missing where people begin.
     pretrained = None if exists(workdir) else _pretrained(config, system, dataset, abstract)
-    teacher = open_teacher(config, labelled)
+    former = no_longer_asked(config, workdir, last_step)
+    teacher = None if former else open_teacher(config, labelled)
     described = Run(
         config,
         dataset,
         steps_per_epoch,
         trained_by=version.describe(),
-        taught_by=taught_by(teacher, source),
+        taught_by=taught_by(teacher.fingerprint if teacher else former, source),
     )
     with contextlib.ExitStack() as stack:
         # Restore, or start
@@ -115,6 +116,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         hosts.agree({"restored step": span.first})
         if state is not None and span.first >= span.last:
             return evaluate(state)
+        if former:  # the last checkpoint was passed over
+            teacher = open_teacher(config, labelled, former)
         steps, reader = span.last - span.first, system.reader
         if teacher is not None:
             reader = reader_of_answers(config, workdir, reader, teacher, source)

@@ -5,6 +5,8 @@ import hashlib
 import json
 
 import numpy as np
+from etils import epath
+from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from htt_jax.data import loader
@@ -12,8 +14,8 @@ from htt_jax.data.records import RecordSource
 from htt_jax.data.unlabelled import WithUnlabelled
 from htt_jax.devices import hosts, sharding
 from htt_jax.runs.config import open_source
-from htt_jax.runs.directory import Run, exists, read
-from htt_jax.runs.opening import TrainedRun, class_difference, open_run
+from htt_jax.runs.directory import Run, exists, newest_step, read
+from htt_jax.runs.opening import TrainedRun, class_difference, open_run, view_difference
 from htt_jax.runs.options import former_options_of, options_of
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
@@ -48,22 +50,35 @@ def trained_on(config: ConfigDict, source: RecordSource) -> RecordSource:
         return source
     others = config.copy_and_resolve_references()
     others.data.held_out = 0  # of the labelled ones
-    return WithUnlabelled(source, open_source(others, "train", directory))
+    try:
+        unlabelled = open_source(others, "train", directory)
+    except InputError as error:
+        raise InputError(f"config.distill.data={directory}: {error}") from None
+    return WithUnlabelled(source, unlabelled)
 
 
-def open_teacher(config: ConfigDict, source: RecordSource) -> Teacher | None:
+def open_teacher(
+    config: ConfigDict, source: RecordSource, fingerprint: str | None = None
+) -> Teacher | None:
     """The teacher that a config names, by its best checkpoint; None: it names none.
 
     Args:
         config: of the student.
         source: its labelled training split.
+        fingerprint: that it must have; None: any.
 
     Raises:
-        InputError: there is no such run, or it cannot teach on `source`; hosts have several.
+        InputError: there is no such run, it is another one, or it cannot teach on `source`; hosts
+            have several.
     """
     path = _named(config, "teacher")
     found = _opened(path, config, source) if path else None
     hosts.agree({"config.distill.teacher": found and found.fingerprint})
+    if found and fingerprint and found.fingerprint != fingerprint:
+        raise InputError(
+            f"{found.option} is not as it was when it taught this run; name the one that did, or "
+            "take a new --workdir"
+        )
     return found
 
 
@@ -79,11 +94,27 @@ def _opened(path: str, config: ConfigDict, source: RecordSource) -> Teacher:
     return Teacher(run, option, _fingerprint(run))
 
 
-def taught_by(teacher: Teacher | None, source: RecordSource) -> dict[str, str] | None:
+def taught_by(fingerprint: str | None, source: RecordSource) -> dict[str, str] | None:
     """What a run's description says of its teacher and of all videos that it is trained on."""
-    if teacher is None:
+    if fingerprint is None:
         return None
-    return {"teacher": teacher.fingerprint, "videos": source.fingerprint}
+    return {"teacher": fingerprint, "videos": source.fingerprint}
+
+
+def no_longer_asked(config: ConfigDict, workdir: epath.PathLike, last_step: int) -> str | None:
+    """The fingerprint of a teacher that a run which has ended was taught by; it may be gone.
+
+    None: the run has not ended, or another teacher is named, or none.
+    """
+    path = _named(config, "teacher")
+    if not path or not exists(workdir):
+        return None
+    there = read(workdir)
+    is_over = there.config.distill.teacher == path and newest_step(workdir) >= last_step
+    # The paths of hosts may differ: the first one's decides.
+    if there.taught_by is None or not multihost_utils.broadcast_one_to_all(np.bool_(is_over)):
+        return None
+    return there.taught_by["teacher"]
 
 
 def _named(config: ConfigDict, option: str) -> str:
@@ -111,6 +142,8 @@ def _check(option: str, run: Run, config: ConfigDict, source: RecordSource) -> N
         loader.checked_size(source, run.dataset.image_size)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
+    if difference := view_difference(run.dataset, source):
+        raise InputError(f"{where}: {difference}; name a teacher of frames of that shape")
 
 
 def _fingerprint(run: TrainedRun) -> str:

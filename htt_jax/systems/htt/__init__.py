@@ -74,6 +74,11 @@ def _check_distillation(config: ConfigDict) -> None:
             f"config.distill.data={distill.data}: nobody says anything of videos without labels; "
             "name a config.distill.teacher"
         )
+    if distill.cache and not distill.teacher:
+        raise InputError(
+            f"config.distill.cache={distill.cache}: there are no answers to keep without a "
+            "teacher; name a config.distill.teacher, or leave it out"
+        )
     if distill.data and not config.mask_unannotated_hands:
         raise InputError(
             f"config.distill.data={distill.data}: config.mask_unannotated_hands=False would take "

@@ -1,5 +1,7 @@
 """Videos without labels behind a training split."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,15 @@ def test_frames_of_another_size_and_the_same_videos_are_refused(sources, tmp_pat
         WithUnlabelled(labelled, RecordSource(small, "train"))
     with pytest.raises(InputError, match="holds the videos that are trained on with their labels"):
         WithUnlabelled(labelled, labelled)
+
+
+def test_frames_that_were_stretched_otherwise_are_refused(sources, tmp_path, monkeypatch):
+    def tall(*arguments, make=prepared.make_video):
+        intrinsics = np.diag([58, 103, 1]).astype(np.float32)
+        return dataclasses.replace(make(*arguments), intrinsics=intrinsics)
+
+    monkeypatch.setattr(prepared, "make_video", tall)
+    stretched = prepared.write_dataset(tmp_path / "stretched", FPHA, {"train": [4]})
+    said = r"distill.data=.*stretched has frames that show 3.16 times as much .* show 1.78 times"
+    with pytest.raises(InputError, match=said):
+        WithUnlabelled(sources[0], RecordSource(stretched, "train"))

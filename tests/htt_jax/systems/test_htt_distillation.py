@@ -143,6 +143,10 @@ def test_a_teachers_poses_move_with_the_frame_as_labels_do():
             r"distill.data=videos: nobody says anything .* name a config.distill.teacher",
         ),
         (
+            {"distill__cache": "answers"},
+            r"distill.cache=answers: there are no answers to keep without a teacher; name a",
+        ),
+        (
             {
                 "distill__data": "videos",
                 "distill__teacher": "run",

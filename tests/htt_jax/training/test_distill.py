@@ -1,5 +1,6 @@
 """A student and its teacher: who can teach, what is kept of it, and training on that."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -8,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from htt_jax.data import taught
+from htt_jax.data import taught, tfrecord
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.evaluation.one_run import evaluate
@@ -16,9 +17,10 @@ from htt_jax.runs.directory import CHECKPOINTS, Run, dataset_facts, read, start
 from htt_jax.runs.options import get_config
 from htt_jax.support.errors import InputError
 from htt_jax.support.paths import place
+from htt_jax.training import agreement
 from htt_jax.training.answers import FOLDER
 from htt_jax.training.loop import train
-from htt_jax.training.teacher import open_teacher
+from htt_jax.training.teacher import open_teacher, trained_on
 from tests import prepared, runs, train_runs
 
 SIZE = (64, 36)
@@ -112,6 +114,62 @@ def test_losses_after_an_interruption_are_bit_equal_and_missing_answers_asked_ag
     assert train_runs.steps(workdir) == train_runs.steps(root / "student")
 
 
+def test_a_shard_whose_index_is_of_other_answers_is_asked_again(root, tmp_path):
+    source = trained_on(student(root), RecordSource(root / "data", "train"))
+    first = place(shutil.copy(kept(root / "student")[0], tmp_path))
+    index = json.loads(tfrecord.index_path(kept(root / "student")[0]).read_text())
+
+    def is_whole(**changes):
+        tfrecord.index_path(first).write_text(json.dumps(index | changes))
+        return taught.is_whole(first, source, range(2))
+
+    assert is_whole()
+    assert not is_whole(video_ids=index["video_ids"][::-1])
+    assert not is_whole(crcs=index["crcs"][::-1])
+    assert not is_whole(frames=[9, 8])
+    assert not taught.is_whole(first, source, range(1, 3))
+
+
+def test_a_run_that_has_ended_needs_no_teacher_but_one_that_has_not_does(root, tmp_path):
+    workdir = shutil.copytree(root / "student", tmp_path / "ended")
+    (root / "teacher").rename(root / "away")
+    try:
+        train(student(root), workdir)
+        assert read(workdir).taught_by == read(root / "student").taught_by
+        with pytest.raises(InputError, match=r"student holds another run: taught_by.videos is"):
+            train(student(root, distill__data=""), root / "student")
+        with pytest.raises(InputError, match="is no trained run"):
+            train(student(root, epochs=2), workdir)
+    finally:
+        (root / "away").rename(root / "teacher")
+
+
+def test_what_is_wrong_with_paths_is_told_by_their_options(root, tmp_path):
+    labelled = RecordSource(root / "data", "train")
+    with pytest.raises(InputError, match=r"^config.distill.data=.*nothing: no directory .*nothing"):
+        trained_on(student(root, distill__data=str(tmp_path / "nothing")), labelled)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"^config.distill.cache=.*file: cannot write to .*file/"):
+        train(student(root, distill__cache=str(tmp_path / "file")), tmp_path / "run")
+
+
+def test_hosts_must_have_the_same_videos_and_all_a_teacher_or_none(root, tmp_path):
+    labelled = RecordSource(root / "data", "train")
+
+    def facts(source, **options):
+        config = student(root, **options)
+        return agreement.facts(config, root / "run", dataset_facts(labelled, HALF), source, 5)
+
+    both = trained_on(student(root), labelled)
+    ours = facts(both)
+    assert facts(both, distill__data="elsewhere", distill__cache="/cache") == ours
+    assert facts(labelled)["config.distill.data"] != ours["config.distill.data"]
+    videos = prepared.write_dataset(tmp_path / "videos", H2O, {"train": [8]}, SIZE, seed=2)
+    other = trained_on(student(root, distill__data=str(videos)), labelled)
+    assert facts(other)["config.distill.data"] != ours["config.distill.data"]
+    assert facts(both, distill__teacher="") == ours | {"config.distill.teacher": "not named"}
+
+
 def test_a_teacher_or_videos_that_have_changed_are_never_taken_for_those_there_were(root):
     other = root / "other"
     runs.initialise_run(other, root / "data", seed=3)
@@ -168,11 +226,17 @@ def test_who_cannot_teach_is_refused_before_anything_is_written(root, tmp_path, 
         described(tmp_path / "of_named", named, get_config()),
         r"action class 2 is 'put_salt', the run was trained with 'put_sugar'",
     )
-    large = prepared.write_dataset(tmp_path / "large", FPHA, {"train": [2]}, (128, 72))
     monkeypatch.undo()
+    square = dataclasses.replace(FPHA, native_size=(720, 720), camera=(700.0, 700.0, 360.0, 360.0))
+    of_square = prepared.write_dataset(tmp_path / "square", square, {"train": [2]}, HALF)
+    refused(
+        described(tmp_path / "of_square", of_square, get_config()),
+        r"its frames show 1.78 times as much across as upwards, .* on 1.00 times, .* of that shape",
+    )
+    large = prepared.write_dataset(tmp_path / "large", FPHA, {"train": [2]}, (128, 72))
     refused(
         described(tmp_path / "of_large", large, get_config()),
-        r"cannot teach on .*data: ",
+        r"cannot teach on .*data: image size 128x72 does not fit frames stored at 64x36",
     )
 
 
