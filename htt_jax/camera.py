@@ -35,6 +35,13 @@ def project(
     return xy * _focal(intrinsics) + _centre(intrinsics), depth
 
 
+def project_ahead(
+    points: Float[np.ndarray, "*batch points 3"], intrinsics: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "*batch points 2"]:
+    """Pixels (u, v) of points in camera space; NaN of those that are not ahead of the camera."""
+    return project(np.where(points[..., 2:] > 0, points, np.nan), intrinsics)[0]
+
+
 def unproject(
     joints_2d: Float[Array, "*batch joints 2"],
     depth: Float[Array, "*batch joints"],

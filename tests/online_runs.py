@@ -35,8 +35,11 @@ def make_run(camera="color", **options):
 
 
 def make_forecasting_run():
-    """Of a model that looks two frames ahead and does not expect the last pose."""
-    run = make_run(forecast=2)
+    """Of a model that looks two frames ahead and does not expect the last pose.
+
+    It tells the object's box, too.
+    """
+    run = make_run(forecast=2, object_box=True)
     params = dict(run.variables["params"])
     head = dict(params["forecaster"])
     kernel = head["pose_change"]["kernel"]

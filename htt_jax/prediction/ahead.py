@@ -66,7 +66,7 @@ class Ahead:
             Pixels; not finite behind the camera.
         """
         points = self.after(frame)
-        ahead = camera.project(np.where(points[..., 2:] > 0, points, np.nan), intrinsics)[0]
+        ahead = camera.project_ahead(points, intrinsics)
         palms = [spec.joints_of(hand).start + spec.skeleton.palm for hand in spec.hands]
         return tuple(np.concatenate([joints_2d[None, palm], ahead[:, palm]]) for palm in palms)
 

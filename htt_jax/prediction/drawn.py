@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int
 
+from htt_jax.camera import project_ahead
 from htt_jax.data import depth_maps
 from htt_jax.prediction.files import Origin
 from htt_jax.prediction.frames import DepthMap, Frame, Pixels
@@ -49,6 +50,7 @@ def scenes(
         left = min(origin.window - in_window, length - place)
         joints_2d, joints_3d = _seen(predictions, frame)
         name, probability = _object(predictions, origin, frame)
+        boxes = predictions.object_box_3d
         yield FrameScene(
             image=_in_colours(image.image),
             frame=frame,
@@ -59,6 +61,7 @@ def scenes(
             joints_3d=joints_3d,
             object_name=name,
             object_probability=probability,
+            object_box=boxes if boxes is None else project_ahead(boxes[frame], origin.intrinsics),
             action_names=shown.names if shown else (),
             action_probabilities=shown.over_time[frame] if shown else (),
             history=history,

@@ -2,9 +2,10 @@
 
 Both hold poses in the input's own pixels and in metres, camera space, and of each frame the action
 as it stands there (`action_over_time`, see `video.Predictions`): all classes in the .npz, the
-first few in the .json. Of poses that are smoothed both tell each filter's parameters (`smoothing`,
-see `smoothing.Smoothing`), in the .npz an array of cutoff and slope for each. `attention.npz` holds
-where the model looked, see `prediction.attention`.
+first few in the .json. Of a model that tells the box of the object in hand both have its centre
+and corners in each frame, `object_box_3d`. Of poses that are smoothed both tell each filter's
+parameters (`smoothing`, see `smoothing.Smoothing`), in the .npz an array of cutoff and slope for
+each. `attention.npz` holds where the model looked, see `prediction.attention`.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.models.outputs import OF_JOINTS
+from htt_jax.models.outputs import OF_JOINTS, OF_NAME
 from htt_jax.prediction.video import Predictions
 from htt_jax.support.files import atomic_write
 
@@ -33,6 +34,7 @@ UNITS = {
     "intrinsics": "pixels of the input",
     "seconds": "since the first frame",
 }
+_OF_BOX = {"object_box_3d": "metres, centre and eight corners of the object's box in camera space"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +161,7 @@ def _head(predictions: Predictions, origin: Origin) -> dict[str, Any]:
         },
         "smoothing": predictions.smoothing and dataclasses.asdict(predictions.smoothing),
         "notes": list(origin.notes),
-        "units": UNITS,
+        "units": UNITS if predictions.object_box_3d is None else UNITS | _OF_BOX,
         "joint_names": list(origin.dataset.spec.skeleton.joints),
     }
 
@@ -191,6 +193,9 @@ def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mappi
         probabilities = predictions.object_probabilities[frame]
         found["object"] = dataset.object_names[int(probabilities.argmax())]
         found["object_probabilities"] = _by_name(dataset.object_names, probabilities)
+    if predictions.object_box_3d is not None:
+        decimals = OF_NAME["joints_3d"].decimals
+        found["object_box_3d"] = _rounded(predictions.object_box_3d[frame], decimals)
     if predictions.action_over_time is not None:
         so_far = predictions.action_over_time[frame]
         found["actions_so_far"] = _best(dataset.action_names, so_far, _TOP_OF_FRAME)

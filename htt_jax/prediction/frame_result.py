@@ -24,6 +24,8 @@ class FrameResult:
         object_probabilities: by class; None: the model says nothing of objects.
         hand_seen: whether each hand was found in the frame, where that is looked for; a pose of one
             that was not is a guess.
+        object_box_3d: centre and eight corners of the box of the object in hand, metres, camera
+            space; None: the model does not tell it.
         is_final: whether it is what the whole video gives; else what the frames up to this one do.
     """
 
@@ -33,6 +35,7 @@ class FrameResult:
     joints_3d: Float[np.ndarray, "joints 3"]
     object_probabilities: Float[np.ndarray, " objects"] | None
     hand_seen: Bool[np.ndarray, " hands"] | None = None
+    object_box_3d: Float[np.ndarray, "box_points 3"] | None = None
     is_final: bool = True
 
 
@@ -89,8 +92,9 @@ class FrameResults:
             poses = map(self._smooth, seconds, joints_2d, depth, hand_seen)
         nothing = [None] * len(numbers)
         objects = outputs["object_probabilities"] if self._tells_objects else nothing
-        rows = zip(numbers, poses, objects, hand_seen, strict=True)
+        boxes = outputs.get("object_box_3d", nothing)
+        rows = zip(numbers, poses, objects, hand_seen, boxes, strict=True)
         return [
-            FrameResult(number, *pose, of_object, hand_seen=seen, is_final=self._is_final)
-            for number, pose, of_object, seen in rows
+            FrameResult(number, *pose, of_object, seen, box, is_final=self._is_final)
+            for number, pose, of_object, seen, box in rows
         ]

@@ -180,6 +180,7 @@ def _scene(shown: Shown, trained: TrainedRun, camera: Camera, *, smoothed: bool)
         history=scores.history if scores else None,
         clip=(place % clips.frames, clips.frames),
         window=(place % clips.window, clips.window),
+        object_box=shown.object_box,
         paths=shown.paths,
         decided=scores.since if scores else None,
         note="    ".join(note for note in notes if note),

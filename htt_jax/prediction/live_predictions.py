@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from htt_jax.camera import project_ahead
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.prediction.frame_result import FrameResult
 from htt_jax.prediction.online import OnlinePredictor
@@ -39,6 +40,7 @@ class Shown(NamedTuple):
     captured: Captured
     seconds: float  # since the first frame
     result: FrameResult
+    object_box: Float[np.ndarray, "box_points 2"] | None  # pixels; None: the model tells none
     paths: tuple[Float[np.ndarray, "points 2"], ...]  # ahead of each palm; see `Ahead.palm_paths`
     scores: Scores | None  # None before the first group is complete
     due: float  # time.monotonic() at which it is to be shown
@@ -135,7 +137,7 @@ class LivePredictions(Closing):
         rate = self._rate(start, end, len(group))
         for captured, result in zip(group, results, strict=True):
             seconds, due = captured.seconds - self._first, arrived + captured.seconds - start
-            self._put(Shown(captured, seconds, result, self._paths(result), scores, due, rate))
+            self._put(Shown(captured, seconds, result, *self._places(result), scores, due, rate))
 
     def _hand_over_newest(
         self, results: list[FrameResult], waiting: collections.deque[Captured]
@@ -151,9 +153,9 @@ class LivePredictions(Closing):
         self._lately.append(captured.seconds)
         passed = self._lately[-1] - self._lately[0]
         rate = (len(self._lately) - 1) / passed if passed > 0 else None
-        seconds, paths = captured.seconds - self._first, self._paths(newest)
+        seconds, places = captured.seconds - self._first, self._places(newest)
         now = time.monotonic()
-        self._put(Shown(captured, seconds, newest, paths, self._shown_scores, now, rate))
+        self._put(Shown(captured, seconds, newest, *places, self._shown_scores, now, rate))
 
     def _put(self, shown: Shown | None) -> None:
         """Waits for room, unless all is over."""
@@ -161,12 +163,18 @@ class LivePredictions(Closing):
             with contextlib.suppress(queue.Full):
                 return self._ready.put(shown, timeout=_TICK)
 
-    def _paths(self, result: FrameResult) -> tuple[Float[np.ndarray, "points 2"], ...]:
-        expected = self._predictor.ahead if self._predictor.forecasts else None
-        if expected is None:
-            return ()
+    def _places(
+        self, result: FrameResult
+    ) -> tuple[Float[np.ndarray, "box_points 2"] | None, tuple[np.ndarray, ...]]:
+        """Of the object's box and ahead of each palm, in the frame."""
         spec, intrinsics = self._dataset.spec, self._predictor.intrinsics
-        return expected.palm_paths(result.frame, result.joints_2d, spec, intrinsics)
+        box, expected = result.object_box_3d, None
+        in_frame = None if box is None else project_ahead(box, intrinsics)
+        if self._predictor.forecasts:
+            expected = self._predictor.ahead
+        if expected is None:
+            return in_frame, ()
+        return in_frame, expected.palm_paths(result.frame, result.joints_2d, spec, intrinsics)
 
     def _scores(self, start: float, end: float) -> Scores:
         now = self._predictor.present_action_probabilities

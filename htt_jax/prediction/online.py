@@ -283,7 +283,7 @@ class OnlinePredictor:
             self._ahead = expected if self._ahead is None else self._ahead.then(expected)
         of_frames: dict[str, np.ndarray] = {
             name: in_frame_order(of_clips, [output[name] for output in outputs])
-            for name in ("joints_2d", "depth", "object_probabilities")
+            for name in ("joints_2d", "depth", "object_probabilities", "object_box_3d")
             if name in outputs[0]
         }
         return self._final(range(start, start + frames), seconds, of_frames, hand_seen)

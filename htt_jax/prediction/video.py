@@ -45,6 +45,7 @@ class Predictions:
     it was not, its pose is a guess. `decided_frame` is the last frame that was seen when the action
     was first recognised that the video is judged by, and that no later frame changed; None also of
     programs, which tell the action of whole clips only. `smoothing` is that of the poses.
+    `object_box_3d` has centre and eight corners of the box of the object in hand.
     """
 
     frame_names: list[str]
@@ -65,6 +66,7 @@ class Predictions:
     ahead: Ahead | None = None
     joint_attention: JointAttention | None = None
     smoothing: Smoothing | None = None
+    object_box_3d: Float[np.ndarray, "frames box_points 3"] | None = None  # metres, camera space
 
     @property
     def action_probabilities(self) -> Float[np.ndarray, " actions"] | None:
@@ -111,7 +113,7 @@ def predict_video(
     found = collected.result()
     expected = found.ahead.joints_3d if found.ahead else None
     told_of = (found.object_probabilities, found.action_over_time)
-    said = (found.joints_2d, found.joints_3d, expected, *told_of)
+    said = (found.joints_2d, found.joints_3d, found.object_box_3d, expected, *told_of)
     check_finite(run, *(array for array in said if array is not None))
     if smoothing:
         named = (found.seconds, found.joints_2d, found.depth, found.hand_seen)
@@ -285,6 +287,7 @@ class _Collected:
             ),
             ahead=ahead.collect(self._frames, self._outputs, self._clips),
             joint_attention=self._joint_attention.result(),
+            object_box_3d=self._by_frame("object_box_3d") if "object_box_3d" in said else None,
         )
 
     def _tells_windows(self, counts: Int[np.ndarray, " clips"]) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from htt_jax.datasets.skeleton import Skeleton
-from htt_jax.visual import colours, panels, paths, skeleton, text
+from htt_jax.visual import colours, object_box, panels, paths, skeleton, text
 from htt_jax.visual.drawing import Canvas, Resized, at_size, disc, resize
 from htt_jax.visual.layout import Box, layout_for
 from htt_jax.visual.panels import MARGIN
@@ -42,6 +42,7 @@ class FrameScene:
         joints_3d: metres, camera space.
         object_name: of the most probable object.
         object_probability: 0 to 1.
+        object_box: centre and corners of its box, pixels of `image`.
         action_names: the actions shown as bars, at most five, from top to bottom. The same ones in
             the same order for a whole video read best; their colours follow them if they move.
         action_probabilities: now, 0 to 1.
@@ -63,6 +64,7 @@ class FrameScene:
     joints_3d: Float[np.ndarray, "joints 3"] | None = None
     object_name: str = ""
     object_probability: float = np.nan
+    object_box: Float[np.ndarray, "box_points 2"] | None = None
     action_names: Sequence[str] = ()
     action_probabilities: Sequence[float] | Float[np.ndarray, " actions"] = ()
     history: History | None = None
@@ -144,13 +146,16 @@ class Renderer:
     def _draw_frame(self, canvas: Canvas, scene: FrameScene) -> None:
         size = (canvas.shape[1], canvas.shape[0])
         canvas[:] = resize(scene.image, size)
+        own_size = (scene.image.shape[1], scene.image.shape[0])
+        if scene.object_box is not None:
+            object_box.draw(canvas, at_size(scene.object_box, own_size, size))
         if scene.joints_2d is None:
             return
-        pixels = at_size(scene.joints_2d, (scene.image.shape[1], scene.image.shape[0]), size)
+        pixels = at_size(scene.joints_2d, own_size, size)
         depth = np.full(len(pixels), np.nan) if scene.depth is None else scene.depth
         tints = colours.depth_colours(depth, self._depth_limits)
         for path in scene.paths:
-            paths.draw(canvas, at_size(path, (scene.image.shape[1], scene.image.shape[0]), size))
+            paths.draw(canvas, at_size(path, own_size, size))
         skeleton.draw(canvas, pixels, tints, self._hand, depth=depth)
         if len(self._hands) > 1:
             skeleton.draw_hand_letters(canvas, pixels, self._hands, self._hand)

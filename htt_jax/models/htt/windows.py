@@ -67,7 +67,8 @@ def step(
         size: (height, width) of the frames.
 
     Returns:
-        The tokens behind it; joints_2d, depth and object_probabilities of the window's frames, the
+        The tokens behind it; joints_2d, depth and object_probabilities of the window's frames, and
+        of a model that tells the object's box object_box_3d (frames, points, 3); the
         action_probabilities of the clip so far, and of a model that forecasts forecast_joints_3d
         (1, steps, joints, 3) after the window.
     """
@@ -96,6 +97,7 @@ def _of_frames(out: Outputs) -> Outputs:
         "joints_2d": out["joints_2d"][0],
         "depth": out["depth"][0],
         "object_probabilities": jax.nn.softmax(out["object_logits"][0]),
+        **{name: out[name][0] for name in ("object_box_3d",) if name in out},
     }
 
 

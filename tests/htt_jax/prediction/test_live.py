@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from htt_jax.camera import project_ahead
 from htt_jax.prediction import input_camera, live
 from htt_jax.prediction.live_predictions import LivePredictions
 from htt_jax.prediction.online import OnlinePredictor
@@ -57,6 +58,8 @@ def test_every_frame_is_shown_once_with_its_own_pose(run, online, video):
         now, frame = item.result.joints_2d, item.result.frame
         paths = found.ahead.palm_paths(frame, now, run.dataset.spec, INTRINSICS)
         np.testing.assert_allclose(item.paths, paths, rtol=1e-4)
+    box = project_ahead(found.object_box_3d, INTRINSICS)
+    np.testing.assert_allclose([item.object_box for item in shown], box, rtol=1e-4)
     assert [len(item.paths[0]) for item in shown[:6]] == [1, 1, 3, 3, 3, 2]
     scores = shown[-1].scores
     present = online.present_action_probabilities
@@ -69,6 +72,7 @@ def test_every_frame_is_shown_once_with_its_own_pose(run, online, video):
     assert scores.since == shown[online.present_decided_frame].seconds
     drawn = live._scene(shown[-1], run, camera, smoothed=False)
     assert (drawn.paths, drawn.decided) == (shown[-1].paths, scores.since)
+    assert drawn.object_box is shown[-1].object_box
 
 
 def test_the_newest_pose_is_shown_with_its_frame_at_the_rate_that_was_measured(run):

@@ -50,6 +50,12 @@ def assert_same(results, found, **tolerance):
         # Pixels are hundreds of the model's units, off their sum with half the image's width.
         atol = tolerance["atol"] * (100 if name == "joints_2d" else 1)
         np.testing.assert_allclose(np.stack(arrays), expected, rtol=tolerance["rtol"], atol=atol)
+    boxes = [result.object_box_3d for result in results]
+    if found.object_box_3d is None:
+        assert boxes == [None] * len(boxes)
+    else:
+        assert found.object_box_3d.shape == (len(boxes), 9, 3)
+        np.testing.assert_allclose(boxes, found.object_box_3d, **tolerance)
 
 
 @pytest.mark.parametrize("count", [1, 3, 8, 19])

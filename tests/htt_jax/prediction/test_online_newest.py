@@ -20,7 +20,7 @@ POSES = ("joints_2d", "depth", "joints_3d")
 
 @pytest.fixture(scope="module")
 def run():
-    return online_runs.make_run()
+    return online_runs.make_run(object_box=True)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_the_newest_pose_is_that_of_a_window_that_ends_with_the_frame(run, onlin
         told.append(newest.joints_3d)
         # What a video says at its end, of the frames that make one window of each clip.
         found = predict_video(run, open_frames(frames[: number + 1][-DELAY:]), INTRINSICS)
-        for name in (*POSES, "object_probabilities"):
+        for name in (*POSES, "object_probabilities", "object_box_3d"):
             expected = getattr(found, name)[-1]
             np.testing.assert_allclose(getattr(newest, name), expected, rtol=1e-5, atol=1e-5)
     assert all(result.is_final for result in finals)

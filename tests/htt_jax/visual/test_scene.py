@@ -64,6 +64,20 @@ def test_joints_stand_where_the_frame_shows_them():
     assert (picture[300:540, 10:100] == 90).all()
 
 
+def test_the_objects_box_stands_where_the_frame_shows_it_beneath_the_hand():
+    renderer = Renderer(SIZE, ("right",), HAND)
+    plain = renderer.render(scene())
+    corners = [(x, y) for x in (150, 180) for y in (80, 95)]
+    box = np.array([(165, 87), *corners, *corners], float)
+    without_joints = dataclasses.replace(scene(), joints_2d=None, object_box=box)
+    for shown in (dataclasses.replace(scene(), object_box=box), without_joints):
+        picture = renderer.render(shown)
+        for point in box:
+            column, row = np.round((point + 0.5) * 5 - 0.5).astype(int)
+            assert tuple(picture[row, column]) == colours.ESTIMATE
+        assert (picture[:390, 760:960] == plain[:390, 760:960]).all()
+
+
 def test_a_picture_does_not_depend_on_those_before():
     renderer = Renderer(SIZE, ("left", "right"), HAND)
     first = renderer.render(scene(hands=2))
