@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     quantising.add_argument(
         "--data",
         type=cli.location,
-        help="prepared dataset to calibrate on (train) and to evaluate on (test); if not given, "
+        help="prepared dataset to calibrate on (train) and to evaluate on; if not given, "
         "where the run was trained",
     )
     quantising.add_argument(

@@ -59,7 +59,7 @@ class Measuring:
     def bears(self, path: pathlib.Path, whole: pathlib.Path, bound: Bound) -> bool:
         """Whether poses bear a file in the place of the one in float32."""
         before = pose_errors(self.joints(whole), *self.sample.truth())
-        return _is_borne(self.lost(self.joints(path), before), bound)
+        return not bound.exceeded(self.lost(self.joints(path), before))
 
 
 def choose(
@@ -93,16 +93,12 @@ def choose(
         kept = {layer.name for layer in worst_first[left:]}
         path = measuring.make([name for name in weights if name in kept])
         lost = measuring.lost(measuring.joints(path), before)
-        if _is_borne(lost, bound):
+        beyond = bound.exceeded(lost)
+        if not beyond:
             chosen = [dataclasses.replace(x, in_int8=x.name in kept) for x in layers]
             return chosen, path
     raise InputError(
         f"the run is too lossy to quantise: with {len(layers) // 2} of {len(layers)} layers left "
-        f"in float, its errors on frames of the training split still grow by "
-        f"{', '.join(f'{x:.2f} %' for x in lost.values())} (at most {bound.per_cent:g} %); take "
+        f"in float it still loses, on frames of the training split, {', '.join(beyond)}; take "
         "--quantize=float16, or allow more with --most-loss"
     )
-
-
-def _is_borne(lost: Mapping[str, float], bound: Bound) -> bool:
-    return all(x <= bound.of(key) for key, x in lost.items())

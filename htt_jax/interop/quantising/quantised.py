@@ -15,7 +15,6 @@ from htt_jax.interop.quantising.choice import Layer, Measuring, choose
 from htt_jax.interop.quantising.figures import (
     CLASSES,
     POSES,
-    SPLIT,
     Bound,
     evaluated,
     frames_per_second,
@@ -54,6 +53,7 @@ class Quantised:
         kind: one of `KINDS`.
         data: the dataset that was calibrated and evaluated on.
         own_data: whether it is the one that the run names.
+        split: of it that figures are of, the one that the run is evaluated on as it is trained.
         layers: all convolutions, each as measured; none of float16.
         matrices_in_8_bits: whether the file keeps those of blocks and heads so; else 16 bits.
         calibrated: frames that ranges were found on.
@@ -68,6 +68,7 @@ class Quantised:
     kind: str
     data: str
     own_data: bool
+    split: str
     layers: tuple[Layer, ...]
     matrices_in_8_bits: bool
     calibrated: int
@@ -90,6 +91,11 @@ class Quantised:
             f"({before:.1f} MB); {own:.1f} frames/s, {own / jax:.1f} times the run in JAX "
             f"({jax:.1f}) and {own / plain:.1f} times the float32 file ({plain:.1f}), all in one go"
         ]
+        if own <= plain and self.layers:
+            lines.append(
+                "note: it is no faster than the float32 file on this processor as it is now; small "
+                "networks of small frames gain little by int8"
+            )
         if self.reduced:
             lines.append(
                 "note: this processor has no VNNI, so that weights keep to 7 bits and little is "
@@ -111,7 +117,7 @@ class Quantised:
             ]
             for key, x in lost.items()
         ]
-        return markdown([f"split {SPLIT}", "before", "after", "lost"], rows)
+        return markdown([f"split {self.split}", "before", "after", "lost"], rows)
 
     def _of_layers(self) -> list[str]:
         if not self.layers:
@@ -208,6 +214,7 @@ def _quantise(
         kind=asked.kind,
         data=opened.directory,
         own_data=asked.data in (None, run.config.data.directory),
+        split=run.config.eval.split,
         layers=tuple(layers),
         matrices_in_8_bits=packed,
         calibrated=samples[0].frames if samples else 0,
@@ -221,7 +228,9 @@ def _quantise(
 
 
 def _opened(run: TrainedRun, asked: Asked) -> SplitInference:
-    return open_split(run.workdir, split=SPLIT, data=asked.data, step=run.step, label="evaluating")
+    return open_split(
+        run.workdir, split=run.config.eval.split, data=asked.data, step=run.step, label="evaluating"
+    )
 
 
 def _program(run: TrainedRun, path: pathlib.Path) -> HostProgram:
@@ -233,12 +242,13 @@ def _check(
 ) -> None:
     if not set(before) & {*POSES, *CLASSES}:
         raise InputError(
-            f"nothing is known of poses and actions in split {SPLIT} of {asked.data or 'the run'}, "
-            "so that the loss cannot be measured; name another dataset with --data"
+            f"nothing is known of poses and actions in split {run.config.eval.split} of "
+            f"{asked.data or 'the run'}, so that the loss cannot be measured; name another dataset "
+            "with --data"
         )
-    lost = asked.bound.exceeded(before, after)
+    lost = asked.bound.exceeded(losses(before, after))
     if lost:
         raise InputError(
-            f"{run.workdir} is too lossy to quantise: on split {SPLIT} {asked.kind} loses "
-            f"{', '.join(lost)}; nothing is kept, allow more with --most-loss"
+            f"{run.workdir} is too lossy to quantise: on split {run.config.eval.split} "
+            f"{asked.kind} loses {', '.join(lost)}; nothing is kept, allow more with --most-loss"
         )

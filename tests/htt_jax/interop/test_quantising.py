@@ -212,13 +212,26 @@ def known_to_the_run(folder):
 @pytest.mark.parametrize(
     ("kind", "lost"),
     [
-        ("int8", r"with 3 of 6 layers left in float, its errors on frames of the training split"),
+        (
+            "int8",
+            r"with 3 of 6 layers left in float it still loses, on frames of the tr.*, MEPE by",
+        ),
         ("float16", r"on split test float16 loses MEPE by \d+.* %"),
     ],
 )
 def test_a_run_too_lossy_to_quantise_is_refused(folder, tmp_path, known_to_the_run, kind, lost):
     message = refusal(folder, tmp_path / "model.onnx", Asked(kind, known_to_the_run))
     assert re.search(rf"too lossy to quantise: {lost}.*\(at most 1\b", message)
+
+
+def test_the_figures_are_of_the_split_that_the_run_is_evaluated_on(folder, tmp_path):
+    data = prepared.write_dataset(tmp_path / "data", FPHA, {"train": [4], "val": [6]}, SIZE)
+    path = shutil.copy(folder / "model.onnx", tmp_path / "model.onnx")
+    run = run_in(folder)
+    run.config.eval.split = "val"
+    told = quantise(path, run, Asked("float16", str(data), Bound(1.0)))
+    assert told.split == "val"
+    assert "| split val " in told.text()
 
 
 def test_frames_of_another_size_are_refused(folder, tmp_path):
