@@ -151,9 +151,8 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
     for name in _SIZES:
         config.model[name] = imported.sizes[name]
     config.model.backbone = imported.sizes["backbone_name"]
-    config.distill.teacher = config.distill.data = (
-        ""  # of the run it was, whose teacher is elsewhere
-    )
+    for name in ("teacher", "data", "cache"):
+        config.distill[name] = ""  # of the run it was, whose teacher is elsewhere
     if not imported.exported_run:  # the published code's scales are the same at every image size
         with config.unlocked():
             published = {option.name: option.default for option in former_options_of("htt")}

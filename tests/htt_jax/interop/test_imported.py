@@ -86,6 +86,13 @@ def test_a_dataset_names_the_classes_and_counts_the_steps(found, source):
     assert run.steps_per_epoch == 3
 
 
+def test_a_student_goes_on_without_its_teacher_and_all_that_is_of_it(found):
+    names = ("teacher", "data", "cache")
+    config = config_of(found, **{f"distill__{name}": "elsewhere" for name in names})
+    run = imported.make_run(found, config, None)
+    assert [run.config.distill[name] for name in names] == [""] * 3
+
+
 def test_a_run_knows_its_file(path, found):
     run = imported.make_run(found, config_of(found), None)
     checksum = hashlib.sha256(path.read_bytes()).hexdigest()
