@@ -126,6 +126,8 @@ def view_difference(trained_on: DatasetFacts, source: RecordSource) -> str | Non
     """
     if trained_on.fingerprint == source.fingerprint:
         return None
+    own: tuple[float, float]
+    found: tuple[float, float]
     if source.camera == "depth":  # whose camera no dataset tells but in its records
         own, found = trained_on.image_size, source.image_size
     else:
