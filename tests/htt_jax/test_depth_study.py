@@ -33,6 +33,7 @@ def run(study, *arguments):
     depth_study.main([*places, "--steps", "untrained", *arguments, "--set", *TINY])
 
 
+@pytest.mark.proof
 def test_stages_run_in_their_order_once_and_stand_in_a_table(study, capsys):
     run(study)
     said = capsys.readouterr()
@@ -55,6 +56,7 @@ def test_stages_run_in_their_order_once_and_stand_in_a_table(study, capsys):
     assert again.out == said.out
 
 
+@pytest.mark.proof
 def test_other_options_are_another_study(study):
     if not (study / "out").exists():
         run(study)

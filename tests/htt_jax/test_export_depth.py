@@ -89,7 +89,7 @@ def results(run):
     [
         ("pose_film", {}),
         ("action_attention", {}),
-        ("ensemble_attention", {"told__at_test": "equal"}),
+        pytest.param("ensemble_attention", {"told__at_test": "equal"}, marks=pytest.mark.proof),
     ],
 )
 def test_a_program_is_evaluated_as_the_run_it_was_exported_from(make, stage, options):
@@ -128,6 +128,7 @@ def test_a_program_in_bfloat16_scores_and_predicts_as_its_run_and_says_what_it_t
     assert "(protocol 'honest')" in told["preprocessing"][0]
 
 
+@pytest.mark.proof
 def test_an_onnx_file_computes_what_the_run_does_with_time_as_a_loop(make):
     workdir = make("feedback")
     names = ["joints_3d", "action_logits", "action_over_time"]
@@ -138,6 +139,7 @@ def test_an_onnx_file_computes_what_the_run_does_with_time_as_a_loop(make):
     assert "in the results below it is told equal" in card
 
 
+@pytest.mark.proof
 def test_an_onnx_file_of_an_action_network_has_its_attention_over_time(make):
     workdir = make("action_attention")
     session, card = session_and_card(workdir, ["action_logits", "action_over_time"])

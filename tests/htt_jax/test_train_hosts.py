@@ -13,6 +13,8 @@ from htt_jax.datasets.spec import FPHA
 from htt_jax.devices.watch import ANOTHER_FAILED
 from tests import prepared, train_runs
 
+pytestmark = pytest.mark.proof  # each host is a process
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):

@@ -14,6 +14,8 @@ from htt_jax.support.paths import place
 from htt_jax.training import logs
 from tests import object_stores, prepared, toy_config, train_runs
 
+pytestmark = pytest.mark.proof  # processes are started, killed and started again
+
 OPTIONS = {"checkpoint.every_steps": 3, "eval.every_epochs": 1000}  # an epoch is one step
 
 

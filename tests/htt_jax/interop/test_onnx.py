@@ -28,6 +28,8 @@ from tests import prepared, torch_files, train_runs
 from tests.cards import assert_card
 from tests.parity import recipe
 
+pytestmark = pytest.mark.proof  # PyTorch's exporter takes its time
+
 SIZES = torch_files.SIZES | {"window": 4, "mlp_width": 64}
 WIDTH, HEIGHT = 64, 36
 OPTIONS = (
@@ -282,7 +284,6 @@ def test_the_command_predicts_with_a_file_and_names_it(path, predicted, video, t
     assert found.shape == (3, 21, 3)
 
 
-@pytest.mark.proof  # it exports once more
 def test_a_run_is_computed_by_onnx_runtime_if_asked(path, predicted, video):
     asked = htt_jax.load(path.parent.parent / "run", runtime="onnx")
     assert (asked.run.workdir, asked.run.step) == (str(path.parent.parent / "run"), 0)

@@ -27,6 +27,8 @@ from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from tests import prepared, torch_files
 
+pytestmark = pytest.mark.proof  # PyTorch's exporter takes its time
+
 SIZE = (64, 36)
 V4, _ = backbones.MOBILE
 WIDTH = 12  # of nobody else, as shapes of models are kept by their sizes
@@ -284,7 +286,6 @@ def test_weights_keep_to_7_bits_where_there_is_no_vnni(folder, tmp_path):
     assert max(np.abs(x.astype(int)).max() for x in weights if x.ndim == 4) <= 64
 
 
-@pytest.mark.proof  # it exports once more
 def test_the_command_writes_the_card(folder, tmp_path, capsys):
     out = tmp_path / "out" / "model.onnx"
     options = ["--to=onnx", f"--out={out}", "--quantize=float16", "--most-loss=1"]

@@ -85,6 +85,7 @@ def params_of(run):
     return trees.flatten(open_run(run, None, sharding.single_device_mesh()).variables["params"])
 
 
+@pytest.mark.proof
 def test_the_feedback_system_goes_on_as_if_it_had_never_stopped(runs):
     whole, resumed = train_runs.steps(runs / "feedback"), train_runs.steps(runs / "resumed")
     assert len(whole) == 4

@@ -19,6 +19,8 @@ from htt_jax.training.loop import train
 from tests import arms, depth_runs, prepared
 from tests.depth_runs import FPHA_DEPTH, make_run
 
+pytestmark = pytest.mark.proof  # a whole training
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):

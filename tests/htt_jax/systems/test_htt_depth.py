@@ -17,6 +17,8 @@ from htt_jax.support.errors import InputError
 from htt_jax.training.loop import train
 from tests import prepared, runs
 
+pytestmark = pytest.mark.proof  # a whole training
+
 
 def test_it_trains_on_maps_of_another_size_with_joints_in_the_depth_camera(tmp_path):
     spec = dataclasses.replace(H2O, depth=True)

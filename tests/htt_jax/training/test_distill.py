@@ -23,6 +23,8 @@ from htt_jax.training.loop import train
 from htt_jax.training.teacher import open_teacher, trained_on
 from tests import prepared, runs, train_runs
 
+pytestmark = pytest.mark.proof  # whole trainings
+
 SIZE = (64, 36)
 HALF = (32, 18)
 SIZES = {"model.backbone_width": 2, "model.width": 16}
