@@ -54,9 +54,13 @@ def faults(video: Video, spec: DatasetSpec) -> list[Fault]:
     """What is wrong with the annotated hands of `video`; one thing for each hand and frame."""
     found = []
     for i, hand in enumerate(spec.hands):
-        left = video.hand_annotated[:, i].copy()
-        joints = video.joints_3d[:, spec.joints_of(hand)]
-        for check in _checks(joints, is_rigid=bool(spec.skeleton.bones)):
+        of_hand = spec.joints_of(hand)
+        left, known = video.hand_annotated[:, i].copy(), None
+        if video.joints_known is not None:
+            known = video.joints_known[:, of_hand, 1]
+            left = known.any(axis=1)
+        joints = video.joints_3d[:, of_hand]
+        for check in _checks(joints, known, is_rigid=bool(spec.skeleton.bones)):
             frames = check.wrong & left
             if frames.any():
                 what = check.what.format(_range(check.values[frames]))
@@ -78,11 +82,13 @@ def checked(video: Video, spec: DatasetSpec, source: str) -> tuple[Video, list[N
     """
     # Hands that are not annotated may be NaN, which no frame of a batch should bring along.
     joints = np.where(np.isfinite(video.joints_3d), video.joints_3d, np.float32(0))
-    annotated = video.hand_annotated.copy()
+    annotated, known_joints = video.hand_annotated.copy(), video.joints_known
+    if known_joints is not None:
+        known_joints = known_joints.copy()
     notes = []
     for fault in faults(video, spec):
-        column = spec.hands.index(fault.hand)
-        wrong, known = fault.frames.sum(), video.hand_annotated[:, column].sum()
+        column, of_hand = spec.hands.index(fault.hand), spec.joints_of(fault.hand)
+        wrong, known = fault.frames.sum(), _annotated_frames(video, column, of_hand)
         if fault.is_of_unit and 2 * wrong > known:
             raise InputError(
                 f"{source}: {fault.hand} hand, {wrong} of {known} frames: {fault.what}; are its "
@@ -90,21 +96,37 @@ def checked(video: Video, spec: DatasetSpec, source: str) -> tuple[Video, list[N
                 "--skip-bad"
             )
         annotated[fault.frames, column] = False
+        if known_joints is not None:
+            known_joints[fault.frames, of_hand] = False
         what = f"{fault.text(video)}; kept, the hand marked as not annotated"
         notes.append(Note(fault.kind, source, what))
-    return dataclasses.replace(video, joints_3d=joints, hand_annotated=annotated), notes
+    marked = dataclasses.replace(
+        video, joints_3d=joints, hand_annotated=annotated, joints_known=known_joints
+    )
+    return marked, notes
+
+
+def _annotated_frames(video: Video, hand: int, joints: slice) -> int:
+    """In how many frames something in space is known of a hand, whose joints lie at `joints`."""
+    if video.joints_known is None:
+        return int(video.hand_annotated[:, hand].sum())
+    return int(video.joints_known[:, joints, 1].any(axis=1).sum())
 
 
 def possible(
-    joints: Float[np.ndarray, "frames joints 3"], *, is_rigid: bool
+    joints: Float[np.ndarray, "frames joints 3"],
+    known: Bool[np.ndarray, "frames joints"] | None = None,
+    *,
+    is_rigid: bool,
 ) -> tuple[Bool[np.ndarray, " frames"], Bool[np.ndarray, " frames"], str]:
     """Which hands can be, which were tracked and cannot be, and what is wrong with most of these.
 
     Args:
         joints: metres, camera space, of one hand where it is annotated.
+        known: joints that count; None: all.
         is_rigid: whether the skeleton has bones, so that a hand has a least size.
     """
-    checks = _checks(joints, is_rigid=is_rigid)
+    checks = _checks(joints, known, is_rigid=is_rigid)
     by_kind = {
         kind: np.any([check.wrong for check in checks if check.kind == kind], axis=0)
         for kind in ("lost", "impossible")
@@ -126,18 +148,29 @@ class _Check(NamedTuple):
     is_of_unit: bool = False
 
 
-def _checks(joints: Float[np.ndarray, "frames joints 3"], *, is_rigid: bool) -> list[_Check]:
+def _checks(
+    joints: Float[np.ndarray, "frames joints 3"],
+    known: Bool[np.ndarray, "frames joints"] | None,
+    *,
+    is_rigid: bool,
+) -> list[_Check]:
     """All checks of a hand in every frame, annotated or not; the first that is wrong counts.
 
-    `is_rigid`: whether joints are known that keep their distance, so that there is a least size.
+    Of joints that are `known`, None for all. `is_rigid`: whether some keep their distance, so that
+    there is a least size, of whole hands.
     """
-    finite = np.isfinite(joints).all(axis=(1, 2))
-    joints = np.where(finite[:, None, None], joints, 0).astype(np.float64)
+    if known is None:
+        known = np.ones(joints.shape[:2], bool)
+    finite = (np.isfinite(joints).all(axis=2) | ~known).all(axis=1)
+    joints = np.where(finite[:, None, None] & known[..., None], joints, 0).astype(np.float64)
     apart = joints[:, :, None] - joints[:, None]
-    size = np.sqrt(np.einsum("fijc,fijc->fij", apart, apart).max(axis=(1, 2)))
-    near, far = joints[..., 2].min(axis=1), joints[..., 2].max(axis=1)
-    in_one_place = (size <= _ONE_PLACE) & (joints.shape[1] > 1)
-    wrong_size = (size < SIZES[0] * is_rigid) | (size > SIZES[1])
+    squares = np.einsum("fijc,fijc->fij", apart, apart)
+    size = np.sqrt(np.where(known[:, :, None] & known[:, None], squares, 0).max(axis=(1, 2)))
+    near = np.where(known, joints[..., 2], np.inf).min(axis=1)
+    far = np.where(known, joints[..., 2], -np.inf).max(axis=1)
+    in_one_place = (size <= _ONE_PLACE) & (known.sum(axis=1) > 1)
+    too_small = (size < SIZES[0] * is_rigid) & known.all(axis=1)
+    wrong_size = too_small | (size > SIZES[1])
     measures = f"it measures {{}} m from joint to joint (expected {SIZES[0]} to {SIZES[1]})"
     lies = f"it lies {{}} m in front of the camera (expected {DEPTHS[0]} to {DEPTHS[1]:g})"
     return [

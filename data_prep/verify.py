@@ -130,8 +130,10 @@ def _problems(video: Video, metadata: Metadata) -> Iterator[str]:
             f"{fault.text(video)}; prepared again into a new folder, it is marked as not annotated"
         )
     left = ~video.hand_annotated.repeat(len(metadata.spec.skeleton.joints), axis=1)
+    if video.joints_known is not None:
+        left |= video.joints_known[..., 0]  # places in images, of which no fault above tells
     if not np.isfinite(video.joints_3d[left]).all():
-        yield "a joint of a hand that is not annotated is not finite"
+        yield "a joint of a hand that is not annotated, or is in the image alone, is not finite"
     if not (np.isfinite(video.intrinsics).all() and video.intrinsics[0, 0] > 0):
         yield "the intrinsics are no camera's"
     for number, data in zip(video.frame_numbers, video.frames, strict=True):

@@ -70,20 +70,20 @@ def htt_loss(
             valid (clips, frames), hand_annotated (clips, frames, hands), object (clips,) and
             action (clips,), and of a model with verbs verb (clips,) and noun (clips,), where a
             negative class is unknown and left out; with action_at_cut also cut (clips,), frames
-            before it, 0 where a clip is not cut; with the object's box see `object_box_terms`.
+            before it, 0 where a clip is not cut; with the object's box see `object_box_terms`. Of
+            a dataset that says it joint by joint joints_known (clips, frames, joints, 2) tells of
+            each whether its place in the image is known, and its depth, in place of hand_annotated.
         weights: one for each term.
     """
     valid = batch["valid"]
-    hands = batch["hand_annotated"]
-    joints_per_hand = batch["depth"].shape[-1] // hands.shape[-1]
-    annotated = jnp.repeat(hands, joints_per_hand, axis=-1) & valid[..., None]
+    in_image, in_space = _known_joints(batch, slice(None), valid)
     object_known = valid & (batch["object"] >= 0)[:, None]
     action_known = valid.any(axis=1) & (batch["action"] >= 0)
     object_class = jnp.broadcast_to(batch["object"][:, None], valid.shape)
     error_2d = jnp.abs(out["joints_2d"] - batch["joints_2d"]).mean(axis=-1)
     terms = {
-        "joints_2d": masked_mean(error_2d, annotated),
-        "depth": masked_mean(jnp.abs(out["depth"] - batch["depth"]), annotated),
+        "joints_2d": masked_mean(error_2d, in_image),
+        "depth": masked_mean(jnp.abs(out["depth"] - batch["depth"]), in_space),
         "object": masked_mean(_cross_entropy(out["object_logits"], object_class), object_known),
         **_of_answer(out, batch, action_known, weights),
     }
@@ -136,20 +136,37 @@ def forecast_terms(
     place = frames // windows * jnp.arange(1, windows + 1)[:, None] + jnp.arange(steps)
     inside = jnp.minimum(place, frames - 1)
     future = batch["valid"][:, inside] & (place < frames)
-    hands = batch["hand_annotated"][:, inside]
-    joints_per_hand = batch["depth"].shape[-1] // hands.shape[-1]
-    annotated = jnp.repeat(hands, joints_per_hand, axis=-1) & future[..., None]
+    in_image, in_space = _known_joints(batch, inside, future)
     error_2d = jnp.abs(out["forecast_joints_2d"] - batch["joints_2d"][:, inside]).mean(axis=-1)
     error_depth = jnp.abs(out["forecast_depth"] - batch["depth"][:, inside])
     action = jnp.broadcast_to(batch["action"][:, None], future.shape[:2])
     known = future.any(axis=-1) & (action >= 0)
     return {
-        "forecast_joints_2d": masked_mean(error_2d, annotated),
-        "forecast_depth": masked_mean(error_depth, annotated),
+        "forecast_joints_2d": masked_mean(error_2d, in_image),
+        "forecast_depth": masked_mean(error_depth, in_space),
         "forecast_action": masked_mean(
             _cross_entropy(out["forecast_action_logits"], action), known
         ),
     }
+
+
+def _known_joints(
+    batch: Mapping[str, jax.Array], frames: Any, real: Bool[Array, "clips *places"]
+) -> tuple[Bool[Array, "clips *places joints"], Bool[Array, "clips *places joints"]]:
+    """Of which joints the place in the image is known, and of which the depth.
+
+    Args:
+        batch: see `htt_loss`.
+        frames: an index of its frames.
+        real: whether each of these frames is.
+    """
+    if "joints_known" in batch:
+        known = batch["joints_known"][:, frames] & real[..., None, None]
+        return known[..., 0], known[..., 1]
+    hands = batch["hand_annotated"][:, frames]
+    joints_per_hand = batch["depth"].shape[-1] // hands.shape[-1]
+    annotated = jnp.repeat(hands, joints_per_hand, axis=-1) & real[..., None]
+    return annotated, annotated
 
 
 def _over_time(

@@ -17,6 +17,9 @@ _SUFFIXES: dict[Space, str] = {"camera_space": "", "root_aligned": "_ra"}
 SPACES = tuple(_SUFFIXES)
 """In which poses are measured. Root-aligned: the wrist of the frame is subtracted."""
 
+IMAGE = "image"
+"""Where measures of joints in the image stand in results on datasets that know some there alone."""
+
 BOX = "object_box"
 """Where measures of the object's box stand in the results of models that tell it."""
 
@@ -24,7 +27,7 @@ BOX = "object_box"
 class PoseErrors(NamedTuple):
     """What measures of poses are computed from: one hand in one space."""
 
-    errors: Float[np.ndarray, "frames joints"]  # millimetres
+    errors: Float[np.ndarray, "frames joints"]  # millimetres; NaN where a joint is not known
     thresholds: Float[np.ndarray, " steps"]  # millimetres, evenly from 0
     pck: Float[np.ndarray, " steps"]  # share of joints within each threshold, mean over joints
 
@@ -61,12 +64,13 @@ class Measure:
         decimals: as it is shown.
         smaller_is_better: which way is better.
         meaning: in a few words, for those who do not know the title.
-        place: where it stands in results: ('action', 'object' or `BOX`, name), or for poses
-            (space, name) of each hand.
+        place: where it stands in results: ('action', 'object', `IMAGE` or `BOX`, name), or for
+            poses (space, name) of each hand.
         compute: from `VideoActions`, `ObjectFrames`, `BoxErrors`, or for poses `PoseErrors`; there
             is one video, frame or joint at least.
         factor: from the stored figure to the one that is shown.
-        in_headline: a run is judged by it: it is logged, saved with checkpoints and compared.
+        in_headline: a run is judged by it: it is logged, saved with checkpoints and compared,
+            where it was measured.
         of_curve: it depends on the range of the PCK curve, which stands with its title.
     """
 
@@ -95,7 +99,7 @@ class Measure:
     def of(self, found: Mapping[str, Any]) -> float | None:
         """The figure in results, or in those of one hand; None where it was not measured."""
         group, name = self.place
-        value: float | None = found[group].get(name)
+        value: float | None = found.get(group, {}).get(name)
         return value
 
     def shown(self, value: float) -> str:
@@ -162,12 +166,17 @@ MEASURES: tuple[Measure, ...] = (
         place=(BOX, "centre_error"), in_headline=False,
         compute=lambda found: float(found.errors[:, 0].mean()),
     ),
+    Measure(
+        "mepe_2d", "MEPE-2D", "px", 2, smaller_is_better=True,
+        meaning="mean end-point error in the image the model sees, mean over hands",
+        place=(IMAGE, "mepe"), compute=lambda found: float(found.errors.mean()),
+    ),
     *in_both_spaces(
-        "mepe", "MEPE", "mm", 2, lambda found: float(found.errors.mean()),
+        "mepe", "MEPE", "mm", 2, lambda found: float(np.nanmean(found.errors)),
         smaller_is_better=True, meaning="mean end-point error",
     ),
     *in_both_spaces(
-        "median", "median", "mm", 2, lambda found: float(np.median(found.errors, axis=0).mean()),
+        "median", "median", "mm", 2, lambda found: float(np.nanmedian(found.errors, axis=0).mean()),
         smaller_is_better=True, meaning="median error of each joint, mean over joints",
         in_headline=False,
     ),

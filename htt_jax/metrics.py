@@ -20,7 +20,8 @@ METRES_TO_MM = 1000.0
 class PoseMetrics:
     """End-point error, PCK curve and its area, for each hand, in camera space and root-aligned.
 
-    Root-aligned: every frame's own root (the wrist) is subtracted, and itself left out.
+    Root-aligned: every frame's own root (the wrist) is subtracted, and itself left out. Joints that
+    are not known count nowhere; root-aligned neither do those of frames whose root is not.
     """
 
     def __init__(self, spec: DatasetSpec, *, mask_unannotated: bool = True):
@@ -42,14 +43,26 @@ class PoseMetrics:
         predicted: Float[np.ndarray, "frames joints 3"],
         target: Float[np.ndarray, "frames joints 3"],
         annotated: Bool[np.ndarray, "frames hands"],
+        known: Bool[np.ndarray, "frames joints"] | None = None,
     ) -> None:
-        """Adds real frames (no padding); joints in metres, camera space."""
+        """Adds real frames (no padding); joints in metres, camera space.
+
+        Args:
+            predicted: of all hands.
+            target: likewise.
+            annotated: hands of which all joints are known.
+            known: joints that are, of a dataset that says it of each; None: it says it of hands.
+        """
         predicted, target = np.asarray(predicted, np.float64), np.asarray(target, np.float64)
         root = self._spec.skeleton.root
         for i, hand in enumerate(self._spec.hands):
-            counted = annotated[:, i] if self._mask_unannotated else slice(None)
             joints = self._spec.joints_of(hand)
+            counted: Any = annotated[:, i] if self._mask_unannotated else slice(None)
+            if known is not None:
+                counted = known[:, joints].any(axis=1)
             off = predicted[counted, joints] - target[counted, joints]
+            if known is not None:
+                off[~known[counted, joints]] = np.nan
             errors = self._errors[hand]
             errors["camera_space"].append(_lengths_mm(off))
             relative = np.delete(off, root, axis=1) - off[:, root : root + 1]
@@ -59,7 +72,8 @@ class PoseMetrics:
         """Everything, by hand: `frames`, and by space ('camera_space', 'root_aligned') the metrics.
 
         Metrics: those of `htt_jax.measures`, `mepe_per_joint` in millimetres, `thresholds` in
-        millimetres, `pck` at each of them. A hand without any counted frame is left out.
+        millimetres, `pck` at each of them. A hand without any counted frame is left out; where
+        there is nothing to measure, of a joint or root-aligned, None stands.
         """
         ranges = {
             "camera_space": self._spec.camera_space,
@@ -74,6 +88,42 @@ class PoseMetrics:
                     space: _summary(space, errors[space], ranges[space]) for space in errors
                 }
         return results
+
+
+class ImageMetrics:
+    """End-point error in the image of joints whose place there is known, for each hand."""
+
+    def __init__(self, spec: DatasetSpec):
+        """Metrics for the hands of `spec`."""
+        self._spec = spec
+        self._sums = np.zeros(len(spec.hands))
+        self._joints = np.zeros(len(spec.hands), np.int64)
+        self._frames = np.zeros(len(spec.hands), np.int64)
+
+    def update(
+        self, errors: Float[np.ndarray, "frames joints"], known: Bool[np.ndarray, "frames joints"]
+    ) -> None:
+        """Adds real frames (no padding); errors in pixels of the image that the model sees."""
+        for i, hand in enumerate(self._spec.hands):
+            joints = self._spec.joints_of(hand)
+            self._sums[i] += np.sum(errors[:, joints], where=known[:, joints], dtype=np.float64)
+            self._joints[i] += known[:, joints].sum()
+            self._frames[i] += known[:, joints].any(axis=1).sum()
+
+    def result(self) -> dict[str, Any]:
+        """`mepe`, the mean over hands, pixels, and `hands`; nothing without any known joint.
+
+        By hand: `frames` with a known joint, known `joints` in all of them, and `mepe`.
+        """
+        counts = zip(self._spec.hands, self._frames, self._joints, self._sums, strict=True)
+        hands = {
+            hand: {"frames": int(frames), "joints": int(joints), "mepe": float(total / joints)}
+            for hand, frames, joints, total in counts
+            if joints
+        }
+        if not hands:
+            return {}
+        return {"mepe": float(np.mean([of["mepe"] for of in hands.values()])), "hands": hands}
 
 
 class ActionMetrics:
@@ -189,15 +239,24 @@ def _summary(
 ) -> dict[str, Any]:
     """The measures of one space; PCK of each joint, then its mean over joints."""
     thresholds = np.linspace(0.0, curve.maximum, curve.steps)
-    pck_per_joint = [
-        np.searchsorted(np.sort(joint), thresholds, side="right") / len(joint) for joint in errors.T
-    ]
-    pck = np.mean(pck_per_joint, axis=0)
+    found, pck = None, None
+    seen = ~np.isnan(errors).all(axis=0)
+    mean: list[float | None] = [None] * len(seen)
+    if seen.any():
+        known = errors[:, seen]
+        columns = (np.sort(joint[~np.isnan(joint)]) for joint in known.T)
+        pck = np.mean(
+            [np.searchsorted(joint, thresholds, side="right") / len(joint) for joint in columns],
+            axis=0,
+        )
+        found = PoseErrors(known, thresholds, pck)
+        for joint, value in zip(np.flatnonzero(seen), np.nanmean(known, axis=0), strict=True):
+            mean[joint] = float(value)
     return {
-        **_measured(space, PoseErrors(errors, thresholds, pck)),
-        "mepe_per_joint": errors.mean(axis=0).tolist(),
+        **_measured(space, found),
+        "mepe_per_joint": mean,
         "thresholds": thresholds.tolist(),
-        "pck": pck.tolist(),
+        "pck": None if pck is None else pck.tolist(),
     }
 
 

@@ -29,7 +29,7 @@ def test_integers_are_no_coordinates():
 
 def test_fields_of_dataclasses_are_checked():
     with pytest.raises(TypeCheckError, match="pose"):
-        Baselines(pose=np.zeros((21, 2)), action=0, object=0)
+        Baselines(pose=np.zeros((21, 2)), places=np.zeros((21, 2)), action=0, object=0)
 
 
 def test_a_plain_int_is_a_float_but_no_float_is_an_int():

@@ -75,4 +75,6 @@ class ClipReader:
             "object": np.array(video.object, np.int32),
             "video": np.array(index, np.int32),
         }
+        if video.joints_known is not None:
+            labels["joints_known"] = video.joints_known[frames]
         return labels | dict(self.reader.labels(self.source, video, frames))

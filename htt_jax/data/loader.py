@@ -21,7 +21,8 @@ few numbers (see `packing`).
     video          int32   (C,)          index in the split; -1: a padding clip, never valid
     start          int32   (C,)          first raw frame
 
-and the labels of the system's reader, (C, T, ...).
+of a dataset whose records say of each joint what is known, the place in the image and the depth,
+`joints_known` bool (C, T, J, 2), and the labels of the system's reader, (C, T, ...).
 
 Of a split whose frames lie on the devices, `row` int32 (S,) stands in place of `image`: which of
 those frames it is.

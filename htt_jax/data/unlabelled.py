@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 
 import numpy as np
+from jaxtyping import Bool
 
 from htt_jax import camera
 from htt_jax.data.records import RecordSource, Video
@@ -86,4 +87,9 @@ class WithUnlabelled(RecordSource):
             depth=None,
             camera_poses=None,
             object_boxes=None,
+            joints_known=self._nothing_known(frames),
         )
+
+    def _nothing_known(self, frames: int) -> Bool[np.ndarray, "frames joints 2"] | None:
+        shape = (frames, self.spec.num_joints, 2)
+        return np.zeros(shape, bool) if self.spec.joint_by_joint else None

@@ -36,13 +36,16 @@ class Video:
     frames: list[bytes]  # encoded JPEG or PNG, all of one size
     frame_numbers: Int[np.ndarray, " frames"]  # as in the raw file names
     joints_3d: Float[np.ndarray, "frames joints 3"]  # metres, camera space
-    hand_annotated: Bool[np.ndarray, "frames hands"]
+    hand_annotated: Bool[np.ndarray, "frames hands"]  # all joints of it are known, in space
     intrinsics: Float[np.ndarray, "3 3"]  # pixels, for the size of `frames`
     depth: Depth | None = None  # as many maps as frames; None where the dataset's spec has none
     # Camera to world, metres; NaN where it is not known. None where the dataset's spec has none.
     camera_poses: Float[np.ndarray, "frames 4 4"] | None = None
     # Centre and corners of the object's box, metres, camera space; NaN and None likewise.
     object_boxes: Float[np.ndarray, "frames points 3"] | None = None
+    # Of each joint, whether its place in the image is known, and its depth. Where the place alone
+    # is, it lies there, 1 m ahead of the camera. None where no hand is known in part.
+    joints_known: Bool[np.ndarray, "frames joints 2"] | None = None
 
     @property
     def of_frames(self) -> dict[str, np.ndarray]:
@@ -52,7 +55,11 @@ class Video:
         return {name: array for name, array in arrays.items() if array is not None}
 
 
-_MAY_LACK = {"camera_poses": "camera poses", "object_boxes": "object boxes"}
+_MAY_LACK = {
+    "camera_poses": "camera poses",
+    "object_boxes": "object boxes",
+    "joints_known": "flags of joints",
+}
 """Arrays of frames that not every dataset has, and what they are called."""
 
 
@@ -68,6 +75,7 @@ def features(
     }
     poses = {"camera_poses": feature.Tensor(shape=(None, 4, 4), dtype=np.float32)}
     boxes = {"object_boxes": feature.Tensor(shape=(None, BOX_POINTS, 3), dtype=np.float32)}
+    known = {"joints_known": feature.Tensor(shape=(None, spec.num_joints, 2), dtype=np.bool_)}
     return feature.FeaturesDict(
         {
             "video_id": feature.Text(),
@@ -85,6 +93,7 @@ def features(
         | (depth if spec.depth else {})
         | (poses if spec.camera_poses else {})
         | (boxes if spec.object_boxes else {})
+        | (known if spec.joint_by_joint else {})
     )
 
 
@@ -92,8 +101,8 @@ def encode(video: Video, features: tfds.features.FeaturesDict) -> bytes:
     """The record of `video`; the same video gives the same bytes in every process.
 
     Raises:
-        InputError: it has depth maps, camera poses or object boxes and the schema has none, or
-            the other way round.
+        InputError: it has depth maps, camera poses, object boxes or flags of joints and the schema
+            has none, or the other way round.
     """
     values = {field.name: getattr(video, field.name) for field in dataclasses.fields(Video)}
     values["frames"] = np.array(video.frames, np.object_)

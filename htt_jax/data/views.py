@@ -137,7 +137,7 @@ def seen_by_depth_camera(video: Video) -> Video:
     depth = video.depth
     assert depth is not None, "the dataset's spec says that there is"
     rotation, shift = depth.from_color[:3, :3], depth.from_color[:3, 3]
-    poses, boxes = video.camera_poses, video.object_boxes
+    poses, boxes, known = video.camera_poses, video.object_boxes, video.joints_known
     return dataclasses.replace(
         video,
         frames=depth.frames,
@@ -146,6 +146,8 @@ def seen_by_depth_camera(video: Video) -> Video:
         depth=dataclasses.replace(depth, frames=[]),
         camera_poses=None if poses is None else poses @ np.linalg.inv(depth.from_color),
         object_boxes=None if boxes is None else boxes @ rotation.T + shift,
+        # Without a depth nobody knows where in its image the other camera sees a joint.
+        joints_known=None if known is None else known & known[..., 1:],
     )
 
 

@@ -20,6 +20,11 @@ BOX_POINTS = 9
 _OPTIONAL = ("depth", "camera_poses", "object_boxes")
 """Parts of records that a dataset may have."""
 
+COMPLETE, PARTIAL, IN_IMAGES, NO_JOINTS = "complete", "partial", "in images", "none"
+"""What of annotated hands is known: all joints in space; some, or of some the place in the image
+alone; the places in images alone; nothing of any hand.
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
@@ -48,6 +53,7 @@ class DatasetSpec:
     depth: bool = False  # whether its records hold depth maps too
     camera_poses: bool = False  # whether they say where the camera was
     object_boxes: bool = False  # and where the object in hand is
+    joints: str = COMPLETE  # what of annotated hands is known: COMPLETE, PARTIAL, ..
 
     def __post_init__(self) -> None:
         """Checks what a description from outside may have wrong.
@@ -67,11 +73,19 @@ class DatasetSpec:
         for field in ("simulated", *_OPTIONAL):
             if not isinstance(getattr(self, field), bool):
                 raise ValueError(f"{field} must be true or false, found {getattr(self, field)!r}")
+        known = (COMPLETE, PARTIAL, IN_IMAGES, NO_JOINTS)
+        if self.joints not in known:
+            raise ValueError(f"joints must be one of {', '.join(known)}, found {self.joints!r}")
 
     @property
     def num_joints(self) -> int:
         """Joints of all hands, in the order of `hands`."""
         return len(self.skeleton.joints) * len(self.hands)
+
+    @property
+    def joint_by_joint(self) -> bool:
+        """Whether its records say of each joint what is known."""
+        return self.joints in (PARTIAL, IN_IMAGES)
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -131,6 +145,8 @@ def description(spec: DatasetSpec) -> dict[str, Any]:
     for field in _OPTIONAL:
         if not content[field]:
             del content[field]
+    if spec.joints == COMPLETE:
+        del content["joints"]
     return content
 
 

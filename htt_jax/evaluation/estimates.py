@@ -16,6 +16,8 @@ from htt_jax.data.clips import ClipSpec, in_frame_order
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
+_KNOWN = "joints_known"
+
 
 @dataclasses.dataclass(frozen=True)
 class Estimates:
@@ -24,7 +26,7 @@ class Estimates:
     Attributes:
         joints_3d: estimated, metres, camera space.
         target_3d: true, metres, camera space.
-        hand_annotated: whether the truth of each hand is known.
+        hand_annotated: whether the truth of each hand is known, of all its joints.
         object: the class estimated for the frame.
         object_probability: of that class.
         window_position: place of the frame in its pose window, from 0 to t - 1.
@@ -39,6 +41,8 @@ class Estimates:
             those of the whole clip. One window only, where the model cannot tell the others.
         window: t, frames that the pose block sees together.
         spacing: raw frames between two neighbours in a clip.
+        joints_known: of each joint, whether its true place in the image is known, and its depth;
+            None where the dataset says it of hands alone.
     """
 
     joints_3d: Float[np.ndarray, "frames joints 3"]
@@ -57,6 +61,14 @@ class Estimates:
     action_over_time: Float[np.ndarray, "clips windows actions"]
     window: int
     spacing: int
+    joints_known: Bool[np.ndarray, "frames joints 2"] | None = None
+
+    def counted(self, *, mask_unannotated: bool) -> Bool[np.ndarray, "frames joints"]:
+        """Of which joints the true place in space counts, see `PoseMetrics`."""
+        if self.joints_known is not None:
+            return self.joints_known[..., 1]
+        hands = self.hand_annotated | (not mask_unannotated)
+        return hands.repeat(self.target_3d.shape[1] // hands.shape[1], axis=1)
 
     @property
     def num_videos(self) -> int:
@@ -75,6 +87,8 @@ class Estimates:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes an .npz file of one array for each attribute."""
         arrays = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        if self.joints_known is None:
+            del arrays[_KNOWN]
         with atomic_write(path) as file:
             np.savez(file, **arrays)
 
@@ -87,7 +101,8 @@ def load(path: str | os.PathLike[str]) -> Estimates:
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {field.name: stored[field.name] for field in dataclasses.fields(Estimates)}
+            names = [field.name for field in dataclasses.fields(Estimates)]
+            arrays = {name: stored[name] for name in names if name != _KNOWN or name in stored}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             f"cannot read the estimates in {path}: {error}; evaluate the run again"
@@ -136,6 +151,8 @@ class Collector:
                 self._spec.window, count - window * self._spec.window
             ).astype(np.int32),
         }
+        if _KNOWN in clip:
+            arrays[_KNOWN] = clip[_KNOWN]
         self._frames.append(self._first[video] + start + self._spec.spacing * place)
         self._found.append({name: array[:count] for name, array in arrays.items()})
         self._intrinsics[video] = clip["intrinsics"]

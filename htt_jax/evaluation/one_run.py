@@ -116,7 +116,10 @@ def evaluate(
     if published.sees_truth(run.config.to_dict()) and results["pose"]:
         results[PUBLISHED_ERROR] = by_batch.result()["over_batches"]
     baseline_results = baselines.evaluate_baselines(
-        constant, source, mask_unannotated=run.config.mask_unannotated_hands
+        constant,
+        source,
+        run.dataset.image_size,
+        mask_unannotated=run.config.mask_unannotated_hands,
     )
     estimates = collector.result()
     results |= boxes.result()

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from htt_jax import measures, systems
+from htt_jax import augment, measures, systems
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.evaluation import object_boxes
-from htt_jax.metrics import ActionMetrics, ObjectMetrics, PoseMetrics
+from htt_jax.metrics import ActionMetrics, ImageMetrics, ObjectMetrics, PoseMetrics
 from htt_jax.systems import System
 
 Results: TypeAlias = dict[str, Any]
@@ -26,6 +26,9 @@ _MORE = {
     "object_box_3d": object_boxes.ESTIMATED,
 }
 """What some systems tell besides, and what it is called here."""
+KNOWN = "joints_known"
+"""Labels of a dataset that says of each joint what is known, see `htt_jax.data.loader`."""
+_ERROR_2D = "error_2d"  # pixels, in the image that the model sees
 _BOX_LABELS = ("object_box", "object_box_known")
 _LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
 
@@ -58,6 +61,10 @@ def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -
             } | {there: out[name] for name, there in _MORE.items() if name in out}
         if object_boxes.ESTIMATED in found:
             found |= {name: batch[name] for name in _BOX_LABELS}
+        if KNOWN in batch:
+            places = augment.projected(batch["joints_3d"], batch["intrinsics"])
+            found[KNOWN] = batch[KNOWN]
+            found[_ERROR_2D] = jnp.linalg.norm(out["joints_2d"] - places, axis=-1)
         return found | {name: batch[name] for name in _LABELS}
 
     if not systems.is_traceable(system):
@@ -70,7 +77,8 @@ def _of_what_is_told(system: System, batch: Mapping[str, jax.Array]) -> Mapping[
     told = systems.told(system.outputs)
     labels = dict(batch)
     if "pose" not in told:
-        labels["hand_annotated"] = jnp.zeros_like(batch["hand_annotated"])
+        for name in {"hand_annotated", KNOWN} & batch.keys():
+            labels[name] = jnp.zeros_like(batch[name])
     for kind in {"object", "action"} - set(told):
         labels[kind] = jnp.full_like(batch[kind], -1)
     return labels
@@ -114,12 +122,15 @@ def results_of(
 ) -> Results:
     """`pose` by hand, `object` and `action` results (see `htt_jax.metrics`).
 
+    On a dataset that says of each joint what is known, also `image`, if any place in it is.
+
     Args:
         outputs: what an evaluation step returned for every batch.
         dataset: what the model was trained on.
         mask_unannotated: see `PoseMetrics`.
     """
     pose = PoseMetrics(dataset.spec, mask_unannotated=mask_unannotated)
+    image = ImageMetrics(dataset.spec)
     objects = ObjectMetrics(len(dataset.object_names))
     actions = ActionMetrics(len(dataset.action_names))
     for found in outputs:
@@ -128,11 +139,25 @@ def results_of(
             found["estimated_joints_3d"][valid],
             found["joints_3d"][valid],
             found["hand_annotated"][valid],
+            found[KNOWN][valid][..., 1] if KNOWN in found else None,
         )
+        if KNOWN in found:
+            image.update(found[_ERROR_2D][valid], found[KNOWN][valid][..., 0])
         target = np.broadcast_to(found["object"][:, None], valid.shape)
         objects.update(found["estimated_object"][valid], target[valid])
         actions.update(found["video"], found["action_probabilities"], found["action"])
-    return {"pose": pose.result(), "object": objects.result(), "action": actions.result()}
+    return {
+        "pose": pose.result(),
+        **in_images(image),
+        "object": objects.result(),
+        "action": actions.result(),
+    }
+
+
+def in_images(image: ImageMetrics) -> Results:
+    """What of results is of joints in images; nothing where none was known there."""
+    found = image.result()
+    return {measures.IMAGE: found} if found else {}
 
 
 def headline(results: Results) -> dict[str, float]:

@@ -27,10 +27,10 @@ def measured(
     *,
     mask_unannotated: bool,
 ) -> dict[str, dict[str, Any]]:
-    """Means over all joints and all frames that have counted neighbours, by hand.
+    """Means over all joints in all frames where they count and have counted neighbours, by hand.
 
     Neighbours are frames that were recorded one after the other: between some of a dataset others
-    are missing. A hand without three counted frames in a row in any video is left out.
+    are missing. A hand is left out if no joint of it counts in three frames in a row in any video.
 
     Args:
         estimates: of a split.
@@ -45,18 +45,19 @@ def measured(
     """
     results = {}
     in_a_row = _in_a_row(frame_numbers, estimates.video_of_frame)
-    for i, hand in enumerate(spec.hands):
-        counted = estimates.hand_annotated[:, i] | (not mask_unannotated)
-        inner = counted[:-2] & counted[1:-1] & counted[2:] & in_a_row
+    counted = estimates.counted(mask_unannotated=mask_unannotated)
+    for hand in spec.hands:
+        joints = spec.joints_of(hand)
+        known = counted[:, joints]
+        inner = known[:-2] & known[1:-1] & known[2:] & in_a_row[:, None]
         if not inner.any():
             continue
-        joints = spec.joints_of(hand)
         found, true = (
             _acceleration(positions[:, joints])[inner]
             for positions in (estimates.joints_3d, estimates.target_3d)
         )
         results[hand] = {
-            "frames": int(inner.sum()),
+            "frames": int(inner.any(axis=1).sum()),
             "acceleration": _mean_length(found),
             "true_acceleration": _mean_length(true),
             ERROR: _mean_length(found - true),
@@ -79,5 +80,5 @@ def _acceleration(
     return np.diff(METRES_TO_MM * positions.astype(np.float64), 2, axis=0)
 
 
-def _mean_length(vectors: Float[np.ndarray, "frames joints 3"]) -> float:
+def _mean_length(vectors: Float[np.ndarray, "joints_of_frames 3"]) -> float:
     return float(np.linalg.norm(vectors, axis=-1).mean())

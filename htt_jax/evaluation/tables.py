@@ -52,6 +52,10 @@ def headline_tables(report: Mapping[str, Any]) -> dict[str, TextTable]:
         f"{hand}_hand": pose_table(spec, hand, results, baselines, this_run, of_papers)
         for hand in results["pose"]
     }
+    if measures.IMAGE in results:
+        found["in_images"] = image_table(
+            results[measures.IMAGE], baselines.get(measures.IMAGE, {}), this_run
+        )
     if results.get(steadiness.NAME):
         found[steadiness.NAME] = steadiness_table(results[steadiness.NAME], this_run)
     if results.get(object_boxes.NAME, {}).get("frames"):
@@ -88,7 +92,8 @@ def pose_table(
     rows = [[this_run], ["mean training pose"], ["ratio"]]
     if theirs:
         rows.append([f"{of_papers.method}, published ({of_papers.title})"])
-    for measure in (one for space in SPACES for one in measures.in_group(space)):
+    shown = (one for space in SPACES for one in measures.in_group(space))
+    for measure in (one for one in shown if one.of(found) is not None):
         space = measure.place[0]
         header.append(
             f"{measure.title} 0-{ranges[space].maximum:.0f} mm"
@@ -104,7 +109,18 @@ def pose_table(
             cells.append(_cell(measure, theirs.get(measure.key)))
         for row, cell in zip(rows, cells, strict=True):
             row.append(cell)
-    return TextTable(header, rows)
+    return TextTable(header, [row for row in rows if any(row[1:])])
+
+
+def image_table(found: Mapping[str, Any], constant: Mapping[str, Any], this_run: str) -> TextTable:
+    """How far joints are off in the image, hand by hand, where their place there is known."""
+    header, rows = ["in the image, px"], [[this_run], ["mean training place"]]
+    for hand, of in found["hands"].items():
+        header.append(f"{hand} hand, {counted(of['joints'], 'joint')}")
+        theirs = constant.get("hands", {}).get(hand)
+        rows[0].append(f"{of['mepe']:.2f}")
+        rows[1].append(_MISSING if theirs is None else f"{theirs['mepe']:.2f}")
+    return TextTable(header, [row for row in rows if any(row[1:])])
 
 
 def recognition_table(
@@ -238,8 +254,23 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     if hidden and "action" in told:
         found.append(f"The actions of {counted(hidden, 'video')} are hidden and not scored.")
     if "pose" in told:
-        unannotated = [hand for hand in spec.hands if hand not in report["results"]["pose"]]
-        found += [f"The {hand} hand is annotated in no frame." for hand in unannotated]
+        found += _of_joints(spec, report["results"])
+    return found
+
+
+def _of_joints(spec: DatasetSpec, results: Results) -> list[str]:
+    """What of the joints is not known, and so not measured."""
+    if spec.joints == datasets.NO_JOINTS:
+        return ["The dataset has no joints: poses were not learned and are not measured."]
+    in_images = results.get(measures.IMAGE, {}).get("hands", {})
+    seen = {*results["pose"], *in_images}
+    found = [
+        f"The {hand} hand is annotated in no frame." for hand in spec.hands if hand not in seen
+    ]
+    if spec.joints == datasets.PARTIAL:
+        found.append("Joints that are not annotated count nowhere, nor does their depth.")
+    elif spec.joints == datasets.IN_IMAGES:
+        found.append("Joints are annotated in images alone; their depth was not learned.")
     return found
 
 

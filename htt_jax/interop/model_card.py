@@ -117,6 +117,7 @@ def _results(run: TrainedRun) -> str:
             *(measure.shown(found[key]) if key in found else "" for found in columns.values()),
         ]
         for key, measure in measures.headline().items()
+        if any(key in found for found in columns.values())
     ]
     return markdown(["measure", *columns], rows)
 

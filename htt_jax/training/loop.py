@@ -43,11 +43,10 @@ from htt_jax.runs.directory import (
 from htt_jax.runs.options import former_options_of
 from htt_jax.runs.state import TrainState, abstract_state, random_state
 from htt_jax.support import trees
-from htt_jax.support.errors import InputError
 from htt_jax.support.files import explained_full_disk
 from htt_jax.support.paths import place
 from htt_jax.systems import Batch, System
-from htt_jax.training import agreement, initialise, logs, overview, warm_start
+from htt_jax.training import agreement, best_metric, initialise, logs, overview, warm_start
 from htt_jax.training import step as train_step
 from htt_jax.training.answers import reader_of_answers
 from htt_jax.training.goodput import Goodput
@@ -248,8 +247,7 @@ def _make_evaluate(
     config: ConfigDict, system: System, mesh: Mesh, dataset: DatasetFacts
 ) -> Callable[[TrainState], evaluation.Results]:
     source = open_source(config, config.eval.split)
-    if config.checkpoint.best_metric == "action_accuracy":
-        _check_actions_known(source)
+    best_metric.check_measured(config.checkpoint.best_metric, source)
     step = evaluation.make_evaluation_step(system, mesh)
 
     def evaluate(state: TrainState) -> evaluation.Results:
@@ -268,15 +266,6 @@ def _make_evaluate(
         )
 
     return evaluate
-
-
-def _check_actions_known(source: RecordSource) -> None:
-    if all(source[video].action < 0 for video in range(len(source))):
-        raise InputError(
-            f"the actions of split {source.split!r} are hidden, so no checkpoint is the best by "
-            "action_accuracy; take --config.checkpoint.best_metric=mepe or another "
-            "--config.eval.split"
-        )
 
 
 def _start(

@@ -71,6 +71,43 @@ def test_only_annotated_hands_count(out, batch):
     np.testing.assert_allclose(terms["depth"], np.abs(out["depth"][0, 0, :21]).mean(), rtol=1e-6)
 
 
+def test_only_known_joints_count_each_by_what_is_known(out, batch):
+    known = np.zeros((CLIPS, FRAMES, JOINTS, 2), bool)
+    known[0, 0, [3, 8, 30], 0] = True  # places in the image
+    known[0, 0, 8, 1] = True  # a depth
+    known[0, 2] = True  # of a frame that is padding
+    there = {
+        "joints_2d": out["joints_2d"]
+        .at[0, 0, jnp.array([3, 8, 30])]
+        .set(jnp.array([[2.0, -4.0], [1.0, 1.0], [0.0, 6.0]])),
+        "depth": out["depth"].at[0, 0, 8].set(-0.25),
+    }
+    labels = batch | {
+        "joints_known": jnp.asarray(known),
+        "hand_annotated": jnp.zeros((CLIPS, FRAMES, 2), bool),  # says nothing beside them
+        "joints_2d": batch["joints_2d"].at[1].set(jnp.inf),  # nothing is known of it
+    }
+    loss, terms = htt_loss(out | there, labels, LossWeights())
+    assert float(terms["joints_2d"]) == pytest.approx((3 + 1 + 3) / 3)  # of three joints, not 126
+    assert float(terms["depth"]) == pytest.approx(0.25)  # of one
+    assert np.isfinite(loss)
+    gradient = jax.grad(lambda x: htt_loss(out | there | x, labels, LossWeights())[0])(
+        {name: (out | there)[name] for name in ("joints_2d", "depth")}
+    )
+    expected = np.where(known[..., 0] & np.array(batch["valid"])[..., None], 1 / 6, 0)
+    expected[0, 0, 30] = 1 / 6  # its x is right
+    np.testing.assert_allclose(np.abs(gradient["joints_2d"]).max(axis=-1), expected, rtol=1e-6)
+    np.testing.assert_allclose(gradient["depth"][0, 0, 8], -100, rtol=1e-6)
+    assert np.count_nonzero(gradient["depth"]) == 1
+
+
+def test_without_any_joint_the_action_is_trained_alone(out, batch):
+    nothing = batch | {"hand_annotated": jnp.zeros((CLIPS, FRAMES, 2), bool)}
+    loss, terms = htt_loss(out, nothing, LossWeights())
+    assert float(terms["joints_2d"]) == float(terms["depth"]) == 0
+    np.testing.assert_allclose(loss, terms["object"] + terms["action"], rtol=1e-6)
+
+
 def test_a_hidden_action_and_an_unknown_object_are_left_out(out, batch):
     known = batch | {"action": jnp.array([3, -1]), "object": jnp.array([-1, 2])}
     _, terms = htt_loss(out, known, LossWeights())

@@ -93,6 +93,7 @@ def test_smaller_errors_and_larger_shares_are_better():
     assert better == {
         "action_accuracy": False,
         "object_accuracy": False,
+        "mepe_2d": True,
         "mepe": True,
         "auc": False,
         "mepe_ra": True,

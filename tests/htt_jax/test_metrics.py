@@ -7,7 +7,7 @@ import pytest
 
 from htt_jax.datasets.skeleton import Skeleton
 from htt_jax.datasets.spec import FPHA, H2O
-from htt_jax.metrics import ActionMetrics, ObjectMetrics, PoseMetrics
+from htt_jax.metrics import ActionMetrics, ImageMetrics, ObjectMetrics, PoseMetrics
 
 PARITY = json.loads(
     (pathlib.Path(__file__).parents[1] / "parity" / "pose_metrics.json").read_text()
@@ -84,6 +84,54 @@ def test_a_hand_never_annotated_is_left_out():
     metrics.update(predicted, target, annotated & [True, False])
     assert list(metrics.result()) == ["left"]
     assert PoseMetrics(H2O).result() == {}
+
+
+def test_joints_that_are_not_known_count_nowhere():
+    hand = Skeleton(("root", "base", "tip"), ((0, 1), (1, 2)), {"claw": (1, 2)}, root=0)
+    metrics = PoseMetrics(dataclasses.replace(FPHA, skeleton=hand))
+    predicted = np.zeros((4, 3, 3))
+    predicted[..., 0] = np.array([[1, 5, 900], [3, 90, 900], [900, 30, 900], [900, 900, 900]]) / 1e3
+    known = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]], bool)
+    metrics.update(predicted, np.zeros((4, 3, 3)), np.zeros((4, 1), bool), known)
+    found = metrics.result()["right"]
+    assert found["frames"] == 3
+    space = found["camera_space"]
+    assert space["mepe"] == pytest.approx((1 + 3 + 5 + 90 + 30) / 5)
+    assert space["mepe_per_joint"][:2] == pytest.approx([2, 125 / 3])
+    assert space["mepe_per_joint"][2] is None
+    assert space["median"] == pytest.approx((2 + 30) / 2)
+    assert space["pck"][10] == pytest.approx((1 + 1 / 3) / 2)  # within 25 mm
+    aligned = found["root_aligned"]  # of frames whose root is known
+    assert aligned["mepe"] == pytest.approx((4 + 87) / 2)
+    assert aligned["mepe_per_joint"] == [pytest.approx(45.5), None]
+
+
+def test_a_hand_whose_root_is_never_known_has_no_root_aligned_errors():
+    known = np.zeros((1, 42), bool)
+    known[0, 24] = True
+    metrics = PoseMetrics(H2O)
+    metrics.update(np.zeros((1, 42, 3)), np.ones((1, 42, 3)), np.zeros((1, 2), bool), known)
+    found = metrics.result()
+    assert list(found) == ["right"]
+    assert found["right"]["camera_space"]["mepe"] == pytest.approx(1000 * 3**0.5)
+    assert [found["right"]["root_aligned"][name] for name in ("mepe", "auc", "pck")] == 3 * [None]
+
+
+def test_errors_in_the_image_are_means_over_known_places():
+    errors, known = np.full((2, 42), 1e9, np.float32), np.zeros((2, 42), bool)
+    errors[0, [0, 4, 21]], errors[1, 4] = (2, 3, 8), 7
+    known[0, [0, 4, 21]] = known[1, 4] = True
+    metrics = ImageMetrics(H2O)
+    for frame in range(2):
+        metrics.update(errors[frame : frame + 1], known[frame : frame + 1])
+    assert metrics.result() == {
+        "mepe": 6.0,
+        "hands": {
+            "left": {"frames": 2, "joints": 3, "mepe": 4.0},
+            "right": {"frames": 1, "joints": 1, "mepe": 8.0},
+        },
+    }
+    assert ImageMetrics(H2O).result() == {}
 
 
 def test_action_of_a_video_is_the_argmax_of_summed_probabilities():

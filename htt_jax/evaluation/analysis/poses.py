@@ -16,7 +16,7 @@ from htt_jax.metrics import METRES_TO_MM
 
 @dataclasses.dataclass(frozen=True)
 class JointErrors:
-    """End-point errors of one hand in millimetres; NaN where a frame is not counted.
+    """End-point errors of one hand in millimetres; NaN where a joint is not counted.
 
     Attributes:
         camera_space: of each joint.
@@ -30,8 +30,8 @@ class JointErrors:
 
     @property
     def counted(self) -> Bool[np.ndarray, " frames"]:
-        """Frames in which the hand counts."""
-        return ~np.isnan(self.camera_space[:, 0])
+        """Frames in which a joint of the hand counts."""
+        return ~np.isnan(self.camera_space).all(axis=1)
 
 
 def joint_errors(
@@ -46,13 +46,13 @@ def joint_errors(
     """
     errors = {}
     root = spec.skeleton.root
-    for i, hand in enumerate(spec.hands):
-        counted = estimates.hand_annotated[:, i] | (not mask_unannotated)
-        if not counted.any():
-            continue
+    known = estimates.counted(mask_unannotated=mask_unannotated)
+    for hand in spec.hands:
         joints = spec.joints_of(hand)
+        if not known[:, joints].any():
+            continue
         off = estimates.joints_3d[:, joints].astype(np.float64) - estimates.target_3d[:, joints]
-        off[~counted] = np.nan
+        off[~known[:, joints]] = np.nan
         camera_space = METRES_TO_MM * np.linalg.norm(off, axis=-1)
         root_aligned = METRES_TO_MM * np.linalg.norm(off - off[:, root : root + 1], axis=-1)
         root_aligned[:, root] = np.nan
@@ -79,7 +79,7 @@ def by_joint(errors: Mapping[str, JointErrors]) -> Table:
                     "hand": hand,
                     "joint": name,
                     "finger": finger_of[joint],
-                    "frames": int(of.counted.sum()),
+                    "frames": int((~np.isnan(camera_space)).sum()),
                     "mepe": mean_of(camera_space),
                     "median": _median(camera_space),
                     "mepe_ra": mean_of(root_aligned),
@@ -122,7 +122,8 @@ def by_visibility(
 ) -> Table:
     """One row for each hand and range of joints inside the image that has frames.
 
-    The ranges are none, up to half, most and all of the hand's joints.
+    Frames where the place of a joint is not known are left out. The ranges are none, up to half,
+    most and all of the hand's joints.
 
     Keys: hand, visible (of 21 joints '0', '1-10', '11-20', '21'), visible_from, visible_to,
     frames, mepe, mepe_ra.
@@ -130,8 +131,11 @@ def by_visibility(
     rows = []
     for hand, of in errors.items():
         visible = visible_joints(estimates, spec, hand)
+        whole: np.ndarray = np.ones(len(visible), bool)
+        if estimates.joints_known is not None:
+            whole = np.all(estimates.joints_known[:, spec.joints_of(hand), 0], axis=1)
         for low, high in _visibility_ranges(len(of.skeleton.joints)):
-            chosen = of.counted & (low <= visible) & (visible <= high)
+            chosen = of.counted & whole & (low <= visible) & (visible <= high)
             if chosen.any():
                 label = str(low) if low == high else f"{low}-{high}"
                 rows.append(

@@ -1,6 +1,7 @@
 """3D PCK and PCK-RA curves in the form of the paper's Fig. 4 and 5."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -44,6 +45,7 @@ def pck_plot(spec: DatasetSpec, results: Results, baselines: Results, of_papers:
                 size,
             )
             for space, title in SPACES.items()
+            if _with_curve(results, space)
         ],
     )
 
@@ -52,12 +54,13 @@ def pck_table(results: Results, baselines: Results, of_papers: Published) -> Tab
     """One row for each threshold of each curve: hand, space, threshold (mm), pck and baseline."""
     rows = []
     for hand, found in results["pose"].items():
-        for space in SPACES:
+        for space in (space for space in SPACES if hand in _with_curve(results, space)):
+            nothing = [None] * len(found[space]["pck"])
             curve = zip(
                 found[space]["thresholds"],
                 found[space]["pck"],
-                baselines["pose"][hand][space]["pck"],
-                of_papers.pck.get(hand, {}).get(space) or [None] * len(found[space]["pck"]),
+                baselines["pose"][hand][space]["pck"] or nothing,
+                of_papers.pck.get(hand, {}).get(space) or nothing,
                 strict=True,
             )
             names = ("threshold_mm", "pck", "pck_mean_training_pose", "pck_published")
@@ -68,6 +71,13 @@ def pck_table(results: Results, baselines: Results, of_papers: Published) -> Tab
     return rows
 
 
+def _with_curve(results: Results, space: Space) -> dict[str, Any]:
+    """The hands of which something is measured in a space."""
+    return {
+        hand: found for hand, found in results["pose"].items() if found[space]["pck"] is not None
+    }
+
+
 def _draw(
     spec: DatasetSpec,
     results: Results,
@@ -76,21 +86,22 @@ def _draw(
     space: Space,
     axes: Axes,
 ) -> None:
-    hands = list(results["pose"])
+    hands = list(_with_curve(results, space))
     area = measures.in_space("auc", space)
     for hand, colour in plotting.hand_colours(hands).items():
         which = f", {hand}" if len(spec.hands) > 1 else ""
         found, constant = results["pose"][hand][space], baselines["pose"][hand][space]
-        own, of_constant = (area.shown(one["auc"]) for one in (found, constant))
         thresholds = found["thresholds"]
         curve = of_papers.pck.get(hand, {}).get(space)
         if curve is not None:
             figure = area.shown(of_papers.pose[hand][area.key])
             name = f"{of_papers.method}, published on {of_papers.title}{which}  {figure}"
             axes.plot(thresholds, curve, color=plotting.INK, dashes=(5, 2), lw=1.3, label=name)
-        name = f"this run{which}  {own}"
+        name = f"this run{which}  {area.shown(found['auc'])}"
         axes.plot(thresholds, found["pck"], color=colour, lw=2, label=name)
-        name = f"mean training pose{which}  {of_constant}"
+        if constant["pck"] is None:
+            continue
+        name = f"mean training pose{which}  {area.shown(constant['auc'])}"
         grey = plotting.MUTED if len(hands) == 1 else colour
         axes.plot(thresholds, constant["pck"], color=grey, dashes=(1, 1.5), lw=1.3, label=name)
     axes.set_xlim(0, thresholds[-1])
@@ -106,6 +117,7 @@ def _draw(
 def _description(space: Space, results: Results) -> str:
     area = measures.in_space("auc", space)
     areas = ", ".join(
-        f"{hand} {area.shown(found[space]['auc'])}" for hand, found in results["pose"].items()
+        f"{hand} {area.shown(found[space]['auc'])}"
+        for hand, found in _with_curve(results, space).items()
     )
     return f"{_SHORT[space]} against the error threshold; area under the curve: {areas}."

@@ -83,7 +83,7 @@ def view(
     errors: Mapping[str, JointErrors],
     source: RecordSource,
 ) -> VideoView:
-    """Looks at a video; hands that do not count in `errors` are not drawn.
+    """Looks at a video; hands of which nothing is known are not drawn.
 
     Args:
         score: of the video.
@@ -176,9 +176,15 @@ def _tile(
     # What is not annotated is zero, and has no pixel.
     joints = np.where(joints[..., 2:] > 0, joints, np.nan).astype(np.float64)
     pixels, _ = camera.project(joints, video.intrinsics)
+    in_image = estimates.joints_known
     for hand in source.spec.hands:
-        if hand not in errors or not errors[hand].counted[first + frame]:
-            pixels[:, source.spec.joints_of(hand)] = np.nan
+        of_hand = source.spec.joints_of(hand)
+        if in_image is not None:
+            known = in_image[first + frame, of_hand, 0]
+            pixels[0, of_hand][~known] = np.nan
+            pixels[1, of_hand][:] = np.nan if not known.any() else pixels[1, of_hand]
+        elif hand not in errors or not errors[hand].counted[first + frame]:
+            pixels[:, of_hand] = np.nan
     of_frame = np.stack([of.camera_space[first + frame] for of in errors.values()] or [[np.nan]])
     known = of_frame[~np.isnan(of_frame)]
     picture = truth_and_estimate.compare(

@@ -88,7 +88,7 @@ class _Study:
     def tables(self) -> list[str]:
         """Tab. 4, Tab. 5 and a word on the groups that are in neither."""
         of_window, of_frames, of_variant = map(self._varying, VARIED)
-        parts = [self._window_table(of_window), self._action_table(of_frames, of_variant)]
+        parts = [*self._window_table(of_window), self._action_table(of_frames, of_variant)]
         shown_groups = [*of_window.values(), *of_frames.values(), *of_variant.values()]
         others = sum(group not in shown_groups for group in self._groups)
         if others:
@@ -107,14 +107,22 @@ class _Study:
             if all(group.options[other] == self._usual[other] for other in others)
         }
 
-    def _window_table(self, groups: Mapping[int, Group]) -> str:
+    def _window_table(self, groups: Mapping[int, Group]) -> list[str]:
+        """None where no poses were measured."""
         hands = self._spec.hands
         of_key = measures.headline()
-        columns = [(of_key[key], hand) for key in _OF_TABLE_4 for hand in hands]
+        figures = published.of(self._spec.name).pose_of_window
+        columns = [
+            (of_key[key], hand)
+            for key in _OF_TABLE_4
+            for hand in hands
+            if figures or any(figure(group, of_key[key], hand) for group in groups.values())
+        ]
+        if not columns:
+            return []
         header = [
             measure.heading + (f" {hand}" if len(hands) > 1 else "") for measure, hand in columns
         ]
-        figures = published.of(self._spec.name).pose_of_window
         rows = []
         for t in sorted({*groups, published.WINDOW}):
             if t in groups:
@@ -124,7 +132,7 @@ class _Study:
                 cells = [m.shown(figures[t][hand][m.key]) for m, hand in columns]
                 rows.append([f"t = {t}, published", "", *cells])
         title = f"Tab. 4: window t; T = {self._usual[FRAMES]}{self._setting}"
-        return f"{title}\n\n{tables.markdown(['poses', 'runs', *header], rows)}"
+        return [f"{title}\n\n{tables.markdown(['poses', 'runs', *header], rows)}"]
 
     def _action_table(self, of_frames: Mapping[int, Group], of_variant: Mapping[str, Group]) -> str:
         of_paper = published.of(self._spec.name)

@@ -14,6 +14,7 @@ from htt_jax.evaluation import early, steadiness, tables
 from htt_jax.evaluation.studies import ablation
 from htt_jax.evaluation.studies import runs as comparison
 from htt_jax.evaluation.studies.runs import EvaluatedRun, Group
+from htt_jax.measures import Measure
 from htt_jax.support.files import atomic_write, make_folder
 from htt_jax.support.paths import place
 
@@ -106,13 +107,14 @@ def _group_table(numbered: _Numbered) -> str:
     groups = [group for _, group in numbered]
     more = _more(groups)
     options = comparison.differing_options(groups)
-    header = ["row", "runs", *options, *_headings(more)]
+    shown = _headline(groups)
+    header = ["row", "runs", *options, *_headings(shown, more)]
     rows = [
         [
             _name(number, group),
             str(len(group.runs)),
             *(ablation.shown(group.options.get(name)) for name in options),
-            *_figures(group, more),
+            *_figures(group, shown, more),
         ]
         for number, group in numbered
     ]
@@ -125,31 +127,42 @@ def _name(number: int, group: Group) -> str:
 
 
 def _run_table(numbered: _Numbered) -> str:
-    more = _more([group for _, group in numbered])
-    header = ["run", "row", "seed", "step", *_headings(more)]
+    groups = [group for _, group in numbered]
+    shown, more = _headline(groups), _more(groups)
+    header = ["run", "row", "seed", "step", *_headings(shown, more)]
     rows = [
-        [run.name, str(number), str(run.seed), str(run.step), *_figures(Group([run]), more)]
+        [run.name, str(number), str(run.seed), str(run.step), *_figures(Group([run]), shown, more)]
         for number, group in numbered
         for run in group.runs
     ]
     return tables.markdown(header, rows)
 
 
-def _headings(more: Sequence[_Column]) -> list[str]:
-    headings = [measure.heading for measure in measures.headline().values()]
-    return [*headings, *(column.heading for column in more)]
+def _headings(shown: Sequence[Measure], more: Sequence[_Column]) -> list[str]:
+    return [*(measure.heading for measure in shown), *(column.heading for column in more)]
+
+
+def _headline(groups: Sequence[Group]) -> list[Measure]:
+    """What was measured of any run; actions that nobody knows are hidden ones."""
+    known = _measured(groups)
+    headline = measures.headline().items()
+    return [one for key, one in headline if key in known or one.place[0] == "action"]
 
 
 def _more(groups: Sequence[Group]) -> list[_Column]:
     """Those of `_MORE` that were measured of any run."""
-    known = {name for group in groups for run in group.runs for name in run.values}
+    known = _measured(groups)
     return [column for column in _MORE if column.name in known]
 
 
-def _figures(group: Group, more: Sequence[_Column]) -> list[str]:
+def _measured(groups: Sequence[Group]) -> set[str]:
+    return {name for group in groups for run in group.runs for name in run.values}
+
+
+def _figures(group: Group, shown: Sequence[Measure], more: Sequence[_Column]) -> list[str]:
     found = [
         ablation.figure(group, measure) or (tables.HIDDEN if measure.place[0] == "action" else "")
-        for measure in measures.headline().values()
+        for measure in shown
     ]
     return [*found, *(_shown(group, column) for column in more)]
 

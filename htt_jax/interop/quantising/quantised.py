@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Collection
 
 from htt_jax import measures
+from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS
 from htt_jax.evaluation.split import SplitInference, open_split
 from htt_jax.evaluation.tables import markdown
 from htt_jax.interop import onnx, onnx_model
@@ -160,6 +161,11 @@ def quantise(path: pathlib.Path, run: TrainedRun, asked: Asked) -> Quantised:
             f"{run.config.system}, leave the option away"
         )
     opened = _opened(run, asked)
+    if asked.kind == "int8" and opened.source.spec.joints in (IN_IMAGES, NO_JOINTS):
+        raise InputError(
+            f"--quantize=int8 chooses layers by their errors of poses in space, and "
+            f"{opened.directory} has no such joints; take --quantize=float16"
+        )
     with tempfile.TemporaryDirectory() as folder:
         return _quantise(path, run, asked, opened, pathlib.Path(folder))
 

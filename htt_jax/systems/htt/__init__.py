@@ -12,6 +12,7 @@ from htt_jax.data.object_labels import with_boxes
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import verbs
 from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.datasets.spec import COMPLETE
 from htt_jax.datasets.verbs import VerbsAndNouns
 from htt_jax.devices import dtypes, sharding
 from htt_jax.losses import LossWeights
@@ -102,8 +103,14 @@ def check_source(config: ConfigDict, source: RecordSource) -> None:
     """Checks that forecasts and the object's box can be learned from a training split.
 
     Raises:
-        InputError: no video goes on after a window, or there are no boxes.
+        InputError: no video goes on after a window, there are no boxes, or hands that are not
+            annotated would be taken for annotated ones.
     """
+    if not config.mask_unannotated_hands and source.spec.joints != COMPLETE:
+        raise InputError(
+            f"config.mask_unannotated_hands=False: of {source.directory} joints are not all known "
+            f"({source.spec.joints}), and what is not would be learned as zeros; set it to True"
+        )
     if config.model.object_box and not source.spec.object_boxes:
         raise InputError(
             f"config.model.object_box=True: {source.directory} has no object boxes; prepare the "

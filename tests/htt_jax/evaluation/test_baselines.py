@@ -1,8 +1,6 @@
 import numpy as np
-import pytest
 
-from htt_jax.evaluation.baselines import fit_baselines
-from htt_jax.support.errors import InputError
+from htt_jax.evaluation.baselines import evaluate_baselines, fit_baselines
 
 
 def test_the_mean_pose_is_over_annotated_frames_of_each_hand(source):
@@ -29,8 +27,12 @@ def test_hidden_classes_have_no_most_frequent_one(dataset_of, video_of):
     assert (baselines.action, baselines.object) == (-1, -1)
 
 
-def test_a_hand_never_annotated_has_no_mean_pose(dataset_of, video_of):
-    video = video_of(0, 2)
+def test_a_hand_never_annotated_has_no_mean_pose_and_no_errors(dataset_of, video_of):
+    video, tested = video_of(0, 2), video_of(1, 3)
     video.hand_annotated[:, 0] = False
-    with pytest.raises(InputError, match="the left hand is annotated in no frame"):
-        fit_baselines(dataset_of([video]))
+    baselines = fit_baselines(dataset_of([video]))
+    assert np.isnan(baselines.pose[:21]).all()
+    assert np.isfinite(baselines.pose[21:]).all()
+    found = evaluate_baselines(baselines, dataset_of([tested]), (480, 270))["pose"]
+    assert found["left"]["camera_space"]["mepe"] is None
+    assert found["right"]["camera_space"]["mepe"] >= 0
