@@ -21,7 +21,7 @@ METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KEYS = (
     *("name", "title", "times", "hands", "skeleton", "joints", "bones", "fingers", "root"),
-    *("units", "frame_rate", "simulated", "camera"),
+    *("units", "swap_hands", "frame_rate", "simulated", "camera"),
 )
 _CAMERA = ("fx", "fy", "cx", "cy")
 _HAND_KEYS = ("bones", "fingers", "root")  # of joints that are listed
@@ -38,6 +38,8 @@ class Description:
         hands: their names, in order.
         joints: how joints stand in files.
         metres: a unit of the joints' files.
+        swap_hands: whether a hand that MediaPipe calls left is the right one, as it sees mirrored
+            images; None where it is not said.
         rate: frames a second of folders of frames; None where it is not said.
         camera: of all recordings that have none of their own; None where it is not said.
         simulated: rendered, not filmed.
@@ -49,6 +51,7 @@ class Description:
     hands: tuple[str, ...]
     joints: FileJoints
     metres: float
+    swap_hands: bool | None
     rate: Fraction | None
     camera: Intrinsics | FieldOfView | None
     simulated: bool
@@ -73,9 +76,6 @@ def read_description(path: pathlib.Path) -> Description:
             f"{path}: times is {content.get('times')!r}; say what start and end in labels.csv are: "
             'times = "seconds" or times = "frames"'
         )
-    simulated = content.get("simulated", False)
-    if not isinstance(simulated, bool):
-        raise InputError(f"{path}: simulated is {simulated!r}, expected true or false")
     return Description(
         name=name,
         title=_text(path, content, "title", name),
@@ -83,9 +83,10 @@ def read_description(path: pathlib.Path) -> Description:
         hands=tuple(_names(path, content, "hands", ["left", "right"])),
         joints=_joints(path, content),
         metres=METRES[_one_of(path, content, "units", METRES, "m")],
+        swap_hands=_flag(path, content, "swap_hands", None),
         rate=_rate(path, content),
         camera=_camera(path, content["camera"]) if "camera" in content else None,
-        simulated=simulated,
+        simulated=bool(_flag(path, content, "simulated", False)),
     )
 
 
@@ -113,6 +114,15 @@ def _text(path: pathlib.Path, content: Mapping[str, Any], key: str, default: str
     value = content.get(key, default)
     if not (isinstance(value, str) and value.strip()):
         raise InputError(f"{path}: {key} is {value!r}, expected text")
+    return value
+
+
+def _flag(
+    path: pathlib.Path, content: Mapping[str, Any], key: str, default: bool | None
+) -> bool | None:
+    value = content.get(key, default)
+    if value is not default and not isinstance(value, bool):
+        raise InputError(f"{path}: {key} is {value!r}, expected true or false")
     return value
 
 

@@ -35,6 +35,7 @@ class Footage:
         path: of the file or folder.
         frames: see `htt_jax.prediction.frames.Frames`.
         notes: how frames are numbered, where that is not plain.
+        number_of_stem: of a folder's images, by their names without suffix; of a video nothing.
     """
 
     def __init__(self, path: pathlib.Path, rate: Fraction | None):
@@ -50,10 +51,13 @@ class Footage:
         self.path = path
         self._numbers: Sequence[int] | None = None
         self.notes: list[str] = []
+        self.number_of_stem: dict[str, int] = {}
         if path.is_dir():
             files = in_order(frame_files(path, None), rate).files
             self._numbers = _numbers(files)
             self.notes = _number_notes(files, self._numbers)
+            stems = (file.stem for file in files)
+            self.number_of_stem = dict(zip(stems, self._numbers, strict=True))
         self.frames = open_frames(path, rate if path.is_dir() else None)
         if self.frames.camera != "color":
             raise InputError(f"{path} holds depth maps; recordings are prepared in colour")

@@ -3,25 +3,37 @@
 import dataclasses
 import functools
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_prep import h2o_files, poses, tables
-from data_prep.folders import frames_text, numbered_files
+from data_prep import poses
+from data_prep.folders import frames_text
+from data_prep.own import coco, joint_files, mediapipe
 from data_prep.own.description import Description
 from data_prep.own.footage import Footage
-from data_prep.own.skeletons import FileJoints
+from data_prep.own.joint_files import Given
 from data_prep.raw import Note
+from htt_jax import camera
+from htt_jax.prediction.frames import Size
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
 
-_H2O = "hand_pose"
-_COORDINATES = ("x", "y", "z")
+_READERS: dict[str, Callable[[pathlib.Path, Description, Footage], Given]] = {
+    "joints.csv": joint_files.of_csv,
+    "joints.npz": joint_files.of_npz,
+    "hand_pose": joint_files.of_h2o,
+    **dict.fromkeys(coco.NAMES, coco.read),
+    "mediapipe.csv": mediapipe.of_csv,
+    "mediapipe.json": mediapipe.of_json,
+}
+
+NAMES = tuple(_READERS)
+"""What holds the joints of a recording, in its folder."""
+
+_AXES = "xyz"
+_CORNER = 2.0  # pixels: where all places lie that are shares of the image, or metres
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,29 +42,56 @@ class Joints:
 
     Attributes:
         rows: where the frames are that have any, by their numbers.
-        joints: metres, camera space; zero where not annotated.
-        annotated: which hands are known.
+        joints: metres, camera space, x, y, z; or pixels of the recording's frames, x, y. Zero
+            where not known.
+        known: which are.
+        hands: how many.
         seen: which hands are known and can be, in any frame.
         notes: what is to be known of them.
     """
 
     rows: dict[int, int]
-    joints: Float[np.ndarray, "frames joints 3"]
-    annotated: Bool[np.ndarray, "frames hands"]
+    joints: Float[np.ndarray, "frames joints axes"]
+    known: Bool[np.ndarray, "frames joints"]
+    hands: int
     seen: Bool[np.ndarray, " hands"]
     notes: tuple[Note, ...]
 
+    @property
+    def in_images(self) -> bool:
+        """Whether their places in images alone are told."""
+        return self.joints.shape[-1] == 2
+
+    @property
+    def has_part_of_a_hand(self) -> bool:
+        """Whether some hand is known in part."""
+        of_hands = self.known.reshape(len(self.known), self.hands, -1)
+        return bool((of_hands.any(axis=2) & ~of_hands.all(axis=2)).any())
+
     def of(
-        self, numbers: Sequence[int]
-    ) -> tuple[Float[np.ndarray, "wanted joints 3"], Bool[np.ndarray, "wanted hands"]]:
-        """Joints and hands of the frames with these numbers; nothing is known of others."""
-        joints = np.zeros((len(numbers), *self.joints.shape[1:]), np.float32)
-        annotated = np.zeros((len(numbers), self.annotated.shape[1]), bool)
+        self, numbers: Sequence[int], intrinsics: Float[np.ndarray, "3 3"]
+    ) -> tuple[Float[np.ndarray, "wanted joints 3"], Bool[np.ndarray, "wanted joints 2"]]:
+        """Joints of the frames with these numbers, metres, camera space, and what of each is known.
+
+        That is the place in the image, and the depth; nothing of other frames. A joint whose place
+        alone is known lies there, 1 m ahead.
+
+        Args:
+            numbers: of the frames.
+            intrinsics: of the camera, pixels of the recording's frames.
+        """
+        shape = (len(numbers), self.joints.shape[1])
+        joints = np.zeros((*shape, self.joints.shape[2]))
+        known = np.zeros(shape, bool)
         found = [(i, self.rows[n]) for i, n in enumerate(numbers) if n in self.rows]
         if found:
             wanted, rows = map(list, zip(*found, strict=True))
-            joints[wanted], annotated[wanted] = self.joints[rows], self.annotated[rows]
-        return joints, annotated
+            joints[wanted], known[wanted] = self.joints[rows], self.known[rows]
+        if self.in_images:
+            ahead = camera.unproject(joints, np.ones(shape), intrinsics)
+            joints = np.where(known[..., None], ahead, 0)
+        in_space = known & (not self.in_images)
+        return joints.astype(np.float32), np.stack([known, in_space], axis=-1)
 
 
 def find(folder: pathlib.Path) -> pathlib.Path | None:
@@ -61,9 +100,9 @@ def find(folder: pathlib.Path) -> pathlib.Path | None:
     Raises:
         InputError: several do.
     """
-    found = [folder / name for name in _READERS if (folder / name).exists()]
+    found = [folder / name for name in NAMES if (folder / name).exists()]
     if len(found) > 1:
-        names = " and ".join(path.name for path in found)
+        names = " and ".join(str(path.relative_to(folder)) for path in found)
         raise InputError(f"{folder} holds joints twice, in {names}; keep one")
     return found[0] if found else None
 
@@ -81,31 +120,102 @@ def read(path: pathlib.Path, described: Description, frames: pathlib.Path) -> Jo
         InputError: it is not as docs/own_data.md says, or of frames that are not there, or most
             hands are such as cannot be.
     """
-    given, values = _READERS[path.name](path, described)
-    numbers, notes = _numbers(path, given, len(values), Footage(frames, described.rate))
-    if path.name != _H2O:  # whose order and unit are ours
-        values = values[:, :, list(described.joints.order)] * described.metres
-    known = np.isfinite(values)
-    annotated = np.asarray(known.all(axis=(2, 3)))
-    partly = np.asarray(known.any(axis=(2, 3))) & ~annotated
+    footage = Footage(frames, described.rate)
+    reader = _READERS.get(path.name) or _READERS[f"{path.parent.name}/{path.name}"]
+    given = reader(path, described, footage)
+    numbers, notes = _numbers(path, given.frames, len(given.joints), footage)
+    known = _known(path, numbers, given.joints, described)
+    joints = np.where(known[..., None], given.joints, 0)
+    notes = (*given.notes, *notes)
+    if joints.shape[-1] == 2:
+        _check_places(path, joints[known], footage.frames.size)
+        known, lost = _without_lost(path, numbers, joints, known, described)
+        seen, notes = known.any(axis=(0, 2)), (*notes, *lost)
+    else:
+        seen = _seen(path, joints, known, described)
+    count = len(joints)
+    return Joints(
+        {number: row for row, number in enumerate(numbers)},
+        joints.reshape(count, -1, joints.shape[-1]),
+        known.reshape(count, -1),
+        len(described.hands),
+        seen,
+        notes,
+    )
+
+
+def _known(
+    path: pathlib.Path,
+    numbers: Sequence[int],
+    joints: Float[np.ndarray, "frames hands joints axes"],
+    described: Description,
+) -> Bool[np.ndarray, "frames hands joints"]:
+    """Which joints have all coordinates.
+
+    Raises:
+        InputError: one has some of them.
+    """
+    there = np.isfinite(joints)
+    known = np.asarray(there.all(axis=-1))
+    partly = np.asarray(there.any(axis=-1)) & ~known
     if partly.any():
-        row, hand = map(int, np.argwhere(partly)[0])
-        count = int(known[row, hand].all(axis=-1).sum())
+        row, hand, joint = map(int, np.argwhere(partly)[0])
+        has = there[row, hand, joint]
+        axes = [axis for axis, is_there in zip(_AXES, has, strict=False) if not is_there]
         raise InputError(
-            f"{path}: of the {described.hands[hand]} hand of frame {numbers[row]} {count} of "
-            f"{values.shape[2]} joints are whole (x, y and z); give all of them, or nothing of "
-            "that hand"
+            f"{path}: {described.joints.skeleton.joints[joint]} of the {described.hands[hand]} "
+            f"hand of frame {numbers[row]} has no {' and '.join(axes)}; give all {len(has)} "
+            "coordinates of a joint, or none"
         )
-    joints = np.where(annotated[..., None, None], values, 0).astype(np.float32)
-    rows = {number: row for row, number in enumerate(numbers)}
-    seen = _seen(path, joints, annotated, described)
-    return Joints(rows, joints.reshape(len(joints), -1, 3), annotated, seen, notes)
+    return known
+
+
+def _check_places(path: pathlib.Path, places: Float[np.ndarray, "known 2"], size: Size) -> None:
+    """Checks that most lie in the image or near it.
+
+    Raises:
+        InputError: they do not.
+    """
+    width, height = size
+    if len(places) and (np.abs(places) <= _CORNER).all():
+        raise InputError(
+            f"{path}: all joints lie within {_CORNER:g} pixels of the image's corner; expected "
+            f"pixels of frames of {width}x{height}, or x, y and z in space"
+        )
+    beyond = ((places < np.multiply(size, -0.5)) | (places > np.multiply(size, 1.5))).any(axis=1)
+    if 2 * beyond.sum() > len(places):
+        x, y = places[beyond][0]
+        raise InputError(
+            f"{path}: {beyond.sum()} of {len(places)} joints lie far outside the image, such as "
+            f"x = {x:.6g}, y = {y:.6g}; expected pixels of frames of {width}x{height}"
+        )
+
+
+def _without_lost(
+    path: pathlib.Path,
+    numbers: Sequence[int],
+    places: Float[np.ndarray, "frames hands joints 2"],
+    known: Bool[np.ndarray, "frames hands joints"],
+    described: Description,
+) -> tuple[Bool[np.ndarray, "frames hands joints"], list[Note]]:
+    """Without hands whose joints all have one place, and notes on them."""
+    apart = np.where(known[..., None], places, np.nan)
+    apart = apart - np.take_along_axis(apart, known.argmax(axis=2)[:, :, None, None], axis=2)
+    moved = np.any(np.nan_to_num(apart) != 0, axis=(2, 3))
+    lost = ~moved & (known.sum(axis=2) > 1)
+    notes = []
+    for hand, frames in zip(described.hands, lost.T, strict=True):
+        if frames.any():
+            which = frames_text(numbers[row] for row in np.flatnonzero(frames))
+            what = f"{hand} hand, {which}: all joints are in one place; kept, as not annotated"
+            notes.append(Note("lost", str(path), what))
+    return known & ~lost[..., None], notes
 
 
 def _seen(
     path: pathlib.Path,
     joints: Float[np.ndarray, "frames hands joints 3"],
-    annotated: Bool[np.ndarray, "frames hands"],
+    known: Bool[np.ndarray, "frames hands joints"],
     described: Description,
 ) -> Bool[np.ndarray, " hands"]:
     """Which hands are somewhere as they can be.
@@ -115,8 +225,9 @@ def _seen(
     """
     seen = np.zeros(len(described.hands), bool)
     for i, hand in enumerate(described.hands):
+        rows = known[:, i].any(axis=1)
         can_be, impossible, what = poses.possible(
-            joints[annotated[:, i], i], is_rigid=bool(described.joints.skeleton.bones)
+            joints[rows, i], known[rows, i], is_rigid=bool(described.joints.skeleton.bones)
         )
         wrong, tracked = int(impossible.sum()), int((can_be | impossible).sum())
         if 2 * wrong > tracked:
@@ -172,126 +283,3 @@ def _misfit(
     if min(given) < there[0]:
         return f"{path} names frame {min(given)}, the first of {frames} is {there[0]}; {rule}"
     return ""
-
-
-_Numbered = tuple[list[int] | None, Float[np.ndarray, "frames hands joints 3"]]
-"""The frames' numbers, None for all of the recording in their order, and their joints."""
-
-
-def _of_csv(path: pathlib.Path, described: Description) -> _Numbered:
-    """joints.csv: frame, hand, and x, y, z of each joint by its name or number."""
-    table = tables.read_table(path, ("frame", "hand"))
-    columns = _joint_columns(path, table.columns, described.joints)
-    hands = {hand.lower(): i for i, hand in enumerate(described.hands)}
-    rows: dict[int, int] = {}
-    values: list[np.ndarray] = []
-    seen: set[tuple[int, int]] = set()
-    for row in table.rows:
-        where = table.where(row)
-        frame = tables.frame_number(row.cells["frame"], where, "frame")
-        hand = hands.get(row.cells["hand"].lower())
-        if hand is None:
-            known = ", ".join(described.hands)
-            raise InputError(
-                f"{where}: hand is {row.cells['hand']!r}, expected one of {known} (dataset.toml)"
-            )
-        if (frame, hand) in seen:
-            raise InputError(f"{where}: the {described.hands[hand]} hand of frame {frame} again")
-        seen.add((frame, hand))
-        if frame not in rows:
-            rows[frame] = len(values)
-            values.append(np.full((len(described.hands), len(columns), 3), np.nan))
-        cells = [row.cells[name] for names in columns for name in names]
-        given = [tables.number(cell, where, "a joint") if cell else np.nan for cell in cells]
-        values[rows[frame]][hand] = np.reshape(given, (-1, 3))
-    if not values:
-        raise InputError(f"{path} has no row; remove it where there are no joints")
-    return list(rows), np.stack(values)
-
-
-def _joint_columns(
-    path: pathlib.Path, columns: Sequence[str], joints: FileJoints
-) -> list[tuple[str, ...]]:
-    """The three columns of each joint, in the order of the files' joints."""
-    of_names = [tuple(f"{name}_{c}" for c in _COORDINATES) for name in joints.names]
-    of_numbers = [tuple(f"{c}{i}" for c in _COORDINATES) for i in range(len(joints.names))]
-    fitting = [
-        sum(name in columns for n in names for name in n) for names in (of_names, of_numbers)
-    ]
-    chosen = of_names if fitting[0] >= fitting[1] else of_numbers
-    absent = [name for names in chosen for name in names if name not in columns]
-    if absent and all(name.startswith("z") or name.endswith("_z") for name in absent):
-        raise InputError(
-            f"{path} has no z of {len(absent)} joints; poses are learned in three dimensions, in "
-            "the camera's space: give x, y and z, or remove the file to train without these poses"
-        )
-    if absent:
-        raise InputError(
-            f"{path}: no column {absent[0]!r} and {len(absent) - 1} more; expected frame, hand and "
-            f"{of_names[0][0]}, {of_names[0][1]}, ..., {of_names[-1][2]}, or x0, y0, z0, ..."
-        )
-    return chosen
-
-
-def _of_npz(path: pathlib.Path, described: Description) -> _Numbered:
-    """joints.npz: `joints` (frames, hands, joints, 3), NaN where unknown; perhaps `frames`."""
-    try:
-        with zipfile.ZipFile(path):  # else numpy would read another format
-            pass
-        with np.load(path, allow_pickle=False) as file:
-            arrays: dict[str, Any] = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"cannot read {path}: {error}; expected arrays by numpy.savez") from error
-    if "joints" not in arrays:
-        raise InputError(f"{path} has no array 'joints', but {', '.join(arrays) or 'none'}")
-    joints = arrays["joints"]
-    expected = (len(described.hands), len(described.joints.names), 3)
-    if joints.shape[1:] == expected[1:] and len(described.hands) == 1:
-        joints = joints[:, None]
-    if joints.shape[1:] != expected or joints.dtype.kind not in "fiu" or not len(joints):
-        shape = ", ".join(map(str, expected))
-        raise InputError(
-            f"{path}: joints is {joints.dtype} {joints.shape}, expected numbers (frames, {shape})"
-        )
-    frames = arrays.get("frames")
-    if frames is None:
-        return None, joints.astype(np.float64)
-    if frames.shape != joints.shape[:1] or frames.dtype.kind not in "iu":
-        raise InputError(
-            f"{path}: frames is {frames.dtype} {frames.shape}, expected a whole number for each of "
-            f"the {len(joints)} rows of joints"
-        )
-    if len(np.unique(frames)) < len(frames):
-        raise InputError(f"{path}: a number is twice among frames; expected each frame once")
-    return frames.tolist(), joints.astype(np.float64)
-
-
-def _of_h2o(path: pathlib.Path, described: Description) -> _Numbered:
-    """hand_pose/000000.txt, as H2O has them: a flag and 21 joints of the left, then the right."""
-    if [hand.lower() for hand in described.hands] != ["left", "right"] or len(
-        described.joints.names
-    ) != 21:
-        raise InputError(
-            f"{path}: files as H2O's hold 21 joints of a left and a right hand, but dataset.toml "
-            f"names {len(described.joints.names)} of {', '.join(described.hands)}"
-        )
-    files, _ = numbered_files(path, "", (".txt",))
-    if not files:
-        raise InputError(f"{path} holds no file such as 000000.txt")
-    values = np.full((len(files), 2, 21, 3), np.nan)
-    for i, number in enumerate(sorted(files)):
-        pose = h2o_files.read_pose(files[number])
-        if pose is not None:
-            joints, annotated = pose
-            values[i, annotated] = joints.reshape(2, 21, 3)[annotated]
-    return sorted(files), values
-
-
-_READERS: dict[str, Callable[[pathlib.Path, Description], _Numbered]] = {
-    "joints.csv": _of_csv,
-    "joints.npz": _of_npz,
-    _H2O: _of_h2o,
-}
-
-NAMES = tuple(_READERS)
-"""What holds the joints of a recording, in its folder."""

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from data_prep.folders import is_left_by_system
-from data_prep.own import description, footage, joints, labels, splits
+from data_prep.own import annotated, description, footage, joints, labels, splits
+from data_prep.own.annotated import Annotated
 from data_prep.own.description import Description, read_description
 from data_prep.own.footage import Footage
 from data_prep.own.labels import Label, read_labels
@@ -52,16 +53,16 @@ def find(root: RawPath, *, skip_bad: bool = False) -> RawDataset:
             "or val, or no column split"
         )
     notes += [*more, *split_notes, *splits.class_notes(kept), *_rate_notes(said, recordings)]
-    trained = dict.fromkeys(recordings[label.video] for label in kept if label.split == "train")
-    _check_hands(said, list(trained), skip_bad)
-    spec, camera_notes = _spec(said, kept, recordings, skip_bad)
+    trained = list(dict.fromkeys(label.video for label in kept if label.split == "train"))
+    known = annotated.look(said, recordings, trained, skip_bad)
+    spec, camera_notes = _spec(said, kept, recordings, known, skip_bad)
     return RawDataset(
         spec=spec,
         root=root,
         action_names=spec.action_names,
         object_names=_names(kept, "object") or (_NO_OBJECT,),
         splits=_segments(said, spec, kept, recordings),
-        notes=[*notes, *camera_notes],
+        notes=[*notes, *known.notes, *camera_notes],
     )
 
 
@@ -157,19 +158,21 @@ def _spec(
     said: Description,
     kept: Sequence[Label],
     recordings: Mapping[str, Recording],
+    known: Annotated,
     skip_bad: bool,
 ) -> tuple[DatasetSpec, list[Note]]:
     """The dataset, its camera that of the first recording, and a note where nobody tells of it.
 
     Raises:
-        InputError: the camera cannot be one, or a recording with joints has none.
+        InputError: the camera cannot be one, or a recording with joints in space has none.
     """
-    without = [r for r in recordings.values() if r.joints and not (r.camera or said.camera)]
+    in_space = [recordings[name] for name in sorted(known.in_space)]
+    without = [r for r in in_space if not (r.camera or said.camera)]
     if without:
         raise InputError(
-            f"{without[0].folder} has joints and no camera ({counted(len(without), 'recording')} "
-            "in all); give [camera] in dataset.toml, fx, fy, cx, cy, width, height or hfov, or "
-            "camera.txt in the recording's folder"
+            f"{without[0].folder} has joints in space and no camera "
+            f"({counted(len(without), 'recording')} in all); give [camera] in dataset.toml, fx, "
+            "fy, cx, cy, width, height or hfov, or camera.txt in the recording's folder"
         )
     size, matrix = _first_camera(said, [recordings[label.video] for label in kept], skip_bad)
     notes = []
@@ -192,6 +195,7 @@ def _spec(
         antialiased=True,
         object_of_action={a: objects.get(a, _NO_OBJECT) for a in _names(kept, "action")},
         simulated=said.simulated,
+        joints=known.joints,
     )
     return spec, notes
 
@@ -208,35 +212,6 @@ def _first_camera(
             if not skip_bad or recording is recordings[-1]:
                 raise
     raise AssertionError("there is no recording")
-
-
-def _check_hands(said: Description, trained: Sequence[Recording], skip_bad: bool) -> None:
-    """Looks for each hand in files of joints, until all are found.
-
-    Raises:
-        InputError: one is nowhere, or there is no file.
-    """
-    having = [(recording.joints, recording.frames) for recording in trained if recording.joints]
-    if not having:
-        raise InputError(
-            "no recording of split train has joints (joints.csv, joints.npz or hand_pose); poses "
-            "cannot be learned"
-        )
-    missing = dict.fromkeys(said.hands)
-    for path, frames in having:
-        try:
-            seen = joints.read(path, said, frames).seen
-        except InputError:
-            if not skip_bad:
-                raise
-            continue
-        missing = {hand: None for hand in missing if not seen[said.hands.index(hand)]}
-        if not missing:
-            return
-    raise InputError(
-        f"no recording of split train has joints of the {next(iter(missing))} hand; leave it out "
-        "of `hands` in dataset.toml"
-    )
 
 
 def _segments(

@@ -6,7 +6,7 @@ import math
 import pathlib
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from data_prep.own import footage, joints
 from data_prep.own.description import Description
@@ -15,7 +15,7 @@ from data_prep.own.labels import FILE, Label
 from data_prep.raw import EncodeFrame, Note
 from htt_jax import camera
 from htt_jax.data.records import Video
-from htt_jax.datasets.spec import STORED_SIZE, DatasetSpec
+from htt_jax.datasets.spec import NO_JOINTS, STORED_SIZE, DatasetSpec
 from htt_jax.prediction import intrinsics_file
 from htt_jax.prediction.frames import Resizer, Size
 from htt_jax.prediction.input_camera import GivenCamera, Intrinsics, at_size
@@ -146,10 +146,11 @@ class Segment:
             encoded.append(encode_frame(file if is_stored else frame.image))
             numbers.append(number)
         notes = self._length_notes(source, numbers)
-        poses, annotated, more = self._poses(numbers)
         matrix = intrinsics(self.recording, self.description, size)
         if matrix is None:
             matrix = camera.scale_intrinsics(self.spec.intrinsics, self.spec.native_size, size)
+        poses, known, more = self._poses(numbers, matrix)
+        of_hands = known[..., 1].reshape(len(numbers), len(self.spec.hands), -1)
         video = Video(
             video_id=self.video_id,
             segment_id=self.label.line,
@@ -159,7 +160,8 @@ class Segment:
             frames=encoded,
             frame_numbers=np.array(numbers, np.int64),
             joints_3d=poses,
-            hand_annotated=annotated,
+            hand_annotated=of_hands.all(axis=2),
+            joints_known=known if self.spec.joint_by_joint else None,
             intrinsics=camera.scale_intrinsics(matrix, size, STORED_SIZE).astype(np.float32),
         )
         path = str(self.recording.frames)
@@ -189,20 +191,32 @@ class Segment:
         return [Note("beyond the end", where, what)] if beyond else []
 
     def _poses(
-        self, numbers: list[int]
-    ) -> tuple[Float[np.ndarray, "frames joints 3"], np.ndarray, list[Note]]:
-        """Joints, which hands have them, and how many frames have not."""
-        hands = self.spec.hands
+        self, numbers: list[int], matrix: Float[np.ndarray, "3 3"]
+    ) -> tuple[
+        Float[np.ndarray, "frames joints 3"], Bool[np.ndarray, "frames joints 2"], list[Note]
+    ]:
+        """Joints, what of each is known, and how many hands and joints are not."""
+        spec = self.spec
         if self.recording.joints is None:
-            nothing = np.zeros((len(numbers), self.spec.num_joints, 3), np.float32)
+            shape = (len(numbers), spec.num_joints)
             what = "no joints: frames kept, hands marked as not annotated"
-            note = Note("not annotated", str(self.recording.folder), what)
-            return nothing, np.zeros((len(numbers), len(hands)), bool), [note]
+            notes = [Note("not annotated", str(self.recording.folder), what)]
+            if spec.joints == NO_JOINTS:  # of which one note tells
+                notes = []
+            return np.zeros((*shape, 3), np.float32), np.zeros((*shape, 2), bool), notes
         found = joints.read(self.recording.joints, self.description, self.recording.frames)
-        poses, annotated = found.of(numbers)
+        poses, known = found.of(numbers, matrix)
         notes = list(found.notes)
-        for hand, without in zip(hands, (~annotated).sum(axis=0).tolist(), strict=True):
-            if without:
-                what = f"no {hand} hand in {without} of {len(numbers)} frames of {self.video_id}"
+        for hand in spec.hands:
+            of_hand = known[:, spec.joints_of(hand), 0]
+            there = of_hand.any(axis=1)
+            absent, missing = int((~there).sum()), int((~of_hand[there]).sum())
+            of_segment = f"of {len(numbers)} frames of {self.video_id}"
+            if absent:
+                what = f"no {hand} hand in {absent} {of_segment}"
                 notes.append(Note("not annotated", str(self.recording.joints), what))
-        return poses, annotated, notes
+            if missing:
+                what = f"{missing} of {of_hand[there].size} joints of the {hand} hand, in "
+                what += f"{int(there.sum())} {of_segment}"
+                notes.append(Note("not annotated", str(self.recording.joints), what))
+        return poses, known, notes

@@ -1,5 +1,7 @@
 """Folders of small recordings of one's own."""
 
+import json
+
 import cv2
 import numpy as np
 
@@ -42,3 +44,9 @@ def prepare(raw, out, *options):
     main(["--raw", str(raw), "--out", str(out), "--workers", "1", *options])
     splits = {path.name.split("-")[1].split(".")[0] for path in out.glob("*.tfrecord*")}
     return {split: RecordSource(out, split) for split in sorted(splits)}
+
+
+def notes(out, kind):
+    """Those of a kind in the report on a prepared dataset, each with its path."""
+    found = json.loads((out / "report.json").read_text())["notes"]
+    return [f"{note['path']}: {note['what']}" for note in found if note["kind"] == kind]

@@ -243,8 +243,10 @@ def test_what_is_odd_is_reported(tmp_path):
     assert report(out, "ignored") == [
         f"{raw}/labels.csv: columns comment; read are video, action, start, end, object, split, "
         "subject",
-        f"{raw}/b/keypoints.json: not read; joints are in joints.csv, joints.npz, hand_pose, the "
-        "camera in camera.json, camera.txt, cam_intrinsics.txt",
+        f"{raw}/b/keypoints.json: not read; joints are in joints.csv, joints.npz, hand_pose, "
+        "coco.json, person_keypoints_default.json, annotations/person_keypoints_default.json, "
+        "result.json, mediapipe.csv, mediapipe.json, the camera in camera.json, "
+        "camera.txt, cam_intrinsics.txt",
     ]
 
 

@@ -161,7 +161,7 @@ BAD_TOML = {
     "images are 320.7x64, expected whole pixels",
     TOML.replace(
         "[camera]\nhfov = 70", ""
-    ): "{raw}/a has joints and no camera (2 recordings in all)",
+    ): "{raw}/a has joints in space and no camera (2 recordings in all)",
     "times = ": "is no TOML",
 }
 

@@ -26,12 +26,13 @@ def hand(**changes):
 BAD_JOINTS = {
     "one is missing": (
         [hand(x20="")],
-        "of the right hand of frame 0 20 of 21 joints are whole (x, y "
-        "and z); give all of them, or nothing of that hand",
+        "little_4 of the right hand of frame 0 has no x; give all 3 coordinates of a joint, or "
+        "none",
     ),
     "two dimensions": (
         [{k: v for k, v in hand().items() if k[0] != "z"}],
-        "has no z of 21 joints; poses are learned in three dimensions",
+        "all joints lie within 2 pixels of the image's corner; expected pixels of frames of 64x48, "
+        "or x, y and z in space",
     ),
     "another skeleton": (
         [{k.replace("x20", "x21"): v for k, v in hand().items()}],
@@ -62,7 +63,7 @@ def test_bad_joints_are_one_clear_line(tmp_path, case):
 
 
 BAD_ARRAYS = {
-    "joints is float64 (6, 20, 3), expected numbers (frames, 1, 21, 3)": {
+    "joints is float64 (6, 20, 3), expected numbers (frames, 1, 21, 3 or 2)": {
         "joints": np.zeros((6, 20, 3))
     },
     "has no array 'joints', but poses": {"poses": np.zeros(3)},
