@@ -10,6 +10,7 @@ import jax
 from etils import epath
 
 from htt_jax import measures
+from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS
 from htt_jax.evaluation.tables import markdown
 from htt_jax.models import outputs
 from htt_jax.models.signature import Signature
@@ -47,6 +48,12 @@ def write(
         file.write("\n\n".join(_sections(run, to, files, differences, quantised)) + "\n")
 
 
+_UNLEARNED = {
+    IN_IMAGES: " Joints were known in images alone: depth, and joints in space, say nothing.",
+    NO_JOINTS: " No joints were known: the outputs of joints say nothing.",
+}
+
+
 def _sections(
     run: TrainedRun,
     to: str,
@@ -62,6 +69,7 @@ def _sections(
         f"({' and '.join(spec.hands)} hand), {len(dataset.action_names)} actions, "
         f"{len(dataset.object_names)} objects."
         + (" It was trained on simulated frames, not on filmed ones." if spec.simulated else "")
+        + _UNLEARNED.get(spec.joints, "")
     )
     yield markdown(
         ["file", "bytes", "SHA-256"],

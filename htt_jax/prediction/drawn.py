@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from htt_jax.camera import project_ahead
 from htt_jax.data import depth_maps
 from htt_jax.prediction.files import Origin
+from htt_jax.prediction.found_hands import shown
 from htt_jax.prediction.frames import DepthMap, Frame, Pixels
 from htt_jax.prediction.video import Predictions
 from htt_jax.support.errors import InputError
@@ -41,14 +42,17 @@ def scenes(
     """
     spec, count = origin.dataset.spec, len(predictions.frame_names)
     is_video = count > 1
-    shown = _shown_actions(predictions, origin)
-    history = History(predictions.seconds, *shown) if shown and is_video else None
+    actions = _shown_actions(predictions, origin)
+    history = History(predictions.seconds, *actions) if actions and is_video else None
     for frame, image in _of_same_number(count, images):
         place = int(predictions.frame_place[frame])
         length = int(predictions.clip_frames[predictions.frame_clip[frame]])
         in_window = place % origin.window
         left = min(origin.window - in_window, length - place)
-        joints_2d, joints_3d = _seen(predictions, frame)
+        seen = None if predictions.hand_seen is None else predictions.hand_seen[frame]
+        joints_2d, joints_3d = shown(
+            spec, seen, predictions.joints_2d[frame], predictions.joints_3d[frame]
+        )
         name, probability = _object(predictions, origin, frame)
         boxes = predictions.object_box_3d
         yield FrameScene(
@@ -62,10 +66,10 @@ def scenes(
             object_name=name,
             object_probability=probability,
             object_box=boxes if boxes is None else project_ahead(boxes[frame], origin.intrinsics),
-            action_names=shown.names if shown else (),
-            action_probabilities=shown.over_time[frame] if shown else (),
+            action_names=actions.names if actions else (),
+            action_probabilities=actions.over_time[frame] if actions else (),
             history=history,
-            clip=(place, length) if is_video and shown else None,
+            clip=(place, length) if is_video and actions else None,
             window=(in_window, in_window + left) if is_video and origin.window > 1 else None,
             paths=(
                 predictions.ahead.palm_paths(frame, joints_2d, spec, origin.intrinsics)
@@ -97,18 +101,6 @@ def _object(predictions: Predictions, origin: Origin, frame: int) -> tuple[str, 
         return "", np.nan
     objects = predictions.object_probabilities[frame]
     return origin.dataset.object_names[int(objects.argmax())], float(objects.max())
-
-
-def _seen(
-    predictions: Predictions, frame: int
-) -> tuple[Float[np.ndarray, "joints 2"], Float[np.ndarray, "joints 3"]]:
-    """The joints of a frame; not a number of a hand that was not found in it."""
-    joints_2d, joints_3d = predictions.joints_2d[frame], predictions.joints_3d[frame]
-    if predictions.hand_seen is None:
-        return joints_2d, joints_3d
-    seen = predictions.hand_seen[frame]
-    is_seen = np.repeat(seen, len(joints_2d) // len(seen))[:, None]
-    return np.where(is_seen, joints_2d, np.nan), np.where(is_seen, joints_3d, np.nan)
 
 
 def _in_colours(image: Pixels | DepthMap) -> Pixels:

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS
 from htt_jax.models.outputs import OF_JOINTS, OF_NAME
 from htt_jax.prediction.video import Predictions
 from htt_jax.support.files import atomic_write
@@ -199,10 +200,9 @@ def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mappi
     if predictions.action_over_time is not None:
         so_far = predictions.action_over_time[frame]
         found["actions_so_far"] = _best(dataset.action_names, so_far, _TOP_OF_FRAME)
-    hands = range(len(dataset.spec.hands))
-    found["hands"] = {
-        dataset.spec.hands[hand]: _hand(predictions, dataset, frame, hand) for hand in hands
-    }
+    if dataset.spec.joints != NO_JOINTS:
+        hands = enumerate(dataset.spec.hands)
+        found["hands"] = {name: _hand(predictions, dataset, frame, i) for i, name in hands}
     return found
 
 
@@ -216,6 +216,7 @@ def _hand(
     return found | {
         output.name: _rounded(getattr(predictions, output.name)[frame, joints], output.decimals)
         for output in OF_JOINTS
+        if output.unit == "pixels" or dataset.spec.joints != IN_IMAGES  # whose depth is not learned
     }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from htt_jax import camera
+from htt_jax.prediction.found_hands import unless_trained
 from htt_jax.prediction.smoothing import Poses, Smoother, Smoothing
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.systems import told
@@ -60,6 +61,7 @@ class FrameResults:
             smoothing: of the poses, if they are to be.
             is_final: see `FrameResult`.
         """
+        self._if_not_looked = unless_trained(run.dataset.spec)
         self._tells_objects = "object" in told(run.system.outputs)
         self._pixel_factor = pixel_factor
         self._intrinsics = intrinsics
@@ -95,6 +97,13 @@ class FrameResults:
         boxes = outputs.get("object_box_3d", nothing)
         rows = zip(numbers, poses, objects, hand_seen, boxes, strict=True)
         return [
-            FrameResult(number, *pose, of_object, seen, box, is_final=self._is_final)
+            FrameResult(
+                number,
+                *pose,
+                of_object,
+                self._if_not_looked if seen is None else seen,
+                box,
+                is_final=self._is_final,
+            )
             for number, pose, of_object, seen, box in rows
         ]

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 
-from htt_jax.prediction import compiled_step, written
+from htt_jax.prediction import compiled_step, found_hands, written
 from htt_jax.prediction.drawn import VIDEO_FILE
 from htt_jax.prediction.frames import DEFAULT_RATE, Size
 from htt_jax.prediction.input_camera import InputCamera
@@ -166,13 +166,16 @@ def _scene(shown: Shown, trained: TrainedRun, camera: Camera, *, smoothed: bool)
         smoothed and "smoothed",
         camera.dropped and f"{camera.dropped} dropped",
     ]
+    joints_2d, joints_3d = found_hands.shown(
+        trained.dataset.spec, result.hand_seen, result.joints_2d, result.joints_3d
+    )
     return FrameScene(
         image=shown.captured.image,
         frame=result.frame,
         seconds=shown.seconds,
-        joints_2d=result.joints_2d,
+        joints_2d=joints_2d,
         depth=result.depth,
-        joints_3d=result.joints_3d,
+        joints_3d=joints_3d,
         object_name=trained.dataset.object_names[best],
         object_probability=float(objects[best]),
         action_names=scores.names if scores else (),

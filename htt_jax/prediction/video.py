@@ -21,6 +21,7 @@ from htt_jax.prediction import ahead, attention, joint_attention
 from htt_jax.prediction.ahead import Ahead
 from htt_jax.prediction.attention import Attention
 from htt_jax.prediction.decision import decided_frame
+from htt_jax.prediction.found_hands import unless_trained
 from htt_jax.prediction.frames import Frame, Frames
 from htt_jax.prediction.joint_attention import JointAttention
 from htt_jax.prediction.sight import Look, check_camera, sight
@@ -227,6 +228,7 @@ class _Collected:
         intrinsics: Float[np.ndarray, "3 3"],
     ):
         self._clips = clip_spec(run.config)
+        self._dataset = run.dataset.spec
         self._pixel_factor = pixel_factor
         self._intrinsics = intrinsics
         self._names: list[str] = []
@@ -253,7 +255,9 @@ class _Collected:
         depth = self._by_frame("depth")
         # A point in space is the same at every size of the image: its pixels scale with the camera.
         joints_3d = camera.unproject(joints_2d, depth, self._intrinsics)
-        said = self._outputs[0]
+        said, seen = self._outputs[0], unless_trained(self._dataset, len(self._names))
+        if self._hand_seen:
+            seen = np.stack(self._hand_seen)
         starts = np.array([frames[0] for frames in self._frames])
         counts = np.array([len(frames) for frames in self._frames])
         over_time = self._action_over_time(starts) if "action_over_time" in said else None
@@ -279,7 +283,7 @@ class _Collected:
                 else None
             ),
             attention=attention.collect(self._frames, self._outputs),
-            hand_seen=np.stack(self._hand_seen) if self._hand_seen else None,
+            hand_seen=seen,
             decided_frame=(
                 decided_frame(over_time, self._clips.window_span)
                 if over_time is not None and self._tells_windows(counts)

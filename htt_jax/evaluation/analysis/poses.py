@@ -63,7 +63,7 @@ def joint_errors(
 
 
 def by_joint(errors: Mapping[str, JointErrors]) -> Table:
-    """One row for each joint of each hand, in joint order.
+    """One row for each joint of each hand that is known in a frame, in joint order.
 
     Keys: hand, joint ('wrist', 'thumb_1', ...), finger ('wrist', 'thumb', ...), frames (counted),
     mepe, median, mepe_ra, median_ra (both None for the root, the wrist).
@@ -74,6 +74,8 @@ def by_joint(errors: Mapping[str, JointErrors]) -> Table:
         finger_of = {joint: part for part, joints in parts.items() for joint in joints}
         for joint, name in enumerate(of.skeleton.joints):
             camera_space, root_aligned = of.camera_space[:, joint], of.root_aligned[:, joint]
+            if np.isnan(camera_space).all():
+                continue
             rows.append(
                 {
                     "hand": hand,
@@ -90,7 +92,7 @@ def by_joint(errors: Mapping[str, JointErrors]) -> Table:
 
 
 def by_finger(errors: Mapping[str, JointErrors]) -> Table:
-    """One row for the wrist and each finger of each hand, over their joints.
+    """One row for the wrist and each finger of each hand, over their joints that are known.
 
     Keys: hand, finger ('wrist', 'thumb', ...), frames (counted), mepe, mepe_ra (None: wrist).
     """
@@ -102,6 +104,7 @@ def by_finger(errors: Mapping[str, JointErrors]) -> Table:
         }
         for hand, of in errors.items()
         for finger, joints in of.skeleton.parts.items()
+        if not np.isnan(of.camera_space[:, list(joints)]).all()
     ]
 
 

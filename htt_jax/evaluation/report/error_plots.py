@@ -35,6 +35,8 @@ def joint_plot(by_joint: Table, by_finger: Table) -> Plot:
         for space, title in SPACES.items():
             key, name = _key_and_name(space)
             fingers = [row for row in by_finger if row["hand"] == hand and row[key] is not None]
+            if not fingers:  # root-aligned, of a hand whose root is nowhere known
+                continue
             means = ", ".join(f"{row['finger']} {row[key]:.1f}" for row in fingers)
             panels.append(
                 Panel(
@@ -89,9 +91,12 @@ def _panels(rows: Table, axis: str, draw: Callable[..., None]) -> list[Panel]:
     panels = []
     for space, title in SPACES.items():
         key, name = _key_and_name(space)
-        found = ", ".join(f"{row['hand']} {_place(row)}: {row[key]:.1f}" for row in rows)
+        known = [row for row in rows if row[key] is not None]
+        if not known:
+            continue
+        found = ", ".join(f"{row['hand']} {_place(row)}: {row[key]:.1f}" for row in known)
         description = f"{name} in mm by {axis}: {found}."
-        panels.append(Panel(title, description, partial(draw, rows=rows, space=space, axis=axis)))
+        panels.append(Panel(title, description, partial(draw, rows=known, space=space, axis=axis)))
     return panels
 
 
@@ -109,12 +114,13 @@ def _place(row: Row) -> str:
 def _draw_joints(axes: Axes, *, joints: Table, fingers: Table, hand: str, space: Space) -> None:
     key, name = _key_and_name(space)
     # The same for both hands.
-    highest = max(_LEAST, *(row[key] for row in joints if row[key] is not None))
+    known = [row for row in joints if row[key] is not None]
+    highest = max(_LEAST, *(row[key] for row in known))
     place = 0.0
     centres = []
     for finger in fingers:
         values = [
-            row[key] for row in joints if row["hand"] == hand and row["finger"] == finger["finger"]
+            row[key] for row in known if row["hand"] == hand and row["finger"] == finger["finger"]
         ]
         places = place + np.arange(len(values))
         shade = colours.FINGER.get(finger["finger"])

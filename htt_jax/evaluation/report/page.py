@@ -133,10 +133,14 @@ def _lead(material: Material) -> str:
     if found:
         sentences.append(f"Recognises {' and '.join(found)}.")
     if "mepe" in numbers:
-        sentences.append(
-            f"Its hand joints are {numbers['mepe']:.1f} mm off in the mean, "
-            f"{numbers['mepe_ra']:.1f} mm relative to the {material.spec.skeleton.root_name}."
-        )
+        aligned = ""
+        if "mepe_ra" in numbers:
+            root = material.spec.skeleton.root_name
+            aligned = f", {numbers['mepe_ra']:.1f} mm relative to the {root}"
+        sentences.append(f"Its hand joints are {numbers['mepe']:.1f} mm off in the mean{aligned}.")
+    elif "mepe_2d" in numbers:
+        off = f"{numbers['mepe_2d']:.1f} pixels off in the image, in the mean"
+        sentences.append(f"Its hand joints are {off}.")
     return " ".join(sentences)
 
 
