@@ -25,6 +25,7 @@ _MEANT = {
     **dict.fromkeys(("label", "class"), "action"),
 }
 _CLOCK = re.compile(r"(?:([0-9]{1,5}):)?([0-9]{1,7}):([0-9]{1,9}(?:[.,][0-9]*)?)")
+_THOUSAND = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")  # which may be a thousand, or decimals
 _LONGEST = 1e9  # seconds, of a recording
 _TOLERANCE = 1e-4  # seconds; times are rounded
 
@@ -87,6 +88,8 @@ def read_labels(path: pathlib.Path, times: str) -> tuple[list[Label], list[Note]
     """
     table = tables.read_table(path, _NEEDED)
     _check_columns(table)
+    if times == "seconds":
+        _check_commas(table)
     labels = [_label(table, row, times == "seconds") for row in table.rows]
     if not labels:
         raise InputError(f"{path} has no row; write one for each action: video, start, end, action")
@@ -121,6 +124,27 @@ def _check_columns(table: tables.Table) -> None:
                 f"{table.path} has a column {name} and no {other}; give both (cells may be empty), "
                 "or none where every row is a whole recording"
             )
+
+
+def _check_commas(table: tables.Table) -> None:
+    """Refuses 1,000 where no other time shows what a comma is.
+
+    Raises:
+        InputError: there is such a time.
+    """
+    times = [
+        (row, name, row.cells[name])
+        for row in table.rows
+        for name in ("start", "end")
+        if "," in row.cells.get(name, "")
+    ]
+    unclear = [time for time in times if _THOUSAND.fullmatch(time[2])]
+    if unclear and len(unclear) == len(times):
+        row, name, word = unclear[0]
+        raise InputError(
+            f"{table.where(row)}: {name} is {word!r}, which may be {word.replace(',', '.')} or "
+            f"{word.replace(',', '')} seconds; write one of these"
+        )
 
 
 def _label(table: tables.Table, row: tables.Row, is_seconds: bool) -> Label:

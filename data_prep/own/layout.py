@@ -95,10 +95,22 @@ def _recordings(
             if not skip_bad:
                 raise InputError(what) from error
             notes.append(Note("bad", label.video, what))
-    tops = {label.video.split("/")[0] for label in listed}
     what = f"left out: no row of {labels.FILE} names it"
-    notes += [Note("not listed", str(root / name), what) for name in there if name not in tops]
+    notes += [Note("not listed", str(folder), what) for folder in _not_listed(root, listed)]
     return found, list(dict.fromkeys(notes))
+
+
+def _not_listed(root: pathlib.Path, listed: Sequence[Label]) -> list[pathlib.Path]:
+    """Folders beside those that rows name, and beside those they lie in."""
+    named = {root / label.video for label in listed}
+    above = {folder for path in named for folder in path.parents if root in folder.parents}
+    beside = [
+        folder / name
+        for folder in sorted({root, *above} - named)
+        if folder.is_dir()
+        for name in _folders(folder)
+    ]
+    return [folder for folder in beside if folder not in named | above]
 
 
 def _unread(recording: Recording) -> list[Note]:

@@ -87,6 +87,11 @@ def intrinsics(
     given: GivenCamera | None = description.camera
     if recording.camera is not None:
         values, own_size = intrinsics_file.read(recording.camera)
+        if own_size is None:
+            raise InputError(
+                f"{recording.camera} does not say of images of what size its pixels are; expected "
+                "width and height after fx, fy, cx, cy, or under these names in JSON"
+            )
         given = Intrinsics(values, own_size, str(recording.camera), f"from {recording.camera}")
     if given is None:
         return None
@@ -176,6 +181,8 @@ class Segment:
         """
         span, (last, seconds) = self.label.span, source.end
         ends = f"{self.recording.frames} ends with frame {last}, at {seconds:.4g} s"
+        if span.is_after(last, seconds):  # which was come upon behind the part
+            ends = f"the next frame of {self.recording.frames} is {last}, at {seconds:.4g} s"
         where = f"{FILE}, line {self.label.line}"
         if not numbers:
             unit = "seconds" if span.is_seconds else "frames"

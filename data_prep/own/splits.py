@@ -103,6 +103,14 @@ def _in_both(labels: Sequence[Label]) -> list[Note]:
         what = f"parts of {counted(len(shared), 'recording')}, such as {shared[0]}"
         names = [split for split in SPLITS if split in splits[shared[0]]]
         notes.append(Note("in two splits", " and ".join(names), what))
+    of_subjects = collections.defaultdict(set)
+    for label in labels:
+        of_subjects[label.subject].add(label.split)
+    for subject, found in of_subjects.items():
+        if subject and len(found) > 1:
+            names = [split for split in SPLITS if split in found]
+            what = f"recordings of subject {subject}: figures are not of somebody who is new"
+            notes.append(Note("in two splits", " and ".join(names), what))
     return notes
 
 

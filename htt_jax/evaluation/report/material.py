@@ -119,7 +119,9 @@ def gather(
         plots=plots,
         best=[view(score, per_video[score.video]) for score in best[:_VIDEOS]],
         worst=[view(score, per_video[score.video]) for score in worst[:_VIDEOS]],
-        scores=[_score_row(entry, scores.get(entry["video"])) for entry in per_video],
+        scores=_without_empty(
+            [_score_row(entry, scores.get(entry["video"])) for entry in per_video]
+        ),
     )
 
 
@@ -151,6 +153,12 @@ def _plots(
         rows = tables.get(f"accuracy_by_{part}", [])
         if len(rows) > 1:
             yield accuracy.accuracy_plot(rows, part)
+
+
+def _without_empty(rows: Table) -> Table:
+    """Without the columns that no row has a value in."""
+    filled = [key for key in rows[0] if any(row[key] is not None for row in rows)]
+    return [{key: row[key] for key in filled} for row in rows]
 
 
 def _score_row(entry: Row, score: VideoScore | None) -> Row:

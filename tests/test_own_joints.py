@@ -1,0 +1,221 @@
+"""Own recordings whose joints are known in part, in images alone or not at all, in all commands."""
+
+import contextlib
+import csv
+import io
+import json
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from htt_jax import augment, camera, compare, evaluate, export, predict
+from htt_jax.data import loader
+from htt_jax.data.clips import ClipSpec
+from htt_jax.data.records import RecordSource
+from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS, PARTIAL
+from htt_jax.evaluation import estimates
+from htt_jax.losses import LossWeights, htt_loss
+from htt_jax.runs.config import check
+from htt_jax.support.errors import InputError
+from htt_jax.systems import check_source
+from htt_jax.training import best_metric
+from tests import runs
+from tests.data_prep import own_folders
+from tests.htt_jax.evaluation.report.html_check import Page
+
+LABELS = (
+    "video,start,end,action,split\na,0,3,cut,train\na,4,5,stir,train\nb,2,4,cut,test\n"
+    "b,0,1,stir,test\n"
+)
+SIZE = (64, 36)
+OF_OTHERS = ("taken_for", "pck_published")
+"""Columns that may be empty: of what is always right, and without published figures."""
+
+
+def joints_of(kind, seed):
+    """(frames, 21, 2 or 3), of a recording; None where it has none."""
+    if kind == NO_JOINTS:
+        return None
+    if kind == IN_IMAGES:
+        places = np.random.default_rng(seed).uniform(4, 44, (6, 21, 2))
+        places[:, 3] = np.nan
+        return places
+    joints = own_folders.joints(6, seed)
+    joints[2], joints[3, 0], joints[:, 5] = np.nan, np.nan, np.nan
+    return joints
+
+
+@pytest.fixture(scope="module", params=[PARTIAL, IN_IMAGES, NO_JOINTS])
+def made(request, tmp_path_factory):
+    """What is known, a folder of raw recordings, a dataset and a run of it, and what is printed."""
+    kind, root = request.param, tmp_path_factory.mktemp("joints")
+    own_folders.write(root / "raw", LABELS)
+    for seed, name in enumerate("ab"):
+        joints = joints_of(kind, seed)
+        if joints is None:
+            (root / "raw" / name / "joints.npz").unlink()
+        else:
+            np.savez(root / "raw" / name / "joints.npz", joints=joints)
+    own_folders.prepare(root / "raw", root / "data")
+    runs.initialise_run(root / "run", root / "data", SIZE)
+    return kind, root, printed(evaluate.main, "--workdir", root / "run")
+
+
+def printed(main, *arguments):
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        main([str(argument) for argument in arguments])
+    return output.getvalue()
+
+
+def assert_nothing_is_empty(text):
+    """No table of a text has a column without a figure, and no figure is none."""
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        rows = [line.strip("\n ")[1:-1].split("|") for line in table.splitlines()]
+        for column in list(zip(*rows, strict=True))[1:]:
+            assert any(cell.strip() for cell in column[2:]), column
+    assert not re.search(r"\bnan\b", text, re.IGNORECASE)
+
+
+def test_errors_are_those_of_known_joints_alone(made):
+    kind, root, text = made
+    out = root / "run/evaluation/test"
+    results = json.loads((out / "results.json").read_text())["results"]
+    found = estimates.load(out / "estimates.npz")
+    if kind == NO_JOINTS:
+        assert results["pose"] == {}
+        assert "image" not in results
+        assert "The dataset has no joints: poses were not learned and are not measured." in text
+        return
+    truth = joints_of(kind, 1)[[0, 1, 2, 3, 4]]  # segments lie one after another, by their starts
+    known = np.isfinite(truth).all(axis=-1)
+    image = results["image"]["hands"]["right"]
+    assert image["joints"] == known.sum() == (100 if kind == IN_IMAGES else 79)
+    source = RecordSource(root / "data", "test")
+    matrix = source[0].intrinsics.astype(float)
+    if kind == IN_IMAGES:
+        places = truth * [7.5, 5.625]  # in the stored frames
+        assert results["pose"] == {}
+        assert "their depth was not learned" in text
+    else:
+        places, _ = camera.project(np.where(known[..., None], truth, 1.0), matrix)
+        off = 1000 * np.linalg.norm(found.joints_3d - truth, axis=-1)
+        space = results["pose"]["right"]
+        assert space["frames"] == 4
+        assert space["camera_space"]["mepe"] == pytest.approx(off[known].mean(), rel=1e-5)
+        relative = 1000 * ((found.joints_3d - truth) - (found.joints_3d - truth)[:, :1])
+        aligned = np.linalg.norm(relative, axis=-1)[:, 1:]
+        expected = aligned[np.isfinite(aligned)]
+        assert len(expected) == 3 * 19
+        assert space["root_aligned"]["mepe"] == pytest.approx(expected.mean(), rel=1e-5)
+    seen, _ = camera.project(found.joints_3d.astype(float), matrix)
+    off = np.linalg.norm((seen - places) * [64 / 480, 36 / 270], axis=-1)
+    assert image["mepe"] == pytest.approx(off[known].mean(), rel=1e-4)
+
+
+def test_baselines_are_of_known_joints_alone(made):
+    kind, root, _ = made
+    report = json.loads((root / "run/evaluation/test/results.json").read_text())
+    if kind != PARTIAL:
+        assert report["baselines"]["pose"] == {}
+        return
+    joints = joints_of(kind, 0)  # of both segments: all frames
+    known = np.isfinite(joints).all(axis=-1)
+    assert known.sum(axis=0).tolist() == [4, 5, 5, 5, 5, 0, *15 * [5]]
+    mean = np.nansum(joints, axis=0) / np.maximum(known.sum(axis=0), 1)[:, None]
+    off = 1000 * np.linalg.norm(joints_of(kind, 1)[:5] - mean, axis=-1)
+    found = report["baselines"]["pose"]["right"]["camera_space"]
+    assert found["mepe"] == pytest.approx(off[np.isfinite(off)].mean(), rel=1e-5)
+
+
+def test_tables_and_the_page_have_nothing_empty(made):
+    kind, root, text = made
+    out = root / "run/evaluation/test"
+    assert_nothing_is_empty(text.replace("hidden", "0"))
+    page = Page((out / "report.html").read_text())
+    assert page.faults == []
+    for path in (out / "tables").glob("*.csv"):
+        rows = list(csv.reader(path.read_text().splitlines()))
+        for column in zip(*rows, strict=True):
+            assert any(column[1:]) or column[0] in OF_OTHERS, (path, column)
+            assert "nan" not in column
+    text = printed(compare.main, root / "run")
+    assert_nothing_is_empty(text)
+    assert ("MEPE-2D px" in text) == (kind != NO_JOINTS)
+    assert ("MEPE mm" in text) == ("Tab. 4" in text) == (kind == PARTIAL)
+
+
+def test_predictions_tell_what_was_learned(made):
+    kind, root, _ = made
+    if kind == PARTIAL:
+        return  # everything is learned
+    out = root / "predicted"
+    text = printed(predict.main, root / "raw/a", "--workdir", root / "run", "--out", out)
+    content = (out / "predictions.json").read_text()
+    assert "NaN" not in content
+    frame = json.loads(content)["frames"][0]
+    if kind == NO_JOINTS:
+        assert "hands" not in frame
+        assert not np.load(out / "predictions.npz")["hand_seen"].any()
+        assert "trained without joints and tells no hands" in text
+    else:
+        assert frame["hands"]["right"].keys() == {"joints_2d"}
+        assert "places in images alone" in text
+    assert (out / "prediction.mp4").stat().st_size > 1000
+
+
+def test_exports_say_what_was_learned(made):
+    kind, root, _ = made
+    if kind == PARTIAL:
+        return
+    path = root / "export/a.safetensors"
+    printed(export.main, "--workdir", root / "run", "--to", "safetensors", "--out", path)
+    card = path.with_name(path.name + ".md").read_text()
+    assert_nothing_is_empty(card[card.index("## Results") : card.index("## Exported")])
+    said = {IN_IMAGES: "known in images alone", NO_JOINTS: "the outputs of joints say nothing"}
+    assert said[kind] in card
+
+
+def test_only_what_is_known_is_learned(made):
+    """A guess that is 3 pixels and 0.1 m off, and far off wherever nothing is known."""
+    kind, root, _ = made
+    source, clips = RecordSource(root / "data", "train"), ClipSpec(2, 4, 1)
+    with contextlib.closing(
+        loader.train_batches(source, clips=clips, batch_size=4, seed=0, image_size=SIZE)
+    ) as batches:
+        inputs = jax.device_get(jax.jit(augment.to_inputs)(next(batches)))
+    known = np.zeros((*inputs["depth"].shape, 2), bool)
+    if kind == NO_JOINTS:
+        assert "joints_known" not in inputs
+    else:
+        known = inputs["joints_known"] & inputs["valid"][..., None, None]
+        assert known[..., 0].any()
+        assert known[..., 1].any() == (kind == PARTIAL)
+    guess = {
+        "joints_2d": inputs["joints_2d"] + np.where(known[..., :1], 3, 1e6),
+        "depth": inputs["depth"] + np.where(known[..., 1], 0.1, 1e6),
+        "object_logits": np.zeros((*inputs["valid"].shape, 1), np.float32),
+        "action_logits": np.zeros((len(inputs["valid"]), 2), np.float32),
+    }
+    loss, terms = jax.jit(htt_loss, static_argnums=2)(guess, inputs, LossWeights())
+    assert float(terms["joints_2d"]) == pytest.approx(3 * known[..., 0].any(), rel=1e-4)
+    assert float(terms["depth"]) == pytest.approx(0.1 * known[..., 1].any(), rel=1e-4)
+    assert float(terms["action"]) == pytest.approx(np.log(2), rel=1e-5)
+    assert np.isfinite(loss)
+
+
+def test_what_cannot_be_measured_or_masked_is_refused(made):
+    kind, root, _ = made
+    source = RecordSource(root / "data", "train")
+    config = runs.tiny_config(root / "data", SIZE)
+    check(config)
+    config.mask_unannotated_hands = False
+    with pytest.raises(InputError, match=rf"are not all known \({kind}\)"):
+        check_source(config, source)
+    if kind != PARTIAL:
+        with pytest.raises(InputError, match=f"'mepe' is not measured on .* known so: {kind}"):
+            best_metric.check_measured("mepe", source)
+    if kind == NO_JOINTS:
+        with pytest.raises(InputError, match="'mepe_2d' is not measured"):
+            best_metric.check_measured("mepe_2d", source)
