@@ -250,6 +250,22 @@ def test_what_is_odd_is_reported(tmp_path):
     ]
 
 
+def test_subjects_in_two_splits_and_nested_folders_are_reported(tmp_path):
+    labels = "video,action,split,subject\nday/a,cut,train,ann\nday/b,cut,test,ann\nc,cut,test,bob\n"
+    raw = own_folders.write(
+        tmp_path / "raw", labels, recordings=("day/a", "day/b", "day/d", "c", "old/e")
+    )
+    prepare(raw, tmp_path / "out")
+    left_out = "left out: no row of labels.csv names it"
+    assert report(tmp_path / "out", "not listed") == [
+        f"{raw}/old: {left_out}",
+        f"{raw}/day/d: {left_out}",
+    ]
+    assert report(tmp_path / "out", "in two splits") == [
+        "train and test: recordings of subject ann: figures are not of somebody who is new"
+    ]
+
+
 def test_going_on_with_other_joints_frames_camera_or_description_is_refused(tmp_path):
     raw = own_folders.write(tmp_path / "raw")
     prepare(raw, tmp_path / "out")

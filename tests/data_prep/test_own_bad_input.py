@@ -95,6 +95,45 @@ def test_bad_labels_are_one_clear_line(tmp_path, labels):
     ("rows", "expected"),
     [
         (
+            'a,"1,000","2,000",cut',
+            "start is '1,000', which may be 1.000 or 1000 seconds; write one",
+        ),
+        ('a,"1,000","2,5",cut', None),  # whose comma is a decimal one
+        ('a,"0,500",3,cut', None),
+    ],
+)
+def test_a_comma_that_may_be_of_thousands_is_refused(tmp_path, rows, expected):
+    path = tmp_path / "labels.csv"
+    path.write_text(f"video,start,end,action\n{rows}\n")
+    if expected is None:
+        assert read_labels(path, "seconds")[0][0].span.start in (1.0, 0.5)
+        return
+    with pytest.raises(InputError, match=re.escape(f"line 2: {expected}")):
+        read_labels(path, "seconds")
+
+
+def test_a_label_between_two_frames_is_told_so(tmp_path):
+    toml = "frame_rate = 10" + TOML.replace('"frames"', '"seconds"')
+    labels = "video,start,end,action,split\na,0.11,0.19,cut,train\nb,0,0.2,cut,test\n"
+    raw = own_folders.write(tmp_path / "raw", labels, toml)
+    expected = (
+        f"no frame of a lies in 0.11-0.19 (seconds); the next frame of {raw}/a is 2, at 0.2 s"
+    )
+    with pytest.raises(InputError, match=re.escape(expected)):
+        prepare(raw, tmp_path / "out")
+
+
+def test_a_camera_for_images_of_unknown_size_is_refused(tmp_path):
+    raw = own_folders.write(tmp_path / "raw")
+    (raw / "b/camera.txt").write_text("100 110 60 50")
+    with pytest.raises(InputError, match=r"b/camera\.txt does not say of images of what size"):
+        prepare(raw, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
             f"video,action\n{3000 * 'a'},cut\n",
             f"line 2: cannot read the folder of the recording '{60 * 'a'}...': File name too long",
         ),
