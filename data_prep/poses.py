@@ -58,7 +58,7 @@ def faults(video: Video, spec: DatasetSpec) -> list[Fault]:
         left, known = video.hand_annotated[:, i].copy(), None
         if video.joints_known is not None:
             known = video.joints_known[:, of_hand, 1]
-            left = known.any(axis=1)
+            left = np.asarray(known.any(axis=1))
         joints = video.joints_3d[:, of_hand]
         for check in _checks(joints, known, is_rigid=bool(spec.skeleton.bones)):
             frames = check.wrong & left

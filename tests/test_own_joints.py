@@ -213,7 +213,11 @@ def test_what_cannot_be_measured_or_masked_is_refused(made):
     config.mask_unannotated_hands = False
     with pytest.raises(InputError, match=rf"are not all known \({kind}\)"):
         check_source(config, source)
+    config = runs.tiny_config(root / "data", SIZE)
+    config.model.forecast = 1
     if kind != PARTIAL:
+        with pytest.raises(InputError, match=rf"forecast=1: .* knows none \({kind}\)"):
+            check_source(config, source)
         with pytest.raises(InputError, match=f"'mepe' is not measured on .* known so: {kind}"):
             best_metric.check_measured("mepe", source)
     if kind == NO_JOINTS:

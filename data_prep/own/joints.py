@@ -130,7 +130,7 @@ def read(path: pathlib.Path, described: Description, frames: pathlib.Path) -> Jo
     if joints.shape[-1] == 2:
         _check_places(path, joints[known], footage.frames.size)
         known, lost = _without_lost(path, numbers, joints, known, described)
-        seen, notes = known.any(axis=(0, 2)), (*notes, *lost)
+        seen, notes = np.asarray(known.any(axis=(0, 2))), (*notes, *lost)
     else:
         seen = _seen(path, joints, known, described)
     count = len(joints)
@@ -206,7 +206,7 @@ def _without_lost(
     notes = []
     for hand, frames in zip(described.hands, lost.T, strict=True):
         if frames.any():
-            which = frames_text(numbers[row] for row in np.flatnonzero(frames))
+            which = frames_text(np.array(numbers)[frames].tolist())
             what = f"{hand} hand, {which}: all joints are in one place; kept, as not annotated"
             notes.append(Note("lost", str(path), what))
     return known & ~lost[..., None], notes

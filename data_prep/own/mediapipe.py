@@ -5,6 +5,7 @@ landmarks, in metres, are around the hand's own centre: neither says where the h
 """
 
 import json
+import math
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -274,7 +275,7 @@ def _shares(where: str, points: Any) -> Float[np.ndarray, "landmarks 2"]:
         for c in "xy":
             value = point.get(c) if isinstance(point, dict) else None
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not is_number or not np.isfinite(value):
+            if not is_number or not math.isfinite(value or 0):
                 raise InputError(
                     f"{where}, landmark {i}: {c} is {value!r}, expected a share of the image"
                 )

@@ -165,7 +165,7 @@ class Segment:
             frames=encoded,
             frame_numbers=np.array(numbers, np.int64),
             joints_3d=poses,
-            hand_annotated=of_hands.all(axis=2),
+            hand_annotated=np.asarray(of_hands.all(axis=2)),
             joints_known=known if self.spec.joint_by_joint else None,
             intrinsics=camera.scale_intrinsics(matrix, size, STORED_SIZE).astype(np.float32),
         )

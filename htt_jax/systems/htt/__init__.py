@@ -12,7 +12,7 @@ from htt_jax.data.object_labels import with_boxes
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import verbs
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.datasets.spec import COMPLETE
+from htt_jax.datasets.spec import COMPLETE, IN_IMAGES, NO_JOINTS
 from htt_jax.datasets.verbs import VerbsAndNouns
 from htt_jax.devices import dtypes, sharding
 from htt_jax.losses import LossWeights
@@ -103,8 +103,8 @@ def check_source(config: ConfigDict, source: RecordSource) -> None:
     """Checks that forecasts and the object's box can be learned from a training split.
 
     Raises:
-        InputError: no video goes on after a window, there are no boxes, or hands that are not
-            annotated would be taken for annotated ones.
+        InputError: no video goes on after a window, there are no joints in space or no boxes, or
+            hands that are not annotated would be taken for annotated ones.
     """
     if not config.mask_unannotated_hands and source.spec.joints != COMPLETE:
         raise InputError(
@@ -115,6 +115,12 @@ def check_source(config: ConfigDict, source: RecordSource) -> None:
         raise InputError(
             f"config.model.object_box=True: {source.directory} has no object boxes; prepare the "
             "dataset again with its poses of objects, or take config.model.object_box=False"
+        )
+    if config.model.forecast and source.spec.joints in (IN_IMAGES, NO_JOINTS):
+        raise InputError(
+            f"config.model.forecast={config.model.forecast}: forecasts are of joints in space, of "
+            f"which {source.directory} knows none ({source.spec.joints}); take "
+            "config.model.forecast=0"
         )
     spacing, window = config.data.spacing, config.model.window
     longest, needed = int(source.frame_counts.max()), window * spacing + 1
