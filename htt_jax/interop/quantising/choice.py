@@ -38,10 +38,12 @@ class Measuring:
 
     Attributes:
         sample: with its truth.
+        root: joint of each hand, see `pose_errors`.
         make: writes a file with those layers in int8.
     """
 
     sample: Sample
+    root: int
     make: Callable[[Collection[str]], pathlib.Path]
 
     def joints(self, path: pathlib.Path) -> np.ndarray:
@@ -52,13 +54,17 @@ class Measuring:
             found.append(program(**inputs)["joints_3d"][inputs["valid"]])
         return np.concatenate(found)
 
+    def errors(self, joints: np.ndarray) -> dict[str, float]:
+        """Of poses."""
+        return pose_errors(joints, *self.sample.truth(), self.root)
+
     def lost(self, joints: np.ndarray, before: Mapping[str, float]) -> dict[str, float]:
         """Per cent of each error of poses."""
-        return losses(before, pose_errors(joints, *self.sample.truth()))
+        return losses(before, self.errors(joints))
 
     def bears(self, path: pathlib.Path, whole: pathlib.Path, bound: Bound) -> bool:
         """Whether poses bear a file in the place of the one in float32."""
-        before = pose_errors(self.joints(whole), *self.sample.truth())
+        before = self.errors(self.joints(whole))
         return not bound.exceeded(self.lost(self.joints(path), before))
 
 
@@ -80,7 +86,7 @@ def choose(
         InputError: not even half of them can be borne.
     """
     float_joints = measuring.joints(whole)
-    before = pose_errors(float_joints, *measuring.sample.truth())
+    before = measuring.errors(float_joints)
     layers = []
     with progress.bar(total=len(weights), unit="layer", label="measuring") as bar:
         for name, weight in weights.items():

@@ -23,6 +23,8 @@ POSES = ("mepe", "mepe_ra")
 CLASSES = ("action_accuracy", "object_accuracy")
 DEFAULT = 1.0
 
+_SMALL = 0.005
+"""Per cent that two decimals would not show."""
 _REPEATS = 5, 50
 """Of a measured speed, the fewest and the most."""
 _SECONDS = 3.0
@@ -52,10 +54,11 @@ class Bound:
 
     def exceeded(self, lost: Mapping[str, float]) -> list[str]:
         """What of `losses` is beyond it, in words."""
+        beyond = {key: x for key, x in lost.items() if not x <= self.of(key)}
         return [
-            f"{measures.headline()[key].title} by {x:.2g} {unit_of(key)} (at most {self.of(key):g})"
-            for key, x in lost.items()
-            if not x <= self.of(key)
+            f"{measures.headline()[key].title} by {x:{'.1g' if abs(x) < _SMALL else '.2f'}} "
+            f"{unit_of(key)} (at most {self.of(key):g})"
+            for key, x in beyond.items()
         ]
 
 
@@ -109,11 +112,16 @@ def frames_per_second(run: TrainedRun, programs: Mapping[str, HostProgram]) -> d
     return {name: frames / statistics.median(times[1:]) for name, times in taken.items()}
 
 
-def pose_errors(found: np.ndarray, truth: np.ndarray, known: np.ndarray) -> dict[str, float]:
-    """MEPE and MEPE-RA of frames (.., joints, 3) in millimetres, over hands that are annotated."""
+def pose_errors(
+    found: np.ndarray, truth: np.ndarray, known: np.ndarray, root: int
+) -> dict[str, float]:
+    """MEPE and MEPE-RA of frames (.., joints, 3) in millimetres, over hands that are annotated.
+
+    `root`: the joint of each hand that the latter is relative to.
+    """
     shape = (*known.shape, -1, 3)
     found, truth = found.reshape(shape)[known], truth.reshape(shape)[known]
-    aligned = found - found[:, :1], truth - truth[:, :1]
+    aligned = found - found[:, [root]], truth - truth[:, [root]]
     pairs = {"mepe": (found, truth), "mepe_ra": aligned}
     return {
         key: 1000 * float(np.linalg.norm(x - y, axis=-1).mean()) for key, (x, y) in pairs.items()

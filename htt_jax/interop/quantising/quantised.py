@@ -202,7 +202,7 @@ def _quantise(
 
         make(convolutions)  # which finds the ranges of all
         weights = {name: graph.weight_of(path, name) for name in convolutions}
-        measuring = Measuring(samples[1], make)
+        measuring = Measuring(samples[1], run.dataset.spec.skeleton.root, make)
         layers, small = choose(measuring, path, weights, asked.bound)
         graph.pack_weights(small, out, matrices_in_8_bits=True)
         packed = measuring.bears(out, path, asked.bound)

@@ -59,14 +59,15 @@ class Sample:
 
 
 def draw(run: TrainedRun, source: RecordSource) -> tuple[Sample, Sample]:
-    """Two samples that share no window, unless the split has just one.
+    """Two samples that share no window, unless the split has just one; the second knows poses.
 
     Args:
         run: that they are for.
         source: a training split.
 
     Raises:
-        InputError: its frames are smaller than the run's or of another shape, or one is damaged.
+        InputError: its frames are smaller than the run's or of another shape, one is damaged, or
+            no hand is annotated.
     """
     size = run.dataset.image_size
     if difference := view_difference(run.dataset, source):
@@ -83,10 +84,15 @@ def draw(run: TrainedRun, source: RecordSource) -> tuple[Sample, Sample]:
     found = [reader(row) for row in range(len(table))]
     if not found:
         raise InputError(f"split {source.split} of {source.directory} has no frame to calibrate on")
-    return (
-        Sample(tuple(found[::2]), clips.window),
-        Sample(tuple(found[1::2] or found), clips.window),
-    )
+    halves = found[::2], found[1::2] or found
+    if not any(clip["hand_annotated"].any() for clip in halves[1]):
+        raise InputError(
+            f"split {source.split} of {source.directory} has no annotated hand in the "
+            f"{len(halves[1])} windows that layers would be measured on; name a dataset with poses "
+            "with --data, or take --quantize=float16"
+        )
+    first, second = (Sample(tuple(half), clips.window) for half in halves)
+    return first, second
 
 
 def _seen(frames: np.ndarray) -> np.ndarray:

@@ -253,6 +253,28 @@ def test_no_frames_to_calibrate_on_is_told(folder, tmp_path):
     assert "train" in message
 
 
+def test_a_dataset_without_poses_cannot_tell_what_layers_lose(folder, tmp_path, monkeypatch):
+    def unknown(*arguments, make=prepared.make_video):
+        video = make(*arguments)
+        return dataclasses.replace(video, hand_annotated=np.zeros_like(video.hand_annotated))
+
+    monkeypatch.setattr(prepared, "make_video", unknown)
+    data = prepared.write_dataset(tmp_path / "data", FPHA, {"train": [8], "test": [4]}, SIZE)
+    message = refusal(folder, tmp_path / "model.onnx", Asked("int8", str(data), LOOSE))
+    assert "has no annotated hand in the 2 windows that layers would be measured on" in message
+
+
+def test_errors_are_relative_to_the_root_of_annotated_hands():
+    truth = np.zeros((3, 4, 3))
+    found = truth + np.array([[0, 0, 0.001], [0, 0, 0], [0, 0, 0.001], [0, 0, 0.001]])
+    found[2] += 1
+    known = np.array([[True], [True], [False]])
+    errors = figures.pose_errors(found, truth, known, 1)
+    assert errors == pytest.approx({"mepe": 0.75, "mepe_ra": 0.75})
+    errors = figures.pose_errors(found, truth, known, 0)
+    assert errors == pytest.approx({"mepe": 0.75, "mepe_ra": 0.25})
+
+
 def test_another_dataset_is_named(folder, in_float16):
     said = f"calibrated and evaluated on {folder / 'mine'}, not on the run's own dataset"
     assert said in in_float16[1].text()
