@@ -15,7 +15,7 @@ def test_a_loss_is_per_cent_of_poses_and_points_of_accuracies():
     lost = figures.losses(before, after)
     expected = {"mepe": 1.0, "mepe_ra": 2.0, "action_accuracy": 0.7, "object_accuracy": -10.0}
     assert lost == pytest.approx(expected)
-    words = ["MEPE-RA by 2 % (at most 1.5)"]
+    words = ["MEPE-RA by 2.00 % (at most 1.5)"]
     assert Bound(1.5).exceeded(lost) == words
     assert len(Bound(1.3).exceeded(lost)) == 2  # 0.7 points are more than 0.65
     assert Bound(0.0).exceeded(figures.losses(before, before)) == []
