@@ -15,8 +15,10 @@ from htt_jax import systems
 from htt_jax.devices import sharding
 from htt_jax.interop import agreement, model_card
 from htt_jax.interop.agreement import Arrays
-from htt_jax.interop.formats import FORMATS, Format, apply
+from htt_jax.interop.formats import FORMATS, WEB, Format, apply
 from htt_jax.interop.quantising.quantised import Asked, Quantised, quantise
+from htt_jax.interop.web import page
+from htt_jax.interop.web.runtime import Runtime
 from htt_jax.models.htt import HTT
 from htt_jax.models.htt.frames import BOX
 from htt_jax.runs.opening import TrainedRun, open_run
@@ -50,7 +52,7 @@ def export(workdir: str, to: str, out: epath.PathLike, step: int | None = None) 
     """
     # Matrix units of a GPU or TPU round float32 by default; no other runtime would agree with them.
     with jax.default_device(_processor()):
-        return _export(workdir, to, place(out), step)
+        return _export(workdir, to, FORMATS[to], place(out), step)
 
 
 def export_quantised(
@@ -68,18 +70,43 @@ def export_quantised(
         return found[0].text()
 
     with jax.default_device(_processor()):
-        differences = _export(workdir, "onnx", place(out), step, then)
+        differences = _export(workdir, "onnx", FORMATS["onnx"], place(out), step, then)
     return differences, found[0]
+
+
+def export_page(
+    workdir: str,
+    out: epath.PathLike,
+    runtime: Runtime,
+    asked: Asked | None = None,
+    step: int | None = None,
+) -> tuple[dict[str, float], Quantised | None]:
+    """The same as a page that runs the .onnx file in a browser, quantised first if it is `asked`.
+
+    Raises:
+        InputError: as `export` and `quantise`, or the run sees depth maps.
+    """
+    found = []
+
+    def then(written: pathlib.Path, run: TrainedRun) -> str:
+        if asked:
+            found.append(quantise(written, run, asked))
+        page.write(written, run, written.read_bytes(), runtime)
+        return found[0].text() if found else ""
+
+    with jax.default_device(_processor()):
+        differences = _export(workdir, "web", WEB, place(out), step, then)
+    return differences, found[0] if found else None
 
 
 def _export(
     workdir: str,
     to: str,
+    form: Format,
     out: epath.Path,
     step: int | None,
     then: Callable[[pathlib.Path, TrainedRun], str] | None = None,
 ) -> dict[str, float]:
-    form = FORMATS[to]
     if out.suffix != form.suffix:
         raise InputError(f"--out={out} must end in {form.suffix}, the suffix of {to}")
     if out.is_dir():
@@ -95,7 +122,7 @@ def _export(
         written = folder / out.name
         try:
             form.write(written, run)
-            differences = _compare(written, run, to)
+            differences = _compare(written, run, to, form)
             more = then(written, run) if then else ""
         except InputError as error:  # The user knows the file by the name it would have had.
             raise InputError(str(error).replace(str(written), str(out))) from error
@@ -117,12 +144,12 @@ def _processor() -> jax.Device:
         ) from error
 
 
-def _compare(written: pathlib.Path, run: TrainedRun, to: str) -> dict[str, float]:
+def _compare(written: pathlib.Path, run: TrainedRun, to: str, form: Format) -> dict[str, float]:
     """Reads an export back, runs it, and says how far its outputs are from the run's."""
     inputs = agreement.noise(run.signature)
     expected = apply(run, run.variables, inputs)
     _check_finite(run, expected)
-    found = FORMATS[to].run(written, run, inputs)
+    found = form.run(written, run, inputs)
     differences = agreement.differences(expected, found, inputs["valid"], run.system.outputs)
     wrong = agreement.too_large(expected, differences, inputs["valid"], run.system.outputs)
     if wrong:

@@ -13,6 +13,7 @@ from htt_jax.data.decode import RGB
 from htt_jax.interop import adam, imported, names, onnx, pytorch, stablehlo, weights
 from htt_jax.interop.agreement import Arrays
 from htt_jax.interop.opening import read_moments
+from htt_jax.interop.web import page
 from htt_jax.models.htt import HTT
 from htt_jax.runs.directory import to_json
 from htt_jax.runs.opening import TrainedRun
@@ -130,6 +131,11 @@ def _write_onnx(path: pathlib.Path, run: TrainedRun) -> None:
     onnx.write(path, functools.partial(_torch_module, run), run.signature, metadata, within)
 
 
+def _write_for_web(path: pathlib.Path, run: TrainedRun) -> None:
+    page.check(run)
+    _write_onnx(path, run)
+
+
 def _torch_module(run: TrainedRun) -> "nn.Module":
     """What computes in PyTorch what the run's model does."""
     import torch
@@ -187,3 +193,11 @@ FORMATS = {
         _run_onnx,
     ),
 }
+
+WEB = Format(
+    page.SUFFIX,
+    "page that runs the .onnx file in a browser; needs .[onnx] and npm",
+    _write_for_web,
+    _run_onnx,
+)
+"""Written, read back and run as an .onnx file, which `exporting.export_page` puts in a page."""

@@ -168,11 +168,11 @@ def read(
         )
     signature = signature_of(facts)
     _check(path, session, signature)
-    parts = _parts(path, content)
-    if parts is None:
+    found = parts(path, content)
+    if found is None:
         inputs = tuple(x.name for x in signature.inputs)
         return OnnxProgram(inputs, onnx.as_function(session)), facts
-    frames, windows, clip = (onnx.as_function(onnx.session(path, part)) for part in parts)
+    frames, windows, clip = (onnx.as_function(onnx.session(path, part)) for part in found)
     return OnnxHTT(signature.window, frames, windows, clip), facts
 
 
@@ -192,8 +192,16 @@ def _check(path: str | os.PathLike[str], session: Any, signature: Signature) -> 
             )
 
 
-def _parts(path: str | os.PathLike[str], content: bytes) -> list[bytes] | None:
-    """What is done of frames, of windows and of clips; None: the graph has no such places."""
+def parts(path: str | os.PathLike[str], content: bytes) -> list[bytes] | None:
+    """What is done of frames, of windows and of clips; None: the graph has no such places.
+
+    Args:
+        path: where it is from, for messages.
+        content: of the .onnx file.
+
+    Raises:
+        InputError: onnx is missing.
+    """
     try:
         import onnx as onnx_format
         from onnx.utils import Extractor
@@ -208,9 +216,9 @@ def _parts(path: str | os.PathLike[str], content: bytes) -> list[bytes] | None:
         info = onnx_format.helper.make_tensor_value_info(name, number, None)
         model.graph.value_info.append(info)
     of_frames = [x.name for x in model.graph.output if x.name != "action_logits"]
-    parts = (
+    ends = (
         (["image"], [names.FEATURES]),
         ([names.FEATURES, "valid", "intrinsics"], [*of_frames, names.TOKENS]),
         ([names.TOKENS, "valid"], ["action_logits"]),
     )
-    return [Extractor(model).extract_model(*part).SerializeToString() for part in parts]
+    return [Extractor(model).extract_model(*part).SerializeToString() for part in ends]

@@ -1,0 +1,165 @@
+"use strict";
+
+// The page: frames go to the thread that computes, and are drawn when their results are there.
+
+const WIDEST = 960; // pixels of the picture
+
+const element = (id) => document.getElementById(id);
+const facts = JSON.parse(element("facts").textContent);
+const GROUP = facts.window * facts.spacing; // frames whose results come together
+const video = element("video");
+
+/** The thread that computes, see worker.js. */
+class Computing {
+  #waiting = new Map();
+  #asked = 0;
+  #worker;
+
+  constructor(source) {
+    this.#worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+    this.#worker.onmessage = ({ data: { id, answer, error } }) => {
+      const { resolve, reject } = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (error === undefined) resolve(answer);
+      else reject(new Error(error));
+    };
+  }
+
+  /** Questions that have no answer yet. */
+  get pending() {
+    return this.#waiting.size;
+  }
+
+  /** The answer to a question of worker.js. */
+  ask(question, given = {}, moved = []) {
+    const id = this.#asked++;
+    this.#worker.postMessage({ id, question, ...given }, moved);
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+}
+
+const computing = new Computing(element("worker").textContent);
+
+/** Everything that page.py has packed into the page goes to the thread. */
+async function load() {
+  const packed = {};
+  for (const script of document.querySelectorAll("script[data-packed]")) {
+    packed[script.dataset.packed] = script.textContent;
+    script.remove();
+  }
+  const threads = await computing.ask("load", { told: facts, packed });
+  say(`ready, on ${threads === 1 ? "one thread" : `${threads} threads`}`);
+  element("controls").disabled = false;
+}
+
+function say(text) {
+  element("status").textContent = text;
+}
+
+/** One video of a file or camera, from its first frame to its last, or until it is stopped. */
+class Showing {
+  #canvas = new OffscreenCanvas(1, 1);
+  #pictures = []; // of frames whose results are not there yet
+  #drawing = Promise.resolve();
+  #stopped = false;
+  #began = performance.now();
+  #newest = this.#began; // when results came last
+  #found = 0; // results
+  #drawn = 0;
+  #dropped = 0;
+
+  /** Ends it before the next frame. */
+  stop() {
+    this.#stopped = true;
+  }
+
+  /** Takes frames of a source until its end; a live one does not wait for the thread. */
+  async run(frames, isLive) {
+    let taken = 0;
+    let before = Promise.resolve();
+    for await (const frame of frames) {
+      if (this.#stopped) break;
+      // Dropped between groups, so that windows keep their rhythm.
+      if (isLive && taken % GROUP === 0 && computing.pending >= GROUP) {
+        this.#dropped++;
+        continue;
+      }
+      if (taken === 0) await this.#begin(frame);
+      const pixels = await this.#take(frame);
+      const results = computing.ask("push", { pixels }, [pixels.buffer]);
+      const next = results.then((found) => this.#draw(found));
+      next.catch(() => this.stop()); // and the last one is awaited below
+      if (!isLive) await before;
+      before = next;
+      taken++;
+    }
+    await before;
+    if (taken) this.#draw(await computing.ask("finish"));
+    await this.#drawing;
+  }
+
+  async #begin(frame) {
+    [this.#canvas.width, this.#canvas.height] = [frame.videoWidth, frame.videoHeight];
+    this.#began = this.#newest = performance.now();
+    await computing.ask("begin", { size: this.#size });
+  }
+
+  get #size() {
+    return [this.#canvas.width, this.#canvas.height];
+  }
+
+  /** The pixels of a frame, of which a picture is kept. */
+  async #take(frame) {
+    const context = this.#canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(frame, 0, 0);
+    const { data } = context.getImageData(0, 0, ...this.#size);
+    const resizeWidth = Math.min(WIDEST, this.#canvas.width);
+    this.#pictures.push(await createImageBitmap(this.#canvas, { resizeWidth }));
+    return data;
+  }
+
+  /** Has frames drawn one after the other, in the time in which the next are computed. */
+  #draw(results) {
+    const now = performance.now();
+    const each = (now - this.#newest) / Math.max(results.length, 1);
+    if (results.length) this.#newest = now;
+    this.#found += results.length;
+    const rate = (1000 * this.#found) / (now - this.#began);
+    const pictures = this.#pictures.splice(0, results.length);
+    this.#drawing = this.#drawing.then(async () => {
+      for (const [i, result] of results.entries()) {
+        drawFrame(element("picture"), pictures[i], result, this.#size, facts);
+        pictures[i].close();
+        this.#tell(rate);
+        await new Promise((resolve) => setTimeout(resolve, each));
+      }
+    });
+  }
+
+  #tell(rate) {
+    this.#drawn++;
+    const dropped = this.#dropped ? `, ${this.#dropped} dropped` : "";
+    say(`frame ${this.#drawn}, ${rate.toFixed(1)} frames/s${dropped}`);
+  }
+}
+
+let showing = null;
+let ended = Promise.resolve(); // what was shown before
+
+/** Ends what is shown and shows something else. */
+function show(frames, isLive) {
+  showing?.stop();
+  const next = new Showing();
+  showing = next;
+  ended = ended
+    .then(() => next.run(frames, isLive))
+    .catch((error) => say(`error: ${error.message}`))
+    .finally(() => release(video));
+}
+
+element("file").addEventListener("change", ({ target }) => {
+  if (target.files.length) show(fileFrames(video, target.files[0]), false);
+});
+element("camera").addEventListener("click", () => show(cameraFrames(video), true));
+element("stop").addEventListener("click", () => showing?.stop());
+load().catch((error) => say(`error: ${error.message}`));
