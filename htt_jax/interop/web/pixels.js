@@ -98,7 +98,9 @@ function atModelSize(pixels, size, { modelSize, storedSize, antialiased }) {
 function toImage(pixels) {
   const image = new Float32Array((pixels.length / 4) * 3);
   for (let from = 0, to = 0; from < pixels.length; from += 4) {
-    for (let channel = 0; channel < 3; channel++) image[to++] = pixels[from + channel] / 255 - 0.5;
+    for (let channel = 0; channel < 3; channel++) {
+      image[to++] = Math.fround(pixels[from + channel] / 255) - 0.5;
+    }
   }
   return image;
 }

@@ -11,7 +11,8 @@ import torch
 from htt_jax.datasets.spec import H2O
 from htt_jax.devices import sharding
 from htt_jax.interop import agreement, formats, pytorch, torch_model
-from htt_jax.interop.exporting import export
+from htt_jax.interop.exporting import export, export_page
+from htt_jax.interop.web.runtime import Runtime
 from htt_jax.runs.opening import open_run
 from htt_jax.support.errors import InputError
 from htt_jax.training.loop import train
@@ -43,6 +44,9 @@ def test_it_trains_on_maps_of_another_size_with_joints_in_the_depth_camera(tmp_p
     assert told["inputs"]["image"]["unit"] == "minimum(millimetres, 1500) / 1500 - 0.5"
     with pytest.raises(InputError, match="sees depth maps, and the published layout is of a model"):
         export(str(tmp_path / "run"), "pytorch", tmp_path / "htt.pth")
+    with pytest.raises(InputError, match="takes depth maps, which no browser's video or camera"):
+        export_page(str(tmp_path / "run"), tmp_path / "htt.html", Runtime(b"", b""))
+    assert not list(tmp_path.glob("*htt.html*"))
 
     twin = torch_model.build(run.model, torch_tensors(run.variables))
     inputs = agreement.noise(run.signature)

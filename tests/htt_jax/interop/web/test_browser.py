@@ -1,0 +1,174 @@
+"""An exported page in headless Chromium: what it finds in frames, files and cameras is Python's."""
+
+import base64
+import contextlib
+import shutil
+import time
+
+import av
+import numpy as np
+import pytest
+
+import htt_jax
+from htt_jax import export, from_pytorch
+from htt_jax.datasets.spec import FPHA
+from htt_jax.interop import onnx, onnx_model
+from htt_jax.support.errors import InputError
+from tests import chromium, pages, prepared, torch_files, videos
+
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(chromium.find() is None, reason="there is no Chromium, see .ci/chromium.sh"),
+    pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm"),
+]
+
+MODEL_SIZE, SIZE = (64, 36), (160, 90)
+FRAMES = 21  # a clip pair of two windows, and part of another
+OPTIONS = (*torch_files.OPTIONS, "--config.data.frames=8", "--config.model.window=4")
+KINDS = {"float32": [], "int8": ["--quantize=int8", "--most-loss=1000"]}
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+ARRAYS = {
+    "joints2d": "joints_2d",
+    "depth": "depth",
+    "joints3d": "joints_3d",
+    "object": "object_probabilities",
+    "action": "action_over_time",
+}
+LARGEST = {"joints_2d": 1e-3, "depth": 1e-6, "joints_3d": 1e-6}  # pixels, metres
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run of random weights, its pages, and a video without loss."""
+    root = tmp_path_factory.mktemp("browser")
+    data = prepared.write_dataset(root / "data", FPHA, {"train": [8], "test": [8]}, MODEL_SIZE)
+    torch_files.save(root / "published.pth", torch_files.make(window=4))
+    from_pytorch.main(
+        [str(root / "published.pth"), f"--out={root / 'run'}", f"--data={data}", *OPTIONS]
+    )
+    for kind, options in KINDS.items():
+        out = root / f"{kind}.html"
+        export.main([f"--workdir={root / 'run'}", "--to=web", f"--out={out}", *options])
+    write_lossless(root / "video.webm", video())
+    return root
+
+
+def video():
+    """RGB frames larger than the model's."""
+    return videos.moving(FRAMES, SIZE)
+
+
+def write_lossless(path, pictures):
+    """As VP9 without loss, of RGB: what browsers read as it is."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx-vp9", rate=30, options={"lossless": "1"})
+        (stream.width, stream.height), stream.pix_fmt = SIZE, "gbrp"
+        for picture in pictures:
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="gbrp")))
+        container.mux(stream.encode())
+
+
+@pytest.fixture(scope="module")
+def expected(folder):
+    """What Python finds with the model that is in each page."""
+    run = htt_jax.load(folder / "run").run
+    found = {}
+    for kind in KINDS:
+        inside = pages.packed((folder / f"{kind}.html").read_text())
+        parts = (onnx.session(kind, inside[name]) for name in ("frames", "windows", "clips"))
+        program = onnx_model.OnnxHTT(4, *map(onnx.as_function, parts))
+        model = htt_jax.Model(run.with_model(program))
+        found[kind] = model.predict(np.stack(video()))
+    return found
+
+
+@contextlib.contextmanager
+def opened(path, *flags):
+    """A page that is ready, and keeps what it draws."""
+    with chromium.opened(path.as_uri(), *flags) as page:
+        wait_for(page, "document.getElementById('status')?.textContent.startsWith('ready')")
+        page.evaluate(
+            "globalThis.found = []; globalThis.draw = drawFrame;"
+            "drawFrame = (canvas, picture, result, ...rest) => {"
+            "  found.push(result); draw(canvas, picture, result, ...rest); }; 0"
+        )
+        yield page
+        assert page.errors == []
+
+
+def wait_for(page, condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, page.evaluate("document.body.innerText")
+        time.sleep(0.1)
+
+
+def status(page):
+    return page.evaluate("document.getElementById('status').textContent")
+
+
+def assert_found(results, expected, times=1):
+    assert len(results) == FRAMES
+    for name, theirs in ARRAYS.items():
+        found = np.array([result[name] for result in results])
+        away = np.abs(found - getattr(expected, theirs)).max()
+        assert away < times * LARGEST.get(theirs, 1e-5), (theirs, away)
+
+
+@pytest.mark.parametrize(("kind", "times"), [("float32", 1), ("int8", 1)])
+def test_given_frames_it_finds_what_python_does(folder, expected, kind, times):
+    with opened(folder / f"{kind}.html") as page:
+        pixels = np.insert(np.stack(video()), 3, 255, axis=-1)
+        text = base64.b64encode(pixels.tobytes()).decode()
+        results = page.evaluate(
+            f"(async () => {{ const bytes = atob('{text}'), length = {pixels[0].size};"
+            "  const all = Uint8ClampedArray.from(bytes, (x) => x.charCodeAt(0)), found = [];"
+            f"  await computing.ask('begin', {{ size: {list(SIZE)} }});"
+            f"  for (let i = 0; i < {FRAMES}; i++) {{"
+            "    const pixels = all.slice(i * length, (i + 1) * length);"
+            "    found.push(...(await computing.ask('push', { pixels }))); }"
+            "  return [...found, ...(await computing.ask('finish'))]; })()"
+        )
+    assert_found(results, expected[kind], times)
+
+
+def test_of_a_file_it_takes_every_frame_and_draws_what_python_finds(folder, expected):
+    with opened(folder / "float32.html") as page:
+        for _ in range(2):  # another video after the first begins anew
+            page.evaluate("found.length = 0")
+            page.choose_file("#file", folder / "video.webm")
+            wait_for(page, f"found.length >= {FRAMES}")
+            assert_found(page.evaluate("found"), expected["float32"])
+        assert status(page).startswith(f"frame {FRAMES}, ")
+        # A bone in its colours lies over the picture.
+        assert page.evaluate("document.getElementById('picture').width") == SIZE[0]
+        (folder / "text.mp4").write_text("no video")
+        page.choose_file("#file", folder / "text.mp4")
+        wait_for(page, "document.getElementById('status').textContent.startsWith('error: ')")
+        assert "the video cannot be played" in status(page)
+
+
+def test_a_webcam_is_shown_until_it_is_stopped(folder):
+    with opened(folder / "float32.html", *CAMERA) as page:
+        page.evaluate("document.getElementById('camera').click()")
+        wait_for(page, "found.length >= 24")
+        page.evaluate("document.getElementById('stop').click()")
+        wait_for(page, "document.getElementById('video').srcObject === null")
+        found = page.evaluate("found")
+        assert np.isfinite([result["joints3d"] for result in found]).all()
+        assert "frames/s" in status(page)
+
+
+def test_a_package_that_was_changed_is_refused(folder, tmp_path):
+    npm = shutil.which("npm")
+    assert npm
+    from htt_jax.interop.web import runtime
+
+    with runtime._packed() as file:
+        shutil.unpack_archive(file, tmp_path)
+    wasm = tmp_path / "package/dist/ort-wasm-simd-threaded.wasm"
+    assert runtime.find(tmp_path / "package").wasm == wasm.read_bytes()
+    wasm.write_bytes(wasm.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"ort-wasm-simd-threaded.wasm in .* is damaged or was ch"):
+        runtime.find(tmp_path / "package")
