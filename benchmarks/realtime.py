@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(json.dumps(_one(options)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        _write_files(_open(options.workdir), pathlib.Path(folder))
+        write_files(_open(options.workdir), pathlib.Path(folder))
         found = []
         for threads in options.threads:
             for runtime in (*_RUNTIMES, *_openvino()):
@@ -91,7 +91,8 @@ def _open(workdir: str | None) -> TrainedRun:
     return open_any(workdir, None, sharding.single_device_mesh())
 
 
-def _write_files(run: TrainedRun, folder: pathlib.Path) -> None:
+def write_files(run: TrainedRun, folder: pathlib.Path) -> None:
+    """Writes the .onnx files of a run, in float32 and int8, to a folder."""
     form = FORMATS["onnx"]
     whole = folder / _FILES["onnx"]
     form.write(whole, as_format_holds_it(run, form))

@@ -160,6 +160,7 @@ function show(frames, isLive) {
 element("file").addEventListener("change", ({ target }) => {
   if (target.files.length) show(fileFrames(video, target.files[0]), false);
 });
+element("file").addEventListener("click", ({ target }) => (target.value = "")); // the same one again
 element("camera").addEventListener("click", () => show(cameraFrames(video), true));
 element("stop").addEventListener("click", () => showing?.stop());
 load().catch((error) => say(`error: ${error.message}`));
