@@ -1,31 +1,26 @@
-"""How fast is an exported page in a browser? Of the paper's model with random weights, in Chromium.
+"""How fast is an exported page in a browser? Of the paper's model, random weights, in Chromium.
 
     float32   the page of its .onnx file
     int8      the same with all convolutions in int8, calibrated on noise: for speed alone
 
-Each page is opened twice: as a file, where a browser gives it one thread, and from a server that
-isolates it from other pages, where it gives all. Frames of the camera's size are given one after
-the other, in groups of windows; the first group warms up. Of each:
+Frames of the camera's size are given to each page one after the other, in groups of windows; the
+first group warms up. Of each:
 
     MB        of the page
-    ready     seconds from opening it to its first frame
+    ready     seconds from opening it to when it takes frames
     frames/s  resizing included, without decoding and drawing
-    threads   that the page says it has
 
 It needs npm, and a Chromium: the one in the variable CHROMIUM, or on PATH.
 
     python -m benchmarks.web
-    python -m benchmarks.web --kinds int8 --threads many
+    python -m benchmarks.web --kinds int8
 """
 
 import contextlib
-import functools
-import http.server
 import pathlib
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import measure, realtime
@@ -36,7 +31,6 @@ from htt_jax.support import cli
 from tests import chromium
 
 _KINDS = ("float32", "int8")
-_THREADS = ("one", "many")
 _GIVE = """(async () => {
   const [width, height, groups] = [%d, %d, %d];
   const frame = Uint8ClampedArray.from({ length: 4 * width * height }, () => 256 * Math.random());
@@ -54,82 +48,58 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument("--kinds", nargs="+", default=_KINDS, choices=_KINDS)
-    parser.add_argument("--threads", nargs="+", default=_THREADS, choices=_THREADS)
     parser.add_argument("--width", type=int, default=1280, help="of the frames given")
     parser.add_argument("--height", type=int, default=720, help="of the frames given")
     parser.add_argument("--groups", type=int, default=2, help="of windows; the first warms up")
     parser.add_argument("--pages", type=cli.path, help="folder that keeps the pages; used again")
     options = parser.parse_args(argv)
+    give = _GIVE % (options.width, options.height, options.groups)
+    found = []
     with contextlib.ExitStack() as stack:
         folder = options.pages or pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         _write(folder)
-        served = stack.enter_context(_served(folder))
-        found = []
         for kind in options.kinds:
-            for threads in options.threads:
-                file = folder / f"{kind}.html"
-                url = file.as_uri() if threads == "one" else f"{served}/{file.name}"
-                give = _GIVE % (options.width, options.height, options.groups)
-                size = file.stat().st_size / 1e6
-                found.append({"kind": kind, "mb": size, **_measured(url, give)})
-                print(_line(found[-1]), flush=True)
+            file = _file(folder, kind)
+            about = {"kind": kind, "mb": file.stat().st_size / 1e6}
+            found.append(about | _measured(file.as_uri(), give))
+            print(_line(found[-1]), flush=True)
     frame_size = f"{options.width}x{options.height}"
     result = measure.machine("jax") | {"runtime": runtime.VERSION, "frame_size": frame_size}
     measure.report("web", result | {"measured": found}, [_line(one) for one in found])
 
 
+def _file(folder: pathlib.Path, kind: str) -> pathlib.Path:
+    return folder / f"{kind}.html"
+
+
 def _write(folder: pathlib.Path) -> None:
-    files = [folder / f"{kind}.html" for kind in _KINDS]
-    if all(file.exists() for file in files):
+    if all(_file(folder, kind).exists() for kind in _KINDS):
         return
     folder.mkdir(parents=True, exist_ok=True)
     run, found = _random_run("fpha"), runtime.find(None)
     with tempfile.TemporaryDirectory() as models:
         realtime.write_files(run, pathlib.Path(models))
-        for file in files:
-            model = pathlib.Path(models, f"{file.stem}.onnx").read_bytes()
-            page.write(file, run, model, found)
-
-
-class _Isolating(http.server.SimpleHTTPRequestHandler):
-    """Says of each file that it is isolated from other pages, which lets it have threads."""
-
-    def end_headers(self) -> None:
-        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
-        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
-        super().end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def _served(folder: pathlib.Path) -> Iterator[str]:
-    handler = functools.partial(_Isolating, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        for kind in _KINDS:
+            model = pathlib.Path(models, f"{kind}.onnx").read_bytes()
+            page.write(_file(folder, kind), run, model, found)
 
 
 def _measured(url: str, give: str) -> dict[str, Any]:
     start = time.perf_counter()
     with chromium.opened(url) as opened:
-        while True:
+        said = ""
+        while said != "ready":
+            time.sleep(0.05)
             said = opened.evaluate("document.getElementById('status')?.textContent ?? ''")
             if said.startswith("error"):
                 raise RuntimeError(said)
-            if said.startswith("ready"):
-                break
-            time.sleep(0.05)
         ready = time.perf_counter() - start
-        rate = opened.evaluate(give)
-    return {"said": said, "ready_s": ready, "frames_per_s": rate}
+        return {"ready_s": ready, "frames_per_s": opened.evaluate(give)}
 
 
 def _line(one: dict[str, Any]) -> str:
     return (
-        f"{one['kind']:8} {one['mb']:6.1f} MB, {one['said']}, after {one['ready_s']:.1f} s: "
+        f"{one['kind']:8} {one['mb']:6.1f} MB, ready after {one['ready_s']:.1f} s, "
         f"{one['frames_per_s']:.2f} frames/s"
     )
 

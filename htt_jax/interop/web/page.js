@@ -47,8 +47,8 @@ async function load() {
     packed[script.dataset.packed] = script.textContent;
     script.remove();
   }
-  const threads = await computing.ask("load", { told: facts, packed });
-  say(`ready, on ${threads === 1 ? "one thread" : `${threads} threads`}`);
+  await computing.ask("load", { told: facts, packed });
+  say("ready");
   element("controls").disabled = false;
 }
 

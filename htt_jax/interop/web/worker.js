@@ -26,15 +26,12 @@ function asFunction(ort, session) {
 }
 
 const answers = {
-  /** Takes everything out of the page; tells on how many threads it will compute. */
+  /** Takes everything out of the page. */
   async load({ told, packed }) {
     facts = told;
     const program = new Blob([await unpacked(packed.program)], { type: "text/javascript" });
     const ort = await import(URL.createObjectURL(program));
     ort.env.wasm.wasmBinary = (await unpacked(packed.wasm)).buffer;
-    // Browsers share memory between threads only on pages that a server isolates from others.
-    const threads = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
-    ort.env.wasm.numThreads = threads;
     const sessions = {};
     for (const name of ["frames", "windows", "clips"]) {
       const options = { executionProviders: ["wasm"], logSeverityLevel: 3 };
@@ -42,7 +39,6 @@ const answers = {
       sessions[name] = asFunction(ort, session);
     }
     parts = sessions;
-    return threads;
   },
   begin: async ({ size }) => void (predictor = new Predictor(facts, parts, size)),
   push: ({ pixels }) => predictor.push(pixels),

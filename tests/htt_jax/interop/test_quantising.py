@@ -283,7 +283,7 @@ def test_another_dataset_is_named(folder, in_float16):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--to=pytorch", "--quantize=int8"], "--quantize=int8 is for --to=onnx, not pytorch"),
+        (["--to=pytorch", "--quantize=int8"], "--quantize=int8 is for --to=onnx or --to=web, not"),
         (["--to=onnx", "--most-loss=2"], "--most-loss is for --quantize; leave it away"),
         (["--to=onnx", "--quantize=int8", "--most-loss=nan"], "--most-loss=nan must be a number"),
     ],

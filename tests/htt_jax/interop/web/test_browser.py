@@ -186,6 +186,25 @@ def test_of_a_file_it_takes_every_frame_and_draws_what_python_finds(folder, expe
         assert "the video cannot be played" in status(page)
 
 
+def test_of_a_compressed_file_it_takes_each_frame_nearly_in_its_colours(folder, tmp_path):
+    """Browsers and FFmpeg bring colours to RGB each in its way."""
+    path = videos.write(tmp_path / "video.mp4", video())
+    with opened(folder / "float32.html") as page:
+        page.evaluate(
+            "globalThis.seen = []; const ask = computing.ask.bind(computing);"
+            "computing.ask = (question, given, moved) => {"
+            "  if (question === 'push') seen.push(Array.from(given.pixels));"
+            "  return ask(question, given, moved); }; 0"
+        )
+        page.choose_file("#file", path)
+        wait_for(page, f"found.length >= {FRAMES}")
+        seen = np.array(page.evaluate("seen")).reshape(FRAMES, *SIZE[::-1], 4)[..., :3]
+    pictures = np.stack(videos.read(path)[1]).astype(int)
+    away = np.array([np.abs(picture - seen).mean(axis=(1, 2, 3)) for picture in pictures])
+    assert away.argmin(axis=1).tolist() == list(range(FRAMES))
+    assert away.diagonal().max() < 3  # levels
+
+
 def test_a_webcam_is_shown_until_it_is_stopped(folder):
     with opened(folder / "float32.html", *CAMERA) as page:
         page.evaluate("document.getElementById('camera').click()")
