@@ -46,7 +46,9 @@ def write(path: pathlib.Path, run: TrainedRun, model: bytes, runtime: Runtime) -
         model: content of its .onnx file.
         runtime: what computes it.
     """
-    frames, windows, clips = onnx_model.parts(path, model) or ()
+    parts = onnx_model.parts(path, model)
+    assert parts is not None, "what sees colours is HTT"
+    frames, windows, clips = parts
     packed = {**runtime._asdict(), "frames": frames, "windows": windows, "clips": clips}
     spec, dataset = run.dataset.spec, run.dataset
     width, height = dataset.image_size

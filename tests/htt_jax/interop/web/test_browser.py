@@ -106,7 +106,7 @@ def opened(path, *flags):
         assert page.errors == []
 
 
-def wait_for(page, condition, seconds=60):
+def wait_for(page, condition, seconds=180):
     end = time.monotonic() + seconds
     while not page.evaluate(condition):
         assert time.monotonic() < end, page.evaluate("document.body.innerText")
