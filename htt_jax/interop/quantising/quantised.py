@@ -193,7 +193,6 @@ def _quantise(
     if asked.kind == "int8":
         samples = sample.draw(run, open_source(run.config, "train", opened.directory))
         convolutions = graph.convolutions(path)
-
         made, ranges = folder / "some.onnx", folder / "ranges.json"
 
         def make(names: Collection[str]) -> pathlib.Path:

@@ -18,6 +18,7 @@ def test_a_loss_is_per_cent_of_poses_and_points_of_accuracies():
     words = ["MEPE-RA by 2.00 % (at most 1.5)"]
     assert Bound(1.5).exceeded(lost) == words
     assert len(Bound(1.3).exceeded(lost)) == 2  # 0.7 points are more than 0.65
+    assert Bound(0.0).exceeded({"mepe": 0.0012}) == ["MEPE by 0.001 % (at most 0)"]
     assert Bound(0.0).exceeded(figures.losses(before, before)) == []
     for bound, mepe in ((0.0, 20.001), (50.0, math.nan)):
         assert Bound(bound).exceeded(figures.losses(before, before | {"mepe": mepe}))
