@@ -9,7 +9,7 @@ import pathlib
 import re
 from typing import Any
 
-from htt_jax.datasets.spec import STORED_SIZE
+from htt_jax.datasets.spec import NO_JOINTS, STORED_SIZE
 from htt_jax.interop import onnx_model
 from htt_jax.interop.web.runtime import Runtime
 from htt_jax.runs.config import clip_spec
@@ -77,6 +77,7 @@ def facts(run: TrainedRun) -> dict[str, Any]:
     spec, dataset, clips = run.dataset.spec, run.dataset, clip_spec(run.config)
     joints = len(spec.skeleton.joints)
     shades = colours.finger_colours(spec.skeleton, len(spec.hands)).tolist()
+    drawn = () if spec.joints == NO_JOINTS else range(len(spec.hands))
     return {
         "window": clips.window,
         "frames": clips.frames,
@@ -88,7 +89,7 @@ def facts(run: TrainedRun) -> dict[str, Any]:
         "nativeSize": spec.native_size,
         "bones": [
             [joints * hand + joint for joint in bone]
-            for hand in range(len(spec.hands))
+            for hand in drawn
             for bone in spec.skeleton.bones
         ],
         "colours": [colours.hex_code(tuple(shade)) for shade in shades],

@@ -1,11 +1,12 @@
 """The page that is written: what is in it, and runs that have none."""
 
+import dataclasses
 import re
 
 import onnx
 import pytest
 
-from htt_jax.datasets.spec import H2O
+from htt_jax.datasets.spec import H2O, NO_JOINTS
 from htt_jax.devices import sharding
 from htt_jax.interop import onnx_model
 from htt_jax.interop.exporting import export_page
@@ -79,6 +80,13 @@ def test_scripts_are_told_how_the_model_sees_and_what_is_drawn(text, run):
         "actions": list(run.dataset.action_names),
         "objects": list(run.dataset.object_names),
     }
+
+
+def test_hands_that_were_not_learned_are_not_drawn(run):
+    spec = dataclasses.replace(run.dataset.spec, joints=NO_JOINTS)
+    dataset = dataclasses.replace(run.dataset, spec=spec)
+    description = dataclasses.replace(run.description, dataset=dataset)
+    assert page.facts(dataclasses.replace(run, description=description))["bones"] == []
 
 
 @pytest.mark.parametrize(
