@@ -124,7 +124,7 @@ def write_shard(task: ShardTask) -> ShardIndex:
             shard.index.notes += [note._asdict() for note in notes]
             if video is not None:
                 data = records.encode(video, features)
-                shard.write(data, len(video.frames), video.video_id)
+                shard.write(data, len(video.frames), video.video_id, video.frame_rate)
     return shard.index
 
 
@@ -205,7 +205,8 @@ def _match_options(out: epath.Path, raw: RawDataset, encoder: FrameEncoder, skip
         "schema": records.VERSION
         + " with depth maps" * raw.spec.depth
         + " with camera poses" * raw.spec.camera_poses
-        + " with object boxes" * raw.spec.object_boxes,
+        + " with object boxes" * raw.spec.object_boxes
+        + " with frame rates" * raw.spec.frame_rates,
         "videos": {split: len(found) for split, found in videos.items()},
         "lists": hashlib.sha256(json.dumps(content).encode()).hexdigest(),
         "skip_bad": skip_bad,

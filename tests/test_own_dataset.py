@@ -41,6 +41,7 @@ SPEC = DatasetSpec(
     antialiased=True,
     object_of_action=CLASSES,
     simulated=True,
+    frame_rates=True,
 )
 
 

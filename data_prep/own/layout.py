@@ -208,6 +208,7 @@ def _spec(
         object_of_action={a: objects.get(a, _NO_OBJECT) for a in _names(kept, "action")},
         simulated=said.simulated,
         joints=known.joints,
+        frame_rates=True,
     )
     return spec, notes
 

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import math
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -47,6 +48,12 @@ class Recording:
     joints: pathlib.Path | None
     camera: pathlib.Path | None
     stamp: str
+
+
+def _rate(seconds: Sequence[float], said: float) -> float:
+    """Frames a second of a part, by their times; as is `said` of the whole where there is one."""
+    passed = seconds[-1] - seconds[0]
+    return round((len(seconds) - 1) / passed, 3) if passed > 0 else said
 
 
 def find_recording(root: pathlib.Path, name: str) -> Recording:
@@ -144,12 +151,13 @@ class Segment:
         source = Footage(self.recording.frames, self.description.rate)
         size = source.frames.size
         resizer = Resizer(self.spec, size, STORED_SIZE)
-        encoded, numbers = [], []
+        encoded, numbers, seconds = [], [], []
         for number, frame in source.part(self.label.span, resizer):
             file = self.recording.frames / frame.name
             is_stored = size == STORED_SIZE and file.suffix.lower() in _JPEG and file.is_file()
             encoded.append(encode_frame(file if is_stored else frame.image))
             numbers.append(number)
+            seconds.append(frame.seconds)
         notes = self._length_notes(source, numbers)
         matrix = intrinsics(self.recording, self.description, size)
         if matrix is None:
@@ -168,6 +176,7 @@ class Segment:
             hand_annotated=np.asarray(of_hands.all(axis=2)),
             joints_known=known if self.spec.joint_by_joint else None,
             intrinsics=camera.scale_intrinsics(matrix, size, STORED_SIZE).astype(np.float32),
+            frame_rate=_rate(seconds, float(source.frames.rate)),
         )
         path = str(self.recording.frames)
         about = [Note("recording", path, what) for what in (*source.notes, *source.frames.notes)]

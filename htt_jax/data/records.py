@@ -53,6 +53,8 @@ class RecordSource:
         object_names: the same for objects.
         video_ids: of each video.
         frame_counts: int64 (videos,), raw frames of each video.
+        frame_rates: of each video, as it was recorded, frames a second; none where the spec has
+            none.
         image_size: (width, height) of the stored frames.
         fingerprint: changes when any record or the schema changes.
     """
@@ -82,6 +84,7 @@ class RecordSource:
             )
         self.video_ids = [video for index in self._indexes for video in index.video_ids]
         self.frame_counts = np.array([n for index in self._indexes for n in index.frames], np.int64)
+        self.frame_rates = [rate for index in self._indexes for rate in index.rates]
         self.fingerprint = self._fingerprint()
         self._files = OpenedFiles(self._shards)
         self.image_size = self._size()
@@ -93,6 +96,11 @@ class RecordSource:
     def camera(self) -> str:
         """Whose frames its videos have: 'color', or 'depth' in a view of them."""
         return "color"
+
+    @property
+    def shown_at(self) -> float | None:
+        """Frames a second at which a view shows its videos; None: those they were recorded at."""
+        return None
 
     def __getitem__(self, record_key: int) -> Video:
         """The video at `record_key`.
@@ -142,9 +150,9 @@ class RecordSource:
     def _index(self, shard: epath.Path) -> ShardIndex:
         return tfrecord.stored_index(shard) or tfrecord.scan(shard, self._describe)
 
-    def _describe(self, data: bytes) -> tuple[int, str]:
+    def _describe(self, data: bytes) -> tuple[int, str, float | None]:
         video = decode(data, self._features)
-        return len(video.frames), video.video_id
+        return len(video.frames), video.video_id, video.frame_rate
 
     def _fingerprint(self) -> str:
         crcs = [index.crcs for index in self._indexes]

@@ -51,6 +51,7 @@ class ShardIndex:
     crcs: list[int] = dataclasses.field(default_factory=list)  # masked CRC-32C of the data
     frames: list[int] = dataclasses.field(default_factory=list)
     video_ids: list[str] = dataclasses.field(default_factory=list)
+    rates: list[float] = dataclasses.field(default_factory=list)  # frames a second; or of no record
     notes: list[dict[str, str]] = dataclasses.field(default_factory=list)
     """What the preparation had to say about the shard's videos, those left out included."""
 
@@ -61,6 +62,13 @@ class ShardIndex:
     def num_bytes(self) -> int:
         """Size of a whole shard file with these records."""
         return sum(self.lengths) + FRAMING_BYTES * len(self)
+
+    def add(self, frames: int, video_id: str, frame_rate: float | None) -> None:
+        """Notes what a record holds."""
+        self.frames.append(frames)
+        self.video_ids.append(video_id)
+        if frame_rate is not None:
+            self.rates.append(frame_rate)
 
 
 class ShardWriter:
@@ -81,14 +89,15 @@ class ShardWriter:
         self._file = self._temporary.__enter__()
         return self
 
-    def write(self, data: bytes, frames: int, video_id: str) -> None:
+    def write(
+        self, data: bytes, frames: int, video_id: str, frame_rate: float | None = None
+    ) -> None:
         """Appends a record that holds `frames` frames of the video `video_id`."""
         crc = masked_crc(data)
         self.index.offsets.append(self.index.num_bytes)
         self.index.lengths.append(len(data))
         self.index.crcs.append(crc)
-        self.index.frames.append(frames)
-        self.index.video_ids.append(video_id)
+        self.index.add(frames, video_id, frame_rate)
         length = struct.pack("<Q", len(data))
         self._file.write(length + _FOOTER.pack(masked_crc(length)))
         self._file.write(data)
@@ -129,16 +138,18 @@ def stored_index(shard: epath.PathLike) -> ShardIndex | None:
         raise
     except (OSError, ValueError, TypeError):
         return None
-    columns = (index.lengths, index.crcs, index.frames, index.video_ids)
+    columns = (index.lengths, index.crcs, index.frames, index.video_ids, index.rates or index.crcs)
     return index if whole and all(len(column) == len(index) for column in columns) else None
 
 
-def scan(shard: epath.PathLike, describe: Callable[[bytes], tuple[int, str]]) -> ShardIndex:
+def scan(
+    shard: epath.PathLike, describe: Callable[[bytes], tuple[int, str, float | None]]
+) -> ShardIndex:
     """Rebuilds the index of `shard` by reading it through.
 
     Args:
         shard: the file.
-        describe: frames and video id of a record's data.
+        describe: frames, video id and frame rate of a record's data.
 
     Raises:
         InputError: the shard cannot be read or a record is damaged.
@@ -146,15 +157,14 @@ def scan(shard: epath.PathLike, describe: Callable[[bytes], tuple[int, str]]) ->
     index = ShardIndex()
     for number, data in enumerate(read_all(shard)):
         try:
-            frames, video_id = describe(data)
+            said = describe(data)
         except InputError as error:
             where = f"{shard}: record {number} at byte {index.num_bytes}"
             raise InputError(f"{where}: {error}") from error
         index.offsets.append(index.num_bytes)
         index.lengths.append(len(data))
         index.crcs.append(masked_crc(data))
-        index.frames.append(frames)
-        index.video_ids.append(video_id)
+        index.add(*said)
     return index
 
 

@@ -54,6 +54,7 @@ class WithUnlabelled(RecordSource):
         self.directory, self.split, self.spec = labelled.directory, labelled.split, labelled.spec
         self.action_names, self.object_names = labelled.action_names, labelled.object_names
         self.image_size = labelled.image_size
+        self.frame_rates = []  # of either split alone
         self.video_ids = [*labelled.video_ids, *(_PREFIX + x for x in unlabelled.video_ids)]
         self.frame_counts = np.concatenate([labelled.frame_counts, unlabelled.frame_counts])
         both = f"{labelled.fingerprint} {unlabelled.fingerprint}"
@@ -67,6 +68,11 @@ class WithUnlabelled(RecordSource):
     def camera(self) -> str:
         """As the labelled split's."""
         return self._labelled.camera
+
+    @property
+    def shown_at(self) -> float | None:
+        """As the labelled split's."""
+        return self._labelled.shown_at
 
     def __getitem__(self, record_key: int) -> Video:
         """See `RecordSource`."""
@@ -88,6 +94,7 @@ class WithUnlabelled(RecordSource):
             camera_poses=None,
             object_boxes=None,
             joints_known=self._nothing_known(frames),
+            frame_rate=None,
         )
 
     def _nothing_known(self, frames: int) -> Bool[np.ndarray, "frames joints 2"] | None:

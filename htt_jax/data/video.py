@@ -1,6 +1,7 @@
 """One record of a prepared dataset: a video, its labels, and its form as bytes."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,6 +47,7 @@ class Video:
     # Of each joint, whether its place in the image is known, and its depth. Where the place alone
     # is, it lies there, 1 m ahead of the camera. None where no hand is known in part.
     joints_known: Bool[np.ndarray, "frames joints 2"] | None = None
+    frame_rate: float | None = None  # a second, the mean, in thousandths; None: the spec has none
 
     @property
     def of_frames(self) -> dict[str, np.ndarray]:
@@ -76,6 +78,7 @@ def features(
     poses = {"camera_poses": feature.Tensor(shape=(None, 4, 4), dtype=np.float32)}
     boxes = {"object_boxes": feature.Tensor(shape=(None, BOX_POINTS, 3), dtype=np.float32)}
     known = {"joints_known": feature.Tensor(shape=(None, spec.num_joints, 2), dtype=np.bool_)}
+    rate = {"frame_rate": feature.Scalar(np.float32)}
     return feature.FeaturesDict(
         {
             "video_id": feature.Text(),
@@ -94,6 +97,7 @@ def features(
         | (poses if spec.camera_poses else {})
         | (boxes if spec.object_boxes else {})
         | (known if spec.joint_by_joint else {})
+        | (rate if spec.frame_rates else {})
     )
 
 
@@ -101,8 +105,8 @@ def encode(video: Video, features: tfds.features.FeaturesDict) -> bytes:
     """The record of `video`; the same video gives the same bytes in every process.
 
     Raises:
-        InputError: it has depth maps, camera poses, object boxes or flags of joints and the schema
-            has none, or the other way round.
+        InputError: it has depth maps, camera poses, object boxes, flags of joints or a frame rate and
+            the schema has none, or the other way round.
     """
     values = {field.name: getattr(video, field.name) for field in dataclasses.fields(Video)}
     values["frames"] = np.array(video.frames, np.object_)
@@ -110,6 +114,7 @@ def encode(video: Video, features: tfds.features.FeaturesDict) -> bytes:
     for field, name, what in (
         ("depth", "depth_frames", "depth maps"),
         *((name, name, what) for name, what in _MAY_LACK.items()),
+        ("frame_rate", "frame_rate", "frame rate"),
     ):
         absent = getattr(video, field) is None
         if absent == (name in features):
@@ -117,7 +122,7 @@ def encode(video: Video, features: tfds.features.FeaturesDict) -> bytes:
                 f"video {video.video_id!r} has {'no ' * absent}{what}, unlike its dataset's spec; "
                 f"`{field}` of the DatasetSpec must say whether records have them"
             )
-    for name in _MAY_LACK:
+    for name in (*_MAY_LACK, "frame_rate"):
         if values[name] is None:
             del values[name]
     if depth is not None:
@@ -140,6 +145,9 @@ def decode(data: bytes, features: tfds.features.FeaturesDict) -> Video:
         values["video_id"] = values["video_id"].decode()
         values["subject"] = values["subject"].decode()
         values["frames"] = values["frames"].tolist()
+        if "frame_rate" in values:
+            # Records hold it in single precision.
+            values["frame_rate"] = round(float(values["frame_rate"]), 3)
         if "depth_frames" in values:
             values["depth"] = Depth(
                 frames=values.pop("depth_frames").tolist(),
@@ -166,6 +174,11 @@ def decode(data: bytes, features: tfds.features.FeaturesDict) -> Video:
         raise InputError(
             f"video {video.video_id!r} has {len(video.frames)} frames and "
             f"{len(video.depth.frames)} depth maps; expected as many of each"
+        )
+    if video.frame_rate is not None and not 0 < video.frame_rate < math.inf:
+        raise InputError(
+            f"video {video.video_id!r} has {video.frame_rate:g} frames a second; expected a number "
+            "above 0"
         )
     for name, what in _MAY_LACK.items():
         array = getattr(video, name)

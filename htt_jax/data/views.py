@@ -1,14 +1,15 @@
-"""A split as a run looks at it: one of its cameras, some of its videos, their first frames."""
+"""A split as a run looks at it: camera, frames a second, some of its videos, their first frames."""
 
 import dataclasses
 import os
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from htt_jax.data.depth_maps import map_of
 from htt_jax.data.hand_tracking import HandTracker
+from htt_jax.data.pace import Pace, pace
 from htt_jax.data.records import RecordSource, Video, read_metadata
 from htt_jax.support.errors import InputError
 
@@ -30,12 +31,16 @@ class View:
         held_out: training videos that are no part of the split 'train' but of 'held_out'.
         observed: the share of its frames that each video consists of, from the first; one frame at
             least.
+        frame_rate: frames a second at which videos are shown, see `Pace`, where records tell at how
+            many they were recorded; their numbers are then those of such frames, too. None: as they
+            are.
     """
 
     camera: str = "color"
     first_frames: int | None = None
     held_out: int = 0
     observed: float = 1.0
+    frame_rate: float | None = None
 
 
 def open_view(directory: str | os.PathLike[str], split: str, view: View) -> RecordSource:
@@ -45,9 +50,10 @@ def open_view(directory: str | os.PathLike[str], split: str, view: View) -> Reco
         InputError: as `RecordSource`; the dataset has no depth maps; there are not as many training
             videos to hold out.
     """
-    return (
-        RecordSource(directory, split) if view == View() else ViewedSource(directory, split, view)
-    )
+    is_whole = view in (View(), View(frame_rate=view.frame_rate))
+    if is_whole and not (view.frame_rate and read_metadata(directory).spec.frame_rates):
+        return RecordSource(directory, split)
+    return ViewedSource(directory, split, view)
 
 
 class ViewedSource(RecordSource):
@@ -58,6 +64,11 @@ class ViewedSource(RecordSource):
         """See `View`."""
         return self.view.camera
 
+    @property
+    def shown_at(self) -> float | None:
+        """See `RecordSource`."""
+        return self.view.frame_rate if self._paces else None
+
     def __init__(self, directory: str | os.PathLike[str], split: str, view: View) -> None:
         """See `open_view`."""
         if view.camera == "depth" and not read_metadata(directory).spec.depth:
@@ -66,11 +77,16 @@ class ViewedSource(RecordSource):
                 "--config.data.camera=color"
             )
         self.view = view
+        self._paces: list[Pace] = []
         self._hand_centres: dict[str, Float[np.ndarray, "frames 3"]] = {}
         is_held_out = split == HELD_OUT and view.held_out > 0
         super().__init__(directory, "train" if is_held_out else split)
         if view.held_out and self.split == "train":
             self._divide(is_held_out)
+        if view.frame_rate:
+            self._paces = [pace(rate, view.frame_rate) for rate in self.frame_rates]
+            for video, paced in enumerate(self._paces):
+                self.frame_counts[video] = paced.places(int(self.frame_counts[video]))
         if view.first_frames:
             self.frame_counts = np.minimum(self.frame_counts, view.first_frames)
         if view.observed < 1:
@@ -82,6 +98,10 @@ class ViewedSource(RecordSource):
         video = self._stored(record_key)
         if self.view.camera == "depth":
             video = seen_by_depth_camera(video)
+        if self._paces:
+            paced = self._paces[record_key]
+            video = _with_frames(video, paced.shown(len(video.frames)))
+            video.frame_numbers = paced.first_places(video.frame_numbers)
         return _shortened(video, int(self.frame_counts[record_key]))
 
     def hand_centres(self, video: Video) -> Float[np.ndarray, "frames 3"]:
@@ -125,6 +145,7 @@ class ViewedSource(RecordSource):
         self._records = [self._records[video] for video in kept]
         self.video_ids = [self.video_ids[video] for video in kept]
         self.frame_counts = self.frame_counts[kept]
+        self.frame_rates = [self.frame_rates[video] for video in kept if self.frame_rates]
         if is_held_out:
             self.split = HELD_OUT
 
@@ -152,10 +173,14 @@ def seen_by_depth_camera(video: Video) -> Video:
 
 
 def _shortened(video: Video, count: int) -> Video:
-    if len(video.frames) <= count:
-        return video
-    kept: dict[str, Any] = {name: array[:count] for name, array in video.of_frames.items()}
-    kept["frames"] = video.frames[:count]
-    if video.depth:
-        kept["depth"] = dataclasses.replace(video.depth, frames=video.depth.frames[:count])
+    return video if len(video.frames) <= count else _with_frames(video, np.arange(count))
+
+
+def _with_frames(video: Video, chosen: Int[np.ndarray, " chosen"]) -> Video:
+    """The frames that are chosen, with all that belongs to them."""
+    kept: dict[str, Any] = {name: array[chosen] for name, array in video.of_frames.items()}
+    kept["frames"] = [video.frames[frame] for frame in chosen]
+    if video.depth and video.depth.frames:
+        maps = [video.depth.frames[frame] for frame in chosen]
+        kept["depth"] = dataclasses.replace(video.depth, frames=maps)
     return dataclasses.replace(video, **kept)

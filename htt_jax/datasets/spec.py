@@ -17,7 +17,7 @@ STORED_SIZE = (480, 270)
 BOX_POINTS = 9
 """Of an object's box: its centre, then its eight corners, always in one order for an object."""
 
-_OPTIONAL = ("depth", "camera_poses", "object_boxes")
+_OPTIONAL = ("depth", "camera_poses", "object_boxes", "frame_rates")
 """Parts of records that a dataset may have."""
 
 COMPLETE, PARTIAL, IN_IMAGES, NO_JOINTS = "complete", "partial", "in images", "none"
@@ -54,6 +54,7 @@ class DatasetSpec:
     camera_poses: bool = False  # whether they say where the camera was
     object_boxes: bool = False  # and where the object in hand is
     joints: str = COMPLETE  # what of annotated hands is known: COMPLETE, PARTIAL, ..
+    frame_rates: bool = False  # and how many frames a second there are; else it is one for all
 
     def __post_init__(self) -> None:
         """Checks what a description from outside may have wrong.

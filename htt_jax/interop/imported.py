@@ -15,7 +15,7 @@ from htt_jax.datasets.spec import SPECS, STORED_SIZE, DatasetSpec
 from htt_jax.interop import adam, pytorch, weights
 from htt_jax.interop.weights import WeightFile
 from htt_jax.models.htt.frames import ACTION_INPUTS
-from htt_jax.runs.config import check_options, clip_spec, expand_paths
+from htt_jax.runs.config import check_options, clip_spec, expand_paths, open_source
 from htt_jax.runs.directory import Run, dataset_facts, exported_facts, from_json
 from htt_jax.runs.options import former_options_of, get_config
 from htt_jax.support.errors import InputError
@@ -164,7 +164,8 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
     if source is not None:
         _check_dataset(imported, source)
         config.data.directory = str(source.directory)
-        steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
+        seen = open_source(config, "train")
+        steps_per_epoch = loader.steps_per_epoch(seen, clip_spec(config), config.batch_size)
         dataset = dataset_facts(source, config.data.image_size)
         return Run(config, dataset, steps_per_epoch, origin, trained_by)
     if before:

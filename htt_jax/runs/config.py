@@ -168,7 +168,12 @@ def open_source(
     """
     first = [count for count in (config.data.first_frames, first_frames) if count is not None]
     view = View(
-        config.data.camera, min(first, default=None), config.data.held_out, observed=observed
+        config.data.camera,
+        min(first, default=None),
+        config.data.held_out,
+        observed=observed,
+        # There is no time in a clip of one frame.
+        frame_rate=config.data.frame_rate if config.data.frames > 1 else None,
     )
     where = directory or config.data.directory
     if config.data.local_copy:

@@ -44,7 +44,16 @@ COMMON: tuple[Option, ...] = (
         path=True,
     ),
     Option("data.frames", 128, "T, frames of a clip", least=1),
-    Option("data.spacing", 2, "raw frames from one frame of a clip to the next", least=1),
+    Option("data.spacing", 2, "frames from one frame of a clip to the next", least=1),
+    Option(
+        "data.frame_rate",
+        30.0,
+        "Frames a second at which videos are seen, so that spacing / frame_rate is the time from "
+        "one frame of a clip to the next: of faster videos frames are left out, of slower ones "
+        "shown again. Where records do not tell their rate, as those of FPHA and H2O, it is this.",
+        above=0,
+        most=1000,
+    ),
     Option(
         "data.starts",
         None,

@@ -20,7 +20,7 @@ from htt_jax.runs.options import former_options_of, options_of
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 
-_OF_ANSWERS = ("model.", "data.frames", "data.spacing", "data.camera")
+_OF_ANSWERS = ("model.", "data.frames", "data.spacing", "data.frame_rate", "data.camera")
 """Options, or the beginnings of their names, that decide what weights make of a video."""
 
 

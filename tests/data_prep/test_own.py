@@ -2,6 +2,7 @@
 
 import json
 import os
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -102,6 +103,17 @@ def test_seconds_begin_with_their_frame_and_end_before_it(tmp_path):
     assert made["test"][0].frame_numbers.tolist() == [0, 1, 2, 3, 4, 5]
     assert made["train"].video_ids == ["a/0.1-0.2", "a/0.2-end"]
     assert made["test"].video_ids == ["b/all"]
+
+
+def test_records_tell_the_rate_of_their_frames(tmp_path):
+    raw = own_folders.write(tmp_path / "raw", toml="frame_rate = 50" + TOML)
+    for file in (raw / "a").glob("*.png"):
+        file.unlink()
+    videos.write_lossless(raw / "a/video.mp4", videos.moving(8), Fraction(24000, 1001))
+    np.savez(raw / "a/joints.npz", joints=own_folders.joints(8))
+    made = prepare(raw, tmp_path / "out")
+    assert [made[split].frame_rates for split in ("train", "test")] == [[23.976], [50.0]]
+    assert made["train"][0].frame_rate == 23.976
 
 
 def test_frames_of_a_folder_have_the_numbers_in_their_names(tmp_path):

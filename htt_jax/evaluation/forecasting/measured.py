@@ -82,8 +82,7 @@ def measured(
         "seen": estimates.window,
         "steps": collected.joints_3d.shape[1],
         "spacing": estimates.spacing,
-        # Of every second recorded frame, say, each time is twice as long.
-        "horizons": [record.step * seconds for seconds in HORIZONS],
+        "horizons": record.horizons,
         "spaces": {space: hands for space, hands in by_space.items() if hands},
         "action": _action(collected, cases[0]),
     }

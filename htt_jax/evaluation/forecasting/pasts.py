@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from htt_jax.data.records import RecordSource
 
 FRAME_RATE = 30
-"""Frames a second, as the cameras of FPHA and H2O record."""
+"""Frames a second, as the cameras of FPHA and H2O record, where records do not tell it."""
 
 HORIZONS = (0.1, 0.25, 0.5, 1.0)
 """Seconds ahead."""
@@ -31,11 +31,21 @@ class Recorded:
         numbers: of the frames, as recorded.
         video: of each frame.
         camera_poses: camera to world, metres, NaN where not known; None: of no frame.
+        frame_rate: a second.
     """
 
     numbers: Int[np.ndarray, " frames"]
     video: Int[np.ndarray, " frames"]
     camera_poses: Float[np.ndarray, "frames 4 4"] | None
+    frame_rate: float = FRAME_RATE
+
+    @property
+    def horizons(self) -> list[float]:
+        """Seconds that `frames_ahead` of each of `HORIZONS` are here.
+
+        Of every second recorded frame, say, each is twice as long.
+        """
+        return [self.step * seconds * FRAME_RATE / self.frame_rate for seconds in HORIZONS]
 
     @property
     def step(self) -> int:
@@ -64,6 +74,7 @@ def recorded(source: RecordSource) -> Recorded:
         np.concatenate(numbers),
         np.repeat(np.arange(len(numbers)), [len(one) for one in numbers]),
         np.concatenate(poses) if source.spec.camera_poses else None,
+        source.shown_at or FRAME_RATE,
     )
 
 

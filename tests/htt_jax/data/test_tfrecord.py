@@ -19,9 +19,9 @@ def write(path):
     return shard.index
 
 
-def describe(data: bytes) -> tuple[int, str]:
+def describe(data: bytes) -> tuple[int, str, float | None]:
     number = RECORDS.index(data)
-    return number + 1, f"video {number}"
+    return number + 1, f"video {number}", None
 
 
 @pytest.fixture
