@@ -9,7 +9,6 @@ import functools
 import pathlib
 import time
 from collections.abc import Sequence
-from fractions import Fraction
 
 from absl import logging
 
@@ -18,6 +17,7 @@ from htt_jax.devices import process, sharding
 from htt_jax.interop.runtimes import RUNTIMES, open_with
 from htt_jax.prediction import input_camera, live, rerun_log, smoothing, written
 from htt_jax.prediction.files import Origin, top_actions, write
+from htt_jax.prediction.frames import frame_rate
 from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.one_video import draw, predict
 from htt_jax.prediction.smoothing import Smoothing
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fps",
         help="frames a second of a folder of frames; if not given, what the times in their names "
-        "say, else 30; a video says itself",
+        "say, else 30; a video says itself, a camera's are measured",
     )
     parser.add_argument(
         "--rerun",
@@ -181,18 +181,6 @@ def _add_camera(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _rate(text: str | None) -> Fraction | None:
-    if text is None:
-        return None
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 0 < rate <= 1000:
-        raise InputError(f"--fps={text} is no number of frames a second from 0 to 1000")
-    return rate
-
-
 def _check(options: argparse.Namespace) -> None:
     """Checks that the options fit each other."""
     if (options.input is None) == (options.camera is None):
@@ -242,7 +230,8 @@ def _predict_file(
     """What is in a file or folder."""
     if options.rerun:
         rerun_log.check_installed()
-    frames = open_frames(options.input, _rate(options.fps), options.frames)
+    rate = None if options.fps is None else frame_rate(options.fps, "--fps")
+    frames = open_frames(options.input, rate, options.frames)
     _check_not_overwritten(pathlib.Path(options.input), options.out)
     began = time.perf_counter()
     found, origin = predict(

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from htt_jax import camera
 from htt_jax.data.clips import ClipSpec
+from htt_jax.data.pace import Pace
 from htt_jax.datasets.spec import DatasetSpec
 
 
@@ -21,12 +22,12 @@ class Ahead:
     Attributes:
         last: the last raw frame of each past, ascending.
         joints_3d: of the frames after it, `spacing` apart; metres, camera space of each.
-        spacing: raw frames.
+        spacing: raw frames, on the mean.
     """
 
     last: Int[np.ndarray, " pasts"]
     joints_3d: Float[np.ndarray, "pasts steps joints 3"]
-    spacing: int
+    spacing: float
 
     def after(self, frame: int) -> Float[np.ndarray, "points joints 3"]:
         """The joints expected after a raw frame, nearest first, by the newest past that has ended.
@@ -38,6 +39,14 @@ class Ahead:
             return self.joints_3d[:0, 0]
         ahead = self.last[past] + self.spacing * np.arange(1, self.joints_3d.shape[1] + 1)
         return self.joints_3d[past][ahead > frame]
+
+    def paced(self, pace: Pace) -> "Ahead":
+        """The same of raw frames, where it is of the places that show them."""
+        spacing = self.spacing * pace.advance
+        whole = int(spacing) == spacing
+        return Ahead(
+            pace.frames(self.last), self.joints_3d, int(spacing) if whole else float(spacing)
+        )
 
     def then(self, later: "Ahead") -> "Ahead":
         """The newest past of these, and those of `later`: all that counts from there on."""

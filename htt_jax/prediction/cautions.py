@@ -1,14 +1,25 @@
 """What to know of predictions before they are believed."""
 
+from fractions import Fraction
+
+from htt_jax.data.pace import clips_at
 from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS
 from htt_jax.prediction.video import Predictions
+from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.words import counted
 
 
-def cautions(run: TrainedRun, found: Predictions) -> list[str]:
-    """What to know of predictions, a line each, besides what is to be known of the frames."""
+def cautions(run: TrainedRun, found: Predictions, rate: Fraction) -> list[str]:
+    """What to know of predictions, a line each, besides what is to be known of the frames.
+
+    Args:
+        run: that made them.
+        found: of a video.
+        rate: frames a second of the video.
+    """
     notes = [run.system.reader.caution] if run.system.reader.caution else []
+    notes += _of_rate(run, rate) if len(found.frame_names) > 1 else []
     joints = run.dataset.spec.joints
     if joints == NO_JOINTS:
         return [
@@ -34,3 +45,18 @@ def cautions(run: TrainedRun, found: Predictions) -> list[str]:
             "(hand_seen is false), around where it was before"
         )
     return notes
+
+
+def _of_rate(run: TrainedRun, rate: Fraction) -> list[str]:
+    """How clips are cut where that is not as in training."""
+    trained, wanted = clip_spec(run.config), run.config.data.frame_rate
+    clips, pace = clips_at(trained, rate, wanted)
+    step = clips.spacing * pace.advance  # frames of the video
+    if clips.frames == 1 or step == trained.spacing:
+        return []
+    again = ", of which some are shown again" if step < 1 else ""
+    return [
+        f"the video has {float(rate):.4g} frames a second, the model is used to {wanted:.4g}: a "
+        f"clip goes on by {float(step):.3g} frames at a time{again}, {float(step / rate):.3g} s, "
+        f"where it was {trained.spacing / wanted:.3g} s in training"
+    ]

@@ -26,6 +26,9 @@ Size: TypeAlias = tuple[int, int]
 DEFAULT_RATE = Fraction(30)
 """Frames a second where nothing says how many there are; what FPHA and H2O were taken at."""
 
+FASTEST = 1000
+"""Frames a second, at most."""
+
 _MAX_THREADS = 16
 _Result = TypeVar("_Result")
 
@@ -140,8 +143,8 @@ class Frames(Protocol):
 class FrameArray:
     """Frames in memory; see `Frames`."""
 
-    def __init__(self, images: np.ndarray):
-        """Takes RGB frames or depth maps as they are."""
+    def __init__(self, images: np.ndarray, rate: Fraction = DEFAULT_RATE):
+        """Takes RGB frames or depth maps as they are, so many a second."""
         is_rgb = images.dtype == np.uint8 and images.ndim == 4 and images.shape[-1] == 3
         is_depth = images.dtype == np.uint16 and images.ndim == 3
         if not (is_rgb or is_depth) or not images.size:
@@ -153,7 +156,7 @@ class FrameArray:
         self._images = images
         self.camera = "color" if is_rgb else "depth"
         self.count = len(images)
-        self.rate = DEFAULT_RATE
+        self.rate = rate
         self.notes: list[str] = []
         self.size: Size = (images.shape[2], images.shape[1])
 
@@ -165,6 +168,25 @@ class FrameArray:
         for number, time in wanted(enumerate(seconds), is_before):
             image = self._images[number]
             yield Frame(f"frame {number}", resizer(image) if resizer else image, time)
+
+
+def frame_rate(value: str | float, name: str) -> Fraction:
+    """Frames a second as they are given, such as '30000/1001'.
+
+    Args:
+        value: what is given.
+        name: what gives it.
+
+    Raises:
+        InputError: it is no such number.
+    """
+    try:
+        rate = Fraction(value)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        rate = Fraction(0)
+    if not 0 < rate <= FASTEST:
+        raise InputError(f"{name}={value} is no number of frames a second from 0 to {FASTEST}")
+    return rate
 
 
 def wanted(

@@ -11,6 +11,7 @@ from htt_jax.devices import sharding
 from htt_jax.interop.runtimes import open_with
 from htt_jax.prediction import input_camera
 from htt_jax.prediction.cautions import cautions
+from htt_jax.prediction.frames import frame_rate
 from htt_jax.prediction.sight import check_camera
 from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.prediction.sources import FrameSource, open_frames
@@ -34,6 +35,7 @@ class Predictor:
         intrinsics: Sequence[float] | np.ndarray | None = None,
         pattern: str | None = None,
         smoothing: Smoothing | None = None,
+        rate: float | None = None,
     ) -> Predictions:
         """Hand poses and the object of every frame, and the action, of one video of any length.
 
@@ -49,20 +51,22 @@ class Predictor:
                 where all are of one series.
             smoothing: of the poses, such as `htt_jax.prediction.smoothing.Smoothing()`; None: they
                 are what the model says.
+            rate: frames a second of an array or a folder; None: what the times in a folder's names
+                say, else 30. A video says itself.
 
         Returns:
             Named arrays, see `htt_jax.prediction.video.Predictions`.
 
         Raises:
             InputError: a frame cannot be read or is not of the kind the model takes, or the
-                intrinsics cannot be a camera's.
+                intrinsics cannot be a camera's, or the rate is none or is given for a video.
         """
-        frames = open_frames(source, pattern=pattern)
+        frames = open_frames(source, None if rate is None else frame_rate(rate, "rate"), pattern)
         check_camera(self.run, frames.camera)
         spec = self.run.dataset.spec
         camera = input_camera.resolve(intrinsics, spec, frames.size, frames.camera)
         found = predict_video(self.run, frames, camera.matrix, smoothing)
-        for note in (*frames.notes, *cautions(self.run, found)):
+        for note in (*frames.notes, *cautions(self.run, found, frames.rate)):
             warnings.warn(note, stacklevel=2)
         return found
 

@@ -73,13 +73,15 @@ def run(
         window = _open_window(f"camera {camera}", path)
         if window:
             stack.callback(window.close)
-        queued = _NEWEST_QUEUED if newest else clip_spec(trained.config).window_span
-        source = stack.enter_context(Camera(camera, queued))
+        source = stack.enter_context(Camera(camera, _NEWEST_QUEUED))
         assumed = intrinsics(source.size)
-        print(_camera_line(camera, source.size, assumed))
+        rate = source.rate()
+        print(_camera_line(camera, source.size, rate, assumed))
         predictor = OnlinePredictor(
-            trained, source.size, assumed.matrix, newest=newest, smoothing=smoothing
+            trained, source.size, assumed.matrix, newest=newest, smoothing=smoothing, rate=rate
         )
+        if not newest:
+            source.keep(predictor.delay)
         stop = stack.enter_context(StopRequest())
         live = LivePredictions(source, predictor, trained.dataset)
         predictions = stack.enter_context(live)
@@ -102,11 +104,12 @@ def _open_window(title: str, path: pathlib.Path | None) -> Window | None:
         return None
 
 
-def _camera_line(camera: int | str, size: Size, assumed: InputCamera) -> str:
+def _camera_line(camera: int | str, size: Size, rate: float, assumed: InputCamera) -> str:
     matrix = assumed.matrix
     return (
-        f"camera {camera}: {size[0]}x{size[1]}, fx {matrix[0, 0]:.2f}, fy {matrix[1, 1]:.2f}, "
-        f"cx {matrix[0, 2]:.2f}, cy {matrix[1, 2]:.2f} ({assumed.source})"
+        f"camera {camera}: {size[0]}x{size[1]}, {rate:.3g} frames/s, "
+        f"fx {matrix[0, 0]:.2f}, fy {matrix[1, 1]:.2f}, cx {matrix[0, 2]:.2f}, "
+        f"cy {matrix[1, 2]:.2f} ({assumed.source})"
     )
 
 
@@ -154,7 +157,7 @@ def _show(
 def _scene(shown: Shown, trained: TrainedRun, camera: Camera, *, smoothed: bool) -> FrameScene:
     result, scores = shown.result, shown.scores
     clips = clip_spec(trained.config)
-    place = result.frame // clips.spacing
+    place = shown.place
     objects = result.object_probabilities
     assert objects is not None, "what sees colours knows objects"
     best = int(objects.argmax())

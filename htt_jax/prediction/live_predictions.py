@@ -45,6 +45,7 @@ class Shown(NamedTuple):
     scores: Scores | None  # None before the first group is complete
     due: float  # time.monotonic() at which it is to be shown
     rate: float | None  # frames predicted a second, lately; None: too few were
+    place: int  # in its clip, counted on from clip to clip
 
 
 class LivePredictions(Closing):
@@ -67,7 +68,7 @@ class LivePredictions(Closing):
         self._predictor = predictor
         self._dataset = dataset
         # Groups come whole: one may arrive while the one before is on show, but no further one.
-        room = 1 if predictor.tells_newest else 2 * predictor.delay
+        room = 1 if predictor.tells_newest else 2 * (predictor.delay + 1)
         self._ready: queue.Queue[Shown | None] = queue.Queue(room)
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="predictions")
@@ -76,7 +77,7 @@ class LivePredictions(Closing):
         )
         self._decided: tuple[int | None, float] = (None, 0.0)  # frame and second
         self._first: float | None = None
-        self._last_start: float | None = None
+        self._last_group: tuple[float, int] | None = None  # its start, and its frames
         self._lately: collections.deque[float] = collections.deque(maxlen=predictor.delay + 1)
         self._shown_scores: Scores | None = None
 
@@ -137,7 +138,9 @@ class LivePredictions(Closing):
         rate = self._rate(start, end, len(group))
         for captured, result in zip(group, results, strict=True):
             seconds, due = captured.seconds - self._first, arrived + captured.seconds - start
-            self._put(Shown(captured, seconds, result, *self._places(result), scores, due, rate))
+            place = self._predictor.place_of(result.frame)
+            places = self._places(result)
+            self._put(Shown(captured, seconds, result, *places, scores, due, rate, place))
 
     def _hand_over_newest(
         self, results: list[FrameResult], waiting: collections.deque[Captured]
@@ -154,8 +157,8 @@ class LivePredictions(Closing):
         passed = self._lately[-1] - self._lately[0]
         rate = (len(self._lately) - 1) / passed if passed > 0 else None
         seconds, places = captured.seconds - self._first, self._places(newest)
-        now = time.monotonic()
-        self._put(Shown(captured, seconds, newest, *places, self._shown_scores, now, rate))
+        now, place = time.monotonic(), self._predictor.place_of(newest.frame)
+        self._put(Shown(captured, seconds, newest, *places, self._shown_scores, now, rate, place))
 
     def _put(self, shown: Shown | None) -> None:
         """Waits for room, unless all is over."""
@@ -190,7 +193,7 @@ class LivePredictions(Closing):
 
     def _rate(self, start: float, end: float, frames: int) -> float | None:
         """Since the last group began, so that a wait between groups counts."""
-        last, self._last_start = self._last_start, start
+        last, self._last_group = self._last_group, (start, frames)
         if last is not None:
-            return self._predictor.delay / (start - last)
+            return last[1] / (start - last[0])
         return (frames - 1) / (end - start) if end > start else None

@@ -60,7 +60,7 @@ def predict(
         intrinsics_source=found_camera.source,
         window=run.config.model.window,
         whole_frames=run.system.reader.size is None,
-        notes=(*frames.notes, *cautions(run, found), *smoothed),
+        notes=(*frames.notes, *cautions(run, found, frames.rate), *smoothed),
     )
     return found, origin
 

@@ -6,7 +6,8 @@
             ...  # of this frame, and of the others of its group
 
 The clips are those of `htt_jax.data.clips` at test time: `spacing` of them are under way at once,
-each taking every `spacing`-th frame, and after T frames new ones begin. A frame is looked at when
+each taking every `spacing`-th frame, and after T frames new ones begin; at other frame rates as
+`data.pace.clips_at` has it. A frame is looked at when
 it comes, frames that a system sees together, a window, are run as soon as they are there, and what
 a clip needs of the windows before is kept (`System.stepwise`), so that the results are those of the
 whole clip. What comes when, and what cannot be the same: docs/online.md.
@@ -19,12 +20,13 @@ import numpy as np
 from jaxtyping import Float
 
 from htt_jax.data.clips import in_frame_order
+from htt_jax.data.pace import clips_at
 from htt_jax.prediction import input_camera
 from htt_jax.prediction.ahead import Ahead
 from htt_jax.prediction.ahead import collect as collect_ahead
 from htt_jax.prediction.clips_under_way import ClipsUnderWay
 from htt_jax.prediction.frame_result import FrameResult, FrameResults
-from htt_jax.prediction.frames import DEFAULT_RATE, Size
+from htt_jax.prediction.frames import Size, frame_rate
 from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.running_action import RunningAction
 from htt_jax.prediction.sight import Sight, sight
@@ -47,7 +49,7 @@ class OnlinePredictor:
     Attributes:
         delay: in frames, window * spacing. The frames 0 to `delay - 1` are a group, and so on: one
             window of every clip under way. The results of a group come all at once, when its last
-            frame is pushed.
+            frame is pushed. At rates that are no multiple of the model's, groups differ by a frame.
         intrinsics: of the camera, 3x3, pixels of the frames.
         forecasts: whether the run tells where hands will go, see `ahead`.
         tells_newest: whether each frame's pose is told at once, see `newest`.
@@ -62,6 +64,7 @@ class OnlinePredictor:
         *,
         newest: bool = False,
         smoothing: Smoothing | None = None,
+        rate: float | None = None,
     ):
         """Compiles all programs; this takes seconds.
 
@@ -74,11 +77,15 @@ class OnlinePredictor:
                 for the camera of the dataset the model was trained on, in colour.
             newest: also tell the pose of the newest frame after each `push`, see `newest`.
             smoothing: of all poses; None: they are what the model says.
+            rate: frames a second that will be pushed; None: as many as the model is used to,
+                `config.data.frame_rate`.
 
         Raises:
             InputError: the model takes whole clips only, or other frames than a camera's, or has
-                no use for `newest`; or the intrinsics cannot be a camera's.
+                no use for `newest`; or the intrinsics cannot be a camera's, or the rate is none.
         """
+        wanted = run.config.data.frame_rate
+        self._rate = wanted if rate is None else float(frame_rate(rate, "rate"))
         self._run = run
         self._image_size = image_size
         self._dtype, channels, self._called = _KINDS[run.config.data.camera]
@@ -86,10 +93,10 @@ class OnlinePredictor:
         self.intrinsics = input_camera.resolve(
             intrinsics, run.dataset.spec, image_size, run.config.data.camera
         ).matrix
-        self._clips = clip_spec(run.config)
+        self._clips, self._pace = clips_at(clip_spec(run.config), self._rate, wanted)
         self._told = told(run.system.outputs)
         self._actions = len(run.dataset.action_names)
-        self.delay = self._clips.window_span
+        self.delay = int(self._pace.frames(np.array(self._clips.window_span - 1))) + 1
         self.forecasts = bool(run.config.model.get("forecast"))
         self.tells_newest, self.smoothing = newest, smoothing
         self._sight = self._look()
@@ -114,6 +121,7 @@ class OnlinePredictor:
         self._sight = self._look()
         self._under_way.reset()
         self._pushed = 0
+        self._places = 0  # that show what was pushed
         self._finished = False
         self._seconds: list[float] = []  # of the frames of this group, and so the next
         self._hand_seen: list[np.ndarray | None] = []
@@ -196,8 +204,8 @@ class OnlinePredictor:
 
         Args:
             frame: of the size announced.
-            seconds: when it was taken, on whatever clock, for smoothing; None: a thirtieth of a
-                second after the one before.
+            seconds: when it was taken, on whatever clock, for smoothing; None: a step of the rate
+                after the one before.
 
         Returns:
             Where `frame` is the last of its group, the results of all frames of the group, in
@@ -216,14 +224,17 @@ class OnlinePredictor:
         self._now = self._time(seconds)
         seen = self._seen(np.ascontiguousarray(frame))
         self._last_seen = seen.pop("hand_seen", None)
-        self._under_way.push(seen)
         self._seconds.append(self._now)
         self._hand_seen.append(self._last_seen)
         self._newest = None
         self._pushed += 1
-        if self._pushed % self.delay == 0:
-            return self._collect(self._pushed - self.delay)
-        return []
+        results = []
+        for _ in range(self._pace.times(self._pushed - 1)):
+            self._under_way.push(seen)
+            self._places += 1
+            if self._places % self._clips.window_span == 0:
+                results += self._collect(self._places - self._clips.window_span)
+        return results
 
     def finish(self) -> list[FrameResult]:
         """Ends the video; afterwards only `reset` makes sense.
@@ -237,11 +248,15 @@ class OnlinePredictor:
         if self._finished:
             raise ValueError("the video is finished already")
         self._finished = True
-        frames = self._pushed % self.delay
-        if not frames:
+        places = self._places % self._clips.window_span
+        if not places:
             return []
         self._under_way.end()
-        return self._collect(self._pushed - frames)
+        return self._collect(self._places - places)
+
+    def place_of(self, frame: int) -> int:
+        """The place of a frame in its clip, counted on from clip to clip."""
+        return int(self._pace.first_places(np.array(frame))) // self._clips.spacing
 
     def _check(self, frame: np.ndarray) -> None:
         if frame.dtype != self._dtype or frame.shape != self._shape:
@@ -254,7 +269,7 @@ class OnlinePredictor:
     def _time(self, seconds: float | None) -> float:
         """Of the next frame."""
         if seconds is None:
-            return self._now + 1 / float(DEFAULT_RATE)
+            return self._now + 1 / self._rate
         if not math.isfinite(seconds) or (self._pushed and seconds < self._now):
             raise InputError(
                 f"frame {self._pushed} was taken at {seconds:g} s, the one before at "
@@ -267,23 +282,26 @@ class OnlinePredictor:
         return FrameResults(self._run, factor, self.intrinsics, smoothing, is_final=is_final)
 
     def _collect(self, start: int) -> list[FrameResult]:
-        """Waits for a group's windows, from frame `start` on, and puts their frames in order."""
+        """Waits for a group's windows, from place `start` on, and puts their frames in order."""
         outputs = self._under_way.outputs()
-        frames = self._pushed - start
+        places = self._places - start
+        shows = self._pace.frames(np.arange(start - 1, self._places))
+        first = np.flatnonzero(np.diff(shows))  # where a frame is shown first
         hand_seen, self._hand_seen = self._hand_seen, []
         seconds, self._seconds = self._seconds, []
         if "action" in self._told:
             said = np.stack([output["action_probabilities"] for output in outputs])
             begins = start % self._clips.span == 0
-            self._action.note(said, begins=begins, last=start + frames - 1)
+            self._action.note(said, begins=begins, last=int(shows[-1]))
         # The clips took turns.
-        of_clips = [np.arange(clip, frames, self._clips.spacing) for clip in range(len(outputs))]
+        of_clips = [np.arange(clip, places, self._clips.spacing) for clip in range(len(outputs))]
         expected = collect_ahead([start + own for own in of_clips], outputs, self._clips)
         if expected is not None and len(expected.last):
+            expected = expected.paced(self._pace)
             self._ahead = expected if self._ahead is None else self._ahead.then(expected)
         of_frames: dict[str, np.ndarray] = {
-            name: in_frame_order(of_clips, [output[name] for output in outputs])
+            name: in_frame_order(of_clips, [output[name] for output in outputs])[first]
             for name in ("joints_2d", "depth", "object_probabilities", "object_box_3d")
             if name in outputs[0]
         }
-        return self._final(range(start, start + frames), seconds, of_frames, hand_seen)
+        return self._final(shows[1:][first].tolist(), seconds, of_frames, hand_seen)

@@ -10,7 +10,7 @@ import numpy as np
 from htt_jax.data import image_decoding
 from htt_jax.prediction.depth_frames import PIXEL_FORMATS, DepthFiles, DepthVideo
 from htt_jax.prediction.folder import frame_files
-from htt_jax.prediction.frames import FrameArray, Frames
+from htt_jax.prediction.frames import DEFAULT_RATE, FrameArray, Frames
 from htt_jax.prediction.image_files import ImageFiles, read_file
 from htt_jax.prediction.numbering import in_order
 from htt_jax.prediction.video_file import VideoFile
@@ -28,8 +28,8 @@ def open_frames(
 
     Args:
         source: of the frames; an array is RGB, or of depth maps.
-        rate: frames a second of a folder; None for what the times in its names say, else for
-            `DEFAULT_RATE`. A video says itself.
+        rate: frames a second of a folder or an array; None for what the times in a folder's names
+            say, else for `DEFAULT_RATE`. A video says itself.
         pattern: of the names of a folder's files that are its frames, such as 'color_*'; None
             where all are of one series.
 
@@ -39,7 +39,7 @@ def open_frames(
             a rate is given for a video, or a pattern for anything but a folder.
     """
     if isinstance(source, np.ndarray):
-        return FrameArray(source)
+        return FrameArray(source, rate or DEFAULT_RATE)
     if not isinstance(source, str | os.PathLike):
         raise InputError(
             f"{type(source).__name__} is no source of frames; give the path of a video file or of "

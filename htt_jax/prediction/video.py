@@ -1,6 +1,7 @@
 """Runs a trained model over the frames of one video, however long, clip by clip.
 
-The clips are those of evaluation: T * spacing raw frames make `spacing` clips of T frames each.
+The clips are those of evaluation: T * spacing raw frames make `spacing` clips of T frames each. A
+video of another frame rate is cut by time (`data.pace`), and every frame of it is met.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from htt_jax import camera
 from htt_jax.data.clips import ClipSpec, clip_frames, clip_table, in_frame_order
+from htt_jax.data.pace import Pace, clips_at
 from htt_jax.evaluation import action_scores
 from htt_jax.evaluation.finite import check_finite
 from htt_jax.prediction import ahead, attention, joint_attention
@@ -100,15 +102,16 @@ def predict_video(
     """
     seen = sight(run, frames.size, intrinsics)
     check_camera(run, frames.camera)
-    images = frames.read(seen.resizer)
-    collected = _Collected(run, seen.pixel_factor, intrinsics)
+    clips, pace = clips_at(clip_spec(run.config), frames.rate, run.config.data.frame_rate)
+    images = _paced(frames.read(seen.resizer), pace)
+    collected = _Collected(run, clips, pace, seen.pixel_factor, intrinsics)
     running: _Block | None = None
     with progress.bar(total=frames.count, unit="frame", label="predicting") as bar:
-        for block in _blocks(images, _block_length(clip_spec(run.config))):
-            before, running = running, _start(run, block, seen.look, seen.intrinsics)
+        for block in _blocks(images, _block_length(clips)):
+            before, running = running, _start(run, clips, block, seen.look, seen.intrinsics)
             if before:
                 collected.add(before)
-            bar.update(len(block))
+            bar.update(round(len(block) * pace.advance))
     if running:
         collected.add(running)
     found = collected.result()
@@ -152,15 +155,21 @@ def _of_clips(run: TrainedRun, batch: dict[str, np.ndarray]) -> dict[str, jax.Ar
     return _said_of_clips(run.system, run.variables, jax.device_put(batch))
 
 
+def _paced(images: Iterator[Frame], pace: Pace) -> Iterator[Frame]:
+    """The frame of each place."""
+    for number, frame in enumerate(images):
+        yield from itertools.repeat(frame, pace.times(number))
+
+
 @dataclasses.dataclass(frozen=True)
 class _Block:
-    """Successive frames whose clips are under way on the device."""
+    """Successive places whose clips are under way on the device."""
 
     names: list[str]
     seconds: list[float]
-    indices: list[Int[np.ndarray, " _"]]  # of each clip's frames in the block
+    indices: list[Int[np.ndarray, " _"]]  # of each clip's places in the block
     outputs: dict[str, jax.Array]  # of all clips
-    hand_seen: list[Bool[np.ndarray, " hands"]]  # of each frame, if the look tells
+    hand_seen: list[Bool[np.ndarray, " hands"]]  # at each place, if the look tells
 
 
 def _block_length(clips: ClipSpec) -> int:
@@ -173,10 +182,13 @@ def _blocks(frames: Iterator[Frame], length: int) -> Iterator[list[Frame]]:
 
 
 def _start(
-    run: TrainedRun, block: list[Frame], look: Look, intrinsics: Float[np.ndarray, "3 3"]
+    run: TrainedRun,
+    clips: ClipSpec,
+    block: list[Frame],
+    look: Look,
+    intrinsics: Float[np.ndarray, "3 3"],
 ) -> _Block:
     """Sends the clips of a block to the device; does not wait for them."""
-    clips = clip_spec(run.config)
     table = clip_table(np.array([len(block)]), clips, training=False)
     # Padding changes nothing, so that clips are only padded to whole windows.
     places = -(-int(table[:, 2].max()) // clips.window) * clips.window
@@ -224,24 +236,28 @@ class _Collected:
     def __init__(
         self,
         run: TrainedRun,
+        clips: ClipSpec,
+        pace: Pace,
         pixel_factor: Float[np.ndarray, "2"],
         intrinsics: Float[np.ndarray, "3 3"],
     ):
-        self._clips = clip_spec(run.config)
         self._dataset = run.dataset.spec
+        self._clips = clips
+        self._pace = pace
         self._pixel_factor = pixel_factor
         self._intrinsics = intrinsics
-        self._names: list[str] = []
+        self._names: list[str] = []  # of the frame at each place, as the others
         self._seconds: list[float] = []
-        self._frames: list[Int[np.ndarray, " _"]] = []  # raw frames of each clip
+        self._places: list[Int[np.ndarray, " _"]] = []  # of each clip
         self._outputs: list[dict[str, np.ndarray]] = []  # of each clip
         self._hand_seen: list[np.ndarray] = []
         self._joint_attention = joint_attention.Collected()
 
     def add(self, block: _Block) -> None:
         """Waits for a block's results."""
-        frames = [len(self._names) + indices for indices in block.indices]
-        self._frames += frames
+        places = [len(self._names) + indices for indices in block.indices]
+        self._places += places
+        frames = [self._pace.frames(of_clip) for of_clip in places]
         outputs = jax.device_get(self._joint_attention.take(block.outputs, frames))
         for clip in range(len(block.indices)):
             self._outputs.append({name: array[clip] for name, array in outputs.items()})
@@ -251,47 +267,54 @@ class _Collected:
 
     def result(self) -> Predictions:
         """Everything, at the size of the video's own frames."""
-        joints_2d = self._by_frame("joints_2d") * self._pixel_factor
-        depth = self._by_frame("depth")
+        shows = self._pace.frames(np.arange(len(self._names)))  # the raw frame of each place
+        # What a frame is, it is where it is first shown; what is known then, where it is last.
+        first = np.flatnonzero(np.diff(shows, prepend=-1))
+        last = np.append(first[1:], len(shows)) - 1
+        joints_2d = self._by_place("joints_2d")[first] * self._pixel_factor
+        depth = self._by_place("depth")[first]
         # A point in space is the same at every size of the image: its pixels scale with the camera.
         joints_3d = camera.unproject(joints_2d, depth, self._intrinsics)
-        said, seen = self._outputs[0], unless_trained(self._dataset, len(self._names))
+        said, seen = self._outputs[0], unless_trained(self._dataset, len(first))
         if self._hand_seen:
-            seen = np.stack(self._hand_seen)
-        starts = np.array([frames[0] for frames in self._frames])
-        counts = np.array([len(frames) for frames in self._frames])
-        over_time = self._action_over_time(starts) if "action_over_time" in said else None
+            seen = np.stack(self._hand_seen)[first]
+        counts = np.array([len(places) for places in self._places])
+        frames = [self._pace.frames(places) for places in self._places]
+        over_time = self._action_over_time() if "action_over_time" in said else None
+        expected = ahead.collect(self._places, self._outputs, self._clips)
         return Predictions(
-            frame_names=self._names,
-            seconds=np.array(self._seconds),
+            frame_names=[self._names[place] for place in first],
+            seconds=np.array(self._seconds)[first],
             joints_2d=joints_2d.astype(np.float32),
             depth=depth,
             joints_3d=joints_3d.astype(np.float32),
             object_probabilities=(
-                self._by_frame("object_probabilities") if "object_probabilities" in said else None
+                self._by_place("object_probabilities")[first]
+                if "object_probabilities" in said
+                else None
             ),
-            action_over_time=over_time,
-            frame_clip=in_frame_order(
-                self._frames, [np.full(count, clip) for clip, count in enumerate(counts)]
-            ),
-            frame_place=in_frame_order(self._frames, [np.arange(count) for count in counts]),
-            clip_start=starts,
+            action_over_time=over_time if over_time is None else over_time[last],
+            frame_clip=self._in_order([np.full(n, clip) for clip, n in enumerate(counts)])[first],
+            frame_place=self._in_order([np.arange(count) for count in counts])[first],
+            clip_start=np.array([of_clip[0] for of_clip in frames]),
             clip_frames=counts,
             clip_action_probabilities=(
                 np.stack([outputs["action_probabilities"] for outputs in self._outputs])
                 if "action_probabilities" in said
                 else None
             ),
-            attention=attention.collect(self._frames, self._outputs),
+            attention=attention.collect(frames, self._outputs),
             hand_seen=seen,
             decided_frame=(
-                decided_frame(over_time, self._clips.window_span)
+                int(shows[decided_frame(over_time, self._clips.window_span)])
                 if over_time is not None and self._tells_windows(counts)
                 else None
             ),
-            ahead=ahead.collect(self._frames, self._outputs, self._clips),
+            ahead=None if expected is None else expected.paced(self._pace),
             joint_attention=self._joint_attention.result(),
-            object_box_3d=self._by_frame("object_box_3d") if "object_box_3d" in said else None,
+            object_box_3d=self._by_place("object_box_3d")[first]
+            if "object_box_3d" in said
+            else None,
         )
 
     def _tells_windows(self, counts: Int[np.ndarray, " clips"]) -> bool:
@@ -299,16 +322,17 @@ class _Collected:
         told = [len(outputs["action_over_time"]) for outputs in self._outputs]
         return bool((np.array(told) * self._clips.window >= counts).all())
 
-    def _action_over_time(
-        self, starts: Int[np.ndarray, " clips"]
-    ) -> Float[np.ndarray, "frames actions"]:
+    def _action_over_time(self) -> Float[np.ndarray, "places actions"]:
         return action_scores.over_frames(
-            starts,
+            np.array([places[0] for places in self._places]),
             [outputs["action_over_time"] for outputs in self._outputs],
             frames=len(self._names),
             window_span=self._clips.window_span,
         ).astype(np.float32)
 
-    def _by_frame(self, name: str) -> np.ndarray:
-        """An output of every real frame."""
-        return in_frame_order(self._frames, [outputs[name] for outputs in self._outputs])
+    def _by_place(self, name: str) -> np.ndarray:
+        """An output at every place."""
+        return self._in_order([outputs[name] for outputs in self._outputs])
+
+    def _in_order(self, of_clips: list[np.ndarray]) -> np.ndarray:
+        return in_frame_order(self._places, of_clips)

@@ -10,10 +10,14 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from htt_jax.prediction.frames import Pixels, Size
+from htt_jax.prediction.frames import DEFAULT_RATE, FASTEST, Pixels, Size
 from htt_jax.support.closing import Closing
 from htt_jax.support.errors import InputError
 
+_MEASURED = 0.5  # seconds at least
+_FEWEST = 6  # frames of which a rate is measured
+_USUAL_RATES = (10, 15, 20, 24, 25, 30, 50, 60, 90, 100, 120, 200, 240)
+_NEAR = 0.06  # of a usual rate, which is then meant
 _WANTED_SIZE = (1280, 720)  # of the shape of FPHA's and H2O's frames
 
 
@@ -61,6 +65,7 @@ class Camera(Closing):
         self._queue.append((image, time.monotonic()))
         self._changed = threading.Condition()
         self._in_use = self._ended = False
+        self._times = [time.monotonic()]  # of the first frames
         # Begins at once: cameras would give frames of long ago to whom is late.
         self._thread = threading.Thread(target=self._read, name="camera", daemon=True)
         self._thread.start()
@@ -75,6 +80,24 @@ class Camera(Closing):
                     return
                 image, seconds = self._queue.popleft()
             yield Captured(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), seconds)
+
+    def keep(self, queued: int) -> None:
+        """Keeps so many frames for a busy reader from now on."""
+        with self._changed:
+            self._queue = collections.deque(self._queue, maxlen=queued)
+
+    def rate(self) -> float:
+        """Frames a second, measured in the first half second; waits for that. See `usual`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._is_measured)
+            steps = np.diff(self._times)
+        step = float(np.median(steps)) if len(steps) else 0.0
+        # What ended at once is not known, and what comes faster is a file.
+        return float(DEFAULT_RATE) if step < 1 / FASTEST else usual(1 / step)
+
+    @property
+    def _is_measured(self) -> bool:
+        return len(self._times) > _FEWEST and self._times[-1] - self._times[0] >= _MEASURED
 
     def close(self) -> None:
         """Ends the iteration, in whatever thread it runs, and releases the camera."""
@@ -94,9 +117,21 @@ class Camera(Closing):
                     self._ended = True
                     self._changed.notify_all()
                     return
+                if not self._is_measured:
+                    self._times.append(now)
                 self.dropped += self._in_use and len(self._queue) == self._queue.maxlen
                 self._queue.append((image, now))
                 self._changed.notify_all()
+
+
+def usual(rate: float) -> float:
+    """The rate of cameras that a measured one is near to, or as it is.
+
+    >>> usual(28.9), usual(33.0)
+    (30.0, 33.0)
+    """
+    nearest = min(_USUAL_RATES, key=lambda known: abs(known / rate - 1))
+    return float(nearest) if abs(nearest / rate - 1) <= _NEAR else rate
 
 
 def _open(source: int | str) -> cv2.VideoCapture:

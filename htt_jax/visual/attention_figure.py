@@ -176,7 +176,7 @@ def _draw_bars(
     weights: Float[np.ndarray, " frames"],
     marked: Int[np.ndarray, " marked"],
 ) -> None:
-    spacing = int(frames[1] - frames[0]) if len(frames) > 1 else 1
+    spacing = float(frames[-1] - frames[0]) / max(len(frames) - 1, 1) or 1.0
     tints = np.full(len(frames), _BAR, object)
     tints[marked] = _MARK
     axes.bar(frames, weights, 0.8 * spacing, color=list(tints))

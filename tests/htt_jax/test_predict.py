@@ -54,7 +54,7 @@ def printed(folder):
     """What the command prints, given the video's own camera; its files are in `out`."""
     matrix = records.RecordSource(folder / "data", "test")[0].intrinsics
     numbers = ",".join(str(matrix[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    options = (f"--intrinsics={numbers}", "--fps=24000/1001", "--rerun")
+    options = (f"--intrinsics={numbers}", "--fps=30000/1001", "--rerun")
     (root := folder / "out").mkdir()
     for name in ("prediction.png", "notes.png"):
         (root / name).write_text("of an earlier day")
@@ -206,7 +206,7 @@ def test_attention_is_written_for_every_clip_and_window(folder, predicted):
 
 def test_video_has_a_picture_for_each_frame_at_the_rate_given(folder, printed):
     rate, pictures = videos.read(folder / "out/prediction.mp4")
-    assert rate == Fraction(24000, 1001)
+    assert rate == Fraction(30000, 1001)
     assert len(pictures) == FRAMES
     for number in (0, 12, 18):
         shown = pictures[number][:540, :960].astype(float)
@@ -251,7 +251,7 @@ def test_recording_holds_the_camera_the_poses_and_the_scores(folder, predicted):
     assert np.abs(decoded.astype(int) - own).mean() < 12  # of noise, which JPEG cannot keep
     assert columns["/camera/image", "frame"] == list(range(FRAMES))
     seconds = np.array(columns["/camera/image", "time"]) / 1e9
-    np.testing.assert_allclose(seconds, np.arange(FRAMES) * 1001 / 24000, atol=1e-6)
+    np.testing.assert_allclose(seconds, np.arange(FRAMES) * 1001 / 30000, atol=1e-6)
 
 
 def record(out, frames, found, origin):
@@ -271,7 +271,7 @@ def test_a_recording_that_finds_no_room_is_said(folder, predicted, tmp_path):
 
 
 def test_smoothed_poses_are_written_and_said(folder, predicted, tmp_path, capsys):
-    options = ("--fps=24000/1001", "--smooth", "--smooth_depth=0.5,10", f"--out={tmp_path}")
+    options = ("--fps=30000/1001", "--smooth", "--smooth_depth=0.5,10", f"--out={tmp_path}")
     matrix = predicted["intrinsics"]
     numbers = ",".join(str(matrix[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
     run_command(folder / "frames", folder, f"--intrinsics={numbers}", *options)

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import re
+from fractions import Fraction
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from htt_jax.data.clips import ClipSpec, clip_frames
 from htt_jax.interop import stablehlo
 from htt_jax.prediction import live
+from htt_jax.prediction.cautions import cautions
 from htt_jax.prediction.frames import Resizer
 from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.sources import open_frames
@@ -225,3 +227,60 @@ def test_the_documentations_example_works(run, tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert re.findall(r"frame (\d+): wrist", printed) == [str(frame) for frame in range(10)]
     assert printed.count("action so far: ") == 3
+
+
+def test_frames_of_sixty_a_second_are_met_by_clips_as_far_apart_in_time(run):
+    frames = online_runs.make_frames(2 * BLOCK + 3)
+    at_thirty = [predict_video(run, open_frames(frames[phase::2]), INTRINSICS) for phase in (0, 1)]
+    found = predict_video(run, open_frames(frames, Fraction(60)), INTRINSICS)
+    assert found.clip_start.tolist() == [0, 1, 2, 3, 16, 17, 18]
+    for phase, alone in enumerate(at_thirty):
+        np.testing.assert_allclose(found.joints_3d[phase::2], alone.joints_3d, rtol=1e-5, atol=1e-6)
+    clips = np.concatenate([alone.clip_action_probabilities for alone in at_thirty])
+    np.testing.assert_allclose(found.action_probabilities, clips.mean(axis=0), rtol=1e-5)
+    assert cautions(run, found, Fraction(60)) == [
+        "the video has 60 frames a second, the model is used to 30: a clip goes on by 4 frames at "
+        "a time, 0.0667 s, where it was 0.0667 s in training"
+    ]
+    assert cautions(run, found, Fraction(30000, 1001)) == []
+    online = OnlinePredictor(run, SIZE, INTRINSICS, rate=60)
+    assert online.delay == 2 * DELAY
+    assert_same(push_all(online, frames), found, rtol=1e-5, atol=1e-6)
+
+
+def test_frames_of_twenty_five_a_second_are_seen_as_thirty_of_which_some_come_again(run):
+    frames = online_runs.make_frames(12)
+    found = predict_video(run, open_frames(frames, Fraction(25)), INTRINSICS)
+    shown = np.array([0, 0, 1, 2, 3, 4, 5, 5, 6, 7, 8, 9, 10, 10, 11])
+    expected = predict_video(run, open_frames(frames[shown]), INTRINSICS)
+    first = np.flatnonzero(np.diff(shown, prepend=-1))
+    for name in ("joints_3d", "depth", "object_probabilities", "frame_clip", "frame_place"):
+        there = getattr(expected, name)[first]
+        np.testing.assert_allclose(getattr(found, name), there, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.action_probabilities, expected.action_probabilities, rtol=1e-5)
+    np.testing.assert_allclose(found.action_over_time[-1], found.action_probabilities, rtol=1e-5)
+    assert found.decided_frame == shown[expected.decided_frame]
+    assert found.clip_start.tolist() == shown[expected.clip_start].tolist()
+    assert found.ahead.last.tolist() == shown[expected.ahead.last].tolist()
+    assert found.ahead.spacing == pytest.approx(5 / 3)
+    assert found.frame_names == [f"frame {number}" for number in range(12)]
+    np.testing.assert_allclose(np.diff(found.seconds), 1 / 25)
+    (note,) = cautions(run, found, Fraction(10))
+    assert "goes on by 0.667 frames at a time, of which some are shown again, 0.0667 s, " in note
+
+
+@pytest.mark.parametrize("rate", [10, 25, 50])
+def test_frames_of_any_rate_give_one_at_a_time_what_they_give_at_once(run, rate):
+    frames = online_runs.make_frames(12)
+    found = predict_video(run, open_frames(frames, Fraction(rate)), INTRINSICS)
+    online = OnlinePredictor(run, SIZE, INTRINSICS, rate=rate)
+    assert_same(push_all(online, frames), found, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(online.action_probabilities, found.action_probabilities, rtol=1e-5)
+    assert online.decided_frame == found.decided_frame
+    assert online.ahead.last[-1] == found.ahead.last[-1]
+    assert online.ahead.spacing == found.ahead.spacing
+
+
+def test_a_rate_that_is_none_is_refused(run):
+    with pytest.raises(InputError, match="rate=0 is no number of frames a second from 0 to 1000"):
+        OnlinePredictor(run, SIZE, INTRINSICS, rate=0)

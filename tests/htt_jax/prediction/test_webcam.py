@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from htt_jax.prediction.webcam import Camera
+from htt_jax.prediction.webcam import Camera, usual
 from htt_jax.support.errors import InputError
 from tests import online_runs
+from tests.network_camera import NetworkCamera
 
 FRAMES = 12
 
@@ -46,6 +47,26 @@ def test_a_busy_reader_gets_the_newest_frames_and_the_others_are_counted(video):
     # What was lost before anybody wanted it does not count.
     assert len(images) + camera.dropped <= FRAMES
     assert len(images) in (3, 4)
+
+
+def test_the_rate_is_measured():
+    with (
+        NetworkCamera(online_runs.make_frames(FRAMES), rate=15) as stream,
+        Camera(stream.address, queued=3) as camera,
+    ):
+        assert camera.rate() == pytest.approx(15, rel=0.3)  # other processes may be in the way
+
+
+def test_a_measured_rate_near_a_usual_one_is_that_one():
+    measured = [14.2, 28.9, 30.4, 33.0, 58.1, 7.0]
+    assert [usual(rate) for rate in measured] == [15, 30, 30, 33, 60, 7]
+
+
+def test_what_ends_at_once_is_taken_for_thirty_a_second(video):
+    with Camera(str(video), queued=3) as camera:
+        assert camera.rate() == 30
+        camera.keep(2)
+        assert len(list(camera)) <= 3
 
 
 def test_closing_ends_the_iteration(video):
