@@ -73,6 +73,7 @@ def htt_loss(
             before it, 0 where a clip is not cut; with the object's box see `object_box_terms`. Of
             a dataset that says it joint by joint joints_known (clips, frames, joints, 2) tells of
             each whether its place in the image is known, and its depth, in place of hand_annotated.
+            Perhaps also action_weight (clips,), a factor of the cross-entropies of a clip's answers.
         weights: one for each term.
     """
     valid = batch["valid"]
@@ -180,6 +181,9 @@ def _over_time(
         for kind in _OF_ANSWER
         if f"{kind}_logits" in answers
     }
+    if "action_weight" in batch:
+        weight = batch["action_weight"][:, None]
+        labels["action_weight"] = jnp.broadcast_to(weight, (clips, windows))
     return _together(
         _of_answer(answers, labels, has_frame & (labels["action"] >= 0), weights), weights
     )
@@ -194,11 +198,22 @@ def _of_answer(
     """The cross-entropy of the action, and of verb and noun where they are told."""
     return {
         kind: masked_mean(
-            _cross_entropy(answer[f"{kind}_logits"], labels[kind], weights.label_smoothing), known
+            _weighted(
+                _cross_entropy(answer[f"{kind}_logits"], labels[kind], weights.label_smoothing),
+                labels,
+            ),
+            known,
         )
         for kind in _OF_ANSWER
         if f"{kind}_logits" in answer
     }
+
+
+def _weighted(
+    of_answers: Float[Array, "*batch"], labels: Mapping[str, jax.Array]
+) -> Float[Array, "*batch"]:
+    """By the weights of the actions, where there are some."""
+    return of_answers * labels["action_weight"] if "action_weight" in labels else of_answers
 
 
 def _together(terms: Mapping[str, jax.Array], weights: LossWeights) -> Float[Array, ""]:

@@ -62,6 +62,8 @@ def root(tmp_path_factory):
     config = runs.tiny_config(root / "data", (64, 36))
     config.init.checkpoint = str(root / "start")
     config.batch_size = 16  # all clips at once: one program
+    config.data.balance = "actions"
+    config.loss.class_weights = "balanced"  # all actions have as many clips: 1 each
     results = train.train(config, str(root / "run"))
     (root / "trained.json").write_text(json.dumps(results))
     evaluate.main(["--workdir", str(root / "run")])

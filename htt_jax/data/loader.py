@@ -41,14 +41,13 @@ import numpy as np
 from grain.experimental import DatasetOptions, ThreadPrefetchIterDataset, WithOptionsIterDataset
 from jaxtyping import Int
 
-from htt_jax.data import packing
+from htt_jax.data import actions, order, packing
 from htt_jax.data.cache import Cache
 from htt_jax.data.clip_reader import PADDING, Clip, ClipReader
 from htt_jax.data.clips import ClipSpec, clip_table
 from htt_jax.data.collate import collate
 from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.handover import MIN_BYTES, WITHOUT, Handover
-from htt_jax.data.order import shuffled
 from htt_jax.data.records import RecordSource
 from htt_jax.support.errors import InputError
 from htt_jax.support.machine import usable_cores
@@ -56,6 +55,7 @@ from htt_jax.support.shared_memory import check_room
 
 Batch: TypeAlias = dict[str, np.ndarray]
 
+BALANCED = "config.data.balance=actions"
 MAX_THREADS = 16
 # Whose lengths decide the sizes of batches. Of few clips many epochs tell nothing new, and their
 # places take time (see `order`).
@@ -77,6 +77,7 @@ def train_batches(
     process_count: int = 1,
     slot_multiple: int = 1,
     cache: Cache | None = None,
+    balanced: bool = False,
 ) -> "Batches":
     """Shuffled training clips, epoch after epoch, without end.
 
@@ -93,9 +94,11 @@ def train_batches(
         process_count: number of processes that share the batches.
         slot_multiple: what the number of slots is a multiple of: this process's devices.
         cache: of `source` at `image_size`, to read from instead.
+        balanced: draw as many clips of each action, see `order.balanced`.
 
     Raises:
-        InputError: the split has no clip, or the numbers do not fit each other. While iterating: a
+        InputError: the split has no clip, the numbers do not fit each other, or actions cannot be
+            balanced, see `actions.known`. While iterating: a
             record is damaged, a frame in it cannot be decoded, or worker processes end or find no
             room for what they share.
     """
@@ -103,9 +106,9 @@ def train_batches(
     _check_shares(batch_size, process_count)
     size = checked_size(source, image_size)
     load = ClipReader(source, table, clips, size, reader, cache)
-    order = shuffled(len(table), seed)
-    slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
-    read = order.map(load)[first_step * batch_size :][process_index::process_count]
+    rows = _order(source, table, seed, balanced=balanced)
+    slots = _plan_slots(rows, table, batch_size, process_count, slot_multiple)
+    read = rows.map(load)[first_step * batch_size :][process_index::process_count]
     return _batches(read, slots, process_index, first_step, clips.frames, workers)
 
 
@@ -132,10 +135,18 @@ def eval_batches(
     filler = np.full((-len(table) % batch_size, 3), PADDING)
     table = np.concatenate([table, filler])
     load = ClipReader(source, table, clips, checked_size(source, image_size), reader)
-    order = grain.MapDataset.range(len(table))
-    slots = _plan_slots(order, table, batch_size, process_count, slot_multiple)
-    read = order.map(load)[first_batch * batch_size :][process_index::process_count]
+    rows = grain.MapDataset.range(len(table))
+    slots = _plan_slots(rows, table, batch_size, process_count, slot_multiple)
+    read = rows.map(load)[first_batch * batch_size :][process_index::process_count]
     return _batches(read, slots, process_index, first_batch, clips.frames, workers)
+
+
+def _order(
+    source: RecordSource, table: Int[np.ndarray, "clips 3"], seed: int, *, balanced: bool
+) -> grain.MapDataset[int]:
+    if not balanced:
+        return order.shuffled(len(table), seed)
+    return order.balanced(actions.known(source, BALANCED)[table[:, 0]], seed)
 
 
 def num_train_clips(source: RecordSource, clips: ClipSpec) -> int:

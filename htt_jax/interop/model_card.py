@@ -78,7 +78,8 @@ def _sections(
     yield "## Input and output\n\n" + (
         f"{signature.frames}, in clips of up to "
         f"{run.config.data.frames} frames, every {_ordinal(run.config.data.spacing)} frame of a "
-        f"video of {run.config.data.frame_rate:g} frames a second, padded to whole windows of {signature.window} and marked in `valid`; "
+        f"video of {run.config.data.frame_rate:g} frames a second, padded to whole windows of "
+        f"{signature.window} and marked in `valid`; "
         f"{signature.besides}. Joints: "
         f"{spec.skeleton.order}"
         + (f"; hands: {', '.join(spec.hands)}." if len(spec.hands) > 1 else ".")

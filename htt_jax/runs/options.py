@@ -62,6 +62,13 @@ COMMON: tuple[Option, ...] = (
         int,
         least=1,
     ),
+    Option(
+        "data.balance",
+        "none",
+        'Training clips that are drawn: "none": each once an epoch; "actions": in turn one of '
+        "each action, so that those of rare ones come again sooner.",
+        choices=("none", "actions"),
+    ),
     Option("data.camera", "color", "whose frames, in whose space the joints are", choices=CAMERAS),
     Option("data.first_frames", None, "of each video; None: all", int, least=1),
     Option(

@@ -2,7 +2,8 @@
 
 `config.system` names a module of this package. It has OPTIONS, the options that it adds to those of
 every system, `check` of a config, and `make`, which gives the system for a config and a dataset;
-where a config asks something of the videos that are trained on, also `check_source`.
+where a config asks something of the videos that are trained on, also `check_source`; and where
+training must know something of them, `for_training`, which gives the system that does.
 Another system is one more module here, one config and one test.
 """
 
@@ -17,6 +18,7 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 from ml_collections import ConfigDict
 
+from htt_jax.data.clips import ClipSpec
 from htt_jax.data.decode import FrameReader
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
@@ -215,6 +217,25 @@ def check_source(config: ConfigDict, source: RecordSource) -> None:
     own = getattr(module(config.system), "check_source", None)
     if own is not None:
         own(config, source)
+
+
+def for_training(
+    config: ConfigDict, dataset: DatasetFacts, source: RecordSource, clips: ClipSpec
+) -> System:
+    """The system of `config` that is trained on a split.
+
+    Args:
+        config: of the run.
+        dataset: whose classes it tells.
+        source: the split, with labels.
+        clips: how it is cut.
+
+    Raises:
+        InputError: the split has not what is asked of it.
+    """
+    system = make(config, dataset)
+    own = getattr(module(config.system), "for_training", None)
+    return system if own is None else own(config, system, source, clips)
 
 
 def module(name: str) -> Any:

@@ -51,6 +51,7 @@ def train_batches(
         batch_size=config.batch_size,
         seed=config.seed,
         first_step=first_step,
+        balanced=config.data.balance == "actions",
     )
     placed = sharding.to_devices(mesh, batches)
     if on_devices:

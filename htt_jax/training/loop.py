@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from htt_jax import systems
-from htt_jax.data import loader
+from htt_jax.data import actions, loader
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import compilation, dtypes, hosts, sharding
@@ -82,7 +82,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
 
     # System
     agreement.on_inputs(config, workdir, dataset, source, steps_per_epoch)
-    system = systems.make(config, dataset)
+    system = systems.for_training(config, dataset, labelled, clip_spec(config))
     schedule = step_decay(steps_per_epoch=steps_per_epoch, **config.optimizer)
     optimizer = system.optimizer(schedule)
 
@@ -196,6 +196,8 @@ def _checked(config: ConfigDict, workdir: epath.PathLike) -> RecordSource:
     _settle(config, workdir)
     source = open_source(config, "train")
     systems.check_source(config, source)
+    if config.data.balance == "actions":
+        actions.known(source, loader.BALANCED)
     return source
 
 

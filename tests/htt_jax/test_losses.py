@@ -244,3 +244,31 @@ def test_smoothing_spreads_labels_of_actions_and_leaves_objects(out, batch):
     expected = 0.9 * -(log[0, 3] + log[1, 0]) / 2 - 0.1 * log.mean()
     np.testing.assert_allclose(smooth["action"], expected, rtol=1e-6)
     assert smooth["object"] == sharp["object"]
+
+
+def test_answers_are_weighted_by_their_clips_action(out, batch):
+    logits = out["action_logits"]
+    over_time = {"action_logits": jnp.stack([logits, 2 * logits], axis=1)}
+    batch = {
+        **batch,
+        "valid": jnp.ones((CLIPS, 4), bool),
+        **{
+            name: jnp.zeros((CLIPS, 4, *batch[name].shape[2:]), batch[name].dtype)
+            for name in ("joints_2d", "depth", "hand_annotated")
+        },
+    }
+    made = {
+        **{name: jnp.zeros((CLIPS, 4, *out[name].shape[2:])) for name in out},
+        "action_logits": logits,
+        "action_over_time": over_time,
+    }
+    weights = LossWeights(action_over_time=0.5)
+    _, plain = htt_loss(made, batch, weights)
+    _, found = htt_loss(made, batch | {"action_weight": jnp.array([0.25, 3.0])}, weights)
+    once, twice = (-np.asarray(jax.nn.log_softmax(x)) for x in (logits, 2 * logits))
+    first, second = once[0, 3], once[1, 0]
+    np.testing.assert_allclose(plain["action"], (first + second) / 2, rtol=1e-6)
+    np.testing.assert_allclose(found["action"], (0.25 * first + 3 * second) / 2, rtol=1e-6)
+    expected = (0.25 * (first + twice[0, 3]) + 3 * (second + twice[1, 0])) / 4
+    np.testing.assert_allclose(found["action_over_time"], expected, rtol=1e-6)
+    np.testing.assert_array_equal(found["object"], plain["object"])

@@ -1,11 +1,15 @@
 """HTT (CVPR 2023): frames, in colour or of depth, poses over windows, the action over the clip."""
 
 import dataclasses
+import sys
 from typing import TypeVar
 
+import jax
 from ml_collections import ConfigDict
 
 from htt_jax.augment import AugmentOptions
+from htt_jax.data.actions import class_weights
+from htt_jax.data.clips import ClipSpec
 from htt_jax.data.decode import RGB
 from htt_jax.data.depth_maps import DEPTH
 from htt_jax.data.object_labels import with_boxes
@@ -24,7 +28,7 @@ from htt_jax.systems.htt.distillation import Distillation
 from htt_jax.systems.htt.options import OPTIONS
 from htt_jax.systems.htt.system import HTTSystem
 
-__all__ = ["OPTIONS", "check", "check_source", "make"]
+__all__ = ["OPTIONS", "check", "check_source", "for_training", "make"]
 
 _Options = TypeVar("_Options")
 
@@ -90,6 +94,12 @@ def _check_distillation(config: ConfigDict) -> None:
         raise InputError(
             f"config.distill.teacher={distill.teacher} teaches nothing: all of config.distill."
             f"{{{','.join(names)}}} are 0; set one above, or name no teacher"
+        )
+    if distill.data and config.data.balance != "none":
+        raise InputError(
+            f"config.data.balance={config.data.balance}: the actions of the videos in "
+            f"config.distill.data={distill.data} are not known; leave one of the two out, or take "
+            "config.loss.class_weights=balanced"
         )
     if distill.teacher and distill.action and config.model.verb_noun:
         raise InputError(
@@ -165,6 +175,25 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
         config.training.token_dropout,
         _from_section(Distillation, config.distill) if config.distill.teacher else None,
     )
+
+
+def for_training(
+    config: ConfigDict, system: HTTSystem, source: RecordSource, clips: ClipSpec
+) -> HTTSystem:
+    """The system with the weights of the actions in a training split; says which they are.
+
+    Raises:
+        InputError: an action has no video there, or a video's is not known.
+    """
+    if config.loss.class_weights == "none":
+        return system
+    option = f"config.loss.class_weights={config.loss.class_weights}"
+    weights = class_weights(source, clips, option)
+    if jax.process_index() == 0:
+        least, most = int(weights.argmin()), int(weights.argmax())
+        said = (f"{weights[n]:.3g} ({source.action_names[n]})" for n in (least, most))
+        print(f"class weights: {' to '.join(said)}", file=sys.stderr)
+    return dataclasses.replace(system, action_weights=tuple(weights.tolist()))
 
 
 def _droppable(config: ConfigDict) -> set[str]:

@@ -104,6 +104,14 @@ OPTIONS: tuple[Option, ...] = (
         least=0,
         below=1,
     ),
+    Option(
+        "loss.class_weights",
+        "none",
+        "Of a clip in the action's cross-entropy, its verb's and noun's: "
+        '"none": all alike; "balanced": by its action, so that all actions count as much in an '
+        "epoch.",
+        choices=("none", "balanced"),
+    ),
     Option("loss.object_box_2d", 1.0, "per pixel, of the points of the object's box", least=0),
     Option("loss.object_box_depth", 100.0, "per metre, of the points of the object's box", least=0),
     Option("loss.forecast_joints_2d", 1.0, "per pixel, of the poses to come", least=0),

@@ -42,6 +42,7 @@ class HTTSystem:
         reader: of RGB images, or of depth maps.
         token_dropout: see `chance.dropped`.
         distillation: of a student, whose batches tell what its teacher says; None: it has none.
+        action_weights: of a clip's answers, by its action; empty: all alike.
     """
 
     model: Applicable
@@ -51,6 +52,7 @@ class HTTSystem:
     reader: FrameReader = RGB
     token_dropout: float = 0.0
     distillation: Distillation | None = None
+    action_weights: tuple[float, ...] = ()
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -153,6 +155,9 @@ class HTTSystem:
         if weights.action_over_time:
             out["action_over_time"] = answer(valid, method="answers_after_windows")
         labels = {**inputs, **self._verb_and_noun(inputs["action"])}
+        if self.action_weights:
+            of_action = jnp.array(self.action_weights, jnp.float32)
+            labels["action_weight"] = of_action[jnp.maximum(inputs["action"], 0)]
         total, terms = htt_loss(out, labels, weights)
         if self.distillation:
             taught = distillation.terms(out, inputs, self.distillation)
