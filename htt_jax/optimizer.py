@@ -96,19 +96,56 @@ def _frozen(params: Any, is_frozen: Callable[[str], bool]) -> Any:
     )
 
 
-def moments(opt_state: Any) -> optax.ScaleByAdamState:
-    """Adam's part of the optimizer's state: `count`, `mu` and `nu`."""
-    (found,) = (x for x in opt_state if isinstance(x, optax.ScaleByAdamState))
-    return found
+def moments(opt_state: Any, params: Any) -> optax.ScaleByAdamState:
+    """Adam's part of the optimizer's state: `count`, `mu` and `nu`.
+
+    Args:
+        opt_state: of `adam`, or of that for some of the parameters, see `freezing`.
+        params: all parameters; of those that are frozen the moments are zeros.
+    """
+    (found,) = (x for x in _of_trained(opt_state) if isinstance(x, optax.ScaleByAdamState))
+    mu, nu = (
+        jax.tree.map(lambda x, kept: jnp.zeros_like(x) if _is_masked(kept) else kept, params, tree)
+        for tree in (found.mu, found.nu)
+    )
+    return optax.ScaleByAdamState(found.count, mu, nu)
+
+
+def _of_trained(opt_state: Any) -> Any:
+    """What `freezing` keeps of the parameters that are trained, or all there is."""
+    is_part = isinstance(opt_state, optax.transforms.PartitionState)
+    return opt_state.inner_states[False].inner_state if is_part else opt_state
+
+
+def _is_masked(x: Any) -> bool:
+    return isinstance(x, optax.MaskedNode)
 
 
 def with_moments(opt_state: Any, adam_state: optax.ScaleByAdamState, step: int) -> Any:
     """The optimizer's state with Adam's part replaced and the schedule at `step`.
 
-    The two counts differ where a run goes on with another batch size than it began with.
+    The two counts differ where a run goes on with another batch size than it began with. Moments of
+    frozen parameters, see `freezing`, are left out.
     """
     count: Int[Array, ""] = jnp.asarray(step, jnp.int32)
-    return tuple(
-        adam_state if isinstance(part, optax.ScaleByAdamState) else part._replace(count=count)
-        for part in opt_state
+    replaced = tuple(
+        _masked_alike(part, adam_state)
+        if isinstance(part, optax.ScaleByAdamState)
+        else part._replace(count=count)
+        for part in _of_trained(opt_state)
     )
+    if isinstance(opt_state, optax.transforms.PartitionState):
+        trained = opt_state.inner_states[False]._replace(inner_state=replaced)
+        return opt_state._replace(inner_states={**opt_state.inner_states, False: trained})
+    return replaced
+
+
+def _masked_alike(
+    there: optax.ScaleByAdamState, wanted: optax.ScaleByAdamState
+) -> optax.ScaleByAdamState:
+    """`wanted`, without the moments that `there` has not."""
+    mu, nu = (
+        jax.tree.map(lambda old, new: old if _is_masked(old) else new, *pair, is_leaf=_is_masked)
+        for pair in ((there.mu, wanted.mu), (there.nu, wanted.nu))
+    )
+    return optax.ScaleByAdamState(wanted.count, mu, nu)

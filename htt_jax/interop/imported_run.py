@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import optax
 from etils import epath
 
+from htt_jax import systems
 from htt_jax.interop.imported import Imported
-from htt_jax.optimizer import adam, with_moments
+from htt_jax.optimizer import with_moments
 from htt_jax.runs.checkpoint import Checkpoints
 from htt_jax.runs.directory import CHECKPOINTS, Run, check_holds_checkpoints, start
 from htt_jax.runs.state import TrainState, create_state
@@ -75,7 +76,8 @@ def check_new(workdir: epath.Path) -> None:
 
 def _state(found: Imported, run: Run) -> TrainState:
     """The state of a run that has come as far as the file."""
-    optimizer = adam(optax.constant_schedule(run.config.optimizer.learning_rate))
+    system = systems.make(run.config, run.dataset)
+    optimizer = system.optimizer(optax.constant_schedule(run.config.optimizer.learning_rate))
     state = create_state(jax.tree.map(jnp.asarray, found.variables), optimizer)
     if found.moments is None:
         return state

@@ -60,12 +60,12 @@ def read_moments(run: TrainedRun) -> adam.Moments:
     Raises:
         InputError: the checkpoint cannot be read.
     """
-    optimizer = optim.adam(optax.constant_schedule(0.0))
+    optimizer = run.system.optimizer(optax.constant_schedule(0.0))
     mesh = jax.tree.leaves(run.variables)[0].sharding.mesh
     abstract = abstract_state(run.system, optimizer, mesh)
     with open_checkpoints(run.workdir, run.description) as checkpoints:
         state = checkpoints.restore_state(abstract, run.step)
-    found = jax.device_get(optim.moments(state.opt_state))
+    found = jax.device_get(optim.moments(state.opt_state, state.params))
     return adam.Moments(int(found.count), _learning_rate(run), found.mu, found.nu)
 
 

@@ -238,6 +238,11 @@ def for_training(
     return system if own is None else own(config, system, source, clips)
 
 
+def frozen_parts(system: System) -> tuple[str, ...]:
+    """The parts of `params` that a system leaves as they start, where its config names some."""
+    return tuple(getattr(system, "frozen", ()))
+
+
 def module(name: str) -> Any:
     """The module of a system: its OPTIONS, `check` of a config, and `make`.
 

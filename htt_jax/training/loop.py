@@ -46,7 +46,7 @@ from htt_jax.support import trees
 from htt_jax.support.files import explained_full_disk
 from htt_jax.support.paths import place
 from htt_jax.systems import Batch, System
-from htt_jax.training import agreement, best_metric, initialise, logs, overview, warm_start
+from htt_jax.training import agreement, best_metric, frozen, initialise, logs, overview, warm_start
 from htt_jax.training import step as train_step
 from htt_jax.training.answers import reader_of_answers
 from htt_jax.training.goodput import Goodput
@@ -93,7 +93,10 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     evaluate = _make_evaluate(config, system, mesh, dataset)
 
     # Before anything is written: this is the file that is missing where people begin.
-    pretrained = None if exists(workdir) else _pretrained(config, system, dataset, abstract)
+    is_new = not exists(workdir)
+    pretrained = _pretrained(config, system, dataset, abstract) if is_new else None
+    given = (pretrained or {}).get("params") if is_new else abstract.params
+    frozen.check(systems.frozen_parts(system), abstract.params, given)
     former = no_longer_asked(config, workdir, last_step)
     teacher = None if former else open_teacher(config, labelled)
     described = Run(
@@ -134,7 +137,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         log = stack.enter_context(MetricLog(workdir, span.first)) if is_main else None
         goodput.go_on(logs.read(workdir))  # which now ends with the step that is gone on from
         monitor = stack.enter_context(Monitor(log, source, span, config.log.every_steps, goodput))
-        overview.announce(workdir, state.variables)
+        kept = systems.frozen_parts(system)
+        overview.announce(workdir, state.variables, frozen=kept, taken_over=pretrained)
         return _loop(
             config, workdir, span, state, batches, programs, monitor, evaluate, checkpoints
         )

@@ -52,13 +52,14 @@ def test_moments_and_the_schedules_step_are_replaced_each_with_its_own_count():
         count=jnp.asarray(3), mu={"x": jnp.array([0.1, 0.2])}, nu={"x": jnp.array([0.3, 0.4])}
     )
     state = with_moments(optimizer.init(params), adam_state, step=7)
-    assert moments(state) is adam_state
+    found = moments(state, params)
+    jax.tree.map(np.testing.assert_array_equal, found, adam_state)
     updates, state = optimizer.update({"x": jnp.zeros(2)}, state)
     mean = 0.9 * np.array([0.1, 0.2]) / (1 - 0.9**4)  # Adam's fourth step
     square = 0.999 * np.array([0.3, 0.4]) / (1 - 0.999**4)
     expected = -0.5 * mean / np.sqrt(square)  # at the rate of step 7
     np.testing.assert_allclose(updates["x"], expected, rtol=1e-5)
-    assert moments(state).count == 4
+    assert moments(state, params).count == 4
     assert state[1].count == 8
 
 
@@ -70,6 +71,26 @@ def test_frozen_parameters_stay_as_they_are_with_l2_too():
     )
     np.testing.assert_array_equal(updates["part"]["still"], [0.0])
     np.testing.assert_allclose(updates["part"]["free"], [-0.1], rtol=1e-4)
+
+
+def test_adam_keeps_no_moments_of_frozen_parameters_and_takes_those_of_others():
+    params = {"part": {"still": jnp.array([5.0, 6.0]), "free": jnp.array([5.0])}}
+    optimizer = freezing(adam(lambda step: 0.1), lambda name: name == "part/still")
+    state = optimizer.init(params)
+    assert [x.shape for x in jax.tree.leaves(state)].count((2,)) == 0
+    wanted = jax.tree.map(jnp.ones_like, params)
+    adam_state = optax.ScaleByAdamState(jnp.asarray(3), wanted, wanted)
+    state = with_moments(state, adam_state, step=7)
+    found = moments(state, params)
+    assert found.count == 3
+    for tree in (found.mu, found.nu):
+        np.testing.assert_array_equal(tree["part"]["still"], [0, 0])
+        np.testing.assert_array_equal(tree["part"]["free"], [1])
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    updates, _ = optimizer.update(zeros, state, params)
+    np.testing.assert_array_equal(updates["part"]["still"], [0, 0])
+    expected = -0.1 * (0.9 / (1 - 0.9**4)) / np.sqrt(0.999 / (1 - 0.999**4))
+    np.testing.assert_allclose(updates["part"]["free"], expected, rtol=1e-5)
 
 
 def test_no_gradient_is_computed_of_frozen_parameters():

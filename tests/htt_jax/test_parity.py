@@ -62,7 +62,7 @@ def trained():
 def test_gradient_norms_are_the_published_ones(trained):
     states, metrics = trained
     expected = cases.load("fpha_train")[-1]
-    first = moments(states[1].opt_state).mu  # a tenth of the gradient, from zero
+    first = moments(states[1].opt_state, states[1].params).mu  # a tenth of the gradient, from zero
     gradients = jax.tree.map(lambda moment: np.asarray(moment) / np.float32(1 - 0.9), first)
     zeros = jax.tree.map(np.zeros_like, states[0].batch_stats)
     norms = {

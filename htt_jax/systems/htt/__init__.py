@@ -174,6 +174,7 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
         with_boxes(reader) if config.model.object_box else reader,
         config.training.token_dropout,
         _from_section(Distillation, config.distill) if config.distill.teacher else None,
+        frozen=tuple(filter(None, map(str.strip, config.training.frozen.split(",")))),
     )
 
 

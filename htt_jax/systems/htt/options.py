@@ -112,6 +112,12 @@ OPTIONS: tuple[Option, ...] = (
         "epoch.",
         choices=("none", "balanced"),
     ),
+    Option(
+        "training.frozen",
+        "",
+        "Parts of the model that are not trained but stay as init has them, with commas, such as "
+        '"backbone,pose_block"; the table at the start of training has their names.',
+    ),
     Option("loss.object_box_2d", 1.0, "per pixel, of the points of the object's box", least=0),
     Option("loss.object_box_depth", 100.0, "per metre, of the points of the object's box", least=0),
     Option("loss.forecast_joints_2d", 1.0, "per pixel, of the poses to come", least=0),

@@ -23,7 +23,7 @@ from htt_jax.models.htt import signature as htt_signature
 from htt_jax.models.htt.windows import TakesWindows
 from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.models.signature import Signature
-from htt_jax.optimizer import adam
+from htt_jax.optimizer import adam, constant_where_frozen, freezing
 from htt_jax.support.errors import InputError
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Part, Stepwise, Variables
 from htt_jax.systems.htt import chance, distillation
@@ -43,6 +43,7 @@ class HTTSystem:
         token_dropout: see `chance.dropped`.
         distillation: of a student, whose batches tell what its teacher says; None: it has none.
         action_weights: of a clip's answers, by its action; empty: all alike.
+        frozen: parts of the network that are not trained.
     """
 
     model: Applicable
@@ -53,6 +54,7 @@ class HTTSystem:
     token_dropout: float = 0.0
     distillation: Distillation | None = None
     action_weights: tuple[float, ...] = ()
+    frozen: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -109,8 +111,11 @@ class HTTSystem:
         return {"params": variables["params"], "batch_stats": {"backbone": measured["batch_stats"]}}
 
     def optimizer(self, schedule: optax.Schedule) -> optax.GradientTransformation:
-        """See `htt_jax.optimizer.adam`."""
-        return adam(schedule)
+        """See `htt_jax.optimizer.adam`; of the parts that are trained."""
+        return freezing(adam(schedule), self._is_frozen) if self.frozen else adam(schedule)
+
+    def _is_frozen(self, name: str) -> bool:
+        return name.split("/")[0] in self.frozen
 
     def inputs(self, batch: Batch) -> Batch:
         """See `augment.to_inputs`."""
@@ -143,6 +148,9 @@ class HTTSystem:
     def loss(self, variables: Variables, inputs: Batch) -> Losses:
         """See `losses.htt_loss`."""
         model, weights, valid = self._network, self.loss_weights, inputs["valid"]
+        if self.frozen:
+            params = constant_where_frozen(variables["params"], self._is_frozen)
+            variables = {**variables, "params": params}
         arrays = (inputs[name] for name in ("image", "valid", "intrinsics", "slot"))
         out: Any = model.apply(variables, *arrays, inputs.get("dropped"), method="per_frame")
         if model.forecast:

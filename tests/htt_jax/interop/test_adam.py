@@ -71,7 +71,7 @@ def test_the_next_step_of_optax_is_that_of_torch(trained, moments):
         np.testing.assert_allclose(
             found[name], parameter.detach().numpy(), rtol=1e-6, atol=1e-8, err_msg=name
         )
-    assert optim.moments(state).count == moments.steps + 1
+    assert optim.moments(state, params).count == moments.steps + 1
 
 
 def test_torch_goes_on_from_what_is_written_bit_for_bit(trained, moments):

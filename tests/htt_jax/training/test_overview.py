@@ -32,6 +32,19 @@ def test_each_part_has_a_line_with_its_parameters():
     ]
 
 
+def test_parts_that_were_taken_over_or_are_frozen_are_told():
+    params = VARIABLES["params"]
+    taken = {"backbone": params["backbone"], "head": {"bias": params["head"]["bias"]}}
+    assert overview.parts_table(params, ("backbone",), taken).splitlines() == [
+        "part             type               arrays  parameters  starts",
+        "token            float32                 1           5  random",
+        "backbone/stage1  float32                 2          76  taken over              frozen",
+        "backbone/stage2  bfloat16                1       2,000  taken over              frozen",
+        "head             float32                 2          10  1 taken over, 1 random",
+        "total            bfloat16, float32       6       2,091  4 taken over, 2 random",
+    ]
+
+
 def test_every_array_is_in_the_runs_folder(tmp_path, capsys):
     overview.announce(tmp_path, VARIABLES)
     lines = (tmp_path / "parameters.txt").read_text().splitlines()
