@@ -1,4 +1,4 @@
-"""HTT on recordings of one's own; the dataset is named on the command line.
+"""HTT on recordings of one's own; nothing but the dataset is named on the command line.
 
     python -m data_prep.own --raw=recordings --out=data/own
     python -m htt_jax.train --config=configs/own.py --config.data.directory=data/own \
@@ -7,6 +7,13 @@
 Nothing is published.
 """
 
-from htt_jax.runs.options import get_config
+from ml_collections import ConfigDict
 
-__all__ = ["get_config"]
+from htt_jax.runs import options
+
+
+def get_config() -> ConfigDict:
+    """The paper's settings."""
+    config = options.get_config()
+    config.eval.split = ""  # test, or val
+    return config

@@ -32,7 +32,9 @@ def _parser() -> argparse.ArgumentParser:
         help="workdir of an evaluated run, or a results.json",
     )
     parser.add_argument(
-        "--split", default="test", help="whose evaluation to take from the workdirs"
+        "--split",
+        help="whose evaluation to take from the workdirs; if not given, test, or where that is not "
+        "evaluated the one evaluated in training",
     )
     parser.add_argument("--out", type=cli.place, help="folder to write to")
     return parser

@@ -16,6 +16,7 @@ from htt_jax.evaluation.one_run import (
     write,
 )
 from htt_jax.evaluation.report.writing import PAGE_FILE
+from htt_jax.evaluation.split import usual_split
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import check_writable
@@ -32,7 +33,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m htt_jax.evaluate --workdir runs/fpha --split test",
     )
     parser.add_argument("--workdir", required=True, type=cli.location, help="of htt_jax.train")
-    parser.add_argument("--split", default="test", help="of the prepared dataset")
+    parser.add_argument(
+        "--split", help="of the prepared dataset; if not given, test, or val where there is no test"
+    )
     parser.add_argument(
         "--data",
         type=cli.location,
@@ -73,11 +76,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.set_verbosity(logging.ERROR)
     if options.workers < 0:
         raise InputError(f"--workers={options.workers} must be 0 or more")
-    out = options.out or place(options.workdir) / "evaluation" / options.split
+    split = options.split or usual_split(options.workdir, options.data)
+    out = options.out or place(options.workdir) / "evaluation" / split
     check_writable(out)
     evaluated = evaluate(
         options.workdir,
-        split=options.split,
+        split=split,
         data=options.data,
         step=options.step,
         batch_size=options.batch_size,

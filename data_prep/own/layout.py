@@ -15,13 +15,13 @@ from data_prep.own.footage import Footage
 from data_prep.own.labels import Label, read_labels
 from data_prep.own.segments import CAMERAS, Recording, Segment, find_recording, intrinsics
 from data_prep.raw import Note, RawDataset, RawPath
+from htt_jax.datasets.facts import NO_OBJECT
 from htt_jax.datasets.spec import H2O, DatasetSpec
 from htt_jax.prediction.frames import DEFAULT_RATE, Size
 from htt_jax.prediction.input_camera import FieldOfView, at_size
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
 
-_NO_OBJECT = "none"
 _DATA = (".csv", ".json", ".npy", ".npz", ".txt")  # suffixes of what joints or a camera may be in
 _SHOWN = 60  # letters of a name that no folder can have
 _UNKNOWN_VIEW = 70.0  # degrees from left to right, of a camera nobody tells of: a phone's, about
@@ -60,7 +60,7 @@ def find(root: RawPath, *, skip_bad: bool = False) -> RawDataset:
         spec=spec,
         root=root,
         action_names=spec.action_names,
-        object_names=_names(kept, "object") or (_NO_OBJECT,),
+        object_names=_names(kept, "object") or (NO_OBJECT,),
         splits=_segments(said, spec, kept, recordings),
         notes=[*notes, *known.notes, *camera_notes],
     )
@@ -205,7 +205,7 @@ def _spec(
         native_size=size,
         camera=(fx, fy, cx, cy),
         antialiased=True,
-        object_of_action={a: objects.get(a, _NO_OBJECT) for a in _names(kept, "action")},
+        object_of_action={a: objects.get(a, NO_OBJECT) for a in _names(kept, "action")},
         simulated=said.simulated,
         joints=known.joints,
         frame_rates=True,

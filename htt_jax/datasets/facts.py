@@ -4,6 +4,9 @@ import dataclasses
 
 from htt_jax.datasets.spec import DatasetSpec
 
+NO_OBJECT = "none"
+"""The only class of objects of a dataset whose labels tell none."""
+
 
 @dataclasses.dataclass(frozen=True)
 class DatasetFacts:
@@ -27,6 +30,11 @@ class DatasetFacts:
     def name(self) -> str:
         """Of the dataset."""
         return self.spec.name
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether its labels tell what is in the hand."""
+        return self.object_names != (NO_OBJECT,)
 
     @property
     def joint_names(self) -> list[str]:

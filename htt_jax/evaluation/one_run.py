@@ -26,7 +26,6 @@ from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write, make_folder
 from htt_jax.support.paths import place
-from htt_jax.systems import told
 
 RESULTS_FILE = "results.json"
 TABLES_FILE = "tables.md"
@@ -97,7 +96,7 @@ def evaluate(
         label="evaluating",
     )
     run, source = opened.run, opened.source
-    if early and "action" not in told(run.system.outputs):
+    if early and "action" not in run.told:
         raise InputError(f"{workdir} recognises no actions; leave out --early")
     spaces = _spaces(opened, forecast)
     training = open_source(run.config, "train", opened.directory)
@@ -218,7 +217,7 @@ def _report(
         "run": {
             "workdir": run.workdir,
             "step": run.step,
-            "told": list(told(run.system.outputs)),
+            "told": list(run.told),
             "training_fingerprint": run.dataset.fingerprint,
             "config": run.config.to_dict(),
         },

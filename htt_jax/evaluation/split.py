@@ -8,16 +8,19 @@ import numpy as np
 from jax.sharding import Mesh
 
 from htt_jax.data import loader
-from htt_jax.data.records import RecordSource
+from htt_jax.data.records import RecordSource, read_metadata
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.evaluation import results as evaluation
 from htt_jax.evaluation.results import EvaluationStep
 from htt_jax.runs.config import load_options, open_source
+from htt_jax.runs.directory import read
 from htt_jax.runs.opening import TrainedRun, check_same_classes, open_run
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
 from htt_jax.support.paths import place
+
+_TEST = "test"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +71,23 @@ class SplitInference:
         )
         batches = _batches(self.run, source, self.mesh, self.batch_size, self.workers, label)
         return dataclasses.replace(self, source=source, batches=batches)
+
+
+def usual_split(workdir: str, data: str | None = None) -> str:
+    """The split to evaluate where none is named: test, or of a dataset without one the other.
+
+    Args:
+        workdir: of the run.
+        data: the prepared dataset; None for the one the run was trained on.
+
+    Raises:
+        InputError: there is no run.
+    """
+    directory = data or read(workdir).config.data.directory
+    if not directory or not place(directory).is_dir():
+        return _TEST  # what is missing is said where it is opened
+    metadata = read_metadata(directory)
+    return _TEST if _TEST in metadata.shard_lengths else metadata.spec.evaluation_split
 
 
 def open_split(

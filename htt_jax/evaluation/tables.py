@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from htt_jax import measures
 from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
+from htt_jax.datasets.facts import NO_OBJECT
 from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.depth_metrics import PUBLISHED_ERROR
@@ -249,7 +250,12 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     if forecasting.NAME in report["results"]:
         found += of_forecasts.notes(report["results"][forecasting.NAME])
     told = report["run"].get("told", _ALL)
-    found += [f"The system says nothing of {kind}s." for kind in _ALL if kind not in told]
+    names = dataset.get("object_names")
+    for kind in (kind for kind in _ALL if kind not in told):
+        is_unlabelled = kind == "object" and names == [NO_OBJECT]
+        found.append(
+            "No objects are labelled." if is_unlabelled else f"The system says nothing of {kind}s."
+        )
     hidden = sum(entry["action"] < 0 for entry in report["results"]["action"]["per_video"])
     if hidden and "action" in told:
         found.append(f"The actions of {counted(hidden, 'video')} are hidden and not scored.")

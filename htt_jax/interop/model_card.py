@@ -18,8 +18,10 @@ from htt_jax.runs import version
 from htt_jax.runs.opening import TrainedRun, metrics
 from htt_jax.support.files import atomic_write, sha256
 from htt_jax.support.paths import place
+from htt_jax.support.words import counted
 from htt_jax.systems import told
 
+_NONE = "no objects: none are labelled, and what it says of them means nothing."
 _RESUME = (
     "The published code's `--train_cont` looks for a pickled scheduler, which the file does not "
     "hold: to train on, make a `StepLR`, then load the optimizer's state, then set the scheduler's "
@@ -66,8 +68,8 @@ def _sections(
     yield (
         f"{signature.full_name}: {_found(signature)}, from {signature.source}. "
         f"{spec.num_joints} joints "
-        f"({' and '.join(spec.hands)} hand), {len(dataset.action_names)} actions, "
-        f"{len(dataset.object_names)} objects."
+        f"({' and '.join(spec.hands)} hand), {counted(len(dataset.action_names), 'action')}, "
+        + (f"{counted(len(dataset.object_names), 'object')}." if dataset.has_objects else _NONE)
         + (" It was trained on simulated frames, not on filmed ones." if spec.simulated else "")
         + _UNLEARNED.get(spec.joints, "")
     )
@@ -99,7 +101,8 @@ def _sections(
         yield _RESUME
     yield "## Where it comes from\n\n" + markdown(["what", "which"], _origin(run))
     actions, objects = ", ".join(dataset.action_names), ", ".join(dataset.object_names)
-    yield f"## Classes\n\nActions: {actions}.\n\nObjects: {objects}."
+    of_objects = f"\n\nObjects: {objects}." if dataset.has_objects else ""
+    yield f"## Classes\n\nActions: {actions}.{of_objects}"
     yield f"## Configuration\n\n```json\n{json.dumps(run.config.to_dict(), indent=1)}\n```"
 
 

@@ -10,7 +10,6 @@ from htt_jax import camera
 from htt_jax.prediction.found_hands import unless_trained
 from htt_jax.prediction.smoothing import Poses, Smoother, Smoothing
 from htt_jax.runs.opening import TrainedRun
-from htt_jax.systems import told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +61,7 @@ class FrameResults:
             is_final: see `FrameResult`.
         """
         self._if_not_looked = unless_trained(run.dataset.spec)
-        self._tells_objects = "object" in told(run.system.outputs)
+        self._tells_objects = "object" in run.told
         self._pixel_factor = pixel_factor
         self._intrinsics = intrinsics
         self._smooth: Smoother | None = None

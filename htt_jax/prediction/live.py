@@ -10,6 +10,7 @@ one, so that none waits.
 """
 
 import contextlib
+import math
 import pathlib
 import sys
 import time
@@ -158,9 +159,10 @@ def _scene(shown: Shown, trained: TrainedRun, camera: Camera, *, smoothed: bool)
     result, scores = shown.result, shown.scores
     clips = clip_spec(trained.config)
     place = shown.place
-    objects = result.object_probabilities
-    assert objects is not None, "what sees colours knows objects"
-    best = int(objects.argmax())
+    objects, names = result.object_probabilities, trained.dataset.object_names
+    name, probability = "", math.nan
+    if objects is not None:
+        name, probability = names[int(objects.argmax())], float(objects.max())
     behind = time.monotonic() - shown.captured.seconds
     notes = [
         shown.rate and f"{shown.rate:.1f} frames/s",
@@ -179,8 +181,8 @@ def _scene(shown: Shown, trained: TrainedRun, camera: Camera, *, smoothed: bool)
         joints_2d=joints_2d,
         depth=result.depth,
         joints_3d=joints_3d,
-        object_name=trained.dataset.object_names[best],
-        object_probability=float(objects[best]),
+        object_name=name,
+        object_probability=probability,
         action_names=scores.names if scores else (),
         action_probabilities=scores.probabilities if scores else (),
         history=scores.history if scores else None,

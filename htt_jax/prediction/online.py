@@ -34,7 +34,6 @@ from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
-from htt_jax.systems import told
 
 _KINDS: dict[str, tuple[type[np.generic], tuple[int, ...], str]] = {
     "color": (np.uint8, (3,), "RGB frames (height, width, 3)"),
@@ -94,7 +93,7 @@ class OnlinePredictor:
             intrinsics, run.dataset.spec, image_size, run.config.data.camera
         ).matrix
         self._clips, self._pace = clips_at(clip_spec(run.config), self._rate, wanted)
-        self._told = told(run.system.outputs)
+        self._told = run.told
         self._actions = len(run.dataset.action_names)
         self.delay = int(self._pace.frames(np.array(self._clips.window_span - 1))) + 1
         self.forecasts = bool(run.config.model.get("forecast"))

@@ -242,6 +242,7 @@ class _Collected:
         intrinsics: Float[np.ndarray, "3 3"],
     ):
         self._dataset = run.dataset.spec
+        self._tells_objects = "object" in run.told
         self._clips = clips
         self._pace = pace
         self._pixel_factor = pixel_factor
@@ -289,9 +290,7 @@ class _Collected:
             depth=depth,
             joints_3d=joints_3d.astype(np.float32),
             object_probabilities=(
-                self._by_place("object_probabilities")[first]
-                if "object_probabilities" in said
-                else None
+                self._by_place("object_probabilities")[first] if self._tells_objects else None
             ),
             action_over_time=over_time if over_time is None else over_time[last],
             frame_clip=self._in_order([np.full(n, clip) for clip, n in enumerate(counts)])[first],

@@ -48,6 +48,12 @@ class TrainedRun:
         return self.system.model
 
     @property
+    def told(self) -> tuple[str, ...]:
+        """What it says something about: of 'pose', 'object' and 'action', see `systems.told`."""
+        said = systems.told(self.system.outputs)
+        return tuple(kind for kind in said if kind != "object" or self.dataset.has_objects)
+
+    @property
     def signature(self) -> Signature:
         """The system's, for this dataset."""
         return self.system.signature(self.dataset)

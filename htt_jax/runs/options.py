@@ -138,7 +138,11 @@ COMMON: tuple[Option, ...] = (
         "of `eval.split`; by which a checkpoint is the best",
     ),
     way("eval.every_epochs", 5, "and after the last", least=1),
-    way("eval.split", "test", "evaluated in training"),
+    way(
+        "eval.split",
+        "test",
+        'evaluated in training; "": "test", or "val" of a dataset that has no test',
+    ),
     way("eval.batch_size", 4, "clips, over all devices", least=1),
     way("log.every_steps", 20, "lines in metrics.jsonl and TensorBoard", least=1),
     way("profile.first_step", 0, "traced into WORKDIR/profile, counted from 1; 0: none", least=0),

@@ -200,6 +200,7 @@ def _checked(config: ConfigDict, workdir: epath.PathLike) -> RecordSource:
     _settle(config, workdir)
     source = open_source(config, "train")
     systems.check_source(config, source)
+    config.eval.split = config.eval.split or source.spec.evaluation_split
     if config.data.balance == "actions":
         actions.known(source, loader.BALANCED)
     return source

@@ -65,12 +65,12 @@ _MORE = (
 FILES = ("compare.md", "compare.csv", "compare.json")
 
 
-def compare(runs: Sequence[str], *, split: str = "test") -> list[Group]:
+def compare(runs: Sequence[str], *, split: str | None = None) -> list[Group]:
     """The evaluations of runs, those that differ only in the seed together.
 
     Args:
         runs: workdirs, or paths of results.json.
-        split: whose evaluation in a workdir to take.
+        split: whose evaluation in a workdir to take; None: see `runs.read`.
 
     Raises:
         InputError: a run is not evaluated, or they cannot be compared.

@@ -17,6 +17,7 @@ from htt_jax.depth_metrics import PUBLISHED_ERROR
 from htt_jax.evaluation import early, steadiness
 from htt_jax.evaluation.one_run import RESULTS_FILE
 from htt_jax.models.htt.frames import BOX
+from htt_jax.runs import directory
 from htt_jax.runs.options import options_of, without_derived
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
@@ -30,6 +31,7 @@ TRAINING_DATA, EVALUATED_DATA = "training data", "evaluated data"
 """Options beside those of the config: the start of each split's fingerprint."""
 
 _FINGERPRINT_CHARACTERS = 8
+_TEST = "test"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,17 +94,20 @@ class Group:
         return [run.values[measure] for run in self.runs if measure in run.values]
 
 
-def read(run: str, split: str) -> EvaluatedRun:
+def read(run: str, split: str | None) -> EvaluatedRun:
     """The evaluation of a run.
 
     Args:
         run: a workdir, or the path of a results.json.
-        split: whose evaluation in the workdir to take.
+        split: whose evaluation in the workdir to take; None: that of test, or where there is none
+            of the split that was evaluated in training.
 
     Raises:
         InputError: there is none, or the file is not of `htt_jax.evaluate`.
     """
     is_file = run.endswith(".json")
+    if split is None:
+        split = "" if is_file else _evaluated(run)
     path = place(run) if is_file else place(run) / "evaluation" / split / RESULTS_FILE
     content = _content(path, run, split, is_file)
     try:
@@ -128,6 +133,12 @@ def read(run: str, split: str) -> EvaluatedRun:
             f"{path} is not what htt_jax.evaluate writes: {type(error).__name__} {error}; "
             "evaluate the run again"
         ) from error
+
+
+def _evaluated(run: str) -> str:
+    """The split whose evaluation is looked for."""
+    is_there = (place(run) / "evaluation" / _TEST / RESULTS_FILE).exists()
+    return _TEST if is_there or not directory.exists(run) else directory.read(run).config.eval.split
 
 
 def _content(path: epath.Path, run: str, split: str, is_file: bool) -> bytes:
