@@ -114,9 +114,9 @@ def is_whole(path: epath.Path, source: RecordSource, videos: range) -> bool:
     index = tfrecord.stored_index(path) if path.exists() else None
     if index is None or len(index) != len(videos):
         return False
-    about = ((int(source.frame_counts[video]), source.video_ids[video]) for video in videos)
+    about = ((int(source.frame_counts[video]), source.video_ids[video], None) for video in videos)
     try:
-        found = tfrecord.scan(path, lambda _: next(about, (0, "")))
+        found = tfrecord.scan(path, lambda _: next(about, (0, "", None)))
     except InputError:
         return False
     return found == index
