@@ -73,7 +73,7 @@ def htt_loss(
             before it, 0 where a clip is not cut; with the object's box see `object_box_terms`. Of
             a dataset that says it joint by joint joints_known (clips, frames, joints, 2) tells of
             each whether its place in the image is known, and its depth, in place of hand_annotated.
-            Perhaps also action_weight (clips,), a factor of the cross-entropies of a clip's answers.
+            Perhaps also action_weight (clips,), a factor of the cross-entropies of its answers.
         weights: one for each term.
     """
     valid = batch["valid"]

@@ -105,8 +105,8 @@ def encode(video: Video, features: tfds.features.FeaturesDict) -> bytes:
     """The record of `video`; the same video gives the same bytes in every process.
 
     Raises:
-        InputError: it has depth maps, camera poses, object boxes, flags of joints or a frame rate and
-            the schema has none, or the other way round.
+        InputError: it has depth maps, camera poses, object boxes, flags of joints or a frame rate
+            and the schema has none, or the other way round.
     """
     values = {field.name: getattr(video, field.name) for field in dataclasses.fields(Video)}
     values["frames"] = np.array(video.frames, np.object_)
