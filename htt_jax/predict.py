@@ -165,8 +165,9 @@ def _add_camera(parser: argparse.ArgumentParser) -> None:
         "--intrinsics",
         metavar="fx,fy,cx,cy|FILE",
         type=cli.location,
-        help="in pixels of the input; or a text file 'fx fy cx cy [width height]', or a JSON of "
-        "these names or with a 3x3 'camera_matrix'",
+        help="in pixels of the input; or a text file 'fx fy cx cy [width height]', or a JSON or "
+        "YAML of these names or with a 3x3 'camera_matrix', as OpenCV and ROS write it, also with "
+        "a lens's distortion, which is then taken out",
     )
     camera.add_argument(
         "--intrinsics_size",

@@ -1,11 +1,13 @@
 """Writes predictions: `predictions.npz` for programs, `predictions.json` for people and for both.
 
-Both hold poses in the input's own pixels and in metres, camera space, and of each frame the action
-as it stands there (`action_over_time`, see `video.Predictions`): all classes in the .npz, the
-first few in the .json. Of a model that tells the box of the object in hand both have its centre
-and corners in each frame, `object_box_3d`. Of poses that are smoothed both tell each filter's
+Both hold poses in pixels of the input and in metres, camera space, and of each frame the action as
+it stands there (`action_over_time`, see `video.Predictions`): all classes in the .npz, the first
+few in the .json. Of a model that tells the box of the object in hand both have its centre and
+corners in each frame, `object_box_3d`. Of poses that are smoothed both tell each filter's
 parameters (`smoothing`, see `smoothing.Smoothing`), in the .npz an array of cutoff and slope for
-each. `attention.npz` holds where the model looked, see `prediction.attention`.
+each. Of frames that were undistorted are `joints_2d` and `intrinsics`, and both tell where the
+joints lie in the input as it is, `joints_2d_input`, NaN or null where that is not known.
+`attention.npz` holds where the model looked, see `prediction.attention`.
 """
 
 import dataclasses
@@ -20,6 +22,7 @@ from jaxtyping import Float
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS
 from htt_jax.models.outputs import OF_JOINTS, OF_NAME
+from htt_jax.prediction.lens import Lens
 from htt_jax.prediction.video import Predictions
 from htt_jax.support.files import atomic_write
 
@@ -34,6 +37,11 @@ UNITS = {
     **{output.name: f"{output.unit}, {output.meaning}" for output in OF_JOINTS},
     "intrinsics": "pixels of the input",
     "seconds": "since the first frame",
+}
+_OF_UNDISTORTED = {
+    "joints_2d": "pixels of the input, undistorted; where each joint is; x right, y down",
+    "joints_2d_input": "pixels of the input as it is",
+    "intrinsics": "pixels of the input, undistorted",
 }
 _OF_BOX = {"object_box_3d": "metres, centre and eight corners of the object's box in camera space"}
 
@@ -53,6 +61,7 @@ class Origin:
         window: t of the run, frames the pose block sees together.
         whole_frames: whether the model sees them whole, and not a part of them.
         notes: what to know of the frames, a line each.
+        lens: that bent the frames' lines, which were undistorted; None: they were straight.
     """
 
     input: str
@@ -65,6 +74,7 @@ class Origin:
     window: int
     whole_frames: bool = True
     notes: tuple[str, ...] = ()
+    lens: Lens | None = None
 
 
 def write(out: pathlib.Path, predictions: Predictions, origin: Origin) -> list[str]:
@@ -103,6 +113,11 @@ def _arrays(predictions: Predictions, origin: Origin) -> dict[str, Any]:
     if predictions.smoothing is not None:
         filters = dataclasses.asdict(predictions.smoothing).items()
         found |= {f"smoothing_{name}": np.array(list(x.values())) for name, x in filters}
+    if origin.lens is not None:
+        places = origin.lens.distorted_points(predictions.joints_2d)
+        found["joints_2d_input"] = places.astype(np.float32)
+        found["distortion_model"] = np.array(origin.lens.distortion.model)
+        found["distortion_coefficients"] = np.array(origin.lens.distortion.coefficients)
     return {
         "frame": np.arange(len(predictions.frame_names)),
         "frame_name": found.pop("frame_names"),
@@ -129,7 +144,11 @@ def _json_lines(predictions: Predictions, origin: Origin) -> Iterator[str]:
             seconds = _rounded(predictions.seconds[decided], 6)
             yield f' "decided": {_json({"frame": decided, "seconds": seconds})},\n'
         yield from _json_list("clips", _clips(predictions, origin.dataset), ",")
-    yield from _json_list("frames", (_frame(predictions, origin.dataset, i) for i in frames), "")
+    entries = (
+        {**_frame(predictions, origin.dataset, i), **_in_input(predictions, origin, i)}
+        for i in frames
+    )
+    yield from _json_list("frames", entries, "")
     yield "}\n"
 
 
@@ -160,9 +179,14 @@ def _head(predictions: Predictions, origin: Origin) -> dict[str, Any]:
             "cy": float(matrix[1, 2]),
             "source": origin.intrinsics_source,
         },
+        "distortion": origin.lens and origin.lens.distortion._asdict(),
         "smoothing": predictions.smoothing and dataclasses.asdict(predictions.smoothing),
         "notes": list(origin.notes),
-        "units": UNITS if predictions.object_box_3d is None else UNITS | _OF_BOX,
+        "units": {
+            **UNITS,
+            **({} if predictions.object_box_3d is None else _OF_BOX),
+            **({} if origin.lens is None else _OF_UNDISTORTED),
+        },
         "joint_names": list(origin.dataset.spec.skeleton.joints),
     }
 
@@ -204,6 +228,18 @@ def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mappi
         hands = enumerate(dataset.spec.hands)
         found["hands"] = {name: _hand(predictions, dataset, frame, i) for i, name in hands}
     return found
+
+
+def _in_input(predictions: Predictions, origin: Origin, frame: int) -> Mapping[str, Any]:
+    """Where the joints of each hand lie in a frame as it was before it was undistorted."""
+    if origin.lens is None:
+        return {}
+    spec = origin.dataset.spec
+    places = origin.lens.distorted_points(predictions.joints_2d[frame])
+    rounded = _rounded(places, OF_NAME["joints_2d"].decimals)
+    known = np.isfinite(places).all(axis=-1)
+    shown = [place if is_known else None for place, is_known in zip(rounded, known, strict=True)]
+    return {"joints_2d_input": {hand: shown[spec.joints_of(hand)] for hand in spec.hands}}
 
 
 def _hand(

@@ -14,7 +14,9 @@ from htt_jax.runs.opening import TrainedRun
 
 @dataclasses.dataclass(frozen=True)
 class FrameResult:
-    """What a model says about one frame; pixels are those of the frame as it was pushed.
+    """What a model says about one frame.
+
+    Pixels are those of the frame as it was pushed, undistorted where a lens bent its lines.
 
     Attributes:
         frame: its number, from 0.

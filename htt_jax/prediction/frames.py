@@ -101,7 +101,9 @@ class MapResizer:
         return depth_maps.resized(depth, self.to_size)
 
 
-Resize: TypeAlias = Resizer | MapResizer
+Resize: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""What is made of each frame where it is read, such as a `Resizer`."""
+
 IsBefore: TypeAlias = Callable[[int, float], bool]
 """Whether a frame, by its place from 0 and its seconds, lies before what is wanted of a video."""
 
@@ -130,8 +132,8 @@ class Frames(Protocol):
         """Each frame, from the first; few are in memory at a time.
 
         Args:
-            resizer: of the camera's kind, brings them to a model's size; None leaves them at their
-                own.
+            resizer: takes frames of the camera's kind, and brings them to a model's size; None
+                leaves them at their own.
             is_before: of frames at the beginning that nobody wants, which costs less than to leave
                 them aside.
 

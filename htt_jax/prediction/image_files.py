@@ -5,6 +5,8 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import numpy as np
+
 from htt_jax.data import image_decoding
 from htt_jax.prediction.frames import Frame, IsBefore, Resize, Resizer, Size, in_threads, wanted
 from htt_jax.prediction.numbering import Ordered
@@ -41,15 +43,17 @@ class ImageFiles:
         if isinstance(resizer, Resizer):
             decode = functools.partial(resizer.decode, depth=self._depth)
         else:
-            decode = functools.partial(
-                image_decoding.decode_fitted, size=self.size, wanted=self.size, depth=self._depth
-            )
+            decode = functools.partial(self._decode, resizer=resizer)
         places = list(wanted(enumerate(self._seconds), is_before))
         images = in_threads(
             functools.partial(read_file, self._files[number], decode) for number, _ in places
         )
         for (number, seconds), image in zip(places, images, strict=True):
             yield Frame(self._files[number].name, image, seconds)
+
+    def _decode(self, encoded: bytes, resizer: Resize | None) -> np.ndarray:
+        image = image_decoding.decode_fitted(encoded, self.size, self.size, self._depth)
+        return resizer(image) if resizer else image
 
     def _filled_depth(self) -> int:
         """Bits that the values of the files fill: one scale for all, or they would flicker."""

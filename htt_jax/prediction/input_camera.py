@@ -15,6 +15,7 @@ from htt_jax import camera
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.prediction import intrinsics_file
 from htt_jax.prediction.frames import Size
+from htt_jax.prediction.lens import Distortion, Lens, lens_of
 from htt_jax.support.errors import InputError
 
 WIDEST_VIEW = 175.0
@@ -22,27 +23,47 @@ WIDEST_VIEW = 175.0
 
 
 class InputCamera(NamedTuple):
-    """Its matrix, in pixels of the input, and who says so."""
+    """A pinhole camera, and what its frames went through before.
+
+    Attributes:
+        matrix: in pixels of the input, undistorted.
+        source: who says so.
+        lens: that bent the input's lines; None: they are straight.
+    """
 
     matrix: Float[np.ndarray, "3 3"]
     source: str
+    lens: Lens | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known of its frames, a line each."""
+        if self.lens is None:
+            return []
+        return [
+            f"the lens's {self.lens.distortion.model} distortion is taken out: pictures, joints_2d "
+            "and intrinsics are of the undistorted frames, which show "
+            f"{100 * self.lens.share:.0f} % of the area of yours"
+        ]
 
 
 @dataclasses.dataclass(frozen=True)
 class Intrinsics:
-    """Of a pinhole camera, for images of one size.
+    """Of a camera, for images of one size.
 
     Attributes:
         values: fx, fy, cx, cy, pixels.
         size: (width, height) of the images they are for; None: the input's.
         given: what to call them in messages.
         source: who says so.
+        distortion: of its lens; None: it is a pinhole camera.
     """
 
     values: tuple[float, ...]
     size: Size | None = None
     given: str = "intrinsics"
     source: str = "given"
+    distortion: Distortion | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +73,11 @@ class FieldOfView:
     degrees: float
 
 
-GivenCamera: TypeAlias = Intrinsics | FieldOfView | Sequence[float] | np.ndarray
-"""What a user may say of a camera; fx, fy, cx, cy and matrices are in pixels of the input."""
+GivenCamera: TypeAlias = (
+    Intrinsics | FieldOfView | Sequence[float] | np.ndarray | str | os.PathLike[str]
+)
+"""What a user may say of a camera: a file's path, see `intrinsics_file.read`; or fx, fy, cx, cy or
+the matrix in pixels of the input."""
 
 
 def from_options(
@@ -84,13 +108,28 @@ def from_options(
     path = pathlib.Path(intrinsics)
     if not os.path.exists(path):  # which takes any text
         return Intrinsics(_numbers(intrinsics), size, f"--intrinsics={intrinsics}")
-    values, own_size = intrinsics_file.read(path)
-    if size and own_size:
+    given = of_file(path, f"--intrinsics={intrinsics}")
+    if size and given.size:
         raise InputError(
-            f"{path} says itself that it is for {own_size[0]}x{own_size[1]} images; leave "
+            f"{path} says itself that it is for {given.size[0]}x{given.size[1]} images; leave "
             "--intrinsics_size away"
         )
-    return Intrinsics(values, own_size or size, f"--intrinsics={intrinsics}", f"from {path}")
+    return dataclasses.replace(given, size=given.size or size)
+
+
+def of_file(path: pathlib.Path, called: str | None = None) -> Intrinsics:
+    """The camera that a file tells of.
+
+    Args:
+        path: see `intrinsics_file.read`.
+        called: in messages; None: as the file is.
+
+    Raises:
+        InputError: it cannot be read or holds something else.
+    """
+    found = intrinsics_file.read(path)
+    given = called or str(path)
+    return Intrinsics(found.values, found.size, given, f"from {path}", found.distortion)
 
 
 def resolve(
@@ -134,13 +173,34 @@ def at_size(given: GivenCamera | Any, size: Size) -> InputCamera:
     their_size = given.size or size
     _check(given, their_size)
     fx, fy, cx, cy = given.values
-    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
-    if their_size == size:
-        return InputCamera(matrix, given.source)
-    source = f"{given.source}, scaled from {their_size[0]}x{their_size[1]}"
+    matrix, source = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), given.source
+    if their_size != size:
+        matrix = camera.scale_intrinsics(matrix, their_size, size)
+        source += f", scaled from {their_size[0]}x{their_size[1]}"
     if not camera.same_shape(their_size, size):
         source += f", an image of another shape than {size[0]}x{size[1]}: as if it were stretched"
-    return InputCamera(camera.scale_intrinsics(matrix, their_size, size), source)
+    if given.distortion is None:
+        return InputCamera(matrix, source)
+    lens = _lens(given, given.distortion, matrix, size)
+    return InputCamera(matrix, f"{source}, {lens}", lens)
+
+
+def _lens(
+    given: Intrinsics, distortion: Distortion, matrix: Float[np.ndarray, "3 3"], size: Size
+) -> Lens:
+    """The lens before a camera that has this `matrix` in frames of `size`."""
+    if given.size is None:
+        raise InputError(
+            f"{given.given} tells of a lens's distortion, and not of images of what size; add "
+            "width and height to the file, or give --intrinsics_size=WxH"
+        )
+    if not camera.same_shape(given.size, size):
+        width, height = given.size
+        raise InputError(
+            f"{given.given} tells of a lens's distortion in images of {width}x{height}, and these "
+            f"are {size[0]}x{size[1]}, of another shape; calibrate with images of this shape"
+        )
+    return lens_of(distortion, intrinsics_file.as_values(matrix), size, given.given)
 
 
 def _of_field_of_view(degrees: float, size: Size) -> InputCamera:
@@ -161,6 +221,8 @@ def _focal_length(length: float, degrees: float) -> float:
 
 
 def _of_python(given: Any) -> Intrinsics:
+    if isinstance(given, str | os.PathLike):
+        return of_file(pathlib.Path(given))
     try:
         if np.ndim(given) == 2:
             return Intrinsics(intrinsics_file.as_values(given))

@@ -3,18 +3,17 @@
 import dataclasses
 import os
 import warnings
-from collections.abc import Sequence
-
-import numpy as np
 
 from htt_jax.devices import sharding
 from htt_jax.interop.runtimes import open_with
 from htt_jax.prediction import input_camera
 from htt_jax.prediction.cautions import cautions
 from htt_jax.prediction.frames import frame_rate
+from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.sight import check_camera
 from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.prediction.sources import FrameSource, open_frames
+from htt_jax.prediction.undistorted import as_pinhole
 from htt_jax.prediction.video import Predictions, predict_video
 from htt_jax.runs.opening import TrainedRun
 
@@ -32,7 +31,7 @@ class Predictor:
     def predict(
         self,
         source: FrameSource,
-        intrinsics: Sequence[float] | np.ndarray | None = None,
+        intrinsics: GivenCamera | None = None,
         pattern: str | None = None,
         smoothing: Smoothing | None = None,
         rate: float | None = None,
@@ -44,9 +43,10 @@ class Predictor:
         Args:
             source: a video file, a folder of frames, or uint8 RGB (frames, height, width, 3); for a
                 model of depth maps, of such, or uint16 (frames, height, width), millimetres.
-            intrinsics: fx, fy, cx, cy or the 3x3 camera matrix, in pixels of the video; None for
-                the camera of the dataset the model was trained on, scaled to the video's size,
-                which is not known of a depth camera.
+            intrinsics: fx, fy, cx, cy or the 3x3 camera matrix, in pixels of the video; or the
+                path of a camera's file, see `intrinsics_file.read`; None for the camera of the
+                dataset the model was trained on, scaled to the video's size, which is not known of
+                a depth camera.
             pattern: of the names of a folder's files that are its frames, such as 'color_*'; None
                 where all are of one series.
             smoothing: of the poses, such as `htt_jax.prediction.smoothing.Smoothing()`; None: they
@@ -65,8 +65,9 @@ class Predictor:
         check_camera(self.run, frames.camera)
         spec = self.run.dataset.spec
         camera = input_camera.resolve(intrinsics, spec, frames.size, frames.camera)
-        found = predict_video(self.run, frames, camera.matrix, smoothing)
-        for note in (*frames.notes, *cautions(self.run, found, frames.rate)):
+        seen = as_pinhole(frames, camera.lens)
+        found = predict_video(self.run, seen, camera.matrix, smoothing)
+        for note in (*camera.notes, *frames.notes, *cautions(self.run, found, frames.rate)):
             warnings.warn(note, stacklevel=2)
         return found
 

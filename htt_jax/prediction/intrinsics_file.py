@@ -1,45 +1,73 @@
-"""Reads a camera's intrinsics from text and JSON files."""
+"""Reads a camera's intrinsics from text, JSON and YAML files."""
 
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import yaml
 
 from htt_jax.prediction.frames import Size
+from htt_jax.prediction.lens import Distortion, distortion
 from htt_jax.support.errors import InputError
 
 _VALUES = ("fx", "fy", "cx", "cy")
 _SIZES = (("width", "height"), ("image_width", "image_height"))
+_MATRIX = ("camera_matrix", "K", "k")
+_MODEL = "distortion_model"
+_COEFFICIENTS = ("distortion_coefficients", "dist_coeffs", "distortion", "D", "d")
 _EXPECTED = (
-    "give a text file of 'fx fy cx cy' or 'fx fy cx cy width height', or a JSON of those names or "
-    "with a 3x3 'camera_matrix'"
+    "give a text file of 'fx fy cx cy' or 'fx fy cx cy width height', or a JSON or YAML of those "
+    "names or with a 3x3 'camera_matrix', as OpenCV and ROS write it"
 )
 
 
-def read(path: pathlib.Path) -> tuple[tuple[float, ...], Size | None]:
-    """fx, fy, cx, cy in pixels, and the (width, height) they are for if the file says so.
+class CameraFile(NamedTuple):
+    """What a file says of a camera.
+
+    Attributes:
+        values: fx, fy, cx, cy in pixels.
+        size: (width, height) of the images they are for; None: it is not said.
+        distortion: of the lens; None: it bends nothing.
+    """
+
+    values: tuple[float, ...]
+    size: Size | None
+    distortion: Distortion | None
+
+
+def read(path: pathlib.Path) -> CameraFile:
+    """What a file says of a camera.
 
     Args:
-        path: a text file `fx fy cx cy [width height]`, as H2O's cam_intrinsics.txt; or a JSON of
-            these names, or with a 3x3 `camera_matrix` and perhaps `image_width` and
-            `image_height`, as OpenCV writes them.
+        path: a text file `fx fy cx cy [width height]`, as H2O's cam_intrinsics.txt; or a JSON or
+            YAML of these names, or with a 3x3 `camera_matrix` and perhaps `image_width` and
+            `image_height`, as OpenCV writes them, or a `camera_info` of ROS. In these may also
+            stand the `distortion_coefficients` of a lens, and its `distortion_model`, see `lens`.
 
     Raises:
         InputError: it cannot be read or holds something else.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise InputError(f"cannot read the intrinsics in {path}: {reason}; {_EXPECTED}") from None
     try:
         if text.lstrip().startswith("{"):
-            return _of_json(json.loads(text))
+            return of_names(json.loads(text))
+        if text.lstrip().startswith("<"):
+            raise ValueError("it is XML; save it as .yml")
+        if ":" in text:
+            return of_names(_of_yaml(text))
         return _of_numbers([float(word) for word in text.replace(",", " ").split()])
     except json.JSONDecodeError as error:
         reason = f"line {error.lineno} is no JSON"
-    except (ValueError, TypeError) as error:
-        reason = str(error)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = f"line {mark.line + 1} is no YAML" if mark else "it is no YAML"
+    except (ValueError, TypeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
     raise InputError(f"no intrinsics in {path}: {reason}; {_EXPECTED}")
 
 
@@ -58,31 +86,82 @@ def as_values(matrix: Any) -> tuple[float, ...]:
     return fx, fy, cx, cy
 
 
-def _of_numbers(numbers: Sequence[float]) -> tuple[tuple[float, ...], Size | None]:
-    if len(numbers) not in (4, 6):
-        raise ValueError(f"it holds {len(numbers)} numbers")
-    return tuple(numbers[:4]), _whole_size(numbers[4:]) if numbers[4:] else None
+def of_names(content: Mapping[str, Any]) -> CameraFile:
+    """What named values say of a camera, see `read`.
 
-
-def _of_json(content: Mapping[str, Any]) -> tuple[tuple[float, ...], Size | None]:
+    Raises:
+        ValueError, TypeError: one is missing, or not what it must be.
+    """
     sizes = [[content[name] for name in pair] for pair in _SIZES if set(pair) <= set(content)]
     size = _whole_size(sizes[0]) if sizes else None
-    if "camera_matrix" in content:
-        return as_values(_rows(content["camera_matrix"])), size
+    lens = _distortion(content)
+    matrix = next((name for name in _MATRIX if name in content), None)
+    if matrix is not None:
+        return CameraFile(as_values(_rows(matrix, content[matrix])), size, lens)
     missing = [name for name in _VALUES if name not in content]
     if missing:
         raise ValueError(f"it has no {missing[0]!r}")
-    return tuple(float(content[name]) for name in _VALUES), size
+    return CameraFile(tuple(float(content[name]) for name in _VALUES), size, lens)
 
 
-def _rows(matrix: Any) -> Any:
-    """Rows of a matrix, also of one as OpenCV's FileStorage writes it: all numbers in `data`."""
-    if not isinstance(matrix, Mapping):
-        return matrix
-    data = matrix.get("data")
-    if not isinstance(data, list) or len(data) != 9:
-        raise ValueError("'camera_matrix' has no 'data' of nine numbers")
-    return [data[0:3], data[3:6], data[6:9]]
+def _of_numbers(numbers: Sequence[float]) -> CameraFile:
+    if len(numbers) not in (4, 6):
+        raise ValueError(f"it holds {len(numbers)} numbers")
+    return CameraFile(tuple(numbers[:4]), _whole_size(numbers[4:]) if numbers[4:] else None, None)
+
+
+class _Loader(yaml.SafeLoader):
+    """Of plain values, and of matrices as OpenCV's FileStorage tags them."""
+
+
+_Loader.add_constructor(
+    "tag:yaml.org,2002:opencv-matrix",
+    lambda loader, node: loader.construct_mapping(node, deep=True),
+)
+
+
+def _of_yaml(text: str) -> dict[str, Any]:
+    lines = text.splitlines()
+    if lines[0].startswith("%YAML:"):  # as OpenCV begins it, which is no YAML
+        lines[0] = ""
+    documents = yaml.load_all("\n".join(lines), _Loader)
+    content = next(iter(documents))  # ROS ends one with ---
+    if not isinstance(content, dict):
+        raise ValueError("it holds no names with values")
+    return content
+
+
+def _distortion(content: Mapping[str, Any]) -> Distortion | None:
+    found = [name for name in _COEFFICIENTS if name in content]
+    if len(found) > 1:
+        raise ValueError(f"it has both {found[0]!r} and {found[1]!r}")
+    model = content.get(_MODEL) or None
+    if model is None and content.get("fisheye_model"):  # OpenCV's sample says it so
+        model = "fisheye"
+    if found:
+        return distortion(model, _flat(found[0], content[found[0]]))
+    if model is not None:
+        raise ValueError(f"it has a distortion model, and no {_COEFFICIENTS[0]!r}")
+    return None
+
+
+def _flat(name: str, values: Any) -> list[Any]:
+    """Coefficients in a list, a row or column of lists, or as FileStorage writes them."""
+    if isinstance(values, Mapping):
+        values = values.get("data")
+    if not isinstance(values, list):
+        raise ValueError(f"{name!r} is no list of numbers")
+    return [v for value in values for v in (value if isinstance(value, list) else [value])]
+
+
+def _rows(name: str, matrix: Any) -> Any:
+    """Rows of a matrix, also of one whose numbers are in a row, or in `data` as OpenCV's are."""
+    data = matrix.get("data") if isinstance(matrix, Mapping) else matrix
+    if isinstance(data, list) and len(data) == 9:
+        return [data[0:3], data[3:6], data[6:9]]
+    if isinstance(matrix, Mapping):
+        raise ValueError(f"{name!r} has no 'data' of nine numbers")
+    return matrix
 
 
 def _whole_size(numbers: Sequence[Any]) -> Size:

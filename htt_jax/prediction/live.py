@@ -78,13 +78,15 @@ def run(
         assumed = intrinsics(source.size)
         rate = source.rate()
         print(_camera_line(camera, source.size, rate, assumed))
+        for note in assumed.notes:
+            print(f"note: {note}")
         predictor = OnlinePredictor(
             trained, source.size, assumed.matrix, newest=newest, smoothing=smoothing, rate=rate
         )
         if not newest:
             source.keep(predictor.delay)
         stop = stack.enter_context(StopRequest())
-        live = LivePredictions(source, predictor, trained.dataset)
+        live = LivePredictions(source, predictor, trained.dataset, assumed.lens)
         predictions = stack.enter_context(live)
         print(f"{'Esc in the window' if window else 'Ctrl-C'} ends", flush=True)
         shown = _show(

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from htt_jax.camera import project_ahead
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.prediction.frame_result import FrameResult
+from htt_jax.prediction.lens import Lens
 from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.webcam import Camera, Captured
 from htt_jax.support.closing import Closing
@@ -56,14 +57,23 @@ class LivePredictions(Closing):
     frame is shown with that, as soon as it is known; what its group says later is not shown.
     """
 
-    def __init__(self, camera: Camera, predictor: OnlinePredictor, dataset: DatasetFacts):
+    def __init__(
+        self,
+        camera: Camera,
+        predictor: OnlinePredictor,
+        dataset: DatasetFacts,
+        lens: Lens | None = None,
+    ):
         """Begins when entered.
 
         Args:
             camera: fresh.
             predictor: fresh, for the camera's size.
             dataset: that its run was trained on.
+            lens: that bends the lines of the camera's frames, which are undistorted first, so that
+                the predictor need not; None: they are straight.
         """
+        self._lens = lens
         self._camera = camera
         self._predictor = predictor
         self._dataset = dataset
@@ -116,6 +126,8 @@ class LivePredictions(Closing):
         waiting: collections.deque[Captured] = collections.deque()
         try:
             for captured in self._camera:
+                if self._lens is not None:
+                    captured = captured._replace(image=self._lens.undistorted(captured.image))
                 waiting.append(captured)
                 results = self._predictor.push(captured.image, captured.seconds)
                 if self._predictor.tells_newest:

@@ -15,6 +15,7 @@ from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.joint_picture import JointPicture
 from htt_jax.prediction.sight import check_camera
 from htt_jax.prediction.smoothing import Smoothing
+from htt_jax.prediction.undistorted import as_pinhole
 from htt_jax.prediction.video import Predictions, predict_video
 from htt_jax.support import progress
 
@@ -48,7 +49,11 @@ def predict(
     run = open_with(workdir, step, sharding.single_device_mesh(), runtime)
     check_camera(run, frames.camera)
     found_camera = given or input_camera.assumed(run.dataset.spec, frames.size, frames.camera)
-    found = predict_video(run, frames, found_camera.matrix, smoothing)
+    seen = as_pinhole(frames, found_camera.lens)
+    found = predict_video(run, seen, found_camera.matrix, smoothing)
+    notes = list(found_camera.notes)
+    if found_camera.lens is not None:
+        notes.append("joints_2d_input has the same joints in pixels of your frames as they are")
     smoothed = [f"the poses are smoothed: {smoothing}"] if smoothing else []
     origin = Origin(
         input=name,
@@ -60,7 +65,8 @@ def predict(
         intrinsics_source=found_camera.source,
         window=run.config.model.window,
         whole_frames=run.system.reader.size is None,
-        notes=(*frames.notes, *cautions(run, found, frames.rate), *smoothed),
+        notes=(*notes, *frames.notes, *cautions(run, found, frames.rate), *smoothed),
+        lens=found_camera.lens,
     )
     return found, origin
 
@@ -91,7 +97,7 @@ def draw(
         outputs = [stack.enter_context(drawn(out, found, origin, frames.rate))]
         if rerun:
             outputs.append(stack.enter_context(rerun_log.recorded(out, found, origin)))
-        for scene in scenes(found, origin, frames.read()):
+        for scene in scenes(found, origin, as_pinhole(frames, origin.lens).read()):
             for _, take in outputs:
                 take(scene)
             for picture in pictures:

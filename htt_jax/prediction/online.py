@@ -49,7 +49,9 @@ class OnlinePredictor:
         delay: in frames, window * spacing. The frames 0 to `delay - 1` are a group, and so on: one
             window of every clip under way. The results of a group come all at once, when its last
             frame is pushed. At rates that are no multiple of the model's, groups differ by a frame.
-        intrinsics: of the camera, 3x3, pixels of the frames.
+        intrinsics: of the camera, 3x3, pixels of the frames, undistorted.
+        lens: that bends the frames' lines; None: they are straight. Results are in pixels of the
+            frames undistorted, `lens.undistorted(frame)`; `lens.distorted_points` brings them back.
         forecasts: whether the run tells where hands will go, see `ahead`.
         tells_newest: whether each frame's pose is told at once, see `newest`.
         smoothing: of the poses; None: they are what the model says.
@@ -72,8 +74,9 @@ class OnlinePredictor:
         Args:
             run: the model, opened for `sharding.single_device_mesh()`.
             image_size: (width, height) of the frames.
-            intrinsics: fx, fy, cx, cy or the 3x3 matrix of the camera, pixels at that size; None
-                for the camera of the dataset the model was trained on, in colour.
+            intrinsics: fx, fy, cx, cy or the 3x3 matrix of the camera, pixels at that size; or the
+                path of a file, see `intrinsics_file.read`; None for the camera of the dataset the
+                model was trained on, in colour.
             newest: also tell the pose of the newest frame after each `push`, see `newest`.
             smoothing: of all poses; None: they are what the model says.
             rate: frames a second that will be pushed; None: as many as the model is used to,
@@ -89,9 +92,9 @@ class OnlinePredictor:
         self._image_size = image_size
         self._dtype, channels, self._called = _KINDS[run.config.data.camera]
         self._shape = (*reversed(image_size), *channels)
-        self.intrinsics = input_camera.resolve(
+        self.intrinsics, _, self.lens = input_camera.resolve(
             intrinsics, run.dataset.spec, image_size, run.config.data.camera
-        ).matrix
+        )
         self._clips, self._pace = clips_at(clip_spec(run.config), self._rate, wanted)
         self._told = run.told
         self._actions = len(run.dataset.action_names)
@@ -113,6 +116,8 @@ class OnlinePredictor:
 
     def _seen(self, frame: np.ndarray) -> dict[str, np.ndarray]:
         resizer = self._sight.resizer
+        if self.lens is not None:
+            frame = self.lens.undistorted(frame)
         return self._sight.look(resizer(frame) if resizer else frame)
 
     def reset(self) -> None:

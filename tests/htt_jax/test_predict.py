@@ -291,6 +291,41 @@ def test_smoothed_poses_are_written_and_said(folder, predicted, tmp_path, capsys
     )
 
 
+def test_through_a_lens_is_found_what_is_found_in_the_undistorted_frames(folder, tmp_path, capsys):
+    matrix, coefficients = np.array([[58.0, 0, 31], [0, 58, 19], [0, 0, 1]]), [-0.3, 0.1, 0, 0, 0]
+    camera_file = tmp_path / "camera.json"
+    storage = {"camera_matrix": matrix.tolist(), "dist_coeffs": coefficients}
+    camera_file.write_text(json.dumps(storage | {"width": STORED[0], "height": STORED[1]}))
+    run_command(folder / "frames", folder, f"--intrinsics={camera_file}", f"--out={tmp_path}")
+    said = capsys.readouterr().out
+    assert "cx 31.00, cy 19.00 (from " in said
+    assert "note: the lens's radial-tangential distortion is taken out: pictures, joints_2d" in said
+    pictures = [
+        cv2.undistort(frame, matrix, np.array(coefficients), None, matrix)
+        for frame in frames_as_arrays(folder / "frames")
+    ]
+    model = htt_jax.load(folder / "run")
+    expected = model.predict(np.stack(pictures), matrix)
+    with np.load(tmp_path / "predictions.npz") as found:
+        np.testing.assert_allclose(found["joints_3d"], expected.joints_3d, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(found["joints_2d"], expected.joints_2d, rtol=1e-4, atol=1e-3)
+        np.testing.assert_array_equal(found["distortion_coefficients"], coefficients)
+        rays = np.linalg.inv(matrix) @ np.insert(found["joints_2d"][9], 2, 1, axis=1).T
+        none = np.zeros(3)
+        own = cv2.projectPoints(rays.T, none, none, matrix, np.array(coefficients))[0][:, 0]
+        np.testing.assert_allclose(found["joints_2d_input"][9], own, atol=1e-3)
+        assert np.abs(own - found["joints_2d"][9]).max() > 0.05
+    readable = json.loads((tmp_path / "predictions.json").read_text())
+    assert readable["distortion"] == {"model": "radial-tangential", "coefficients": coefficients}
+    assert readable["units"]["joints_2d_input"] == "pixels of the input as it is"
+    now = readable["frames"][9]["joints_2d_input"]["right"]
+    np.testing.assert_allclose(now, own, atol=0.006)
+    assert readable["notes"][1].startswith("joints_2d_input has the same joints in pixels of your")
+    with pytest.warns(UserWarning, match="distortion is taken out"):
+        again = model.predict(folder / "frames", camera_file)
+    np.testing.assert_allclose(again.joints_2d, expected.joints_2d, rtol=1e-4, atol=1e-3)
+
+
 def test_files_of_an_earlier_run_are_removed_and_no_others(folder, printed):
     assert not (folder / "out/prediction.png").exists()
     assert (folder / "out/notes.png").exists()

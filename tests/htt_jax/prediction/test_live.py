@@ -11,6 +11,8 @@ import pytest
 
 from htt_jax.camera import project_ahead
 from htt_jax.prediction import input_camera, live
+from htt_jax.prediction.input_camera import Intrinsics
+from htt_jax.prediction.lens import FISHEYE, Distortion
 from htt_jax.prediction.live_predictions import LivePredictions
 from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.sources import open_frames
@@ -73,6 +75,28 @@ def test_every_frame_is_shown_once_with_its_own_pose(run, online, video):
     drawn = live._scene(shown[-1], run, camera, smoothed=False)
     assert (drawn.paths, drawn.decided) == (shown[-1].paths, scores.since)
     assert drawn.object_box is shown[-1].object_box
+
+
+def test_what_a_lens_bends_is_shown_and_predicted_straight(run, online, video):
+    bent = Intrinsics(
+        (60.0, 61.0, 33.0, 17.0), SIZE, distortion=Distortion(FISHEYE, (0.1, 0, 0, 0))
+    )
+    camera_of = input_camera.at_size(bent, SIZE)
+    online.reset()
+    with (
+        Camera(str(video), queued=FRAMES) as camera,
+        LivePredictions(camera, online, run.dataset, camera_of.lens) as predictions,
+    ):
+        shown = [item for item in predictions if item is not None]
+    with Camera(str(video), queued=FRAMES) as camera:
+        frames = [captured.image for captured in camera]
+    online.reset()
+    online.lens = camera_of.lens  # as if it had been made for this camera
+    results = [result for frame in frames for result in online.push(frame)] + online.finish()
+    online.lens = None
+    for item, frame, result in zip(shown, frames, results, strict=True):
+        np.testing.assert_array_equal(item.captured.image, camera_of.lens.undistorted(frame))
+        np.testing.assert_allclose(item.result.joints_3d, result.joints_3d, rtol=1e-5, atol=1e-6)
 
 
 def test_the_newest_pose_is_shown_with_its_frame_at_the_rate_that_was_measured(run):
