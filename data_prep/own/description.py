@@ -13,6 +13,7 @@ from data_prep.own import skeletons
 from data_prep.own.skeletons import FileJoints
 from htt_jax.datasets.skeleton import Skeleton
 from htt_jax.prediction.input_camera import WIDEST_VIEW, FieldOfView, Intrinsics
+from htt_jax.prediction.lens import Distortion, distortion
 from htt_jax.support.errors import InputError
 
 FILE = "dataset.toml"
@@ -24,6 +25,7 @@ _KEYS = (
     *("units", "swap_hands", "frame_rate", "simulated", "camera"),
 )
 _CAMERA = ("fx", "fy", "cx", "cy")
+_LENS = ("distortion_model", "distortion")
 _HAND_KEYS = ("bones", "fingers", "root")  # of joints that are listed
 
 
@@ -196,8 +198,9 @@ def _rate(path: pathlib.Path, content: Mapping[str, Any]) -> Fraction | None:
 def _camera(path: pathlib.Path, content: Any) -> Intrinsics | FieldOfView:
     if not isinstance(content, dict):
         raise InputError(f"{path}: camera is {content!r}, expected a table [camera]")
-    _only(path, content, (*_CAMERA, "width", "height", "hfov"), "camera.")
-    wrong = next((key for key, value in content.items() if not _is_number(value)), None)
+    _only(path, content, (*_CAMERA, "width", "height", *_LENS, "hfov"), "camera.")
+    numbers = {key: value for key, value in content.items() if key not in _LENS}
+    wrong = next((key for key, value in numbers.items() if not _is_number(value)), None)
     if wrong is not None:
         raise InputError(f"{path}: camera.{wrong} is {content[wrong]!r}, expected a number")
     if "hfov" in content:
@@ -220,7 +223,18 @@ def _camera(path: pathlib.Path, content: Any) -> Intrinsics | FieldOfView:
             f"{path}: the camera's images are {content['width']}x{content['height']}, expected "
             "whole pixels"
         )
-    return Intrinsics(values, size, f"{path}, camera", f"from {path}")
+    given = f"{path}, camera"
+    return Intrinsics(values, size, given, f"from {path}", _distortion(given, content))
+
+
+def _distortion(given: str, content: Mapping[str, Any]) -> Distortion | None:
+    coefficients = content.get("distortion", [])
+    if not isinstance(coefficients, list) or not all(map(_is_number, coefficients)):
+        raise InputError(f"{given}: distortion is {coefficients!r}, expected a list of numbers")
+    try:
+        return distortion(content.get("distortion_model"), coefficients)
+    except ValueError as error:
+        raise InputError(f"{given}: {error}") from None
 
 
 def _is_number(value: Any) -> bool:

@@ -11,8 +11,10 @@ from data_prep.own.labels import Span
 from htt_jax.data.image_decoding import SUFFIXES as IMAGES
 from htt_jax.prediction.folder import frame_files
 from htt_jax.prediction.frames import Frame, Resizer
+from htt_jax.prediction.lens import Lens
 from htt_jax.prediction.numbering import in_order
 from htt_jax.prediction.sources import open_frames
+from htt_jax.prediction.undistorted import as_pinhole
 from htt_jax.support.errors import InputError
 
 _VIDEOS = (
@@ -63,6 +65,10 @@ class Footage:
             raise InputError(f"{path} holds depth maps; recordings are prepared in colour")
         self.end = (-1, 0.0)
         """Number and seconds of the last frame that was come upon."""
+
+    def look_through(self, lens: Lens | None) -> None:
+        """From now on frames are undistorted, where a lens bent their lines."""
+        self.frames = as_pinhole(self.frames, lens)
 
     def numbers(self, *, exactly: bool = False) -> Sequence[int]:
         """Those of all frames, in order.

@@ -17,6 +17,7 @@ from data_prep.own.joint_files import Given
 from data_prep.raw import Note
 from htt_jax import camera
 from htt_jax.prediction.frames import Size
+from htt_jax.prediction.input_camera import InputCamera
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
 
@@ -69,16 +70,17 @@ class Joints:
         return bool((of_hands.any(axis=2) & ~of_hands.all(axis=2)).any())
 
     def of(
-        self, numbers: Sequence[int], intrinsics: Float[np.ndarray, "3 3"]
+        self, numbers: Sequence[int], seen_by: InputCamera
     ) -> tuple[Float[np.ndarray, "wanted joints 3"], Bool[np.ndarray, "wanted joints 2"]]:
         """Joints of the frames with these numbers, metres, camera space, and what of each is known.
 
         That is the place in the image, and the depth; nothing of other frames. A joint whose place
-        alone is known lies there, 1 m ahead.
+        alone is known lies there, 1 m ahead; not known is what a lens sees far beside the
+        undistorted image.
 
         Args:
             numbers: of the frames.
-            intrinsics: of the camera, pixels of the recording's frames.
+            seen_by: the camera, pixels of the recording's frames.
         """
         shape = (len(numbers), self.joints.shape[1])
         joints = np.zeros((*shape, self.joints.shape[2]))
@@ -88,7 +90,10 @@ class Joints:
             wanted, rows = map(list, zip(*found, strict=True))
             joints[wanted], known[wanted] = self.joints[rows], self.known[rows]
         if self.in_images:
-            ahead = camera.unproject(joints, np.ones(shape), intrinsics)
+            if seen_by.lens is not None:
+                joints = seen_by.lens.undistorted_points(joints)
+                known &= seen_by.lens.is_near(joints)
+            ahead = camera.unproject(joints, np.ones(shape), seen_by.matrix)
             joints = np.where(known[..., None], ahead, 0)
         in_space = known & (not self.in_images)
         return joints.astype(np.float32), np.stack([known, in_space], axis=-1)

@@ -4,21 +4,18 @@ import difflib
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from jaxtyping import Float
-
 from data_prep.folders import is_left_by_system
 from data_prep.own import annotated, description, footage, joints, labels, splits
 from data_prep.own.annotated import Annotated
 from data_prep.own.description import Description, read_description
 from data_prep.own.footage import Footage
 from data_prep.own.labels import Label, read_labels
-from data_prep.own.segments import CAMERAS, Recording, Segment, find_recording, intrinsics
+from data_prep.own.segments import CAMERAS, Recording, Segment, camera_of, find_recording
 from data_prep.raw import Note, RawDataset, RawPath
 from htt_jax.datasets.facts import NO_OBJECT
 from htt_jax.datasets.spec import H2O, DatasetSpec
 from htt_jax.prediction.frames import DEFAULT_RATE, Size
-from htt_jax.prediction.input_camera import FieldOfView, at_size
+from htt_jax.prediction.input_camera import FieldOfView, InputCamera, at_size
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
 
@@ -186,13 +183,13 @@ def _spec(
             f"({counted(len(without), 'recording')} in all); give [camera] in dataset.toml, fx, "
             "fy, cx, cy, width, height or hfov, or camera.txt in the recording's folder"
         )
-    size, matrix = _first_camera(said, [recordings[label.video] for label in kept], skip_bad)
+    size, first = _first_camera(said, [recordings[label.video] for label in kept], skip_bad)
     notes = []
-    if matrix is None:
-        matrix = at_size(FieldOfView(_UNKNOWN_VIEW), size).matrix
+    if first is None:
+        first = at_size(FieldOfView(_UNKNOWN_VIEW), size)
         what = f"no camera is given: a horizontal view of {_UNKNOWN_VIEW:g} degrees is assumed"
         notes.append(Note("camera", description.FILE, what))
-    (fx, _, cx), (_, fy, cy), _ = matrix.tolist()
+    (fx, _, cx), (_, fy, cy), _ = first.matrix.tolist()
     objects = {label.action: label.object for label in reversed(kept) if label.object}
     spec = DatasetSpec(
         name=said.name,
@@ -215,12 +212,12 @@ def _spec(
 
 def _first_camera(
     said: Description, recordings: Sequence[Recording], skip_bad: bool
-) -> tuple[Size, Float[np.ndarray, "3 3"] | None]:
+) -> tuple[Size, InputCamera | None]:
     """Of the first recording, or of the first that can be read, size and camera."""
     for recording in recordings:
         try:
             size = Footage(recording.frames, said.rate).frames.size
-            return size, intrinsics(recording, said, size)
+            return size, camera_of(recording, said, size)
         except InputError:
             if not skip_bad or recording is recordings[-1]:
                 raise

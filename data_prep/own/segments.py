@@ -17,12 +17,17 @@ from data_prep.raw import EncodeFrame, Note
 from htt_jax import camera
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import NO_JOINTS, STORED_SIZE, DatasetSpec
-from htt_jax.prediction import intrinsics_file
 from htt_jax.prediction.frames import Resizer, Size
-from htt_jax.prediction.input_camera import GivenCamera, Intrinsics, at_size
+from htt_jax.prediction.input_camera import (
+    GivenCamera,
+    InputCamera,
+    Intrinsics,
+    at_size,
+    of_file,
+)
 from htt_jax.support.errors import InputError
 
-CAMERAS = ("camera.json", "camera.txt", "cam_intrinsics.txt")
+CAMERAS = ("camera.json", "camera.txt", "camera.yaml", "camera.yml", "cam_intrinsics.txt")
 """What a recording's own camera may be called."""
 
 _UNKNOWN_FRAMES = 90  # for the progress bar
@@ -83,9 +88,7 @@ def _stamp(*paths: pathlib.Path) -> str:
     return found.hexdigest()
 
 
-def intrinsics(
-    recording: Recording, description: Description, size: Size
-) -> Float[np.ndarray, "3 3"] | None:
+def camera_of(recording: Recording, description: Description, size: Size) -> InputCamera | None:
     """The recording's camera for its frames of (width, height) `size`; None: nothing is said.
 
     Raises:
@@ -93,13 +96,12 @@ def intrinsics(
     """
     given: GivenCamera | None = description.camera
     if recording.camera is not None:
-        values, own_size = intrinsics_file.read(recording.camera)
-        if own_size is None:
+        given = of_file(recording.camera)
+        if given.size is None:
             raise InputError(
                 f"{recording.camera} does not say of images of what size its pixels are; expected "
                 "width and height after fx, fy, cx, cy, or under these names in JSON"
             )
-        given = Intrinsics(values, own_size, str(recording.camera), f"from {recording.camera}")
     if given is None:
         return None
     if isinstance(given, Intrinsics) and given.size and not camera.same_shape(given.size, size):
@@ -108,7 +110,7 @@ def intrinsics(
             f"{given.given} is for images of {width}x{height}, but {recording.frames} is "
             f"{size[0]}x{size[1]}, of another shape; give that recording a camera.txt of its own"
         )
-    return at_size(given, size).matrix
+    return at_size(given, size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,19 +152,19 @@ class Segment:
         """
         source = Footage(self.recording.frames, self.description.rate)
         size = source.frames.size
+        seen_by = self._camera(size)
+        source.look_through(seen_by.lens)
         resizer = Resizer(self.spec, size, STORED_SIZE)
         encoded, numbers, seconds = [], [], []
         for number, frame in source.part(self.label.span, resizer):
             file = self.recording.frames / frame.name
-            is_stored = size == STORED_SIZE and file.suffix.lower() in _JPEG and file.is_file()
+            is_jpeg = size == STORED_SIZE and file.suffix.lower() in _JPEG and file.is_file()
+            is_stored = is_jpeg and seen_by.lens is None
             encoded.append(encode_frame(file if is_stored else frame.image))
             numbers.append(number)
             seconds.append(frame.seconds)
         notes = self._length_notes(source, numbers)
-        matrix = intrinsics(self.recording, self.description, size)
-        if matrix is None:
-            matrix = camera.scale_intrinsics(self.spec.intrinsics, self.spec.native_size, size)
-        poses, known, more = self._poses(numbers, matrix)
+        poses, known, more = self._poses(numbers, seen_by)
         of_hands = known[..., 1].reshape(len(numbers), len(self.spec.hands), -1)
         video = Video(
             video_id=self.video_id,
@@ -175,12 +177,24 @@ class Segment:
             joints_3d=poses,
             hand_annotated=np.asarray(of_hands.all(axis=2)),
             joints_known=known if self.spec.joint_by_joint else None,
-            intrinsics=camera.scale_intrinsics(matrix, size, STORED_SIZE).astype(np.float32),
+            intrinsics=camera.scale_intrinsics(seen_by.matrix, size, STORED_SIZE).astype(
+                np.float32
+            ),
             frame_rate=_rate(seconds, float(source.frames.rate)),
         )
         path = str(self.recording.frames)
         about = [Note("recording", path, what) for what in (*source.notes, *source.frames.notes)]
+        if self.recording.camera or self.description.camera:
+            about.append(Note("camera", path, str(seen_by)))
         return video, [*about, *notes, *more]
+
+    def _camera(self, size: Size) -> InputCamera:
+        """The recording's, else that of the dataset's first, for frames of `size`."""
+        found = camera_of(self.recording, self.description, size)
+        if found is not None:
+            return found
+        matrix = camera.scale_intrinsics(self.spec.intrinsics, self.spec.native_size, size)
+        return InputCamera(matrix, f"from {self.spec.title}")
 
     def _length_notes(self, source: Footage, numbers: list[int]) -> list[Note]:
         """What of the part is not there.
@@ -207,7 +221,7 @@ class Segment:
         return [Note("beyond the end", where, what)] if beyond else []
 
     def _poses(
-        self, numbers: list[int], matrix: Float[np.ndarray, "3 3"]
+        self, numbers: list[int], seen_by: InputCamera
     ) -> tuple[
         Float[np.ndarray, "frames joints 3"], Bool[np.ndarray, "frames joints 2"], list[Note]
     ]:
@@ -221,7 +235,7 @@ class Segment:
                 notes = []
             return np.zeros((*shape, 3), np.float32), np.zeros((*shape, 2), bool), notes
         found = joints.read(self.recording.joints, self.description, self.recording.frames)
-        poses, known = found.of(numbers, matrix)
+        poses, known = found.of(numbers, seen_by)
         notes = list(found.notes)
         for hand in spec.hands:
             of_hand = known[:, spec.joints_of(hand), 0]

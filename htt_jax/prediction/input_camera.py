@@ -35,16 +35,17 @@ class InputCamera(NamedTuple):
     source: str
     lens: Lens | None = None
 
+    def __str__(self) -> str:
+        """Its values, pixels, and who says so."""
+        (fx, _, cx), (_, fy, cy), _ = self.matrix.tolist()
+        return f"fx {fx:.2f}, fy {fy:.2f}, cx {cx:.2f}, cy {cy:.2f} ({self.source})"
+
     @property
     def notes(self) -> list[str]:
         """What is to be known of its frames, a line each."""
         if self.lens is None:
             return []
-        return [
-            f"the lens's {self.lens.distortion.model} distortion is taken out: pictures, joints_2d "
-            "and intrinsics are of the undistorted frames, which show "
-            f"{100 * self.lens.share:.0f} % of the area of yours"
-        ]
+        return ["pictures, joints_2d and intrinsics are of your frames undistorted"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from htt_jax.prediction.frames import DepthMap, Pixels, Size
 from htt_jax.support.errors import InputError
@@ -131,9 +131,16 @@ class Lens:
         """Where points of an undistorted frame, pixels, lie in the camera's own; NaN as above."""
         return _there_and_back(points, self._from_pinhole, self._to_pinhole)
 
+    def is_near(self, points: Float[np.ndarray, "*batch 2"]) -> Bool[np.ndarray, "*batch"]:
+        """Whether points of an undistorted frame lie in it, or beside it by less than half."""
+        return self._is_inside(points, beside=0.5)
+
     def __str__(self) -> str:
         """What it is, and what is done with it."""
-        return f"{self.distortion.model} distortion, undistorted to a pinhole camera"
+        return (
+            f"{self.distortion.model} distortion, undistorted to a pinhole camera that sees "
+            f"{100 * self.share:.0f} % of each frame"
+        )
 
     @functools.cached_property
     def _maps(self) -> tuple[np.ndarray, np.ndarray]:
@@ -171,8 +178,11 @@ class Lens:
         x, y = np.linspace(0, self._size[0], across), np.linspace(0, self._size[1], down)
         return np.stack(np.meshgrid(x, y), axis=-1)
 
-    def _is_inside(self, points: Float[np.ndarray, "*batch 2"]) -> np.ndarray:
-        return np.asarray(((points >= 0) & (points <= self._size)).all(axis=-1))
+    def _is_inside(
+        self, points: Float[np.ndarray, "*batch 2"], beside: float = 0.0
+    ) -> Bool[np.ndarray, "*batch"]:
+        places = points / self._size
+        return np.asarray(((places >= -beside) & (places <= 1 + beside)).all(axis=-1))
 
     def _check(self) -> None:
         """Checks that no part of a frame is in the undistorted one twice, or mirrored.

@@ -108,12 +108,7 @@ def _open_window(title: str, path: pathlib.Path | None) -> Window | None:
 
 
 def _camera_line(camera: int | str, size: Size, rate: float, assumed: InputCamera) -> str:
-    matrix = assumed.matrix
-    return (
-        f"camera {camera}: {size[0]}x{size[1]}, {rate:.3g} frames/s, "
-        f"fx {matrix[0, 0]:.2f}, fy {matrix[1, 1]:.2f}, cx {matrix[0, 2]:.2f}, "
-        f"cy {matrix[1, 2]:.2f} ({assumed.source})"
-    )
+    return f"camera {camera}: {size[0]}x{size[1]}, {rate:.3g} frames/s, {assumed}"
 
 
 def _show(

@@ -258,7 +258,7 @@ def test_what_is_odd_is_reported(tmp_path):
         f"{raw}/b/keypoints.json: not read; joints are in joints.csv, joints.npz, hand_pose, "
         "coco.json, person_keypoints_default.json, annotations/person_keypoints_default.json, "
         "result.json, mediapipe.csv, mediapipe.json, the camera in camera.json, "
-        "camera.txt, cam_intrinsics.txt",
+        "camera.txt, camera.yaml, camera.yml, cam_intrinsics.txt",
     ]
 
 

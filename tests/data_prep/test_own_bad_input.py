@@ -181,7 +181,8 @@ def test_a_table_in_another_encoding_says_what_to_do(tmp_path):
 
 BAD_TOML = {
     "": 'times is None; say what start and end in labels.csv are: times = "seconds" or',
-    TOML + "f = 3\n": "unknown key camera.f; known are fx, fy, cx, cy, width, height, hfov",
+    TOML + "f = 3\n": "unknown key camera.f; known are fx, fy, cx, cy, width, height, "
+    "distortion_model, distortion, hfov",
     "fps = 3" + TOML: "unknown key fps; known are name, title, times",
     "name = 'My Data'" + TOML: "name is 'My Data'; expected lower-case letters, digits and _",
     'skeleton = "mano"'

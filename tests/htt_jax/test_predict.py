@@ -299,7 +299,8 @@ def test_through_a_lens_is_found_what_is_found_in_the_undistorted_frames(folder,
     run_command(folder / "frames", folder, f"--intrinsics={camera_file}", f"--out={tmp_path}")
     said = capsys.readouterr().out
     assert "cx 31.00, cy 19.00 (from " in said
-    assert "note: the lens's radial-tangential distortion is taken out: pictures, joints_2d" in said
+    assert "radial-tangential distortion, undistorted to a pinhole camera that sees" in said
+    assert "note: pictures, joints_2d and intrinsics are of your frames undistorted\n" in said
     pictures = [
         cv2.undistort(frame, matrix, np.array(coefficients), None, matrix)
         for frame in frames_as_arrays(folder / "frames")
@@ -321,7 +322,7 @@ def test_through_a_lens_is_found_what_is_found_in_the_undistorted_frames(folder,
     now = readable["frames"][9]["joints_2d_input"]["right"]
     np.testing.assert_allclose(now, own, atol=0.006)
     assert readable["notes"][1].startswith("joints_2d_input has the same joints in pixels of your")
-    with pytest.warns(UserWarning, match="distortion is taken out"):
+    with pytest.warns(UserWarning, match="of your frames undistorted"):
         again = model.predict(folder / "frames", camera_file)
     np.testing.assert_allclose(again.joints_2d, expected.joints_2d, rtol=1e-4, atol=1e-3)
 

@@ -64,9 +64,10 @@ def test_camera_info_of_ros_is_read(tmp_path, form, model, data, expected):
     np.testing.assert_array_equal(found.matrix, MATRIX)
     assert found.lens.distortion == expected
     kind = expected.model
-    assert found.source == f"from {path}, {kind} distortion, undistorted to a pinhole camera"
-    (note,) = found.notes
-    assert note.startswith(f"the lens's {kind} distortion is taken out: pictures, joints_2d and")
+    share = f"{100 * found.lens.share:.0f} % of each frame"
+    how = f"{kind} distortion, undistorted to a pinhole camera that sees {share}"
+    assert str(found) == f"fx 600.00, fy 610.00, cx 320.00, cy 170.00 (from {path}, {how})"
+    assert found.notes == ["pictures, joints_2d and intrinsics are of your frames undistorted"]
 
 
 @pytest.mark.parametrize("suffix", ["yml", "json"])
