@@ -117,14 +117,16 @@ class Frames(Protocol):
         size: (width, height).
         count: how many, as far as the file says; 0 where it does not.
         rate: frames a second, as the file says, else `DEFAULT_RATE`; the mean where they vary.
-        notes: what their user should know of them, a line each; complete once all were read.
     """
 
     camera: str
     size: Size
     count: int
     rate: Fraction
-    notes: list[str]
+
+    @property
+    def notes(self) -> list[str]:
+        """What their user should know of them, a line each; complete once all were read."""
 
     def read(
         self, resizer: Resize | None = None, is_before: IsBefore | None = None

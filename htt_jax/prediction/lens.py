@@ -192,8 +192,9 @@ class Lens:
         """
         grid = self._over_frame()
         from_ = self._from_pinhole(grid.reshape(-1, 2)).reshape(grid.shape)
-        right, down = from_[:-1, 1:] - from_[:-1, :-1], from_[1:, :-1] - from_[:-1, :-1]
-        turns = right[..., 0] * down[..., 1] - right[..., 1] * down[..., 0]
+        with np.errstate(invalid="ignore", over="ignore"):
+            right, down = from_[:-1, 1:] - from_[:-1, :-1], from_[1:, :-1] - from_[:-1, :-1]
+            turns = right[..., 0] * down[..., 1] - right[..., 1] * down[..., 0]
         folded = ~(turns > 0) & self._is_inside(from_[:-1, :-1])
         if folded.any():
             x, y = from_[:-1, :-1][folded][0]
@@ -215,8 +216,8 @@ def _there_and_back(
     if known.any():
         went = there(flat[known])
         with np.errstate(invalid="ignore", over="ignore"):
-            returns = (np.abs(back(went) - flat[known]) < _BACK).all(axis=1)
-        found[known] = np.where(returns[:, None], went, np.nan)
+            off = np.abs(back(went) - flat[known]).max(axis=1, keepdims=True)
+        found[known] = np.where(off < _BACK, went, np.nan)
     return found.reshape(points.shape)
 
 
