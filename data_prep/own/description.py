@@ -12,7 +12,7 @@ from typing import Any
 from data_prep.own import skeletons
 from data_prep.own.skeletons import FileJoints
 from htt_jax.datasets.skeleton import Skeleton
-from htt_jax.prediction.input_camera import WIDEST_VIEW, FieldOfView, Intrinsics
+from htt_jax.prediction.input_camera import WIDEST_VIEW, FieldOfView, Intrinsics, of_file
 from htt_jax.prediction.lens import Distortion, distortion
 from htt_jax.support.errors import InputError
 
@@ -198,7 +198,15 @@ def _rate(path: pathlib.Path, content: Mapping[str, Any]) -> Fraction | None:
 def _camera(path: pathlib.Path, content: Any) -> Intrinsics | FieldOfView:
     if not isinstance(content, dict):
         raise InputError(f"{path}: camera is {content!r}, expected a table [camera]")
-    _only(path, content, (*_CAMERA, "width", "height", *_LENS, "hfov"), "camera.")
+    _only(path, content, (*_CAMERA, "width", "height", *_LENS, "hfov", "file"), "camera.")
+    if "file" in content:
+        name = content["file"]
+        if len(content) > 1 or not isinstance(name, str):
+            raise InputError(
+                f"{path}: camera.file is {name!r}; expected a name, and no other key of the camera "
+                "beside it"
+            )
+        return read_camera(path.parent / name)
     numbers = {key: value for key, value in content.items() if key not in _LENS}
     wrong = next((key for key, value in numbers.items() if not _is_number(value)), None)
     if wrong is not None:
@@ -225,6 +233,21 @@ def _camera(path: pathlib.Path, content: Any) -> Intrinsics | FieldOfView:
         )
     given = f"{path}, camera"
     return Intrinsics(values, size, given, f"from {path}", _distortion(given, content))
+
+
+def read_camera(path: pathlib.Path) -> Intrinsics:
+    """The camera that a file tells of, see `intrinsics_file.read`.
+
+    Raises:
+        InputError: it cannot be read, or does not say of images of what size.
+    """
+    given = of_file(path)
+    if given.size is None:
+        raise InputError(
+            f"{path} does not say of images of what size its pixels are; expected width and height "
+            "after fx, fy, cx, cy, or under these names in JSON or YAML"
+        )
+    return given
 
 
 def _distortion(given: str, content: Mapping[str, Any]) -> Distortion | None:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from data_prep.own import footage, joints
-from data_prep.own.description import Description
+from data_prep.own.description import Description, read_camera
 from data_prep.own.footage import Footage
 from data_prep.own.labels import FILE, Label
 from data_prep.raw import EncodeFrame, Note
@@ -23,7 +23,6 @@ from htt_jax.prediction.input_camera import (
     InputCamera,
     Intrinsics,
     at_size,
-    of_file,
 )
 from htt_jax.support.errors import InputError
 
@@ -96,12 +95,7 @@ def camera_of(recording: Recording, description: Description, size: Size) -> Inp
     """
     given: GivenCamera | None = description.camera
     if recording.camera is not None:
-        given = of_file(recording.camera)
-        if given.size is None:
-            raise InputError(
-                f"{recording.camera} does not say of images of what size its pixels are; expected "
-                "width and height after fx, fy, cx, cy, or under these names in JSON"
-            )
+        given = read_camera(recording.camera)
     if given is None:
         return None
     if isinstance(given, Intrinsics) and given.size and not camera.same_shape(given.size, size):

@@ -232,9 +232,9 @@ def _frame(predictions: Predictions, dataset: DatasetFacts, frame: int) -> Mappi
 
 def _in_input(predictions: Predictions, origin: Origin, frame: int) -> Mapping[str, Any]:
     """Where the joints of each hand lie in a frame as it was before it was undistorted."""
-    if origin.lens is None:
-        return {}
     spec = origin.dataset.spec
+    if origin.lens is None or spec.joints == NO_JOINTS:
+        return {}
     places = origin.lens.distorted_points(predictions.joints_2d[frame])
     rounded = _rounded(places, OF_NAME["joints_2d"].decimals)
     known = np.isfinite(places).all(axis=-1)

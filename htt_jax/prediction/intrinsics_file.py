@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +16,8 @@ _VALUES = ("fx", "fy", "cx", "cy")
 _SIZES = (("width", "height"), ("image_width", "image_height"))
 _MATRIX = ("camera_matrix", "K", "k")
 _MODEL = "distortion_model"
-_COEFFICIENTS = ("distortion_coefficients", "dist_coeffs", "distortion", "D", "d")
+_COEFFICIENTS = ("distortion_coefficients", "dist_coeffs", "dist_coeff", "distortion", "D", "d")
+_OF_SOME_LENS = re.compile(r"dist|radial|tangential|[kp]_?\d|xi$", re.IGNORECASE)
 _EXPECTED = (
     "give a text file of 'fx fy cx cy' or 'fx fy cx cy width height', or a JSON or YAML of those "
     "names or with a 3x3 'camera_matrix', as OpenCV and ROS write it"
@@ -114,15 +116,15 @@ class _Loader(yaml.SafeLoader):
     """Of plain values, and of matrices as OpenCV's FileStorage tags them."""
 
 
-_Loader.add_constructor(
-    "tag:yaml.org,2002:opencv-matrix",
-    lambda loader, node: loader.construct_mapping(node, deep=True),
+_Loader.add_multi_constructor(
+    "tag:yaml.org,2002:opencv-",  # matrix, or of one axis nd-matrix
+    lambda loader, _, node: loader.construct_mapping(node, deep=True),
 )
 
 
 def _of_yaml(text: str) -> dict[str, Any]:
     lines = text.splitlines()
-    if lines[0].startswith("%YAML:"):  # as OpenCV begins it, which is no YAML
+    if lines[0].startswith("%YAML:"):  # as OpenCV 4 begins it, which is no YAML
         lines[0] = ""
     documents = yaml.load_all("\n".join(lines), _Loader)
     content = next(iter(documents))  # ROS ends one with ---
@@ -133,6 +135,13 @@ def _of_yaml(text: str) -> dict[str, Any]:
 
 def _distortion(content: Mapping[str, Any]) -> Distortion | None:
     found = [name for name in _COEFFICIENTS if name in content]
+    known = (*_COEFFICIENTS, _MODEL)
+    other = [name for name in map(str, content) if _OF_SOME_LENS.match(name) and name not in known]
+    if other:  # which would go unseen
+        raise ValueError(
+            f"its {other[0]!r} is not known; the coefficients of a lens are a list called "
+            f"{_COEFFICIENTS[0]!r}, its model {_MODEL!r}"
+        )
     if len(found) > 1:
         raise ValueError(f"it has both {found[0]!r} and {found[1]!r}")
     model = content.get(_MODEL) or None

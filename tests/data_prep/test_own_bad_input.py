@@ -182,7 +182,7 @@ def test_a_table_in_another_encoding_says_what_to_do(tmp_path):
 BAD_TOML = {
     "": 'times is None; say what start and end in labels.csv are: times = "seconds" or',
     TOML + "f = 3\n": "unknown key camera.f; known are fx, fy, cx, cy, width, height, "
-    "distortion_model, distortion, hfov",
+    "distortion_model, distortion, hfov, file",
     "fps = 3" + TOML: "unknown key fps; known are name, title, times",
     "name = 'My Data'" + TOML: "name is 'My Data'; expected lower-case letters, digits and _",
     'skeleton = "mano"'
@@ -194,6 +194,11 @@ BAD_TOML = {
     "your own, but `joints` are those of a known skeleton, which has its own; leave root away",
     "frame_rate = 0.0004" + TOML: "frame_rate is 0.0004, expected frames a second, from 0.01 to",
     TOML.replace("70", "200"): "camera.hfov is 200; expected degrees from 0 to 175",
+    TOML
+    + 'file = "camera.yml"\n': "camera.file is 'camera.yml'; expected a name, and no other key",
+    TOML.replace(
+        "hfov = 70", 'file = "camera.yml"'
+    ): "cannot read the intrinsics in {raw}/camera.yml",
     TOML.replace("hfov = 70", "fx = 3"): "the camera has no fy, cx, cy, width, height; give",
     TOML.replace("hfov = 70", "fx=50\nfy=50\ncx=24\ncy=32\nwidth=48\nheight=64"): "camera is for "
     "images of 48x64, but {raw}/a is 64x48, of another shape; give that recording a camera.txt",

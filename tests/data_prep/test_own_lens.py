@@ -57,6 +57,25 @@ def test_frames_are_undistorted_and_joints_in_space_stay_where_they_are(tmp_path
     assert f"{raw}/b/camera.json, fisheye distortion, undistorted" in cameras[1]
 
 
+def test_a_calibration_serves_all_recordings(tmp_path):
+    raw = own_folders.write(tmp_path / "raw", toml=TOML.replace("hfov = 70", 'file = "head.yml"'))
+    storage = cv2.FileStorage(str(raw / "head.yml"), cv2.FILE_STORAGE_WRITE)
+    storage.write("image_width", 128)
+    storage.write("image_height", 96)
+    storage.write("camera_matrix", np.diag([2, 2, 1]) @ MATRIX)
+    storage.write("distortion_coefficients", np.array(BENT))
+    storage.release()
+    made = prepare(raw, tmp_path / "out")
+    own = prepare(own_folders.write(tmp_path / "own", toml=LENS_TOML), tmp_path / "expected")
+    for split in ("train", "test"):
+        assert made[split][0].frames == own[split][0].frames
+        np.testing.assert_array_equal(made[split][0].intrinsics, own[split][0].intrinsics)
+    assert (
+        f"(from {raw}/head.yml, scaled from 128x96, radial-tangential distortion, "
+        in (notes(tmp_path / "out", "camera")[0])
+    )
+
+
 def test_places_in_images_are_undistorted_with_them(tmp_path):
     raw = own_folders.write(tmp_path / "raw", toml=LENS_TOML)
     points = [own_folders.joints(6, seed) for seed in (0, 1)]

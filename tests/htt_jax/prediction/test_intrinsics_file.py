@@ -85,6 +85,8 @@ def test_calibrations_of_opencv_are_read(tmp_path, suffix, model):
     storage.release()
     assert given(path).lens.distortion == Distortion(model, LENS[:count])
     np.testing.assert_array_equal(given(path).matrix, MATRIX)
+    path.write_text(path.read_text().replace("%YAML 1.2", "%YAML:1.0"))  # as OpenCV 4 has it
+    assert given(path).lens.distortion == Distortion(model, LENS[:count])
 
 
 def test_a_lens_bends_images_of_every_size_alike(tmp_path):
@@ -118,6 +120,8 @@ def test_a_file_without_distortion_is_a_pinhole_camera(tmp_path):
         (OWN | {"D": [0.1] * 4, "distortion_model": "FTheta"}, "model is 'FTheta', expected one of "
          "radial-tangential, plumb_bob, rational_polynomial, fisheye, equidistant, kannala-brandt"),
         (OWN | {"D": [float("nan")] * 5}, "not every coefficient of its distortion is finite"),
+        (OWN | {"k1": -0.3, "k2": 0.1}, "its 'k1' is not known; the coefficients of a lens are a "),
+        (OWN | {"dist_coefs": [0.1]}, "its 'dist_coefs' is not known; .* called 'distortion_coeff"),
         (OWN | {"D": "k1"}, "'D' is no list of numbers"),
         (OWN | {"D": ["k1", 0, 0, 0, 0]}, "could not convert string to float"),
         (OWN | {"D": [0.1] * 5, "dist_coeffs": [0] * 5}, "has both 'dist_coeffs' and 'D'"),
