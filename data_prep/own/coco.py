@@ -4,13 +4,15 @@ import json
 import pathlib
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.own.description import Description
+from data_prep.own.coco_joints import Places, of_categories, short, whole
+from data_prep.own.description import FILE, Description
 from data_prep.own.footage import Footage
 from data_prep.own.joint_files import Given
 from data_prep.raw import Note
@@ -29,10 +31,8 @@ NAMES = (
 _NUMBER_AT_END = re.compile(r"([0-9]+)$")
 _BY_LABEL_STUDIO = re.compile(r"[0-9a-f]{8}-")  # which it sets before names of images
 _PARTS = ("images", "categories", "annotations")
+_FARTHEST = 1e6  # pixels, of any image
 _VISIBLE = (0, 1, 2)  # not labelled; labelled and hidden; labelled and seen
-
-_Places = dict[int, tuple[int, int]]
-"""Hand and joint of a category's keypoints that are some."""
 
 
 def read(path: pathlib.Path, described: Description, footage: Footage) -> Given:
@@ -44,23 +44,22 @@ def read(path: pathlib.Path, described: Description, footage: Footage) -> Given:
     """
     content = _content(path)
     images = _images(path, content["images"], footage)
-    mapping = {
-        _whole(path, "categories", i, category, "id"): _mapped(path, i, category, described)
-        for i, category in enumerate(content["categories"])
-    }
+    mapping = of_categories(path, content["categories"], described)
     frames = list(dict.fromkeys(number for number, _ in images.values()))
     rows = {number: row for row, number in enumerate(frames)}
     shape = (len(frames), len(described.hands), len(described.joints.names), 2)
     places = np.full(shape, np.nan)
     taken: set[tuple[int, int]] = set()
-    others = lost = labelled = 0
+    counts: Counter[str] = Counter()
     for i, annotation in enumerate(content["annotations"]):
         found = _keypoints(path, i, annotation, images, mapping)
         if found is None:
-            others += 1
+            counts["others"] += 1
             continue
         number, factor, values = found
-        keypoints = mapping[annotation["category_id"]]
+        of = mapping[annotation["category_id"]]
+        keypoints = {k: place for k, place in of.items() if place is not None}
+        counts["of other hands"] += any(values[k, 2] for k in of.keys() - keypoints.keys())
         for hand in {hand for hand, _ in keypoints.values()}:
             if (number, hand) in taken:
                 raise InputError(
@@ -70,13 +69,14 @@ def read(path: pathlib.Path, described: Description, footage: Footage) -> Given:
             taken.add((number, hand))
         for k, (hand, joint) in keypoints.items():
             x, y, v = values[k]
-            lost += bool(v and x == y == 0)
+            counts["lost"] += bool(v and x == y == 0)
             if v and not x == y == 0:
-                labelled += 1
+                counts["labelled"] += 1
                 places[rows[number], hand, joint] = (x * factor[0], y * factor[1])
-    if not labelled:
-        raise InputError(f"{path} labels no keypoint; remove it where there are no joints")
-    notes = _notes(path, labelled, len(taken), lost, others, described, frames)
+    if not counts["labelled"]:
+        of_ours = f" of {', '.join(described.hands)} ({FILE})" if counts["of other hands"] else ""
+        raise InputError(f"{path} labels no keypoint{of_ours}; remove it where there are no joints")
+    notes = _notes(path, counts, len(taken), described, frames)
     return Given(frames, places[:, :, list(described.joints.order)], notes)
 
 
@@ -93,7 +93,7 @@ def _content(path: pathlib.Path) -> Mapping[str, Any]:
         entries = content.get(part)
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise InputError(
-                f"{path}: {part} is {_short(entries)}, expected a list of objects, as COCO has "
+                f"{path}: {part} is {short(entries)}, expected a list of objects, as COCO has "
                 "images, categories and annotations; export 'COCO Keypoints' (CVAT) or 'COCO' "
                 "(Label Studio)"
             )
@@ -108,8 +108,8 @@ def _images(
     names: dict[int, str] = {}
     for i, entry in enumerate(entries):
         where = f"{path}: images[{i}]"
-        key = _whole(path, "images", i, entry, "id")
-        width, height = (_whole(path, "images", i, entry, side) for side in ("width", "height"))
+        key = whole(path, "images", i, entry, "id")
+        width, height = (whole(path, "images", i, entry, side) for side in ("width", "height"))
         size = footage.frames.size
         if min(width, height) < 1 or not same_shape((width, height), size):
             raise InputError(
@@ -118,7 +118,7 @@ def _images(
             )
         name = entry.get("file_name")
         if not isinstance(name, str):
-            raise InputError(f"{where}: file_name is {_short(name)}, expected an image's name")
+            raise InputError(f"{where}: file_name is {short(name)}, expected an image's name")
         number = _frame(where, name, footage)
         if key in found or number in names:
             other = names.get(number, f"id {key}")
@@ -151,81 +151,17 @@ def _frame(where: str, name: str, footage: Footage) -> int:
     return int(match[1])
 
 
-def _mapped(
-    path: pathlib.Path, index: int, category: Mapping[str, Any], described: Description
-) -> _Places:
-    """Hand and joint of each of a category's keypoints; nothing of one that has none.
-
-    Raises:
-        InputError: it names no hand, or a joint that is none, or one twice.
-    """
-    where = f"{path}: categories[{index}]"
-    keypoints, name = category.get("keypoints") or [], category.get("name")
-    if not isinstance(keypoints, list) or not all(isinstance(x, str) for x in keypoints):
-        raise InputError(f"{where}: keypoints is {_short(keypoints)}, expected names of joints")
-    if not keypoints:
-        return {}
-    of_category = _hand_in(str(name), described.hands)
-    joints = {joint: i for i, joint in enumerate(described.joints.names)}
-    joints |= _numbered(keypoints, len(joints))
-    found: _Places = {}
-    for k, keypoint in enumerate(keypoints):
-        plain = re.sub(r"[\s-]+", "_", keypoint.strip().lower())
-        hand = of_category
-        if hand is None or plain not in joints:
-            of_keypoint = _hand_in(plain, described.hands)
-            hand = of_keypoint if hand is None else hand
-            if of_keypoint == hand and of_keypoint is not None:
-                word = described.hands[of_keypoint].lower()
-                plain = re.sub(rf"^(?:{re.escape(word)}_(?:hand_)?)|_{re.escape(word)}$", "", plain)
-        if hand is None and len(described.hands) == 1:
-            hand = 0
-        if hand is None:
-            raise InputError(
-                f"{where}: neither its name {name!r} nor its keypoint {keypoint!r} names a hand; "
-                f"expected one of {', '.join(described.hands)} in it (dataset.toml), such as "
-                f"{described.hands[0]}_hand"
-            )
-        if plain not in joints:
-            raise InputError(
-                f"{where}: keypoints[{k}] is {keypoint!r}, expected one of "
-                f"{', '.join(described.joints.names)} (skeleton or joints in dataset.toml), or "
-                "their numbers"
-            )
-        if (hand, joints[plain]) in found.values():
-            raise InputError(f"{where}: keypoints[{k}] is {keypoint!r} again; keep one")
-        found[k] = (hand, joints[plain])
-    return found
-
-
-def _numbered(keypoints: Sequence[str], count: int) -> dict[str, int]:
-    """Joints by their numbers, from 0 or 1, where keypoints are called so, as CVAT does."""
-    names = {keypoint.strip() for keypoint in keypoints}
-    for first in (0, 1):
-        numbers = {str(i + first): i for i in range(count)}
-        if names == numbers.keys():
-            return numbers
-    return {}
-
-
-def _hand_in(text: str, hands: Sequence[str]) -> int | None:
-    """The one hand whose name stands in a text as a word; None: none, or several."""
-    words = re.findall(r"[^\W_]+", text.lower())
-    found = [i for i, hand in enumerate(hands) if hand.lower() in (*words, text.lower())]
-    return found[0] if len(found) == 1 else None
-
-
 def _keypoints(
     path: pathlib.Path,
     index: int,
     annotation: Mapping[str, Any],
     images: Mapping[int, tuple[int, tuple[float, float]]],
-    mapping: Mapping[int, _Places],
+    mapping: Mapping[int, Places],
 ) -> tuple[int, tuple[float, float], Float[np.ndarray, "keypoints 3"]] | None:
     """Frame, factors, and x, y, v of each keypoint; None of what is a box or an outline."""
     where = f"{path}: annotations[{index}]"
     image, category = (
-        _whole(path, "annotations", index, annotation, key) for key in ("image_id", "category_id")
+        whole(path, "annotations", index, annotation, key) for key in ("image_id", "category_id")
     )
     for name, key, known in (("image_id", image, images), ("category_id", category, mapping)):
         if key not in known:
@@ -238,22 +174,22 @@ def _keypoints(
     )
     expected = len(mapping[category])
     if not is_list or len(numbers) != 3 * expected:
-        count = counted(len(numbers), "number") if is_list else _short(numbers)
+        count = counted(len(numbers), "number") if is_list else short(numbers)
         raise InputError(
             f"{where}: keypoints is {count}, expected x, y, v of each of the {expected} keypoints "
             "of its category; the exporter has lost some, or the category has others"
         )
-    values = np.array(numbers, np.float64).reshape(-1, 3)
+    values = np.array([x if abs(x) < _FARTHEST else np.nan for x in numbers]).reshape(-1, 3)
     if not np.isfinite(values).all() or not np.isin(values[:, 2], _VISIBLE).all():
         k = int(np.argmin(np.isfinite(values).all(axis=1) & np.isin(values[:, 2], _VISIBLE)))
         raise InputError(
-            f"{where}: keypoints[{3 * k}:{3 * k + 3}] is {numbers[3 * k : 3 * k + 3]}, expected "
-            "pixels x and y, and v of 0 (not labelled), 1 (hidden) or 2 (seen)"
+            f"{where}: keypoints[{3 * k}:{3 * k + 3}] is {short(numbers[3 * k : 3 * k + 3])}, "
+            "expected pixels x and y, and v of 0 (not labelled), 1 (hidden) or 2 (seen)"
         )
     said, there = annotation.get("num_keypoints"), int((values[:, 2] > 0).sum())
     if said is not None and said != there:
         raise InputError(
-            f"{where}: num_keypoints is {_short(said)}, but {there} of its keypoints are labelled "
+            f"{where}: num_keypoints is {short(said)}, but {there} of its keypoints are labelled "
             "(v = 1 or 2); the exporter has lost some: export again, or put the number right"
         )
     number, factor = images[image]
@@ -262,35 +198,22 @@ def _keypoints(
 
 def _notes(
     path: pathlib.Path,
-    labelled: int,
+    counts: Mapping[str, int],
     hands: int,
-    lost: int,
-    others: int,
     described: Description,
     frames: Sequence[int],
 ) -> tuple[Note, ...]:
     """Counts, to be held against what was labelled."""
     of_all = hands * len(described.joints.names)
-    counts = f"{labelled} of {of_all} joints of {counted(hands, 'hand')} are labelled, in "
-    notes = [Note("keypoints", str(path), counts + counted(len(frames), "image"))]
-    if lost:
-        what = f"{counted(lost, 'joint')} at x = 0, y = 0, labelled as if it were there"
+    labelled = f"{counts['labelled']} of {of_all} joints of {counted(hands, 'hand')} are labelled"
+    notes = [Note("keypoints", str(path), f"{labelled}, in {counted(len(frames), 'image')}")]
+    if counts["lost"]:
+        what = f"{counted(counts['lost'], 'joint')} at x = 0, y = 0, labelled as if it were there"
         notes.append(Note("lost", str(path), f"{what}: taken for not labelled"))
-    if others:
-        what = f"{counted(others, 'annotation')} without keypoints, such as boxes"
+    if counts["others"]:
+        what = f"{counted(counts['others'], 'annotation')} without keypoints, such as boxes"
         notes.append(Note("ignored", str(path), what))
+    if counts["of other hands"]:
+        of = counted(counts["of other hands"], "annotation")
+        notes.append(Note("ignored", str(path), f"{of} of a hand not among `hands` in {FILE}"))
     return tuple(notes)
-
-
-def _whole(path: pathlib.Path, part: str, index: int, entry: Mapping[str, Any], key: str) -> int:
-    value = entry.get(key)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InputError(
-            f"{path}: {part}[{index}]: {key} is {_short(value)}, expected a whole number"
-        )
-    return value
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return "missing" if value is None else text if len(text) <= 60 else f"{text[:57]}..."

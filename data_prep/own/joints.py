@@ -10,13 +10,12 @@ from jaxtyping import Bool, Float
 
 from data_prep import poses
 from data_prep.folders import frames_text
-from data_prep.own import coco, joint_files, mediapipe
+from data_prep.own import coco, joint_files, mediapipe, places
 from data_prep.own.description import Description
 from data_prep.own.footage import Footage
 from data_prep.own.joint_files import Given
 from data_prep.raw import Note
 from htt_jax import camera
-from htt_jax.prediction.frames import Size
 from htt_jax.prediction.input_camera import InputCamera
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
@@ -34,7 +33,6 @@ NAMES = tuple(_READERS)
 """What holds the joints of a recording, in its folder."""
 
 _AXES = "xyz"
-_CORNER = 2.0  # pixels: where all places lie that are shares of the image, or metres
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,9 +131,9 @@ def read(path: pathlib.Path, described: Description, frames: pathlib.Path) -> Jo
     joints = np.where(known[..., None], given.joints, 0)
     notes = (*given.notes, *notes)
     if joints.shape[-1] == 2:
-        _check_places(path, joints[known], footage.frames.size)
-        known, lost = _without_lost(path, numbers, joints, known, described)
-        seen, notes = np.asarray(known.any(axis=(0, 2))), (*notes, *lost)
+        known, far = places.without_far(path, joints, known, footage.frames.size)
+        known, lost = places.without_lost(path, numbers, joints, known, described)
+        seen, notes = np.asarray(known.any(axis=(0, 2))), (*notes, *far, *lost)
     else:
         seen = _seen(path, joints, known, described)
     count = len(joints)
@@ -173,48 +171,6 @@ def _known(
             "coordinates of a joint, or none"
         )
     return known
-
-
-def _check_places(path: pathlib.Path, places: Float[np.ndarray, "known 2"], size: Size) -> None:
-    """Checks that most lie in the image or near it.
-
-    Raises:
-        InputError: they do not.
-    """
-    width, height = size
-    if len(places) and (np.abs(places) <= _CORNER).all():
-        raise InputError(
-            f"{path}: all joints lie within {_CORNER:g} pixels of the image's corner; expected "
-            f"pixels of frames of {width}x{height}, or x, y and z in space"
-        )
-    beyond = ((places < np.multiply(size, -0.5)) | (places > np.multiply(size, 1.5))).any(axis=1)
-    if 2 * beyond.sum() > len(places):
-        x, y = places[beyond][0]
-        raise InputError(
-            f"{path}: {beyond.sum()} of {len(places)} joints lie far outside the image, such as "
-            f"x = {x:.6g}, y = {y:.6g}; expected pixels of frames of {width}x{height}"
-        )
-
-
-def _without_lost(
-    path: pathlib.Path,
-    numbers: Sequence[int],
-    places: Float[np.ndarray, "frames hands joints 2"],
-    known: Bool[np.ndarray, "frames hands joints"],
-    described: Description,
-) -> tuple[Bool[np.ndarray, "frames hands joints"], list[Note]]:
-    """Without hands whose joints all have one place, and notes on them."""
-    apart = np.where(known[..., None], places, np.nan)
-    apart = apart - np.take_along_axis(apart, known.argmax(axis=2)[:, :, None, None], axis=2)
-    moved = np.any(np.nan_to_num(apart) != 0, axis=(2, 3))
-    lost = ~moved & (known.sum(axis=2) > 1)
-    notes = []
-    for hand, frames in zip(described.hands, lost.T, strict=True):
-        if frames.any():
-            which = frames_text(np.array(numbers)[frames].tolist())
-            what = f"{hand} hand, {which}: all joints are in one place; kept, as not annotated"
-            notes.append(Note("lost", str(path), what))
-    return known & ~lost[..., None], notes
 
 
 def _seen(

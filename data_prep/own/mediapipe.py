@@ -5,7 +5,6 @@ landmarks, in metres, are around the hand's own centre: neither says where the h
 """
 
 import json
-import math
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -30,6 +29,7 @@ _FRAME = ("frame", "frame_id", "frame_number", "frame_index")
 _HAND = ("handedness", "hand", "hand_label")
 _LANDMARK = ("landmark", "landmark_id", "landmark_index")
 _LARGEST = 2.0  # share of the image, of most
+_FARTHEST = 1e6  # of any
 _OF_HANDS = ("hand_landmarks", "landmarks", "multi_hand_landmarks")
 _HANDEDNESS = ("handedness", "handednesses", "multi_handedness")
 _OF_RESULT = (_OF_HANDS, _HANDEDNESS)
@@ -275,7 +275,7 @@ def _shares(where: str, points: Any) -> Float[np.ndarray, "landmarks 2"]:
         for c in "xy":
             value = point.get(c) if isinstance(point, dict) else None
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not is_number or not math.isfinite(value or 0):
+            if not is_number or not abs(value or 0) < _FARTHEST:
                 raise InputError(
                     f"{where}, landmark {i}: {c} is {value!r}, expected a share of the image"
                 )

@@ -141,6 +141,21 @@ def test_one_category_of_label_studio_holds_both_hands_of_a_video(tmp_path):
     )
 
 
+def test_keypoints_of_a_hand_that_the_dataset_has_not_are_left_out(tmp_path):
+    of_hands = {"left_hand": places(FRAMES, 1), "right_hand": places(FRAMES, 2)}
+    toml = 'skeleton = "coco"' + TOML
+    raw = written(tmp_path, coco(of_hands), toml)
+    pixels, known = seen(prepare(raw, tmp_path / "out")["train"][0])
+    assert known.all()
+    np.testing.assert_allclose(pixels, of_hands["right_hand"][:4], atol=1e-3)
+    assert notes(tmp_path / "out", "ignored")[0].endswith(
+        "6 annotations of a hand not among `hands` in dataset.toml"
+    )
+    raw = written(tmp_path / "left", coco({"left_hand": of_hands["left_hand"]}), toml)
+    with pytest.raises(InputError, match=r"labels no keypoint of right \(dataset.toml\); remove"):
+        layout.find(raw)
+
+
 def changed(path, value):
     """COCO's content with one entry changed, by keys and places."""
     content = coco({"right_hand": places(FRAMES)})
@@ -169,6 +184,14 @@ BAD_COCO = {
     "not finite": (
         (*FIRST, "keypoints", 3), float("nan"),
         "annotations[0]: keypoints[3:6] is [nan",
+    ),
+    "no float": (
+        (*FIRST, "keypoints", 3), 10**400,
+        "annotations[0]: keypoints[3:6] is [10000",
+    ),
+    "category twice": (
+        ("categories",), [{"id": 1, "name": "right_hand", "keypoints": ["hand_root"]}] * 2,
+        "categories[1]: id is 1 again; keep one",
     ),
     "twice": (
         ("annotations", 1, "image_id"), 1,

@@ -119,6 +119,10 @@ BAD_LANDMARKS = {
         with_result(2, hand_landmarks=[[{"x": "a", "y": 0}] * 21]), KEPT,
         "frames[2], hand 0, landmark 0: x is 'a', expected a share of the image",
     ),
+    "no float": (
+        with_result(2, hand_landmarks=[[{"x": 10**400, "y": 0}] * 21]), KEPT,
+        "frames[2], hand 0, landmark 0: x is 1000",
+    ),
     "no handedness": (
         with_result(1, handedness=[]), KEPT,
         "frames[1] has landmarks of 1 hands and handedness of 0; expected as many of each",

@@ -108,18 +108,21 @@ def test_places_in_train_alone_and_depths_in_test_are_told(tmp_path):
     assert "joints of 1 recording are in space, and none of train is" in note
 
 
-def test_hands_whose_places_are_all_one_are_not_annotated(tmp_path):
+def test_hands_whose_places_are_all_one_and_joints_far_outside_are_not_annotated(tmp_path):
     raw = own_folders.write(tmp_path / "raw")
     of_a = places(6)
     of_a[[1, 2]] = 20.0
+    of_a[3, 7] = [-33.0, 20.0]  # half an image beside it and more
     np.savez(raw / "a/joints.npz", joints=of_a)
     np.savez(raw / "b/joints.npz", joints=places(6))
     made = prepare(raw, tmp_path / "out")
     known = made["train"][0].joints_known[..., 0]
-    assert known.all(axis=1).tolist() == known.any(axis=1).tolist() == [True, False, False, True]
+    assert known.sum(axis=1).tolist() == [21, 0, 0, 20]
     assert notes(tmp_path / "out", "lost") == [
+        f"{raw}/a/joints.npz: 1 joint far outside the image, such as x = -33, y = 20; kept, as not "
+        "annotated",
         f"{raw}/a/joints.npz: right hand, frames 1-2: all joints are in one place; kept, as not "
-        "annotated"
+        "annotated",
     ]
 
 
