@@ -40,7 +40,8 @@ def cases_of(
     collected: Collected, estimates: Estimates, record: Recorded, *, mask_unannotated: bool
 ) -> list[Case]:
     """Of each horizon."""
-    counted = estimates.hand_annotated | (not mask_unannotated)
+    joints = estimates.counted(mask_unannotated=mask_unannotated)
+    counted = joints.reshape(*estimates.hand_annotated.shape, -1).all(axis=2)
     return [
         _case(collected, estimates, record, counted, ahead) for ahead in map(frames_ahead, HORIZONS)
     ]

@@ -122,6 +122,10 @@ def test_only_hands_that_are_known_in_all_of_past_and_target_count():
     assert methods[f"zero velocity, {past}"]["error"][0] == pytest.approx(2 * 3**0.5, rel=1e-3)
     everything = measured(*made_of, motions, mask_unannotated=False)["spaces"]["own_camera"]
     assert everything["left"]["pasts"] == [6, 2, 0, 0]
+    known = annotated.repeat(21, axis=1)[..., None].repeat(2, axis=2)
+    of_each = (made, dataclasses.replace(made_of[1], joints_known=known), *made_of[2:])
+    found = measured(*of_each, motions, mask_unannotated=False)["spaces"]["own_camera"]
+    assert [found[hand]["pasts"][:2] for hand in H2O.hands] == [[4, 0], [4, 2]]
 
 
 def test_frames_that_are_missing_between_make_no_past():
