@@ -21,6 +21,7 @@ from htt_jax.runs.config import check
 from htt_jax.support.errors import InputError
 from htt_jax.systems import check_source
 from htt_jax.training import best_metric
+from htt_jax.training.teacher import open_teacher
 from tests import runs
 from tests.data_prep import own_folders
 from tests.htt_jax.evaluation.report.html_check import Page
@@ -203,6 +204,31 @@ def test_only_what_is_known_is_learned(made):
     assert float(terms["depth"]) == pytest.approx(0.1 * known[..., 1].any(), rel=1e-4)
     assert float(terms["action"]) == pytest.approx(np.log(2), rel=1e-5)
     assert np.isfinite(loss)
+
+
+def test_a_checkpoint_is_not_the_best_by_poses_where_a_split_has_none_in_space(tmp_path):
+    own_folders.write(tmp_path / "raw", LABELS)
+    np.savez(tmp_path / "raw/b/joints.npz", joints=joints_of(IN_IMAGES, 1))
+    made = own_folders.prepare(tmp_path / "raw", tmp_path / "data")
+    assert made["test"].spec.joints == PARTIAL
+    best_metric.check_measured("mepe", made["train"])
+    best_metric.check_measured("mepe_2d", made["test"])
+    with pytest.raises(InputError, match=r"'mepe' is not measured on split 'test' of .*: partial"):
+        best_metric.check_measured("mepe", made["test"])
+
+
+def test_a_run_that_has_learned_no_poses_in_space_teaches_none(made):
+    kind, root, _ = made
+    source = RecordSource(root / "data", "train")
+    config = runs.tiny_config(root / "data", SIZE)
+    config.distill.teacher = str(root / "run")
+    if kind != PARTIAL:
+        with pytest.raises(
+            InputError, match=rf"no poses in space .*: {kind}\).* config.distill.pose=0"
+        ):
+            open_teacher(config, source)
+        config.distill.pose = 0.0
+    assert open_teacher(config, source)
 
 
 def test_what_cannot_be_measured_or_masked_is_refused(made):

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from htt_jax.data import loader
 from htt_jax.data.records import RecordSource
 from htt_jax.data.unlabelled import WithUnlabelled
+from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS
 from htt_jax.devices import hosts, sharding
 from htt_jax.runs.config import open_source
 from htt_jax.runs.directory import Run, exists, newest_step, read
@@ -110,7 +111,7 @@ def no_longer_asked(config: ConfigDict, workdir: epath.PathLike, last_step: int)
     if not path or not exists(workdir):
         return None
     there = read(workdir)
-    is_over = there.config.distill.teacher == path and newest_step(workdir) >= last_step
+    is_over = _named(there.config, "teacher") == path and newest_step(workdir) >= last_step
     # The paths of hosts may differ: the first one's decides.
     if there.taught_by is None or not multihost_utils.broadcast_one_to_all(np.bool_(is_over)):
         return None
@@ -144,6 +145,12 @@ def _check(option: str, run: Run, config: ConfigDict, source: RecordSource) -> N
         raise InputError(f"{where}: {error}") from None
     if difference := view_difference(run.dataset, source):
         raise InputError(f"{where}: {difference}; name a teacher of frames of that shape")
+    joints = run.dataset.spec.joints
+    if config.distill.pose and joints in (IN_IMAGES, NO_JOINTS):
+        raise InputError(
+            f"{option} has learned no poses in space (its joints are known so: {joints}), and what "
+            "it says of them is nothing to learn; set config.distill.pose=0, or name another"
+        )
 
 
 def _fingerprint(run: TrainedRun) -> str:

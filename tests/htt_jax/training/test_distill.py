@@ -20,7 +20,7 @@ from htt_jax.support.paths import place
 from htt_jax.training import agreement
 from htt_jax.training.answers import FOLDER
 from htt_jax.training.loop import train
-from htt_jax.training.teacher import open_teacher, trained_on
+from htt_jax.training.teacher import no_longer_asked, open_teacher, trained_on
 from tests import prepared, runs, train_runs
 
 pytestmark = pytest.mark.proof  # whole trainings
@@ -245,6 +245,11 @@ def test_who_cannot_teach_is_refused_before_anything_is_written(root, tmp_path, 
 def test_an_answer_that_is_a_product_with_verb_and_noun_is_not_taught(root, tmp_path):
     with pytest.raises(InputError, match=r"verb_noun=True: .*; set config.distill.action=0 or"):
         train(student(root, model__verb_noun=True), tmp_path / "run")
+
+
+def test_a_folder_of_a_run_of_another_system_was_not_taught(root, tmp_path):
+    of_depth = described(tmp_path / "depth", root / "data", get_config("depth"))
+    assert no_longer_asked(student(root), of_depth, 1) is None
 
 
 def test_a_start_with_a_teacher_that_is_none_makes_no_folder(root, tmp_path):
