@@ -41,7 +41,7 @@ def cases_of(
 ) -> list[Case]:
     """Of each horizon."""
     joints = estimates.counted(mask_unannotated=mask_unannotated)
-    counted = joints.reshape(*estimates.hand_annotated.shape, -1).all(axis=2)
+    counted = np.asarray(joints.reshape(*estimates.hand_annotated.shape, -1).all(axis=2))
     return [
         _case(collected, estimates, record, counted, ahead) for ahead in map(frames_ahead, HORIZONS)
     ]
