@@ -24,6 +24,7 @@ from data_prep.fpha_lists import (
 from data_prep.fpha_objects import ObjectPoses
 from data_prep.fpha_places import WORLD_TO_CAMERA
 from data_prep.images import FrameEncoder
+from data_prep.plausibility import classes
 from data_prep.raw import EncodeFrame, Note, RawDataset, RawPath, as_found
 from htt_jax import camera
 from htt_jax.data.records import Video
@@ -180,7 +181,7 @@ def find(root: RawPath) -> RawDataset:
                 notes.append(reason)
             else:
                 videos[split].append(video)
-    notes = [*_choices(videos), *notes, *object_notes]
+    notes = [*_choices(videos), *classes.notes(videos, actions), *notes, *object_notes]
     made = RawDataset(as_found(FPHA, root), root, actions, object_names, videos, notes)
     return fpha_objects.where_there_are_some(made)
 

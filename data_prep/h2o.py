@@ -17,6 +17,7 @@ from data_prep.folders import integer, numbered_files, read_lines
 from data_prep.h2o_files import read_intrinsics, read_pose
 from data_prep.h2o_places import CAMERA, FRAMES, IMAGES
 from data_prep.images import FrameEncoder
+from data_prep.plausibility import classes
 from data_prep.raw import EncodeFrame, Note, RawDataset, RawPath, as_found
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import H2O
@@ -90,14 +91,18 @@ class H2oSegment:
         poses, pose_notes = numbered_files(self.poses, *_POSES)
         wanted = range(self.start, self.end + 1)
         notes += pose_notes
+        last = max(paths, default=-1)
         notes += [
             Note("missing", str(self.color / f"{n:06d}.png"), "frame left out")
             for n in wanted
-            if n not in paths
+            if n not in paths and n <= last
         ]
         numbers = [number for number in wanted if number in paths]
         if not numbers:
             return None, [Note("left out", self.video_id, f"none of its images is in {self.color}")]
+        if self.end > last:
+            what = f"the label ends at {self.end}, {self.color} with frame {last}; what there is "
+            notes.append(Note("beyond the end", self.video_id, f"{what}was taken"))
         joints = np.zeros((len(numbers), 42, 3), np.float32)
         annotated = np.zeros((len(numbers), 2), bool)
         for i, number in enumerate(numbers):
@@ -168,6 +173,7 @@ def find(root: RawPath) -> RawDataset:
     frames = {segment.color.name for segments in splits.values() for segment in segments}
     notes += [Note("choice", f"{CAMERA}/{name}", "frames") for name in sorted(frames)]
     choices = [Note("choice", str(f), "action labels") for f in dict.fromkeys(read_folders)]
+    notes += classes.notes(splits, ACTIONS)
     made = RawDataset(as_found(H2O, root), root, ACTIONS, OBJECTS, splits, choices + notes)
     return h2o_objects.where_there_are_some(camera_poses.where_there_are_some(made))
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from data_prep.folders import frames_text
+from data_prep.plausibility.lengths import unit_of
 from data_prep.raw import Note
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import DatasetSpec
@@ -91,9 +92,9 @@ def checked(video: Video, spec: DatasetSpec, source: str) -> tuple[Video, list[N
         wrong, known = fault.frames.sum(), _annotated_frames(video, column, of_hand)
         if fault.is_of_unit and 2 * wrong > known:
             raise InputError(
-                f"{source}: {fault.hand} hand, {wrong} of {known} frames: {fault.what}; are its "
-                "numbers in another unit? Put them right, or leave its video out with "
-                "--skip-bad"
+                f"{source}: {fault.hand} hand, {wrong} of {known} frames: {fault.what}"
+                f"{unit_of(video, spec, fault.hand, fault.frames)}; are its "
+                "numbers in another unit? Put them right, or leave its video out with --skip-bad"
             )
         annotated[fault.frames, column] = False
         if known_joints is not None:

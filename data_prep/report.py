@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
+from data_prep.plausibility.records import together
 from data_prep.raw import Note, RawDataset
 from htt_jax.data.records import ShardIndex
 from htt_jax.support.words import counted
@@ -65,7 +66,7 @@ def all_notes(raw: RawDataset, shards: Mapping[str, Sequence[ShardIndex]]) -> li
     empty = [split for split, found in shards.items() if not any(map(len, found))]
     what = "no video of it can be used"
     notes += [Note("empty split", split, what) for split in empty]
-    return list(dict.fromkeys([*notes, *_in_both(raw)]))
+    return together([*notes, *_in_both(raw)])
 
 
 def _in_both(raw: RawDataset) -> list[Note]:

@@ -18,6 +18,7 @@ from etils import epath
 from data_prep import parallel, poses, report
 from data_prep.folders import is_left_by_system
 from data_prep.images import DEFAULT_QUALITY, SIZE, FrameEncoder
+from data_prep.plausibility.records import doubts
 from data_prep.raw import EncodeFrame, Note, Pixels, RawDataset, RawPath, RawVideo
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import ShardIndex, ShardWriter, Video
@@ -139,7 +140,7 @@ def _read(
     if video is None:
         return None, notes
     video, pose_notes = poses.checked(video, spec, str(raw_video.poses))
-    return video, [*notes, *pose_notes]
+    return video, [*notes, *pose_notes, *doubts(video, spec, str(raw_video.poses))]
 
 
 def _tasks(

@@ -14,6 +14,7 @@ from data_prep.own import coco, joint_files, mediapipe, places
 from data_prep.own.description import Description
 from data_prep.own.footage import Footage
 from data_prep.own.joint_files import Given
+from data_prep.plausibility.lengths import unit_text
 from data_prep.raw import Note
 from htt_jax import camera
 from htt_jax.prediction.input_camera import InputCamera
@@ -192,10 +193,12 @@ def _seen(
         )
         wrong, tracked = int(impossible.sum()), int((can_be | impossible).sum())
         if 2 * wrong > tracked:
+            of_hand = np.where(known[rows, i, :, None], joints[rows, i], np.nan)[impossible]
+            unit = unit_text(of_hand, described.joints.skeleton)
             raise InputError(
-                f"{path}: {hand} hand, {wrong} of {tracked} frames: {what}; are its numbers in "
-                "another unit, its axes not x to the right, y down, z forward, or its origin not "
-                "the camera? Put them right, or leave the recording out with --skip-bad"
+                f"{path}: {hand} hand, {wrong} of {tracked} frames: {what}{unit}; are its numbers "
+                "in another unit, its axes not x to the right, y down, z forward, or its origin "
+                "not the camera? Put them right, or leave the recording out with --skip-bad"
             )
         seen[i] = can_be.any()
     return seen

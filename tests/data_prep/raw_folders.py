@@ -7,6 +7,11 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
+from data_prep.plausibility.records import KINDS
+
+DOUBTS = (*KINDS, "one video")
+"""Kinds of notes on what is made here: few videos, of hands that are no people's."""
+
 FPHA_ACTIONS = ["open_juice_bottle", "close_juice_bottle", "put_salt", "close_milk"]
 FPHA_ACTION_FILE = """id name object object_pose scenario
 1 open_juice_bottle juice_bottle 1 kitchen

@@ -97,13 +97,16 @@ def test_variants_missing_files_and_background_are_handled_and_reported(tmp_path
     for part in (
         "action_val.txt: no split 'val'", "cam_intrinsics.txt: used instead: (636.6593",
         "subject1/h2/0/cam4: no image in rgb or rgb480_270", "000001.txt: frame kept",
-        "rgb480_270/000005.png: frame left out",
     ):  # fmt: skip
         assert part in missing
     assert notes(report, "empty") == [
         f"{camera}/hand_pose/000002.txt: frame kept, hands marked as not annotated"
     ]
     assert notes(report, "ignored") == ["subject1/h1/0/0003-0004: labelled as background"]
+    assert notes(report, "beyond the end") == [
+        f"subject1/h1/0/0004-0006: the label ends at 6, {camera}/rgb480_270 with frame 4; what "
+        "there is was taken"
+    ]
     assert "subject1/h1/0/0020-0030" in notes(report, "left out")[0]
     assert f"{raw}/label_split: action labels" in notes(report, "choice")
     assert "cam4/rgb480_270: frames" in notes(report, "choice")
