@@ -76,7 +76,8 @@ def notes(video: Video, spec: DatasetSpec, source: str) -> list[Note]:
     if not is_of_a_hand(spec.skeleton):
         return []
     found = []
-    chains = known.in_space(video, spec)[:, :, _chain(spec.skeleton)].all(axis=2)
+    joints_of_chain = known.in_space(video, spec)[:, :, _chain(spec.skeleton)]
+    chains = np.asarray(joints_of_chain.all(axis=2))
     for i, hand in enumerate(spec.hands):
         rows = np.flatnonzero(chains[:, i])
         joints = video.joints_3d[rows, spec.joints_of(hand)]

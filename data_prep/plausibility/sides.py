@@ -49,7 +49,7 @@ def notes(video: Video, spec: DatasetSpec, source: str) -> list[Note]:
     """Notes on hands that look like the other one, where that is sure."""
     if not is_of_a_hand(spec.skeleton):
         return []
-    found, whole = [], known.in_space(video, spec).all(axis=2)
+    found, whole = [], np.asarray(known.in_space(video, spec).all(axis=2))
     for i, hand in enumerate(spec.hands):
         if hand.lower() not in _SIGN:
             continue
