@@ -13,8 +13,8 @@ from htt_jax.support.errors import InputError
 EXPECTED = (0.1, 0.3)
 """Metres from the wrist along the middle finger to its tip, of people of a few years and more."""
 
-POSSIBLE = (EXPECTED[1] / 10, EXPECTED[0] * 10)
-"""Metres; what lies outside in most frames is as long as hands are in another unit, or longer."""
+POSSIBLE = (0.02, 1.0)
+"""Metres; what lies outside in most frames is a grown hand in another unit, or none."""
 
 _UNITS = {
     1000: ("millimetres taken for metres", "metres taken for millimetres"),

@@ -69,7 +69,9 @@ def prepare(program, raw: pathlib.Path, out: pathlib.Path, *options: str) -> lis
     program.main(["--raw", str(raw), "--out", str(out), "--workers", "1", *options])
     notes = json.loads((out / "report.json").read_text())["notes"]
     texts = [f"{note['kind']}: {note['path']}: {note['what']}" for note in notes]
-    return [text for text in texts if not text.startswith(("choice", "hidden"))]
+    return [
+        text for text in texts if not text.startswith(("choice", "hidden", *raw_folders.DOUBTS))
+    ]
 
 
 def contents(folder: pathlib.Path) -> dict[str, bytes]:

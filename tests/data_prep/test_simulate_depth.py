@@ -57,7 +57,7 @@ def sources(fpha_root, h2o_root, tmp_path_factory) -> dict[str, RecordSource]:
         out = tmp_path_factory.mktemp("prepared") / name
         program.main(["--raw", str(root), "--out", str(out), "--workers", "1", "--depth"])
         notes = json.loads((out / "report.json").read_text())["notes"]
-        assert {note["kind"] for note in notes} <= {"choice", "hidden", "empty split"}
+        assert {note["kind"] for note in notes} <= {"choice", "hidden", "empty split", "one video"}
         program.main(["--verify", str(out), "--workers", "1"])
         found[name] = RecordSource(out, "train")
     return found
