@@ -2,22 +2,24 @@
 
 import argparse
 import functools
-from collections.abc import Sequence
+import pathlib
+from collections.abc import Callable, Sequence
 
 from data_prep import command, images
 from data_prep.images import FrameEncoder
 from data_prep.own import example, layout
-from data_prep.raw import RawDataset
+from data_prep.raw import RawDataset, RawPath
 from htt_jax.datasets.spec import STORED_SIZE
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
+from htt_jax.support.paths import is_bucket
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     options = _parser().parse_args(argv)
     if options.new is not None:
-        if options.raw or options.out or options.verify:
+        if options.raw or options.out or options.verify or options.preview:
             raise InputError("--new writes an example and nothing else; leave other folders away")
         example.write(options.new)
         print(
@@ -26,6 +28,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         return
     find = functools.partial(layout.find, skip_bad=options.skip_bad)
+    if options.preview is not None:
+        _look(options, find)
+        if options.out is None:
+            return
     command.run(options, find, _no_depth, _encoder)
 
 
@@ -37,7 +43,29 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="instead of preparing, write a small example of such a raw folder to start from",
     )
+    parser.add_argument(
+        "--preview",
+        type=cli.path,
+        metavar="DIR",
+        help="write what was read to look at: preview.html and a picture of each recording; before "
+        "preparing, or without --out instead of it",
+    )
     return parser
+
+
+def _look(options: argparse.Namespace, find: Callable[[RawPath], RawDataset]) -> None:
+    from data_prep.own.preview import writing  # late: most do without what draws
+
+    if options.raw is None or options.verify is not None:
+        raise InputError("--preview shows recordings: give --raw, and no --verify")
+    root = options.raw if is_bucket(options.raw) else pathlib.Path(options.raw).resolve()
+    if not root.is_dir():
+        raise InputError(f"no directory {options.raw}; --raw must be the raw dataset's folder")
+    folder = options.preview.resolve()
+    if root in (folder, *folder.parents):
+        raise InputError(f"--preview {options.preview} is in --raw; give a folder beside it")
+    writing.write(options.preview, find(root), skip_bad=options.skip_bad)
+    print(f"written: {options.preview / writing.PAGE}; open it in a browser")
 
 
 def _no_depth(raw: RawDataset) -> RawDataset:
