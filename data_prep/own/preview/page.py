@@ -103,7 +103,7 @@ def _facts(raw: RawDataset, recordings: Sequence[dict[str, Any]]) -> dict[str, A
 def _joints(shown: Shown) -> list[list[Any]]:
     """By frame, the place of each joint; None of one that is not known."""
     there = np.isfinite(shown.joints_2d).all(axis=-1).tolist()
-    places, known = shown.joints_2d.round(1).tolist(), shown.known.tolist()
+    places, known = shown.joints_2d.astype(float).round(1).tolist(), shown.known.tolist()
     return [
         [
             (place if ahead else _BEHIND) if is_known else None

@@ -50,7 +50,8 @@ def test_options_of_preparing_take_the_tilde_and_refuse_homes_that_are_not_there
     from data_prep import command
     from data_prep.own import command as own
 
-    assert own._parser().parse_args(["--new=~/new"]).new == tmp_path / "anna/new"
+    options = own._parser().parse_args(["--new=~/new", "--preview=~/look"])
+    assert (options.new, options.preview) == (tmp_path / "anna/new", tmp_path / "anna/look")
     parser = command.parser("fpha", "FPHA", "raw")
     options = parser.parse_args(["--raw=~/raw", "--out=~/out", "--verify=~/out"])
     assert options.raw == tmp_path / "anna/raw"
