@@ -63,7 +63,8 @@ def test_only_packages_of_this_projects_name_are_installed(installed):
     assert found == {"htt_jax", "data_prep"}
     assert (installed / "htt_jax/evaluation/report/page.css").exists()
     for kind in ("html", "css", "js"):
-        assert list((installed / "htt_jax/interop/web").glob(f"*.{kind}")), kind
+        for folder in ("htt_jax/interop/web", "data_prep/own/preview"):
+            assert list((installed / folder).glob(f"*.{kind}")), (folder, kind)
     for package in found:
         here, there = (
             {path.relative_to(root) for path in (root / package).rglob("*.py")}

@@ -122,11 +122,12 @@ def test_of_a_long_recording_some_hundred_frames_are_shown(tmp_path):
     raw = own_folders.write(tmp_path / "raw", labels, frames=6)
     for path in (raw / "a").iterdir():
         path.unlink()
-    np.savez(raw / "a/joints.npz", joints=own_folders.joints(260))
+    np.savez(raw / "a/joints.npz", joints=own_folders.joints(6), frames=range(6))
     videos.write_lossless(raw / "a/video.mkv", videos.moving(260))
     a = preview(raw, tmp_path / "out")["recordings"][0]
     assert EVENLY < len(a["files"]) <= EVENLY + ROWS * TILES
-    assert a["shown"].startswith(f"{len(a['files'])} of 260 frames are shown: 240 evenly")
+    what = "frames are shown: 240 evenly spaced ones, and up to 6 of each of 12 segments."
+    assert a["shown"] == f"{len(a['files'])} of 260 {what}"
     assert (a["numbers"][0], a["numbers"][-1]) == (0, 259)
     assert np.diff(a["numbers"]).max() == 2
     folder = tmp_path / "out" / a["folder"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.own.preview import look
-from data_prep.own.preview.shown import EVENLY, ROWS, TILES, Part, Shown
+from data_prep.own.preview.shown import EVENLY, TILES, Part, Shown
 from data_prep.raw import Note, RawDataset
 from htt_jax.datasets.spec import NO_JOINTS, STORED_SIZE
 from htt_jax.evaluation import report
@@ -59,9 +59,8 @@ def recording(shown: Shown, folder: str, files: Sequence[str]) -> dict[str, Any]
     places = list(shown.frames)
     what = f"{len(places)} of {counted(len(shown.numbers), 'frame')} are shown"
     if len(places) < len(shown.numbers):
-        what += f": {EVENLY} evenly spaced ones, and {TILES} of each segment"
-        if len(shown.drawn) < len(shown.parts):
-            what += f" of {ROWS}"
+        segments = counted(len(shown.drawn), "segment")
+        what += f": {EVENLY} evenly spaced ones, and up to {TILES} of each of {segments}"
     lanes = _lanes(shown.parts)
     return {
         "name": shown.name,

@@ -5,7 +5,7 @@ import numpy as np
 
 from data_prep import images
 from data_prep.own.preview import look
-from data_prep.own.preview.shown import ROWS, TILES, Part, Shown
+from data_prep.own.preview.shown import TILES, Part, Shown
 from htt_jax.datasets.spec import STORED_SIZE
 from htt_jax.support.words import counted
 from htt_jax.visual import colours, drawing, skeleton, text
@@ -28,7 +28,7 @@ def picture(shown: Shown) -> Canvas:
     canvas = np.full((HEAD + row * len(drawn), width, 3), colours.BACKGROUND, np.uint8)
     what = f"{shown.name}: {counted(len(shown.numbers), 'frame')}, {shown.duration:.2f} s"
     if len(drawn) < len(shown.parts):
-        what += f"; {len(drawn)} of {counted(len(shown.parts), 'segment')}, at most {ROWS}"
+        what += f"; {len(drawn)} of {counted(len(shown.parts), 'segment')}"
     _write(canvas, what, HEAD, bold=True)
     shades = look.of_actions(shown.spec.action_names)
     for i, part in enumerate(drawn):
