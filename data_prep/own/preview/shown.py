@@ -1,5 +1,6 @@
 """A recording as it is prepared, with the few of its frames that are shown."""
 
+import bisect
 import collections
 import dataclasses
 import math
@@ -180,8 +181,11 @@ def _seconds(source: Footage) -> list[float]:
 
 
 def _part(label: Label, numbers: Sequence[int], seconds: Sequence[float]) -> Part:
-    times = list(zip(numbers, seconds, strict=True))
-    before = (i for i, time in enumerate(times) if not label.span.is_before(*time))
-    start = next(before, len(times))
-    after = (i for i in range(start, len(times)) if label.span.is_after(*times[i]))
-    return Part(label, start, next(after, len(times)))
+    places, span = range(len(seconds)), label.span
+    start = bisect.bisect_left(
+        places, True, key=lambda i: not span.is_before(numbers[i], seconds[i])
+    )
+    end = bisect.bisect_left(
+        places, True, lo=start, key=lambda i: span.is_after(numbers[i], seconds[i])
+    )
+    return Part(label, start, end)
