@@ -48,8 +48,8 @@ class PoseMetrics:
         """Adds real frames (no padding); joints in metres, camera space.
 
         Args:
-            predicted: of all hands.
-            target: likewise.
+            predicted: of all hands; NaN where nothing is said, which counts nowhere.
+            target: likewise, finite.
             annotated: hands of which all joints are known.
             known: joints that are, of a dataset that says it of each; None: it says it of hands.
         """
@@ -64,9 +64,12 @@ class PoseMetrics:
             if known is not None:
                 off[~known[counted, joints]] = np.nan
             errors = self._errors[hand]
-            errors["camera_space"].append(_lengths_mm(off))
-            relative = np.delete(off, root, axis=1) - off[:, root : root + 1]
-            errors["root_aligned"].append(_lengths_mm(relative))
+            lengths = _lengths_mm(off)
+            with np.errstate(invalid="ignore"):  # of infinite predictions
+                relative = _lengths_mm(np.delete(off, root, axis=1) - off[:, root : root + 1])
+            both = np.delete(lengths, root, axis=1) + lengths[:, root : root + 1]
+            errors["camera_space"].append(lengths)
+            errors["root_aligned"].append(np.where(np.isinf(both), np.inf, relative))
 
     def result(self) -> dict[str, dict[str, Any]]:
         """Everything, by hand: `frames`, and by space ('camera_space', 'root_aligned') the metrics.

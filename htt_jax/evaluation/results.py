@@ -135,8 +135,9 @@ def results_of(
     actions = ActionMetrics(len(dataset.action_names))
     for found in outputs:
         valid = found["valid"]
+        said = found["estimated_joints_3d"][valid]
         pose.update(
-            found["estimated_joints_3d"][valid],
+            np.where(np.isfinite(said), said, np.inf),  # no number is as wrong as can be
             found["joints_3d"][valid],
             found["hand_annotated"][valid],
             found[KNOWN][valid][..., 1] if KNOWN in found else None,

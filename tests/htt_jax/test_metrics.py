@@ -117,6 +117,18 @@ def test_a_hand_whose_root_is_never_known_has_no_root_aligned_errors():
     assert [found["right"]["root_aligned"][name] for name in ("mepe", "auc", "pck")] == 3 * [None]
 
 
+def test_an_infinite_pose_is_as_wrong_as_can_be_and_one_that_is_none_counts_nowhere():
+    for said, mean in ((np.inf, np.inf), (np.nan, pytest.approx(10.0))):
+        predicted, target, annotated = two_hand_poses()
+        predicted[1, 3] = said
+        metrics = PoseMetrics(H2O)
+        metrics.update(predicted, target, annotated)
+        left = metrics.result()["left"]
+        assert left["camera_space"]["mepe"] == mean
+        relative = left["root_aligned"]["mepe"]
+        assert relative == (np.inf if said == np.inf else pytest.approx(0.0))
+
+
 def test_errors_in_the_image_are_means_over_known_places():
     errors, known = np.full((2, 42), 1e9, np.float32), np.zeros((2, 42), bool)
     errors[0, [0, 4, 21]], errors[1, 4] = (2, 3, 8), 7
