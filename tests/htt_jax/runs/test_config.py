@@ -161,9 +161,10 @@ def test_checkpoints_can_be_chosen_by_every_number_an_evaluation_gives():
     pose = metrics.PoseMetrics(H2O)
     joints = np.ones((2, 42, 3))
     pose.update(joints, joints, np.ones((2, 2), bool))
-    numbers = headline(
-        {"pose": pose.result(), "object": {"accuracy": 0.5}, "action": {"accuracy": 0.25}}
-    )
+    image = metrics.ImageMetrics(H2O)
+    image.update(np.zeros((2, 42)), np.ones((2, 42), bool))
+    of_classes = {"object": {"accuracy": 0.5}, "action": {"accuracy": 0.25}}
+    numbers = headline({"pose": pose.result(), measures.IMAGE: image.result(), **of_classes})
     assert set(numbers) == set(measures.headline())
     assert (numbers["action_accuracy"], numbers["mepe"], numbers["auc_ra"]) == (0.25, 0.0, 1.0)
 
