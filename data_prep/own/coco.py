@@ -1,6 +1,5 @@
 """Keypoints in COCO's JSON, as CVAT and Label Studio export them: places in images."""
 
-import json
 import pathlib
 import posixpath
 import re
@@ -14,7 +13,7 @@ from jaxtyping import Float
 from data_prep.own.coco_joints import Places, of_categories, short, whole
 from data_prep.own.description import FILE, Description
 from data_prep.own.footage import Footage
-from data_prep.own.joint_files import Given
+from data_prep.own.joint_files import Given, json_content
 from data_prep.raw import Note
 from htt_jax.camera import same_shape
 from htt_jax.support.errors import InputError
@@ -81,12 +80,7 @@ def read(path: pathlib.Path, described: Description, footage: Footage) -> Given:
 
 
 def _content(path: pathlib.Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is no JSON: {error}") from error
+    content = json_content(path)
     if not isinstance(content, dict):
         raise InputError(f"{path} holds {type(content).__name__}, expected an object as COCO's")
     for part in _PARTS:

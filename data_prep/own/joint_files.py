@@ -1,5 +1,6 @@
 """Joints in the kinds of files that are written for us: a table, arrays, H2O's texts."""
 
+import json
 import pathlib
 import zipfile
 import zlib
@@ -33,6 +34,20 @@ class Given(NamedTuple):
     frames: list[int] | None
     joints: Float[np.ndarray, "frames hands joints axes"]
     notes: tuple[Note, ...] = ()
+
+
+def json_content(path: pathlib.Path) -> Any:
+    """What a JSON file of a tool holds, with a byte order mark or without.
+
+    Raises:
+        InputError: it cannot be read, or is none.
+    """
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no JSON: {error}") from error
 
 
 def of_csv(path: pathlib.Path, described: Description, footage: Footage) -> Given:

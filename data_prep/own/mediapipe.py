@@ -4,7 +4,6 @@ They are places in images. The z beside x and y is relative to the wrist and in 
 landmarks, in metres, are around the hand's own centre: neither says where the hand is.
 """
 
-import json
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from data_prep import tables
 from data_prep.folders import frames_text
 from data_prep.own.description import FILE, Description
 from data_prep.own.footage import Footage
-from data_prep.own.joint_files import Given
+from data_prep.own.joint_files import Given, json_content
 from data_prep.own.skeletons import NAMED
 from data_prep.raw import Note
 from htt_jax.datasets.skeleton import HAND
@@ -78,12 +77,7 @@ def of_json(path: pathlib.Path, described: Description, footage: Footage) -> Giv
     Raises:
         InputError: it is none, or a result is not as it should be.
     """
-    try:
-        content = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is no JSON: {error}") from error
+    content = json_content(path)
     frames = content.get("frames") if isinstance(content, dict) else content
     if not isinstance(frames, list):
         raise InputError(
