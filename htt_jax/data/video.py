@@ -63,6 +63,8 @@ _MAY_LACK = {
     "joints_known": "flags of joints",
 }
 """Arrays of frames that not every dataset has, and what they are called."""
+_OF_SPEC = {"joints_known": "joints", "frame_rate": "frame_rates"}
+"""What of a spec says whether records have them, where it has another name."""
 
 
 def features(
@@ -118,9 +120,10 @@ def encode(video: Video, features: tfds.features.FeaturesDict) -> bytes:
     ):
         absent = getattr(video, field) is None
         if absent == (name in features):
+            said = _OF_SPEC.get(field, field)
             raise InputError(
                 f"video {video.video_id!r} has {'no ' * absent}{what}, unlike its dataset's spec; "
-                f"`{field}` of the DatasetSpec must say whether records have them"
+                f"`{said}` of the DatasetSpec must say whether records have them"
             )
     for name in (*_MAY_LACK, "frame_rate"):
         if values[name] is None:
