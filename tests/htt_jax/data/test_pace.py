@@ -149,7 +149,7 @@ def test_a_record_tells_its_rate_where_its_spec_says_so():
     video = prepared.make_video(FPHA, rng, 0, 2, (64, 36), 0)
     spec = dataclasses.replace(FPHA, frame_rates=True)
     schema = records.features(spec, prepared.ACTIONS, prepared.OBJECTS)
-    with pytest.raises(InputError, match="no frame rate, unlike .* `frame_rates` of the"):
+    with pytest.raises(InputError, match=r"no frame rate, unlike .* `frame_rates` of the"):
         records.encode(video, schema)
     video.frame_rate = 0.0
     data = records.encode(video, schema)
