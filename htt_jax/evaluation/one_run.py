@@ -107,18 +107,13 @@ def evaluate(
     boxes = object_boxes.Collector(run.dataset.object_names, training)
     looked = LookCollector(run, opened.mesh)
     seen_by = (collector, boxes, ahead) if spaces else (collector, boxes)
-    results = results_of(
-        _collecting(opened, seen_by, by_batch, looked),
-        run.dataset,
-        mask_unannotated=run.config.mask_unannotated_hands,
-    )
+    masked = run.config.mask_unannotated_hands
+    batches = _collecting(opened, seen_by, by_batch, looked)
+    results = results_of(batches, run.dataset, mask_unannotated=masked)
     if published.sees_truth(run.config.to_dict()) and results["pose"]:
         results[PUBLISHED_ERROR] = by_batch.result()["over_batches"]
     baseline_results = baselines.evaluate_baselines(
-        constant,
-        source,
-        run.dataset.image_size,
-        mask_unannotated=run.config.mask_unannotated_hands,
+        constant, source, run.dataset.image_size, mask_unannotated=masked
     )
     estimates = collector.result()
     results |= boxes.result()

@@ -93,19 +93,11 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     evaluate = _make_evaluate(config, system, mesh, dataset)
 
     # Before anything is written: this is the file that is missing where people begin.
-    is_new = not exists(workdir)
-    pretrained = _pretrained(config, system, dataset, abstract) if is_new else None
-    given = (pretrained or {}).get("params") if is_new else abstract.params
-    frozen.check(systems.frozen_parts(system), abstract.params, given)
+    pretrained = _given(config, workdir, system, dataset, abstract)
     former = no_longer_asked(config, workdir, last_step)
     teacher = None if former else open_teacher(config, labelled)
-    described = Run(
-        config,
-        dataset,
-        steps_per_epoch,
-        trained_by=version.describe(),
-        taught_by=taught_by(teacher.fingerprint if teacher else former, source),
-    )
+    teaching = taught_by(teacher.fingerprint if teacher else former, source)
+    described = Run(config, dataset, steps_per_epoch, None, version.describe(), teaching)
     with contextlib.ExitStack() as stack:
         # Restore, or start
         stack.enter_context(explained_full_disk(workdir))
@@ -133,15 +125,28 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
 
         batches = itertools.chain([first], batches)
         del first  # it would otherwise stay on the devices to the end
-        is_main = jax.process_index() == 0
-        log = stack.enter_context(MetricLog(workdir, span.first)) if is_main else None
-        goodput.go_on(logs.read(workdir))  # which now ends with the step that is gone on from
-        monitor = stack.enter_context(Monitor(log, source, span, config.log.every_steps, goodput))
+        monitor = stack.enter_context(_monitored(config, workdir, source, span, goodput))
         kept = systems.frozen_parts(system)
         overview.announce(workdir, state.variables, frozen=kept, taken_over=pretrained)
         return _loop(
             config, workdir, span, state, batches, programs, monitor, evaluate, checkpoints
         )
+
+
+@contextlib.contextmanager
+def _monitored(
+    config: ConfigDict,
+    workdir: epath.PathLike,
+    source: RecordSource,
+    span: Span,
+    goodput: Goodput,
+) -> Iterator[Monitor]:
+    """What tells of the steps of `span`; the first host writes it down."""
+    is_main = jax.process_index() == 0
+    with MetricLog(workdir, span.first) if is_main else contextlib.nullcontext() as log:
+        goodput.go_on(logs.read(workdir))  # which now ends with the step that is gone on from
+        with Monitor(log, source, span, config.log.every_steps, goodput) as monitor:
+            yield monitor
 
 
 def _loop(
@@ -291,6 +296,25 @@ def _start(
         return state
     print("random weights, fitted to the first batch", file=sys.stderr)
     return initialise.fitted(system, state, first.arrays)
+
+
+def _given(
+    config: ConfigDict,
+    workdir: epath.PathLike,
+    system: System,
+    dataset: DatasetFacts,
+    abstract: TrainState,
+) -> dict[str, Any] | None:
+    """What a new run does not start random with; of one that goes on, None.
+
+    Raises:
+        InputError: it cannot be read, or what is frozen is not among it.
+    """
+    is_new = not exists(workdir)
+    pretrained = _pretrained(config, system, dataset, abstract) if is_new else None
+    known = (pretrained or {}).get("params") if is_new else abstract.params
+    frozen.check(systems.frozen_parts(system), abstract.params, known)
+    return pretrained
 
 
 def _pretrained(

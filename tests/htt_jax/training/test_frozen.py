@@ -90,5 +90,6 @@ def test_what_cannot_be_frozen_is_refused(names, given, message):
 
 
 def test_what_can_be_is_not():
-    frozen.check(("backbone",), PARAMS, {"backbone": PARAMS["backbone"]})
-    frozen.check((), PARAMS, None)
+    given = {"backbone": PARAMS["backbone"]}
+    assert frozen.check(("backbone",), PARAMS, given) is None
+    assert frozen.check((), PARAMS, None) is None
