@@ -3,9 +3,8 @@
 import contextlib
 import functools
 import itertools
-import sys
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import jax
 import optax
@@ -41,19 +40,19 @@ from htt_jax.runs.directory import (
     start,
 )
 from htt_jax.runs.options import former_options_of
-from htt_jax.runs.state import TrainState, abstract_state, random_state
+from htt_jax.runs.state import TrainState, abstract_state
 from htt_jax.support import trees
 from htt_jax.support.files import explained_full_disk
 from htt_jax.support.paths import place
 from htt_jax.systems import Batch, System
-from htt_jax.training import agreement, best_metric, frozen, initialise, logs, overview, warm_start
+from htt_jax.training import agreement, best_metric, logs, overview
 from htt_jax.training import step as train_step
 from htt_jax.training.answers import reader_of_answers
+from htt_jax.training.beginning import first_state, starting_weights
 from htt_jax.training.goodput import Goodput
 from htt_jax.training.input import train_batches, with_slots
 from htt_jax.training.logs import MetricLog
 from htt_jax.training.monitor import Monitor, Span
-from htt_jax.training.parts import trained_parts
 from htt_jax.training.preemption import StopRequest
 from htt_jax.training.profile import Profile
 from htt_jax.training.teacher import no_longer_asked, open_teacher, taught_by, trained_on
@@ -93,7 +92,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     evaluate = _make_evaluate(config, system, mesh, dataset)
 
     # Before anything is written: this is the file that is missing where people begin.
-    pretrained = _given(config, workdir, system, dataset, abstract)
+    pretrained = starting_weights(config, workdir, system, dataset, abstract)
     former = no_longer_asked(config, workdir, last_step)
     teacher = None if former else open_teacher(config, labelled)
     teaching = taught_by(teacher.fingerprint if teacher else former, source)
@@ -121,7 +120,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         shapes = {n: (abstract, with_slots(first.arrays, n)) for n in slots}
         programs = stack.enter_context(CompiledAhead(update, shapes))
         if state is None:
-            state = _start(config, system, optimizer, abstract, pretrained, source, first)
+            state = first_state(config, system, optimizer, abstract, pretrained, source, first)
 
         batches = itertools.chain([first], batches)
         del first  # it would otherwise stay on the devices to the end
@@ -278,57 +277,6 @@ def _make_evaluate(
         )
 
     return evaluate
-
-
-def _start(
-    config: ConfigDict,
-    system: System,
-    optimizer: optax.GradientTransformation,
-    abstract: TrainState,
-    pretrained: dict[str, Any] | None,
-    source: RecordSource,
-    first: sharding.DeviceBatch,
-) -> TrainState:
-    """The state before the first step, born sharded."""
-    given = initialise.placed(pretrained or system.measured(source), abstract)
-    state = random_state(system, optimizer, config.seed, abstract, given)
-    if pretrained:
-        return state
-    print("random weights, fitted to the first batch", file=sys.stderr)
-    return initialise.fitted(system, state, first.arrays)
-
-
-def _given(
-    config: ConfigDict,
-    workdir: epath.PathLike,
-    system: System,
-    dataset: DatasetFacts,
-    abstract: TrainState,
-) -> dict[str, Any] | None:
-    """What a new run does not start random with; of one that goes on, None.
-
-    Raises:
-        InputError: it cannot be read, or what is frozen is not among it.
-    """
-    is_new = not exists(workdir)
-    pretrained = _pretrained(config, system, dataset, abstract) if is_new else None
-    known = (pretrained or {}).get("params") if is_new else abstract.params
-    frozen.check(systems.frozen_parts(system), abstract.params, known)
-    return pretrained
-
-
-def _pretrained(
-    config: ConfigDict, system: System, dataset: DatasetFacts, abstract: TrainState
-) -> dict[str, Any] | None:
-    """The variables that do not start random: of the whole model, of parts of it, or none."""
-    mesh = jax.tree.leaves(abstract)[0].sharding.mesh
-    if config.init.checkpoint:
-        path = config.init.checkpoint
-        return warm_start.pretrained_model(path, system, abstract.variables, mesh)
-    if config.init.get("backbone"):  # an option of systems that have one
-        backbone = initialise.pretrained_backbone(config.init.backbone, system)
-        return {name: {"backbone": tree} for name, tree in backbone.items()}
-    return trained_parts(config, system, dataset, abstract.variables, mesh) or None
 
 
 def _open_checkpoints(config: ConfigDict, workdir: epath.PathLike) -> checkpoint.Checkpoints:
