@@ -1,10 +1,13 @@
 """Evaluates a trained run on one split: tables on the screen, a report to look at, all in files."""
 
 import argparse
+import pathlib
 from collections.abc import Sequence
 
 from absl import logging
 
+from htt_jax.cross_validation.all_folds import cross_validate
+from htt_jax.cross_validation.writing import FILES
 from htt_jax.devices import process
 from htt_jax.evaluation import early, tables
 from htt_jax.evaluation.forecasting.spaces import SPACES
@@ -20,7 +23,7 @@ from htt_jax.evaluation.split import usual_split
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import check_writable
-from htt_jax.support.paths import place
+from htt_jax.support.paths import is_bucket, place
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +70,15 @@ def _parser() -> argparse.ArgumentParser:
         f"{', '.join(SPACES)}; if not given, a run that makes forecasts is measured in all that "
         "the dataset allows",
     )
+    parser.add_argument(
+        "--folds",
+        type=int,
+        metavar="K",
+        help="instead, train as the run was trained K times, each time without one K-th of all "
+        "videos (by subject, else by recording), evaluate on those, and list the labels that are "
+        "probably wrong; writes doubts.html (to look at), doubts.csv, folds.md and folds.json, by "
+        "default into WORKDIR/evaluation/K_folds. Started again it goes on where it was",
+    )
     return parser
 
 
@@ -76,6 +88,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.set_verbosity(logging.ERROR)
     if options.workers < 0:
         raise InputError(f"--workers={options.workers} must be 0 or more")
+    if options.folds is not None:
+        _cross_validate(options)
+        return
     split = options.split or usual_split(options.workdir, options.data)
     out = options.out or place(options.workdir) / "evaluation" / split
     check_writable(out)
@@ -95,6 +110,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"{text}\n\nwritten: {out / PAGE_FILE} (to look at), {RESULTS_FILE} (all numbers), "
         f"{TABLES_FILE} (these tables) and {ESTIMATES_FILE} (every frame)"
     )
+
+
+def _cross_validate(options: argparse.Namespace) -> None:
+    folds = options.folds
+    if folds < 2:
+        raise InputError(f"--folds={folds} must be at least 2")
+    for name in ("split", "step", "batch_size", "early", "forecast"):
+        if getattr(options, name) not in (None, False):
+            raise InputError(f"--folds={folds} trains and evaluates runs of its own: no --{name}")
+    out = options.out or place(options.workdir) / "evaluation" / f"{folds}_folds"
+    if is_bucket(out):
+        raise InputError(
+            f"--folds trains on this machine's disk, not in {out}; name an --out there"
+        )
+    check_writable(out)
+    out = pathlib.Path(out)
+    print(cross_validate(options.workdir, folds, out, data=options.data, workers=options.workers))
+    print(f"\nwritten: {', '.join(FILES)} in {out}, and each fold's run")
 
 
 if __name__ == "__main__":

@@ -71,10 +71,7 @@ class RecordSource:
         self.spec = metadata.spec
         self.action_names = metadata.action_names
         self.object_names = metadata.object_names
-        if split not in metadata.shard_lengths:
-            known = ", ".join(metadata.shard_lengths) or "none"
-            raise InputError(f"{self.directory} has no split {split!r}; it has {known}")
-        self._shards = metadata.shards(self.directory, split)
+        self._shards = self._all_shards(metadata)
         self._indexes = [self._index(shard) for shard in self._shards]
         self._records = [(s, r) for s, index in enumerate(self._indexes) for r in range(len(index))]
         if not self._records:
@@ -143,6 +140,13 @@ class RecordSource:
     @functools.cached_property
     def _features(self) -> tfds.features.FeaturesDict:
         return features(self.spec, self.action_names, self.object_names)
+
+    def _all_shards(self, metadata: Metadata) -> list[epath.Path]:
+        """The shards of the split, in order."""
+        if self.split not in metadata.shard_lengths:
+            known = ", ".join(metadata.shard_lengths) or "none"
+            raise InputError(f"{self.directory} has no split {self.split!r}; it has {known}")
+        return metadata.shards(self.directory, self.split)
 
     def _size(self) -> tuple[int, int]:
         return _image_size(self._stored(0))

@@ -1,16 +1,19 @@
 """A split as a run looks at it: camera, frames a second, some of its videos, their first frames."""
 
 import dataclasses
+import hashlib
 import os
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from etils import epath
+from jaxtyping import Bool, Float, Int
 
 from htt_jax.data.depth_maps import map_of
+from htt_jax.data.folds import Fold, divide
 from htt_jax.data.hand_tracking import HandTracker
 from htt_jax.data.pace import Pace, pace
-from htt_jax.data.records import RecordSource, Video, read_metadata
+from htt_jax.data.records import Metadata, RecordSource, Video, read_metadata
 from htt_jax.support.errors import InputError
 
 CAMERAS = ("color", "depth")
@@ -29,6 +32,8 @@ class View:
         camera: 'color' or 'depth': whose frames, in whose space the joints are.
         first_frames: of each video; None: all.
         held_out: training videos that are no part of the split 'train' but of 'held_out'.
+        fold: of a cross-validation: 'held_out' are its videos, 'train' all others, of all splits;
+            no other split can be opened. None: splits are as they were prepared.
         observed: the share of its frames that each video consists of, from the first; one frame at
             least.
         frame_rate: frames a second at which videos are shown, see `Pace`, where records tell at how
@@ -41,6 +46,7 @@ class View:
     held_out: int = 0
     observed: float = 1.0
     frame_rate: float | None = None
+    fold: Fold | None = None
 
 
 def open_view(directory: str | os.PathLike[str], split: str, view: View) -> RecordSource:
@@ -81,7 +87,9 @@ class ViewedSource(RecordSource):
         self._hand_centres: dict[str, Float[np.ndarray, "frames 3"]] = {}
         is_held_out = split == HELD_OUT and view.held_out > 0
         super().__init__(directory, "train" if is_held_out else split)
-        if view.held_out and self.split == "train":
+        if view.fold:
+            self._keep_fold(view.fold)
+        elif view.held_out and self.split == "train":
             self._divide(is_held_out)
         if view.frame_rate:
             self._paces = [pace(rate, view.frame_rate) for rate in self.frame_rates]
@@ -141,13 +149,36 @@ class ViewedSource(RecordSource):
                 f"{self.directory} to train on; take fewer"
             )
         chosen = np.random.Generator(np.random.PCG64(_SEED)).permutation(count)[:wanted]
-        kept = np.flatnonzero(np.isin(np.arange(count), chosen) == is_held_out)
-        self._records = [self._records[video] for video in kept]
-        self.video_ids = [self.video_ids[video] for video in kept]
-        self.frame_counts = self.frame_counts[kept]
-        self.frame_rates = [self.frame_rates[video] for video in kept if self.frame_rates]
+        self._keep(np.isin(np.arange(count), chosen) == is_held_out)
         if is_held_out:
             self.split = HELD_OUT
+
+    def _keep_fold(self, fold: Fold) -> None:
+        """Keeps the videos of the fold, or those of all others."""
+        of_video = divide(self.directory, fold.of).fold
+        is_held_out = of_video == fold.number
+        self._keep(is_held_out if self.split == HELD_OUT else (of_video >= 0) & ~is_held_out)
+        # Else what is measured on one fold would be compared with what is measured on another.
+        whole = f"{self.fingerprint} {fold}"
+        self.fingerprint = hashlib.sha256(whole.encode()).hexdigest()
+
+    def _keep(self, kept: Bool[np.ndarray, " videos"]) -> None:
+        chosen = np.flatnonzero(kept)
+        self._records = [self._records[video] for video in chosen]
+        self.video_ids = [self.video_ids[video] for video in chosen]
+        self.frame_counts = self.frame_counts[chosen]
+        self.frame_rates = [self.frame_rates[video] for video in chosen if self.frame_rates]
+
+    def _all_shards(self, metadata: Metadata) -> list[epath.Path]:
+        if self.view.fold is None:
+            return super()._all_shards(metadata)
+        if self.split not in ("train", HELD_OUT):
+            raise InputError(
+                f"the run is of {self.view.fold}, which is made of videos of all splits: split "
+                f"{self.split!r} has some that it was trained on; take {HELD_OUT!r}"
+            )
+        splits = metadata.shard_lengths
+        return [shard for split in splits for shard in metadata.shards(self.directory, split)]
 
 
 def seen_by_depth_camera(video: Video) -> Video:

@@ -63,8 +63,10 @@ def beside(dataset: str, config: Mapping[str, Any]) -> Published:
     """The figures that those of a run of this config compare with.
 
     What crops around the true pose reach stands beside nothing else, and nothing is published of
-    whole depth maps or of crops that do without the truth.
+    whole depth maps, of crops that do without the truth, or of folds.
     """
+    if trees.flatten(config, ".").get("data.folds"):
+        return _NOTHING
     if trees.flatten(config, ".").get("data.camera", "color") == "color":
         return of(dataset)
     return _OF_TRUE_CROPS.get(dataset, _NOTHING) if sees_truth(config) else _NOTHING

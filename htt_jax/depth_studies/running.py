@@ -13,8 +13,8 @@ from htt_jax.data.records import RecordSource
 from htt_jax.depth_studies.plan import Step, options_of
 from htt_jax.evaluation import one_run
 from htt_jax.runs.config import check_options
-from htt_jax.runs.directory import exists, read
-from htt_jax.runs.kept import kept
+from htt_jax.runs.directory import read
+from htt_jax.runs.kept import check_same_data, kept
 from htt_jax.runs.opening import open_checkpoints
 from htt_jax.runs.options import get_config
 from htt_jax.support.errors import InputError
@@ -48,31 +48,15 @@ def run(
     found: dict[str, list[Figures]] = {step.name: [] for step in steps}
     for seed in range(seeds):
         for number, step in enumerate(steps, 1):
-            _check_same_data(data, out / f"seed{seed}" / step.name)
-            print(f"seed {seed}, {number} of {len(steps)}: {step.title}", file=sys.stderr)
             folder = out / f"seed{seed}" / step.name
+            check_same_data(folder, RecordSource(data, "train"))
+            print(f"seed {seed}, {number} of {len(steps)}: {step.title}", file=sys.stderr)
             found[step.name].append(
                 _figures(step, configured(step, data, folder, seed, chosen), folder)
             )
             jax.clear_caches()  # the next one's programs are others
             gc.collect()
     return found
-
-
-def _check_same_data(data: str, folder: pathlib.Path) -> None:
-    """Checks that what was found in `folder`, or begun there, is of this dataset.
-
-    Raises:
-        InputError: it is of another one.
-    """
-    if not exists(folder):
-        return
-    there, here = read(folder).dataset.fingerprint, RecordSource(data, "train").fingerprint
-    if there != here:
-        raise InputError(
-            f"{folder} was run on another dataset (fingerprint {there}) than {data} ({here}); "
-            "take another --out"
-        )
 
 
 def configured(

@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 
 from htt_jax.data import loader
 from htt_jax.data.records import RecordSource, read_metadata
+from htt_jax.data.views import HELD_OUT
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.evaluation import results as evaluation
@@ -76,6 +77,8 @@ class SplitInference:
 def usual_split(workdir: str, data: str | None = None) -> str:
     """The split to evaluate where none is named: test, or of a dataset without one the other.
 
+    Of a run of one fold of a dataset, what it was not trained on.
+
     Args:
         workdir: of the run.
         data: the prepared dataset; None for the one the run was trained on.
@@ -83,7 +86,10 @@ def usual_split(workdir: str, data: str | None = None) -> str:
     Raises:
         InputError: there is no run.
     """
-    directory = data or read(workdir).config.data.directory
+    of_run = read(workdir).config.data
+    if of_run.folds:
+        return HELD_OUT
+    directory = data or of_run.directory
     if not directory or not place(directory).is_dir():
         return _TEST  # what is missing is said where it is opened
     metadata = read_metadata(directory)

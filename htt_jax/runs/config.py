@@ -10,8 +10,9 @@ from ml_collections import ConfigDict
 from htt_jax import measures, systems
 from htt_jax.data import local_copy
 from htt_jax.data.clips import ClipSpec
+from htt_jax.data.folds import Fold
 from htt_jax.data.records import RecordSource
-from htt_jax.data.views import View, open_view
+from htt_jax.data.views import HELD_OUT, View, open_view
 from htt_jax.devices import sharding
 from htt_jax.runs.options import former_options_of, options_of
 from htt_jax.support import trees
@@ -43,6 +44,7 @@ def check_options(config: ConfigDict) -> None:
         _check_value(option, _lookup(config, option.name))
     _check_best_metric(config.checkpoint.best_metric)
     _check_clips(config)
+    _check_folds(config)
     systems.module(config.system).check(config)
 
 
@@ -104,6 +106,25 @@ def _check_clips(config: ConfigDict) -> None:
     if size is not None and (len(size) != 2 or not all(isinstance(x, int) and x > 0 for x in size)):
         raise InputError(
             f"config.data.image_size={tuple(size)} must be (width, height), both above 0"
+        )
+
+
+def _check_folds(config: ConfigDict) -> None:
+    folds, fold, held_out = config.data.folds, config.data.fold, config.data.held_out
+    if folds == 1:
+        raise InputError("config.data.folds=1 leaves nothing to train on; take 2 or more, or 0")
+    if fold and fold >= folds:
+        most = f"less than config.data.folds={folds}" if folds else "0 without config.data.folds"
+        raise InputError(f"config.data.fold={fold} must be {most}")
+    if folds and held_out:
+        raise InputError(
+            f"config.data.held_out={held_out} and config.data.folds={folds} both choose videos "
+            "that are not trained on; take one of them"
+        )
+    if folds and config.eval.split != HELD_OUT:
+        raise InputError(
+            f"config.eval.split={config.eval.split!r} has videos that config.data.folds={folds} "
+            f"trains on; take {HELD_OUT!r}"
         )
 
 
@@ -174,6 +195,7 @@ def open_source(
         observed=observed,
         # There is no time in a clip of one frame.
         frame_rate=config.data.frame_rate if config.data.frames > 1 else None,
+        fold=Fold(config.data.fold, config.data.folds) if config.data.folds else None,
     )
     where = directory or config.data.directory
     if config.data.local_copy:

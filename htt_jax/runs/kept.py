@@ -7,6 +7,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from htt_jax.data.records import RecordSource
+from htt_jax.runs import directory
 from htt_jax.runs.options import get_config, options_of
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
@@ -33,6 +35,22 @@ def kept(
     with atomic_write(path, "w") as file:
         json.dump({"config": told, "figures": figures}, file, indent=1)
     return figures
+
+
+def check_same_data(folder: pathlib.Path, source: RecordSource) -> None:
+    """Checks that a run in `folder`, if there is one, is of this training split.
+
+    Raises:
+        InputError: it is of another one.
+    """
+    if not directory.exists(folder):
+        return
+    there, here = directory.read(folder).dataset.fingerprint, source.fingerprint
+    if there != here:
+        raise InputError(
+            f"{folder} was run on another dataset (fingerprint {there}) than {source.directory} "
+            f"({here}); take another --out"
+        )
 
 
 def read(path: pathlib.Path, config: ConfigDict) -> dict[str, Any]:

@@ -77,6 +77,20 @@ COMMON: tuple[Option, ...] = (
         'training videos that are not trained on, but are --config.eval.split="held_out"',
         least=0,
     ),
+    Option(
+        "data.folds",
+        0,
+        "Parts into which the videos of all splits are divided, by subject, else by recording, to "
+        "train on all but one; 0: none, splits are as they were prepared. `htt_jax.evaluate "
+        "--folds` goes through all of them.",
+        least=0,
+    ),
+    Option(
+        "data.fold",
+        0,
+        'of data.folds, from 0: that which is not trained on but is --config.eval.split="held_out"',
+        least=0,
+    ),
     Option("data.image_size", None, "(width, height); None: as stored", tuple[int, int]),
     way(
         "data.cache",

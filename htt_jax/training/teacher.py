@@ -50,7 +50,7 @@ def trained_on(config: ConfigDict, source: RecordSource) -> RecordSource:
     if not directory:
         return source
     others = config.copy_and_resolve_references()
-    others.data.held_out = 0  # of the labelled ones
+    others.data.held_out = others.data.folds = 0  # of the labelled ones
     try:
         unlabelled = open_source(others, "train", directory)
     except InputError as error:

@@ -18,7 +18,7 @@ from htt_jax.evaluation.analysis.poses import (
     visible_joints,
 )
 from htt_jax.evaluation.analysis.table import Row, Table
-from htt_jax.evaluation.analysis.videos import VideoScore, action_over_time, rank_videos
+from htt_jax.evaluation.analysis.videos import VideoScore, action_over_time, rank_videos, score
 
 __all__ = [
     "JointErrors",
@@ -34,6 +34,7 @@ __all__ = [
     "joint_errors",
     "noun_table",
     "rank_videos",
+    "score",
     "verb_table",
     "visible_joints",
 ]

@@ -60,7 +60,7 @@ def rank_videos(
     Returns:
         The best, best first; the worst, worst first.
     """
-    scores = [_score(entry, errors, estimates) for entry in per_video]
+    scores = [score(entry, errors, estimates) for entry in per_video]
 
     def key(sign: int) -> Callable[[VideoScore], tuple[float, ...]]:
         return lambda score: (
@@ -89,7 +89,8 @@ def action_over_time(estimates: Estimates, video: int) -> Float[np.ndarray, "fra
     )
 
 
-def _score(entry: Row, errors: Mapping[str, JointErrors], estimates: Estimates) -> VideoScore:
+def score(entry: Row, errors: Mapping[str, JointErrors], estimates: Estimates) -> VideoScore:
+    """How well a video went, by its entry in `per_video`; the rest as in `rank_videos`."""
     video, action, predicted = entry["video"], entry["action"], entry["predicted"]
     frames = estimates.frames_of(video)
     hidden = action < 0

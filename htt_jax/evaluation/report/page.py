@@ -1,6 +1,5 @@
 """The report as one self-contained HTML page, section by section."""
 
-import importlib.resources
 from collections.abc import Iterator
 
 from htt_jax import measures
@@ -13,6 +12,7 @@ from htt_jax.evaluation.report import (
     recognition,
 )
 from htt_jax.evaluation.report.blocks import Column, figures
+from htt_jax.evaluation.report.document import document
 from htt_jax.evaluation.report.markup import Html, element, join
 from htt_jax.evaluation.report.material import Material
 from htt_jax.measures import SPACES
@@ -58,15 +58,7 @@ def page(material: Material) -> str:
         ),
         element("footer", element("p", _FOOTER, class_="muted")),
     ]
-    style = importlib.resources.files(__package__).joinpath("page.css").read_text("utf-8")
-    head = [
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", material.title),
-        element("style", Html(style)),
-    ]
-    document = element("html", element("head", head), element("body", body), lang="en")
-    return f"<!doctype html>\n{document}\n"
+    return document(material.title, body)
 
 
 def _sections(material: Material) -> Iterator[tuple[str, str, Html]]:

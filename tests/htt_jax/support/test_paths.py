@@ -20,7 +20,7 @@ NO_PATHS |= {"intrinsics_size", "hfov", "layout", "actions", "subjects", "repeat
 NO_PATHS |= {"size", "seed", "quality", "lossless", "skip_bad", "depth"}
 NO_PATHS |= {"seeds", "controls", "steps", "set", "early", "forecast", "hidden"}
 NO_PATHS |= {"newest", "smooth", "smooth_2d", "smooth_depth"}
-NO_PATHS |= {"runtime", "quantize", "most_loss"}
+NO_PATHS |= {"runtime", "quantize", "most_loss", "folds"}
 
 
 @pytest.fixture(autouse=True)
