@@ -98,7 +98,7 @@ def _content(path: pathlib.Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(
             f"no {path}; `python -m data_prep.own --new DIR` writes an example with one, "
-            "docs/own_data.md says what stands in it"
+            "docs/own_layout.md says what stands in it"
         ) from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error

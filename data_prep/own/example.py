@@ -28,7 +28,7 @@ _FRAMES = 15  # of an action
 _GAP = 3  # frames before, between and after actions
 _RATE = 30
 _DESCRIPTION = """\
-# What the files do not say themselves; docs/own_data.md has every key.
+# What the files do not say themselves; docs/own_layout.md has every key.
 name = "example"
 title = "Example"
 times = "seconds"             # what start and end in labels.csv are: seconds or frames

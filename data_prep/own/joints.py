@@ -121,7 +121,7 @@ def read(path: pathlib.Path, described: Description, frames: pathlib.Path) -> Jo
         frames: the video file or folder of frames that they are of.
 
     Raises:
-        InputError: it is not as docs/own_data.md says, or of frames that are not there, or most
+        InputError: it is not as docs/own_layout.md says, or of frames that are not there, or most
             hands are such as cannot be.
     """
     footage = Footage(frames, described.rate)

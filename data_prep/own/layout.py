@@ -32,7 +32,7 @@ def find(root: RawPath, *, skip_bad: bool = False) -> RawDataset:
         skip_bad: go on without recordings that are listed and not there.
 
     Raises:
-        InputError: something is missing, or not as docs/own_data.md says.
+        InputError: something is missing, or not as docs/own_layout.md says.
     """
     if not isinstance(root, pathlib.Path):
         raise InputError(f"--raw={root}: recordings are read from disk; copy them there first")
