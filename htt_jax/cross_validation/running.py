@@ -101,7 +101,10 @@ def run(config: ConfigDict, folder: pathlib.Path, workers: int) -> Found:
     evaluation = folder / "evaluation" / HELD_OUT
 
     def find() -> dict[str, Any]:
-        train(config, folder)
+        try:
+            train(config, folder)
+        except InputError as error:
+            raise InputError(f"fold {config.data.fold}: {error}") from error
         found = one_run.evaluate(str(folder), split=HELD_OUT, workers=workers)
         one_run.write(found, tables.evaluation_tables(found.report), evaluation)
         report = found.report
