@@ -15,7 +15,8 @@ from htt_jax.evaluation.tables import TextTable, markdown
 from htt_jax.support.files import atomic_write
 from htt_jax.support.words import counted
 
-FILES = ("doubts.html", "doubts.csv", "folds.md", "folds.json")
+SHEET_FILE = "doubts.csv"
+FILES = ("doubts.html", SHEET_FILE, "folds.md", "folds.json")
 LISTED = 10  # on the screen
 
 
