@@ -17,6 +17,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from htt_jax.interop.quantising.levels import put_pixels_on_levels
 from htt_jax.interop.quantising.sample import Sample
 
 _BETWEEN = ("Relu", "MaxPool", "Add")
@@ -66,12 +67,14 @@ def quantise(
         reduce_range: weights of 7 bits.
         ranges: where these are kept; they are found once, with all layers.
     """
+    model = onnx.load(path)
+    given = put_pixels_on_levels(model, layers)
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)  # It recommends a step that the exporter has done.
     try:
         quantize_static(
-            path,
+            model,
             out,
             _Reader(sample),
             quant_format=QuantFormat.QDQ,
@@ -82,6 +85,7 @@ def quantise(
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibration_cache_path=ranges,
+            extra_options={"TensorQuantOverrides": given},
         )
     finally:
         root.setLevel(level)
