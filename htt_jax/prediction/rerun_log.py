@@ -1,8 +1,8 @@
 """Writes predictions as a recording for the rerun viewer (https://rerun.io).
 
-The camera and its image, the hands in the image and in camera space, and the probabilities of
-actions and objects, on two timelines: `frame`, its number, and `time`, seconds. Memory does not
-grow with the length of the video.
+The camera and its image, the hands and the object's box in the image and in camera space, and the
+probabilities of actions and objects, on two timelines: `frame`, its number, and `time`, seconds.
+Memory does not grow with the length of the video.
 """
 
 import contextlib
@@ -21,13 +21,14 @@ from htt_jax.prediction.files import Origin
 from htt_jax.prediction.video import Predictions
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
-from htt_jax.visual import colours
+from htt_jax.visual import colours, object_box
 from htt_jax.visual.panels import readable
 from htt_jax.visual.scene import FrameScene
 
 RERUN_FILE = "prediction.rrd"
 
 _IMAGE = "camera/image"
+_BOX = "object_box"  # not of "object", which scores are below
 _JPEG_QUALITY = 85
 _BLOCK = 1 << 20  # bytes
 _OBJECTS = 5  # shown
@@ -64,7 +65,13 @@ def recorded(
             recording.send_recording_name(origin.input)
             _log_constants(rr, recording, origin)
             _log_all_scores(rr, recording, predictions, origin)
-            yield RERUN_FILE, lambda scene: _log_frame(rr, recording, origin, scene)
+            box = _Box(rr, recording, predictions, origin)
+
+            def take(scene: FrameScene) -> None:
+                _log_frame(rr, recording, origin, scene)
+                box.log(scene)
+
+            yield RERUN_FILE, take
         finally:
             recording.disconnect()  # writes what is left
 
@@ -194,6 +201,42 @@ def _log_scores(
         line = rr.SeriesLines(colors=tints[name], names=readable(name))
         recording.log(path, line, static=True)
         recording.send_columns(path, times, rr.Scalars.columns(scalars=series))
+
+
+class _Box:
+    """Logs the edges of the object's box, if there is one."""
+
+    def __init__(self, rr: Any, recording: Any, predictions: Predictions, origin: Origin):
+        self._rr, self._recording = rr, recording
+        self._boxes, self._edges = predictions.object_box_3d, {}
+        if self._boxes is None:
+            return
+        self._objects = np.zeros(len(self._boxes), int)
+        if predictions.object_probabilities is not None:
+            self._objects = predictions.object_probabilities.argmax(axis=1)
+        for number in np.unique(self._objects):
+            # Of an object corners keep their order; the mean of what turns is a box as well.
+            mean = self._boxes[self._objects == number].mean(axis=0)
+            self._edges[number] = object_box.edges(mean)
+        look = {"colors": colours.ESTIMATE}
+        flat, solid = self._rr.LineStrips2D, self._rr.LineStrips3D
+        recording.log(f"{_IMAGE}/{_BOX}", flat.from_fields(**look, radii=_BONE_2D), static=True)
+        recording.log(_BOX, solid.from_fields(**look, radii=_BONE), static=True)
+
+    def log(self, scene: FrameScene) -> None:
+        """Of the frame whose time is set."""
+        if self._boxes is None:
+            return
+        assert scene.object_box is not None
+        edges = self._edges[self._objects[scene.frame]]
+        name = [readable(scene.object_name)] if scene.object_name else []
+        # What lies behind the camera has no place in its image.
+        pixels = scene.object_box[edges]
+        pixels = pixels[np.isfinite(pixels).all(axis=(1, 2))]
+        box = self._rr.LineStrips2D.from_fields(strips=pixels, labels=name)
+        self._recording.log(f"{_IMAGE}/{_BOX}", box)
+        box = self._rr.LineStrips3D.from_fields(strips=self._boxes[scene.frame][edges], labels=name)
+        self._recording.log(_BOX, box)
 
 
 def _log_frame(rr: Any, recording: Any, origin: Origin, scene: FrameScene) -> None:

@@ -1,11 +1,17 @@
 """Draws where the object in hand is."""
 
+import itertools
+
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from htt_jax.visual.colours import ESTIMATE, OUTLINE
 from htt_jax.visual.drawing import Canvas, disc, drawable, polyline
+
+_AROUND = np.array(list(itertools.product((0, 1), repeat=3)))
+"""The corners of a box: which of the three edges at the first one lead to each."""
+_EDGES = np.argwhere(np.triu(np.abs(_AROUND[:, None] - _AROUND).sum(axis=-1) == 1))
 
 
 def draw(
@@ -13,7 +19,7 @@ def draw(
 ) -> None:
     """Draws the outline of a box, its corners and its centre.
 
-    Which corners an edge joins is each dataset's own; the outline is the same in every order.
+    The outline is the same whatever the order of the corners, which is each dataset's own.
 
     Args:
         canvas: RGB, drawn upon.
@@ -30,3 +36,23 @@ def draw(
         polyline(canvas, closed, colour, width)
         for point in points:
             disc(canvas, point, colour, width + 0.5)
+
+
+def edges(points: Float[np.ndarray, "points axes"]) -> Int[np.ndarray, "12 2"]:
+    """Which points of a box its edges join, found from where they are, whatever their order.
+
+    Ways from a corner to its three neighbours lead, one after the other, to all others. Of what is
+    only nearly a box those three are taken by which they lead nearest.
+
+    Args:
+        points: the centre first, then eight corners.
+    """
+    ways = points[1:] - points[1]
+    best, order = np.inf, np.arange(len(ways))
+    for neighbours in itertools.combinations(range(1, len(ways)), 3):
+        reached = _AROUND @ ways[list(neighbours)]
+        away = np.linalg.norm(ways[:, None] - reached, axis=-1)
+        nearest, total = away.argmin(axis=0), away.min(axis=0).sum()
+        if total < best and len(set(nearest)) == len(ways):
+            best, order = total, nearest
+    return 1 + order[_EDGES]

@@ -1,6 +1,5 @@
 """The prediction command on a small run: equal to evaluation, its files, and what it refuses."""
 
-import collections
 import contextlib
 import dataclasses
 import io
@@ -12,9 +11,7 @@ import av
 import cv2
 import jax
 import numpy as np
-import pyarrow as pa
 import pytest
-from rerun.chunk import RrdReader
 
 import htt_jax
 from htt_jax import camera, evaluate, predict
@@ -28,7 +25,7 @@ from htt_jax.prediction.sources import open_frames
 from htt_jax.runs.opening import open_run
 from htt_jax.support.errors import InputError
 from htt_jax.visual.video import VideoWriter
-from tests import online_runs, prepared, runs, videos
+from tests import online_runs, prepared, recordings, runs, videos
 from tests.full_disk import full_disk
 from tests.network_camera import NetworkCamera
 
@@ -221,20 +218,8 @@ def strips(path):
     return image.astype(float).reshape(-1, 20, 960, 3).mean(axis=(1, 3))
 
 
-def read_recording(path):
-    """Rows by entity and component, as they were logged."""
-    columns = collections.defaultdict(list)
-    for chunk in RrdReader(str(path)).stream().to_chunks():
-        batch = chunk.to_record_batch()
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            if pa.types.is_temporal(column.type):
-                column = column.cast(pa.int64())  # nanoseconds
-            columns[chunk.entity_path, name.split(":")[-1]] += column.to_pylist()
-    return columns
-
-
 def test_recording_holds_the_camera_the_poses_and_the_scores(folder, predicted):
-    columns = read_recording(folder / "out/prediction.rrd")
+    columns = recordings.read(folder / "out/prediction.rrd")
     camera_matrix = np.array(columns["/camera", "image_from_camera"][0]).reshape(3, 3).T
     np.testing.assert_allclose(camera_matrix, predicted["intrinsics"], rtol=1e-6)
     for path, name in (("/hands/right", "joints_3d"), ("/camera/image/right", "joints_2d")):

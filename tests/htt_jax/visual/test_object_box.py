@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,22 @@ def test_the_outline_is_the_same_in_every_order_of_corners(corners):
     assert change[20:81, 40].all()
     assert not change[30:70, 50:90].any()  # nothing within
     assert not change[:, :30].any()
+
+
+def test_its_edges_are_found_whatever_the_order_of_its_corners():
+    rng = np.random.default_rng(0)
+    units = np.array(list(itertools.product((0, 1), repeat=3)))
+    for _ in range(10):
+        turned, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+        corners = units * rng.uniform(0.03, 0.3, 3) @ turned
+        corners += rng.normal(0, 0.001, corners.shape)  # an estimate is only nearly a box
+        order = rng.permutation(8)
+        points = np.concatenate([corners.mean(axis=0, keepdims=True), corners[order]])
+        found = object_box.edges(points)
+        assert found.min() == 1  # never the centre
+        joined = units[order][found - 1]
+        assert (np.abs(joined[:, 0] - joined[:, 1]).sum(axis=1) == 1).all()
+        assert len({frozenset(pair) for pair in found.tolist()}) == 12
 
 
 def test_a_box_partly_behind_the_camera_is_left_out():
