@@ -34,13 +34,14 @@ _KINDS = ("float32", "int8")
 _GIVE = """(async () => {
   const [width, height, groups] = [%d, %d, %d];
   const frame = Uint8ClampedArray.from({ length: 4 * width * height }, () => 256 * Math.random());
-  await computing.ask("begin", { size: [width, height] });
+  await computing.ask("begin", { size: [width, height], rate: facts.frameRate });
+  const group = facts.window * facts.spacing;
   const ends = [];
-  for (let i = 0; i < groups * GROUP; i++) {
+  for (let i = 0; i < groups * group; i++) {
     await computing.ask("push", { pixels: frame });
     ends.push(performance.now());
   }
-  return ((groups - 1) * GROUP * 1000) / (ends.at(-1) - ends[GROUP - 1]);
+  return ((groups - 1) * group * 1000) / (ends.at(-1) - ends[group - 1]);
 })()"""
 
 

@@ -1,9 +1,9 @@
 "use strict";
 
-// Which frames make which window, and the action of the clips: index arithmetic, no pixels.
+// Which places make which window, and the action of the clips: index arithmetic, no pixels.
 
 /**
- * The windows that a group of `count` frames makes, `spacing` at most, which take frames in turn.
+ * The windows that a group of `count` places makes, `spacing` at most, which take them in turn.
  *
  * Each is {frames, valid}: the place in the group of each of its frames, and whether it is real;
  * padding repeats the last one.
@@ -27,18 +27,18 @@ function softmax(logits) {
 }
 
 /**
- * The action of a video as it stands at each of its frames: the mean over the clips begun so far.
+ * The action of a video as it stands at each of its places: the mean over the clips begun so far.
  *
- * Each clip counts as it stands after its window that holds the frame, or after its last one.
+ * Each clip counts as it stands after its window that holds the place, or after its last one.
  */
 class RunningAction {
   #ended = []; // the last word of each clip of former clip groups
   #underWay = [];
 
   /**
-   * Takes what the clips under way say after the windows of a group of `count` frames.
+   * Takes what the clips under way say after the windows of a group of `count` places.
    *
-   * Returns the probabilities at each of these frames. `begins`: these windows are their first.
+   * Returns the probabilities at each of these. `begins`: these windows are their first.
    */
   add(said, count, begins) {
     if (begins) {
@@ -50,8 +50,8 @@ class RunningAction {
       { length: Math.max(before.length, said.length) },
       (_, clip) => said[clip] ?? before[clip],
     );
-    return Array.from({ length: count }, (_, frame) => {
-      const now = this.#underWay.map((x, clip) => (clip <= frame ? x : before[clip]));
+    return Array.from({ length: count }, (_, place) => {
+      const now = this.#underWay.map((x, clip) => (clip <= place ? x : before[clip]));
       return mean([...this.#ended, ...now.filter((x) => x)]);
     });
   }

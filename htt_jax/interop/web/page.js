@@ -6,7 +6,6 @@ const WIDEST = 960; // pixels of the picture
 
 const element = (id) => document.getElementById(id);
 const facts = JSON.parse(element("facts").textContent);
-const GROUP = facts.window * facts.spacing; // frames whose results come together
 const video = element("video");
 
 /** The thread that computes, see worker.js. */
@@ -62,6 +61,7 @@ class Showing {
   #pictures = []; // of frames whose results are not there yet
   #drawing = Promise.resolve();
   #stopped = false;
+  #clips;
   #began = performance.now();
   #newest = this.#began; // when results came last
   #found = 0; // results
@@ -77,14 +77,14 @@ class Showing {
   async run(frames, isLive) {
     let taken = 0;
     let before = Promise.resolve();
-    for await (const frame of frames) {
+    for await (const [frame, rate] of frames) {
       if (this.#stopped) break;
+      if (taken === 0) await this.#begin(frame, rate);
       // Dropped between groups, so that windows keep their rhythm.
-      if (isLive && taken % GROUP === 0 && computing.pending >= GROUP) {
+      if (isLive && this.#group(taken) > this.#group(taken - 1) && this.#isLate) {
         this.#dropped++;
         continue;
       }
-      if (taken === 0) await this.#begin(frame);
       const pixels = await this.#take(frame);
       const results = computing.ask("push", { pixels }, [pixels.buffer]);
       const next = results.then((found) => this.#draw(found));
@@ -98,10 +98,21 @@ class Showing {
     await this.#drawing;
   }
 
-  async #begin(frame) {
+  async #begin(frame, rate) {
     [this.#canvas.width, this.#canvas.height] = [frame.videoWidth, frame.videoHeight];
+    this.#clips = clipsAt(facts, rate);
     this.#began = this.#newest = performance.now();
-    await computing.ask("begin", { size: this.#size });
+    await computing.ask("begin", { size: this.#size, rate });
+  }
+
+  /** How many groups so many frames fill, whose results come together. */
+  #group(frames) {
+    return Math.floor(this.#clips.pace.places(frames) / this.#clips.span);
+  }
+
+  /** Whether a group of frames has no answer yet. */
+  get #isLate() {
+    return computing.pending > this.#clips.pace.frame(this.#clips.span - 1);
   }
 
   get #size() {

@@ -20,8 +20,8 @@ from htt_jax.visual import colours
 
 SUFFIX = ".html"
 
-_WORKER = ("pixels.js", "clips.js", "predictor.js", "worker.js")
-_PAGE = ("frames.js", "drawing.js", "page.js")
+_WORKER = ("pixels.js", "pace.js", "clips.js", "predictor.js", "worker.js")
+_PAGE = ("pace.js", "frames.js", "drawing.js", "page.js")
 
 
 def check(run: TrainedRun) -> None:
@@ -82,6 +82,7 @@ def facts(run: TrainedRun) -> dict[str, Any]:
         "window": clips.window,
         "frames": clips.frames,
         "spacing": clips.spacing,
+        "frameRate": run.config.data.frame_rate,
         "modelSize": dataset.image_size,
         "storedSize": STORED_SIZE,
         "antialiased": spec.antialiased,

@@ -10,26 +10,36 @@ class Predictor {
   #facts;
   #parts;
   #size;
+  #clips;
   #action = new RunningAction();
-  #features = []; // of the frames of the group under way
+  #features = []; // of the frames at the places of the group under way
   #tokens = []; // of each window so far, of each clip under way
   #windows = 0; // of the clips under way
+  #pushed = 0; // frames
+  #places = 0; // of the groups before
+  #held = new Map(); // results of frames that are not out yet
 
-  /** Frames are of [width, height] `size`. */
-  constructor(facts, parts, size) {
+  /** Frames are of [width, height] `size`, and `rate` of them a second. */
+  constructor(facts, parts, size, rate) {
     this.#facts = facts;
     this.#parts = parts;
     this.#size = size;
+    this.#clips = clipsAt(facts, rate);
   }
 
   /** Takes the next frame, RGBA; returns the results of its group if it is the last of it. */
   async push(pixels) {
-    const { modelSize, window, spacing } = this.#facts;
+    const { modelSize } = this.#facts;
+    const { span, pace } = this.#clips;
     const image = toImage(atModelSize(pixels, this.#size, this.#facts));
     const dims = [1, 1, modelSize[1], modelSize[0], 3];
     const { frame_features } = await this.#parts.frames({ image: { data: image, dims } });
-    this.#features.push(frame_features.data);
-    return this.#features.length === window * spacing ? this.#group() : [];
+    const results = [];
+    for (let again = pace.times(this.#pushed++); again > 0; again--) {
+      this.#features.push(frame_features.data);
+      if (this.#features.length === span) results.push(...(await this.#group()));
+    }
+    return results;
   }
 
   /** Ends the video; returns the results of all frames that are not out yet. */
@@ -38,10 +48,10 @@ class Predictor {
   }
 
   async #group() {
-    const { window, frames } = this.#facts;
+    const { window, frames } = this.#clips;
     const features = this.#features;
     this.#features = [];
-    const windows = windowsOf(features.length, this.#facts);
+    const windows = windowsOf(features.length, this.#clips);
     const told = await this.#parts.windows(this.#windowInputs(features, windows));
     const begins = this.#windows % (frames / window) === 0;
     if (begins) [this.#tokens, this.#windows] = [windows.map(() => []), 0];
@@ -50,7 +60,21 @@ class Predictor {
     const { action_logits } = await this.#parts.clips(this.#clipInputs(windows));
     const said = rowsOf(action_logits, 1).map(softmax);
     const actions = this.#action.add(said, features.length, begins);
-    return actions.map((action, frame) => ({ action, ...this.#frame(told, windows.length, frame) }));
+    return this.#ofFrames(actions.map((action, place) => ({ action, ...this.#at(place, told) })));
+  }
+
+  /** What is said at the places of a group, of the frames that no later place shows. */
+  #ofFrames(said) {
+    const { pace } = this.#clips;
+    for (const result of said) {
+      const frame = pace.frame(this.#places++);
+      // The pose is that of the place which shows it first; what is known then, that of the last.
+      const { action } = result;
+      this.#held.set(frame, { ...(this.#held.get(frame) ?? result), action });
+    }
+    const out = [...this.#held].filter(([frame]) => pace.places(frame + 1) <= this.#places);
+    out.forEach(([frame]) => this.#held.delete(frame));
+    return out.map(([, result]) => result);
   }
 
   #windowInputs(features, windows) {
@@ -91,10 +115,11 @@ class Predictor {
     return [camera[0] * x, 0, camera[2] * x, 0, camera[1] * y, camera[3] * y, 0, 0, 1];
   }
 
-  /** What is told of a frame of a group that so many `clips` take in turn; pixels are its own. */
-  #frame(told, clips, frame) {
-    const { window, spacing, modelSize } = this.#facts;
-    const of = (name) => rowsOf(told[name], 2)[(frame % spacing) * window + Math.floor(frame / spacing)];
+  /** What is told of the frame at a place of a group; pixels are its own. */
+  #at(place, told) {
+    const { modelSize } = this.#facts;
+    const { window, spacing } = this.#clips;
+    const of = (name) => rowsOf(told[name], 2)[(place % spacing) * window + Math.floor(place / spacing)];
     const pixels = Array.from(of("joints_2d"), (x, i) => (x * this.#size[i % 2]) / modelSize[i % 2]);
     return {
       joints2d: pairs(pixels, 2),

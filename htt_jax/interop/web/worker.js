@@ -40,7 +40,7 @@ const answers = {
     }
     parts = sessions;
   },
-  begin: async ({ size }) => void (predictor = new Predictor(facts, parts, size)),
+  begin: async ({ size, rate }) => void (predictor = new Predictor(facts, parts, size, rate)),
   push: ({ pixels }) => predictor.push(pixels),
   finish: () => predictor.finish(),
 };

@@ -5,6 +5,7 @@ import contextlib
 import shutil
 import subprocess
 import time
+import warnings
 
 import av
 import numpy as np
@@ -27,9 +28,10 @@ pytestmark = [
 
 MODEL_SIZE, SIZE = (64, 36), (160, 90)
 FRAMES = 21  # a clip pair of two windows, and part of another
+RATES = (30, 25, 60)  # frames a second; the model is used to the first
 OPTIONS = (*torch_files.OPTIONS, "--config.data.frames=8", "--config.model.window=4")
 KINDS = {"float32": [], "int8": ["--quantize=int8", "--most-loss=1000"]}
-CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+CAMERA = ("--use-fake-device-for-media-stream=fps=15", "--use-fake-ui-for-media-stream")
 ARRAYS = {
     "joints2d": "joints_2d",
     "depth": "depth",
@@ -54,8 +56,9 @@ def folder(tmp_path_factory):
     for kind, options in KINDS.items():
         out = root / f"{kind}.html"
         export.main([f"--workdir={root / 'run'}", "--to=web", f"--out={out}", *options])
-    write_lossless(root / "video.webm", video())
-    shutil.copy(root / "video.webm", root / "again.webm")
+    for rate in RATES:
+        write_lossless(root / f"{rate}.webm", video(), rate)
+    shutil.copy(root / "30.webm", root / "again.webm")
     return root
 
 
@@ -64,10 +67,10 @@ def video():
     return videos.moving(FRAMES, SIZE)
 
 
-def write_lossless(path, pictures):
+def write_lossless(path, pictures, rate):
     """As VP9 without loss, of RGB: what browsers read as it is."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libvpx-vp9", rate=30, options={"lossless": "1"})
+        stream = container.add_stream("libvpx-vp9", rate=rate, options={"lossless": "1"})
         (stream.width, stream.height), stream.pix_fmt = SIZE, "gbrp"
         for picture in pictures:
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -82,17 +85,19 @@ def program_in(page):
     return onnx_model.OnnxHTT(4, *map(onnx.as_function, parts))
 
 
-def found_by_python(folder, kind, pictures):
-    """What Python finds with the model that is in the page."""
+def found_by_python(folder, kind, rate):
+    """What Python finds in the video with the model that is in the page."""
     run = htt_jax.load(folder / "run").run
     model = Predictor(run.with_model(program_in(folder / f"{kind}.html")))
-    return vars(model.predict(np.stack(pictures)))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the video has .* frames a second, the model is used to")
+        return vars(model.predict(folder / f"{rate}.webm"))
 
 
 @pytest.fixture(scope="module")
 def expected(folder):
-    """Of the video."""
-    return found_by_python(folder, "float32", video())
+    """Of each rate."""
+    return {rate: found_by_python(folder, "float32", rate) for rate in RATES}
 
 
 @contextlib.contextmanager
@@ -127,12 +132,20 @@ def found_in(page, pictures):
     return page.evaluate(
         f"(async () => {{ const bytes = atob('{text}'), length = {pixels[0].size};"
         "  const all = Uint8ClampedArray.from(bytes, (x) => x.charCodeAt(0)), found = [];"
-        f"  await computing.ask('begin', {{ size: {list(SIZE)} }});"
+        f"  await computing.ask('begin', {{ size: {list(SIZE)}, rate: 30 }});"
         f"  for (let i = 0; i < {len(pixels)}; i++) {{"
         "    const pixels = all.slice(i * length, (i + 1) * length);"
         "    found.push(...(await computing.ask('push', { pixels }))); }"
         "  return [...found, ...(await computing.ask('finish'))]; })()"
     )
+
+
+def found_in_file(page, path):
+    """What it finds and draws."""
+    page.evaluate("found.length = 0")
+    page.choose_file("#file", path)
+    wait_for(page, f"found.length >= {FRAMES}")
+    return page.evaluate("found")
 
 
 def assert_found(results, expected):
@@ -145,27 +158,31 @@ def assert_found(results, expected):
 
 def test_given_frames_it_finds_what_python_does(folder, expected):
     with opened(folder / "float32.html") as page:
-        assert_found(found_in(page, video()), expected)
+        assert_found(found_in(page, video()), expected[30])
 
 
 def test_in_int8_it_finds_what_python_does(folder):
     with opened(folder / "int8.html") as page:
         results = found_in(page, video())
-    assert_found(results, found_by_python(folder, "int8", video()))
+    assert_found(results, found_by_python(folder, "int8", 30))
 
 
 def test_of_a_file_it_takes_every_frame_and_draws_what_python_finds(folder, expected):
     with opened(folder / "float32.html") as page:
-        for name in ("video.webm", "again.webm"):  # which begins anew
-            page.evaluate("found.length = 0")
-            page.choose_file("#file", folder / name)
-            wait_for(page, f"found.length >= {FRAMES}")
-            assert_found(page.evaluate("found"), expected)
+        for name in ("30", "again"):  # which begins anew
+            assert_found(found_in_file(page, folder / f"{name}.webm"), expected[30])
         assert status(page).startswith(f"frame {FRAMES}, ")
         (folder / "text.mp4").write_text("no video")
         page.choose_file("#file", folder / "text.mp4")
         wait_for(page, "document.getElementById('status').textContent.startsWith('error: ')")
         assert "the video cannot be played" in status(page)
+
+
+def test_of_a_file_of_another_rate_it_cuts_clips_by_time_as_python_does(folder, expected):
+    assert not np.allclose(expected[30]["joints_3d"], expected[60]["joints_3d"], atol=1e-4)
+    with opened(folder / "float32.html") as page:
+        for rate in RATES[1:]:
+            assert_found(found_in_file(page, folder / f"{rate}.webm"), expected[rate])
 
 
 def test_of_a_compressed_file_it_takes_each_frame_nearly_in_its_colours(folder, tmp_path):
@@ -187,8 +204,14 @@ def test_of_a_compressed_file_it_takes_each_frame_nearly_in_its_colours(folder, 
     assert away.diagonal().max() < 3  # levels
 
 
-def test_a_webcam_is_shown_until_it_is_stopped(folder):
+def test_a_webcam_is_shown_at_its_rate_until_it_is_stopped(folder):
     with opened(folder / "float32.html", *CAMERA) as page:
+        page.evaluate(
+            "globalThis.rates = []; const ask = computing.ask.bind(computing);"
+            "computing.ask = (question, given, moved) => {"
+            "  if (question === 'begin') rates.push(given.rate);"
+            "  return ask(question, given, moved); }; 0"
+        )
         page.evaluate("document.getElementById('camera').click()")
         wait_for(page, "found.length >= 24")
         page.evaluate("document.getElementById('stop').click()")
@@ -196,6 +219,7 @@ def test_a_webcam_is_shown_until_it_is_stopped(folder):
         found = page.evaluate("found")
         assert np.isfinite([result["joints3d"] for result in found]).all()
         assert "frames/s" in status(page)
+        assert page.evaluate("rates") == [15]
 
 
 def test_of_a_package_that_was_changed_it_says_which_file(tmp_path):

@@ -72,6 +72,7 @@ def test_scripts_are_told_how_the_model_sees_and_what_is_drawn(text, run):
         "window": 2,
         "frames": 4,
         "spacing": 2,
+        "frameRate": 30.0,
         "modelSize": [64, 36],
         "storedSize": [480, 270],
         "antialiased": False,

@@ -1,5 +1,6 @@
 """The page's pure functions, run by node, beside what Python computes."""
 
+import itertools
 import json
 import pathlib
 import shutil
@@ -10,9 +11,11 @@ import pytest
 
 import htt_jax.interop.web
 from htt_jax.data.clips import ClipSpec, clip_frames, clip_table
+from htt_jax.data.pace import clips_at
 from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.evaluation import action_scores
 from htt_jax.prediction.frames import Resizer
+from htt_jax.prediction.webcam import usual
 
 SCRIPTS = pathlib.Path(htt_jax.interop.web.__file__).parent
 
@@ -81,6 +84,41 @@ def test_a_group_of_frames_makes_the_windows_of_its_clips(count):
     rows = [clip_frames(int(start), int(real), clips) for _, start, real in table]
     expected = [{"frames": x.tolist(), "valid": valid.tolist()} for x, valid in rows]
     assert found == expected
+
+
+def test_videos_of_other_rates_are_cut_as_in_python():
+    rates = (0.1, 10, 12.5, 15, 20, 23.976, 24, 25, 29.97, 30, 33.3, 48, 50, 59.94, 60, 144, 240)
+    kinds = (ClipSpec(1, 1, 2), ClipSpec(16, 128, 1), ClipSpec(16, 128, 2), ClipSpec(16, 128, 3))
+    cases = list(itertools.product(kinds, rates, (30.0, 60.0)))
+    given = [
+        {
+            "window": clips.window,
+            "frames": clips.frames,
+            "spacing": clips.spacing,
+            "frameRate": wanted,
+            "rate": rate,
+        }
+        for clips, rate, wanted in cases
+    ]
+    of_frames = "Array.from({ length: 50 }, (_, n) => pace.%s(n))"
+    found = evaluated(
+        "pace.js",
+        "given.map((x) => { const { spacing, span, pace } = clipsAt(x, x.rate);"
+        f" return [spacing, span, {of_frames % 'frame'}, {of_frames % 'times'}]; }})",
+        given,
+    )
+    for cut, case in zip(found, cases, strict=True):
+        clips, pace = clips_at(*case)
+        shown = pace.frames(np.arange(50)).tolist()
+        times = [pace.times(frame) for frame in range(50)]
+        assert cut == [clips.spacing, clips.window_span, shown, times], case
+
+
+def test_a_camera_has_the_usual_rate_that_it_is_near_to():
+    times = [np.cumsum([3, 1 / rate, *[1 / rate] * 6, 0.3]) for rate in (14.6, 28.9, 33.0, 61.0)]
+    found = evaluated("pace.js", "given.map(cameraRate)", [x.tolist() for x in times])
+    assert found == pytest.approx([15, 30, 33, 60])
+    assert found == pytest.approx([usual(1 / np.median(np.diff(x))) for x in times])
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 29, 36])

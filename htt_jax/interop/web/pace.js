@@ -1,0 +1,65 @@
+"use strict";
+
+// Frames at an even pace, whatever a video was recorded at, as `data/pace.py`: no pixels.
+
+const FINEST_PART = 12; // paces are fractions of so many parts at most
+
+/** Every place of an even row shows a raw frame: place n the one that is `over / under` * n on. */
+class Pace {
+  #over;
+  #under;
+
+  constructor(over, under) {
+    [this.#over, this.#under] = [over, under];
+  }
+
+  /** How many places there are of so many raw frames. */
+  places(frames) {
+    return Math.ceil((frames * this.#under) / this.#over);
+  }
+
+  /** The raw frame that a place shows. */
+  frame(place) {
+    return Math.floor((place * this.#over) / this.#under);
+  }
+
+  /** At how many places a raw frame is shown. */
+  times(frame) {
+    return this.places(frame + 1) - this.places(frame);
+  }
+}
+
+/**
+ * How a video of `rate` frames a second is cut whose every frame is to be met.
+ *
+ * `spacing` clips are under way at once, of windows of `window` frames; they take places in turn, of
+ * which `pace` tells the raw frames. `span` places fill one window of each.
+ */
+function clipsAt({ window, frames, spacing, frameRate }, rate) {
+  let [over, under] = [spacing, 1];
+  if (frames > 1) [over, under] = snapped((rate * spacing) / frameRate);
+  const together = Math.ceil(over / under);
+  const pace = new Pace(over, under * together);
+  return { window, frames, spacing: together, span: window * together, pace };
+}
+
+/** The nearest fraction [over, under] of not too many parts. */
+function snapped(ratio) {
+  const parts = Array.from({ length: FINEST_PART }, (_, i) => i + 1);
+  const all = parts.map((under) => [Math.max(1, Math.round(ratio * under)), under]);
+  const away = ([over, under]) => Math.abs(over / under - ratio);
+  return all.reduce((best, next) => (away(next) < away(best) ? next : best));
+}
+
+const NEAR = 0.06; // of a usual rate, which is then meant
+const USUAL_RATES = [10, 15, 20, 24, 25, 30, 50, 60, 90, 100, 120, 200, 240];
+
+/** Frames a second of a camera whose frames came at these seconds, as `prediction/webcam.py`. */
+function cameraRate(times) {
+  const steps = times.slice(1).map((time, i) => time - times[i]).sort((a, b) => a - b);
+  const half = steps.length / 2;
+  const rate = 2 / (steps[Math.ceil(half) - 1] + steps[Math.floor(half)]);
+  const away = (usual) => Math.abs(usual / rate - 1);
+  const nearest = USUAL_RATES.reduce((best, next) => (away(next) < away(best) ? next : best));
+  return away(nearest) <= NEAR ? nearest : rate;
+}
