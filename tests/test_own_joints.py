@@ -18,6 +18,7 @@ from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS, PARTIAL
 from htt_jax.evaluation import estimates
 from htt_jax.losses import LossWeights, htt_loss
 from htt_jax.runs.config import check
+from htt_jax.runs.directory import dataset_facts
 from htt_jax.support.errors import InputError
 from htt_jax.systems import check_source
 from htt_jax.training import best_metric
@@ -213,8 +214,55 @@ def test_a_checkpoint_is_not_the_best_by_poses_where_a_split_has_none_in_space(t
     assert made["test"].spec.joints == PARTIAL
     best_metric.check_measured("mepe", made["train"])
     best_metric.check_measured("mepe_2d", made["test"])
-    with pytest.raises(InputError, match=r"'mepe' is not measured on split 'test' of .*: partial"):
+    with pytest.raises(InputError, match=r"'mepe' is not measured on split 'test' of .*: in imag"):
         best_metric.check_measured("mepe", made["test"])
+    with pytest.raises(InputError, match=r"'mepe' is .* as joints of split 'train' .*: in images"):
+        best_metric.check_measured("mepe", made["train"], learned=IN_IMAGES)
+
+
+def test_a_checkpoint_is_not_the_best_by_poses_relative_to_a_root_that_is_not_known(tmp_path):
+    own_folders.write(tmp_path / "raw", LABELS)
+    joints = own_folders.joints(6)
+    joints[0, 1:], joints[1:, 0] = np.nan, np.nan  # the wrist alone, and all but the wrist
+    np.savez(tmp_path / "raw/b/joints.npz", joints=joints)
+    made = own_folders.prepare(tmp_path / "raw", tmp_path / "data")
+    best_metric.check_measured("mepe_ra", made["train"])
+    best_metric.check_measured("mepe", made["test"])
+    said = r"'mepe_ra' is not measured on split 'test' of .*, where in no frame a hand's wrist and "
+    with pytest.raises(InputError, match=said) as refused:
+        best_metric.check_measured("mepe_ra", made["test"])
+    assert "\n" not in str(refused.value)
+
+
+def test_a_run_knows_of_joints_what_its_training_split_does(tmp_path):
+    own_folders.write(tmp_path / "raw", LABELS)
+    np.savez(tmp_path / "raw/a/joints.npz", joints=joints_of(IN_IMAGES, 1))
+    made = own_folders.prepare(tmp_path / "raw", tmp_path / "data")
+    assert made["train"].spec.joints == PARTIAL  # as the test split is known in space
+    assert dataset_facts(made["train"], None).spec.joints == IN_IMAGES
+    assert dataset_facts(made["test"], None).spec.joints == PARTIAL
+
+
+def test_poses_that_a_run_has_not_learned_are_not_measured_where_they_are_known(made, tmp_path):
+    kind, root, _ = made
+    if kind == PARTIAL:
+        return
+    own_folders.write(tmp_path / "raw", LABELS)
+    own_folders.prepare(tmp_path / "raw", tmp_path / "data")
+    text = printed(
+        evaluate.main,
+        *("--workdir", root / "run", "--data", tmp_path / "data", "--out", tmp_path / "out"),
+    )
+    results = json.loads((tmp_path / "out/results.json").read_text())["results"]
+    assert results["pose"] == {}
+    assert_nothing_is_empty(text.replace("hidden", "0"))
+    if kind == NO_JOINTS:
+        assert "image" not in results
+        assert "The run was trained without joints: its poses are not measured." in text
+    else:
+        assert results["image"]["hands"]["right"]["joints"] == 5 * 21
+        assert "their depth was not learned" in text
+    assert Page((tmp_path / "out/report.html").read_text()).faults == []
 
 
 def test_a_run_that_has_learned_no_poses_in_space_teaches_none(made):

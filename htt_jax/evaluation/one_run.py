@@ -213,6 +213,7 @@ def _report(
             "workdir": run.workdir,
             "step": run.step,
             "told": list(run.told),
+            "joints": run.dataset.spec.joints,
             "training_fingerprint": run.dataset.fingerprint,
             "config": run.config.to_dict(),
         },

@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Array, Bool
 
 from htt_jax import augment, measures, systems
 from htt_jax.datasets.facts import DatasetFacts
+from htt_jax.datasets.spec import COMPLETE, IN_IMAGES, NO_JOINTS
 from htt_jax.devices import sharding
 from htt_jax.devices.sharding import DeviceBatch
 from htt_jax.evaluation import object_boxes
@@ -34,11 +36,14 @@ _LABELS = ("joints_3d", "hand_annotated", "valid", "object", "action", "video")
 
 
 @functools.lru_cache(maxsize=8)  # traced and compiled once for all evaluations of a process
-def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -> EvaluationStep:
+def make_evaluation_step(
+    system: System, mesh: Mesh, *, learned: str = COMPLETE, details: bool = False
+) -> EvaluationStep:
     """A function of (variables, uint8 batch): estimates and labels, whole on every host.
 
     Jitted, unless the system's model is no program of JAX.
-    Where the system says nothing of poses, objects or actions, their truth counts as not known.
+    Where the system says nothing of poses, objects or actions, their truth counts as not known; so
+    does that of joints or their depth which were not `learned`, as `DatasetSpec.joints` says.
     With `details`, which metrics have no use for, also what `estimates.Collector` takes, and of a
     system that forecasts `forecasting.Collector`, of one that tells the object's box
     `object_boxes.Collector`.
@@ -46,7 +51,7 @@ def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -
 
     def step(variables: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         out = system.estimates(variables, system.inputs(batch))
-        batch = _of_what_is_told(system, batch)
+        batch = _of_what_is_told(system, learned, batch)
         found = {
             "estimated_joints_3d": out["joints_3d"],
             "estimated_object": out["object_probabilities"].argmax(axis=-1),
@@ -72,16 +77,29 @@ def make_evaluation_step(system: System, mesh: Mesh, *, details: bool = False) -
     return jax.jit(step, out_shardings=sharding.replicated(mesh))
 
 
-def _of_what_is_told(system: System, batch: Mapping[str, jax.Array]) -> Mapping[str, jax.Array]:
+def _of_what_is_told(
+    system: System, learned: str, batch: Mapping[str, jax.Array]
+) -> Mapping[str, jax.Array]:
     """The batch with labels that count as not known where the system says nothing of them."""
     told = systems.told(system.outputs)
     labels = dict(batch)
-    if "pose" not in told:
+    if learned == IN_IMAGES:
+        labels[KNOWN] = _in_images(batch)
+    if "pose" not in told or learned == NO_JOINTS:
         for name in {"hand_annotated", KNOWN} & batch.keys():
             labels[name] = jnp.zeros_like(batch[name])
     for kind in {"object", "action"} - set(told):
         labels[kind] = jnp.full_like(batch[kind], -1)
     return labels
+
+
+def _in_images(batch: Mapping[str, jax.Array]) -> Bool[Array, "clips frames joints 2"]:
+    """Which joints are known in the image, where depths do not count."""
+    if KNOWN in batch:
+        return batch[KNOWN].at[..., 1].set(False)
+    hands, joints = batch["hand_annotated"], batch["joints_3d"].shape[-2]
+    places = jnp.repeat(hands, joints // hands.shape[-1], axis=-1)
+    return jnp.stack([places, jnp.zeros_like(places)], axis=-1)
 
 
 def outputs(
@@ -122,7 +140,8 @@ def results_of(
 ) -> Results:
     """`pose` by hand, `object` and `action` results (see `htt_jax.metrics`).
 
-    On a dataset that says of each joint what is known, also `image`, if any place in it is.
+    On a dataset that says of each joint what is known, also `image`, if any place in it is; and of
+    runs that have learned places in images alone.
 
     Args:
         outputs: what an evaluation step returned for every batch.

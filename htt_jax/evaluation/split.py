@@ -140,7 +140,9 @@ def open_split(
         run=run,
         source=source,
         directory=directory,
-        step=evaluation.make_evaluation_step(run.system, mesh, details=True),
+        step=evaluation.make_evaluation_step(
+            run.system, mesh, learned=run.dataset.spec.joints, details=True
+        ),
         batches=_batches(run, source, mesh, size, workers, label),
         mesh=mesh,
         batch_size=size,

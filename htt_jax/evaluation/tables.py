@@ -260,14 +260,18 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     if hidden and "action" in told:
         found.append(f"The actions of {counted(hidden, 'video')} are hidden and not scored.")
     if "pose" in told:
-        found += _of_joints(spec, report["results"])
+        learned = report["run"].get("joints", spec.joints)
+        found += _of_joints(spec, learned, report["results"])
     return found
 
 
-def _of_joints(spec: DatasetSpec, results: Results) -> list[str]:
-    """What of the joints is not known, and so not measured."""
+def _of_joints(spec: DatasetSpec, learned: str, results: Results) -> list[str]:
+    """What of the joints is not known, or was not learned, and so not measured."""
     if spec.joints == datasets.NO_JOINTS:
-        return ["The dataset has no joints: poses were not learned and are not measured."]
+        were = "were not learned and " if learned == datasets.NO_JOINTS else ""
+        return [f"The dataset has no joints: poses {were}are not measured."]
+    if learned == datasets.NO_JOINTS:
+        return ["The run was trained without joints: its poses are not measured."]
     in_images = results.get(measures.IMAGE, {}).get("hands", {})
     seen = {*results["pose"], *in_images}
     found = [
@@ -276,7 +280,9 @@ def _of_joints(spec: DatasetSpec, results: Results) -> list[str]:
     if spec.joints == datasets.PARTIAL:
         found.append("Joints that are not annotated count nowhere, nor does their depth.")
     elif spec.joints == datasets.IN_IMAGES:
-        found.append("Joints are annotated in images alone; their depth was not learned.")
+        found.append("Joints are annotated in images alone; their depth is not measured.")
+    if learned == datasets.IN_IMAGES:
+        found.append("In training joints were known in images alone; their depth was not learned.")
     return found
 
 

@@ -16,6 +16,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
+from htt_jax.data.known_joints import known_joints
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.facts import DatasetFacts
@@ -68,9 +69,12 @@ class ExportedFacts:
 
 
 def dataset_facts(source: RecordSource, image_size: tuple[int, int] | None) -> DatasetFacts:
-    """Facts of a training split whose frames are loaded at `image_size` (None: as stored)."""
+    """Facts of a training split whose frames are loaded at `image_size` (None: as stored).
+
+    Of joints they say what that split knows, from which a run learns them.
+    """
     return DatasetFacts(
-        spec=source.spec,
+        spec=dataclasses.replace(source.spec, joints=known_joints(source)),
         action_names=tuple(source.action_names),
         object_names=tuple(source.object_names),
         image_size=tuple(image_size or source.image_size),  # type: ignore[arg-type]

@@ -1,22 +1,24 @@
 """Whether the measure by which a checkpoint is the best can be measured on a split at all."""
 
 from htt_jax import measures
+from htt_jax.data.known_joints import known_joints, root_is_known
 from htt_jax.data.records import RecordSource
-from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS, PARTIAL
+from htt_jax.datasets.spec import COMPLETE, IN_IMAGES, NO_JOINTS
 from htt_jax.support.errors import InputError
 
 
-def check_measured(metric: str, source: RecordSource) -> None:
-    """Checks that a split has the labels that a measure needs.
+def check_measured(metric: str, source: RecordSource, learned: str = COMPLETE) -> None:
+    """Checks that a split has the labels that a measure needs, and that a run learns them.
 
     Args:
         metric: of `measures.headline`.
         source: the split that is evaluated in training.
+        learned: what of joints the training split knows, as `DatasetSpec.joints`.
 
     Raises:
-        InputError: it has not.
+        InputError: it has not, or does not.
     """
-    measure, joints = measures.headline()[metric], source.spec.joints
+    measure = measures.headline()[metric]
     if metric == "action_accuracy" and all(
         source[video].action < 0 for video in range(len(source))
     ):
@@ -25,21 +27,23 @@ def check_measured(metric: str, source: RecordSource) -> None:
             "action_accuracy; take --config.checkpoint.best_metric=mepe or another "
             "--config.eval.split"
         )
-    lacks_depth = measure.is_of_poses and (
-        joints in (IN_IMAGES, NO_JOINTS) or (joints == PARTIAL and not _has_depths(source))
-    )
+    if measure.is_of_poses and learned in (IN_IMAGES, NO_JOINTS):
+        raise _not_measured(metric, source, f"as joints of split 'train' are known so: {learned}")
+    known = known_joints(source) if measure.is_of_poses else source.spec.joints
+    lacks_depth = measure.is_of_poses and known in (IN_IMAGES, NO_JOINTS)
     lacks_places = measure.place[0] == measures.IMAGE and not source.spec.joint_by_joint
     if lacks_depth or lacks_places:
-        raise InputError(
-            f"config.checkpoint.best_metric={metric!r} is not measured on split {source.split!r} "
-            f"of {source.directory}, whose joints are known so: {joints}; take another, such as "
-            "action_accuracy"
-        )
+        raise _not_measured(metric, source, f"whose joints are known so: {known}")
+    if measure.place[0] == "root_aligned" and not root_is_known(source):
+        root = source.spec.skeleton.root_name
+        reason = f"where in no frame a hand's {root} and another of its joints are known in space"
+        raise _not_measured(metric, source, reason, "mepe")
 
 
-def _has_depths(source: RecordSource) -> bool:
-    """Whether a joint of a split is known in space, where records say it of each joint."""
-    return any(
-        known is not None and known[..., 1].any()
-        for known in (source[video].joints_known for video in range(len(source)))
+def _not_measured(
+    metric: str, source: RecordSource, reason: str, other: str = "action_accuracy"
+) -> InputError:
+    return InputError(
+        f"config.checkpoint.best_metric={metric!r} is not measured on split {source.split!r} of "
+        f"{source.directory}, {reason}; take another, such as {other}"
     )

@@ -258,7 +258,7 @@ def _make_evaluate(
     config: ConfigDict, system: System, mesh: Mesh, dataset: DatasetFacts
 ) -> Callable[[TrainState], evaluation.Results]:
     source = open_source(config, config.eval.split)
-    best_metric.check_measured(config.checkpoint.best_metric, source)
+    best_metric.check_measured(config.checkpoint.best_metric, source, dataset.spec.joints)
     step = evaluation.make_evaluation_step(system, mesh)
 
     def evaluate(state: TrainState) -> evaluation.Results:

@@ -80,7 +80,8 @@ def evaluated(opened: SplitInference, run: TrainedRun) -> dict[str, float]:
         opened: the split.
         run: the run that it was opened for, or a program in its place.
     """
-    step = results.make_evaluation_step(run.system, opened.mesh)
+    learned = run.dataset.spec.joints
+    step = results.make_evaluation_step(run.system, opened.mesh, learned=learned)
     mask = run.config.mask_unannotated_hands
     batches = opened.batches
     found = results.evaluate(step, run.variables, batches, run.dataset, mask_unannotated=mask)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Collection
 
 from htt_jax import measures
-from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS
+from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS, DatasetSpec
 from htt_jax.evaluation.split import SplitInference, open_split
 from htt_jax.evaluation.tables import markdown
 from htt_jax.interop import onnx, onnx_model
@@ -161,13 +161,19 @@ def quantise(path: pathlib.Path, run: TrainedRun, asked: Asked) -> Quantised:
             f"{run.config.system}, leave the option away"
         )
     opened = _opened(run, asked)
-    if asked.kind == "int8" and opened.source.spec.joints in (IN_IMAGES, NO_JOINTS):
-        raise InputError(
-            f"--quantize=int8 chooses layers by their errors of poses in space, and "
-            f"{opened.directory} has no such joints; take --quantize=float16"
-        )
+    if asked.kind == "int8":
+        _check_has_poses(run.dataset.spec, run.workdir)
+        _check_has_poses(opened.source.spec, opened.directory)
     with tempfile.TemporaryDirectory() as folder:
         return _quantise(path, run, asked, opened, pathlib.Path(folder))
+
+
+def _check_has_poses(spec: DatasetSpec, whose: str) -> None:
+    if spec.joints in (IN_IMAGES, NO_JOINTS):
+        raise InputError(
+            f"--quantize=int8 chooses layers by their errors of poses in space, and {whose} has "
+            "no such joints; take --quantize=float16"
+        )
 
 
 def _quantise(
