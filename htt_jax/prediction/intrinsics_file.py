@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from htt_jax.prediction import kalibr
 from htt_jax.prediction.frames import Size
 from htt_jax.prediction.lens import Distortion, distortion
 from htt_jax.support.errors import InputError
@@ -20,7 +21,7 @@ _COEFFICIENTS = ("distortion_coefficients", "dist_coeffs", "dist_coeff", "distor
 _OF_SOME_LENS = re.compile(r"dist|radial|tangential|[kp]_?\d|xi$", re.IGNORECASE)
 _EXPECTED = (
     "give a text file of 'fx fy cx cy' or 'fx fy cx cy width height', or a JSON or YAML of those "
-    "names or with a 3x3 'camera_matrix', as OpenCV and ROS write it"
+    "names or with a 3x3 'camera_matrix', as OpenCV and ROS write it, or a camchain of Kalibr"
 )
 
 
@@ -44,8 +45,9 @@ def read(path: pathlib.Path) -> CameraFile:
     Args:
         path: a text file `fx fy cx cy [width height]`, as H2O's cam_intrinsics.txt; or a JSON or
             YAML of these names, or with a 3x3 `camera_matrix` and perhaps `image_width` and
-            `image_height`, as OpenCV writes them, or a `camera_info` of ROS. In these may also
-            stand the `distortion_coefficients` of a lens, and its `distortion_model`, see `lens`.
+            `image_height`, as OpenCV writes them, a `camera_info` of ROS, or Kalibr's camchain of
+            one camera. In these may also stand the `distortion_coefficients` of a lens, and its
+            `distortion_model`, see `lens`.
 
     Raises:
         InputError: it cannot be read or holds something else.
@@ -94,6 +96,8 @@ def of_names(content: Mapping[str, Any]) -> CameraFile:
     Raises:
         ValueError, TypeError: one is missing, or not what it must be.
     """
+    if kalibr.is_chain(content):
+        content = kalibr.named(content)
     sizes = [[content[name] for name in pair] for pair in _SIZES if set(pair) <= set(content)]
     size = _whole_size(sizes[0]) if sizes else None
     lens = _distortion(content)

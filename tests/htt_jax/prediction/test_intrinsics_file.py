@@ -43,6 +43,18 @@ K: [600.0, 0.0, 320.0, 0.0, 610.0, 170.0, 0.0, 0.0, 1.0]
 OWN = {"fx": 600, "fy": 610, "cx": 320, "cy": 170, "width": 640, "height": 360}
 
 
+CHAIN = """\
+cam0:
+  cam_overlaps: []
+  camera_model: {model}
+  distortion_coeffs: [-0.28, 0.07, 0.002, -0.001]
+  distortion_model: {distortion}
+  intrinsics: [600.0, 610.0, 320.0, 170.0]
+  resolution: [640, 360]
+  rostopic: /head/image_raw
+"""
+
+
 def given(path, size=SIZE, images=None):
     return resolve(from_options(str(path), images, None), FPHA, size)
 
@@ -153,3 +165,38 @@ def test_a_lens_is_for_images_of_one_shape_and_a_size_that_is_said(tmp_path):
     with pytest.raises(InputError, match="images of what size; add width and height to the file"):
         given(path)
     assert given(path, (320, 180), "640x360").lens.distortion.coefficients == LENS
+
+
+@pytest.mark.parametrize(
+    ("distortion", "expected"),
+    [
+        ("radtan", Distortion(RADIAL_TANGENTIAL, LENS[:4])),
+        ("equidistant", Distortion(FISHEYE, LENS[:4])),
+        ("none", None),
+    ],
+)
+def test_a_camera_of_kalibr_is_read(tmp_path, distortion, expected):
+    path = tmp_path / "camchain.yaml"
+    path.write_text(CHAIN.format(model="pinhole", distortion=distortion))
+    camera = given(path)
+    np.testing.assert_array_equal(camera.matrix, MATRIX)
+    assert (camera.lens.distortion if camera.lens else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (CHAIN.format(model="omni", distortion="radtan"), "camera_model is 'omni'; calibrate with"),
+        (CHAIN.format(model="pinhole", distortion="fov"), "distortion_model is 'fov', expected"),
+        (
+            CHAIN.format(model="pinhole", distortion="radtan") + "cam1: {camera_model: pinhole}\n",
+            "2 cameras, cam0 and cam1; leave that one in it which filmed",
+        ),
+        ("cam0: {camera_model: pinhole, intrinsics: [1, 1, 1, 1]}", "cam0 has no 'resolution'"),
+    ],
+)
+def test_a_chain_of_kalibr_that_cannot_be_taken_is_one_line(tmp_path, content, said):
+    path = tmp_path / "camchain.yaml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=said):
+        given(path)
