@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from data_prep.own import joints
 from data_prep.own.description import FILE, Description
+from data_prep.own.fitting.lengths import KEY, HandLengths
 from data_prep.own.joints import Joints
 from data_prep.own.segments import Recording
 from data_prep.raw import Note
@@ -19,11 +20,13 @@ class Annotated(NamedTuple):
     Attributes:
         joints: as `DatasetSpec.joints` has it.
         in_space: recordings with joints in space, by name.
+        fitted: those whose joints are put there by a fit.
         notes: what is to be known of it.
     """
 
     joints: str
     in_space: frozenset[str]
+    fitted: frozenset[str]
     notes: tuple[Note, ...]
 
 
@@ -57,22 +60,50 @@ def look(
         without = any(recording.joints for recording in recordings.values())
         what = "can be read" if without else f"is there ({', '.join(joints.NAMES)})"
         note = Note("no joints", FILE, f"no file of joints {what}: the action is trained alone")
-        return Annotated(NO_JOINTS, frozenset(), (note,))
+        return Annotated(NO_JOINTS, frozenset(), frozenset(), (note,))
     of_train = {name: found[name] for name in trained if name in found}
     _check_hands(said, of_train)
     in_space = frozenset(name for name, one in found.items() if not one.in_images)
-    notes = []
-    if in_space and not in_space & of_train.keys():
+    fitted = _fitted(said, found)
+    notes = [_fit_note(said.fit, len(fitted))] if said.fit else []
+    deep = in_space | fitted
+    if deep and not deep & of_train.keys():
         what = (
-            f"joints of {counted(len(in_space), 'recording')} are in space, and none of train is: "
+            f"joints of {counted(len(deep), 'recording')} are in space, and none of train is: "
             "depth cannot be learned, and is measured all the same"
         )
         notes.append(Note("not trained", FILE, what))
-    if not in_space:
+    if not deep:
         what = "joints are known in images alone: their depth is not learned"
-        return Annotated(IN_IMAGES, in_space, (Note("in images", FILE, what),))
+        return Annotated(IN_IMAGES, in_space, fitted, (Note("in images", FILE, what),))
     is_whole = len(in_space) == len(found) and not any(x.has_part_of_a_hand for x in found.values())
-    return Annotated(COMPLETE if is_whole else PARTIAL, in_space, tuple(notes))
+    return Annotated(COMPLETE if is_whole else PARTIAL, in_space, fitted, tuple(notes))
+
+
+def _fitted(said: Description, found: Mapping[str, Joints]) -> frozenset[str]:
+    """Recordings whose joints are to be fitted into space.
+
+    Raises:
+        InputError: that is asked for, and there is none.
+    """
+    if not said.fit:
+        return frozenset()
+    in_images = frozenset(name for name, one in found.items() if one.in_images)
+    if not in_images:
+        raise InputError(
+            f"{FILE}: {KEY} is for joints that are labelled in images alone, and those of all "
+            f"{counted(len(found), 'recording')} are in space: nothing is to be fitted; leave it "
+            "away"
+        )
+    return in_images
+
+
+def _fit_note(hand: HandLengths, recordings: int) -> Note:
+    what = (
+        f"joints of {counted(recordings, 'recording')} are labelled in images and put into space "
+        f"by a fit of {hand.said} ({100 * hand.whole:.1f} cm): fitted, not measured"
+    )
+    return Note("fitted", FILE, what)
 
 
 def _check_hands(said: Description, of_train: Mapping[str, Joints]) -> None:

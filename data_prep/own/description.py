@@ -10,8 +10,10 @@ from fractions import Fraction
 from typing import Any
 
 from data_prep.own import skeletons
+from data_prep.own.fitting import lengths
+from data_prep.own.fitting.lengths import HandLengths
 from data_prep.own.skeletons import FileJoints
-from htt_jax.datasets.skeleton import Skeleton
+from htt_jax.datasets.skeleton import HAND, Skeleton
 from htt_jax.prediction.input_camera import WIDEST_VIEW, FieldOfView, Intrinsics, of_file
 from htt_jax.prediction.lens import Distortion, distortion
 from htt_jax.support.errors import InputError
@@ -22,7 +24,7 @@ METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KEYS = (
     *("name", "title", "times", "hands", "skeleton", "joints", "bones", "fingers", "root"),
-    *("units", "swap_hands", "frame_rate", "simulated", "camera"),
+    *("units", "swap_hands", "frame_rate", "simulated", "camera", lengths.KEY),
 )
 _CAMERA = ("fx", "fy", "cx", "cy")
 _LENS = ("distortion_model", "distortion")
@@ -45,6 +47,8 @@ class Description:
         rate: frames a second of folders of frames; None where it is not said.
         camera: of all recordings that have none of their own; None where it is not said.
         simulated: rendered, not filmed.
+        fit: bones of the hands whose joints, labelled in images, are fitted into space; None: they
+            stay there.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Description:
     rate: Fraction | None
     camera: Intrinsics | FieldOfView | None
     simulated: bool
+    fit: HandLengths | None
 
 
 def read_description(path: pathlib.Path) -> Description:
@@ -78,17 +83,21 @@ def read_description(path: pathlib.Path) -> Description:
             f"{path}: times is {content.get('times')!r}; say what start and end in labels.csv are: "
             'times = "seconds" or times = "frames"'
         )
+    hands = tuple(_names(path, content, "hands", ["left", "right"]))
+    joints = _joints(path, content)
+    metres = METRES[_one_of(path, content, "units", METRES, "m")]
     return Description(
         name=name,
         title=_text(path, content, "title", name),
         times=content["times"],
-        hands=tuple(_names(path, content, "hands", ["left", "right"])),
-        joints=_joints(path, content),
-        metres=METRES[_one_of(path, content, "units", METRES, "m")],
+        hands=hands,
+        joints=joints,
+        metres=metres,
         swap_hands=_flag(path, content, "swap_hands", None),
         rate=_rate(path, content),
         camera=_camera(path, content["camera"]) if "camera" in content else None,
         simulated=bool(_flag(path, content, "simulated", False)),
+        fit=_fit(path, lengths.read(path, content, metres), hands, joints),
     )
 
 
@@ -182,6 +191,30 @@ def _joints(path: pathlib.Path, content: Mapping[str, Any]) -> FileJoints:
             f"{path}: bones must be pairs of joints, fingers lists of joints by name: {error}"
         ) from error
     return skeletons.own(skeleton)
+
+
+def _fit(
+    path: pathlib.Path, fit: HandLengths | None, hands: Sequence[str], joints: FileJoints
+) -> HandLengths | None:
+    """`fit`, where it can be done.
+
+    Raises:
+        InputError: hands or joints are others than those of the hand that is fitted.
+    """
+    if fit is None:
+        return None
+    if joints.skeleton is not HAND:
+        raise InputError(
+            f"{path}: {lengths.KEY} needs the {len(HAND.joints)} joints of a known skeleton "
+            f"({', '.join(skeletons.NAMED)}), which `joints` are not; leave it away"
+        )
+    unknown = [hand for hand in hands if hand.lower() not in ("left", "right")]
+    if unknown:
+        raise InputError(
+            f"{path}: {lengths.KEY} must know which hand is which; call {unknown[0]!r} in `hands` "
+            "left or right"
+        )
+    return fit
 
 
 def _rate(path: pathlib.Path, content: Mapping[str, Any]) -> Fraction | None:

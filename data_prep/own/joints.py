@@ -48,6 +48,8 @@ class Joints:
         hands: how many.
         seen: which hands are known and can be, in any frame.
         notes: what is to be known of them.
+        depths: metres, of joints in pixels, where a fit tells them; NaN where it does not. None:
+            there is none.
     """
 
     rows: dict[int, int]
@@ -56,6 +58,7 @@ class Joints:
     hands: int
     seen: Bool[np.ndarray, " hands"]
     notes: tuple[Note, ...]
+    depths: Float[np.ndarray, "frames joints"] | None = None
 
     @property
     def in_images(self) -> bool:
@@ -75,7 +78,7 @@ class Joints:
 
         That is the place in the image, and the depth; nothing of other frames. A joint whose place
         alone is known lies there, 1 m ahead; not known is what a lens sees far beside the
-        undistorted image.
+        undistorted image. A fit tells depths alone: places stay where they were labelled.
 
         Args:
             numbers: of the frames.
@@ -83,19 +86,33 @@ class Joints:
         """
         shape = (len(numbers), self.joints.shape[1])
         joints = np.zeros((*shape, self.joints.shape[2]))
-        known = np.zeros(shape, bool)
+        known, depths = np.zeros(shape, bool), np.full(shape, np.nan)
         found = [(i, self.rows[n]) for i, n in enumerate(numbers) if n in self.rows]
         if found:
             wanted, rows = map(list, zip(*found, strict=True))
             joints[wanted], known[wanted] = self.joints[rows], self.known[rows]
+            if self.depths is not None:
+                depths[wanted] = self.depths[rows]
+        in_space = known
         if self.in_images:
-            if seen_by.lens is not None:
-                joints = seen_by.lens.undistorted_points(joints)
-                known &= seen_by.lens.is_near(joints)
-            ahead = camera.unproject(joints, np.ones(shape), seen_by.matrix)
+            joints, known = undistorted(joints, known, seen_by)
+            in_space = known & np.isfinite(depths)
+            depths = np.where(in_space, depths, 1)
+            ahead = camera.unproject(joints, depths, seen_by.matrix)
             joints = np.where(known[..., None], ahead, 0)
-        in_space = known & (not self.in_images)
         return joints.astype(np.float32), np.stack([known, in_space], axis=-1)
+
+
+def undistorted(
+    places: Float[np.ndarray, "frames joints 2"],
+    known: Bool[np.ndarray, "frames joints"],
+    seen_by: InputCamera,
+) -> tuple[Float[np.ndarray, "frames joints 2"], Bool[np.ndarray, "frames joints"]]:
+    """Places in frames that are undistorted, pixels, and which are still known."""
+    if seen_by.lens is None:
+        return places, known
+    places = seen_by.lens.undistorted_points(places)
+    return places, known & seen_by.lens.is_near(places)
 
 
 def find(folder: pathlib.Path) -> pathlib.Path | None:

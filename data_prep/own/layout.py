@@ -8,6 +8,7 @@ from data_prep.folders import is_left_by_system
 from data_prep.own import annotated, description, footage, joints, labels, splits
 from data_prep.own.annotated import Annotated
 from data_prep.own.description import Description, read_description
+from data_prep.own.fitting.lengths import KEY
 from data_prep.own.footage import Footage
 from data_prep.own.labels import Label, read_labels
 from data_prep.own.segments import CAMERAS, Recording, Segment, camera_of, find_recording
@@ -175,14 +176,17 @@ def _spec(
     Raises:
         InputError: the camera cannot be one, or a recording with joints in space has none.
     """
-    in_space = [recordings[name] for name in sorted(known.in_space)]
-    without = [r for r in in_space if not (r.camera or said.camera)]
-    if without:
-        raise InputError(
-            f"{without[0].folder} has joints in space and no camera "
-            f"({counted(len(without), 'recording')} in all); give [camera] in dataset.toml, fx, "
-            "fy, cx, cy, width, height or hfov, or camera.txt in the recording's folder"
-        )
+    for names, has in (
+        (known.in_space, "joints in space and no camera"),
+        (known.fitted, f"joints to be put into space ({KEY}) and no camera"),
+    ):
+        without = [r for n in sorted(names) if not ((r := recordings[n]).camera or said.camera)]
+        if without:
+            raise InputError(
+                f"{without[0].folder} has {has} ({counted(len(without), 'recording')} in all); "
+                "give [camera] in dataset.toml, fx, fy, cx, cy, width, height or hfov, or "
+                "camera.txt in the recording's folder"
+            )
     size, first = _first_camera(said, [recordings[label.video] for label in kept], skip_bad)
     notes = []
     if first is None:
@@ -206,6 +210,7 @@ def _spec(
         simulated=said.simulated,
         joints=known.joints,
         frame_rates=True,
+        fitted_joints=bool(known.fitted),
     )
     return spec, notes
 

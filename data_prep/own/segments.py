@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 
 from data_prep.own import footage, joints
 from data_prep.own.description import Description, read_camera
+from data_prep.own.fitting import depths
 from data_prep.own.footage import Footage
 from data_prep.own.labels import FILE, Label
 from data_prep.raw import EncodeFrame, Note
@@ -158,7 +159,7 @@ class Segment:
             numbers.append(number)
             seconds.append(frame.seconds)
         notes = self._length_notes(source, numbers)
-        poses, known, more = self._poses(numbers, seen_by)
+        poses, known, more = self._poses(numbers, seen_by, size)
         of_hands = known[..., 1].reshape(len(numbers), len(self.spec.hands), -1)
         video = Video(
             video_id=self.video_id,
@@ -215,7 +216,7 @@ class Segment:
         return [Note("beyond the end", where, what)] if beyond else []
 
     def _poses(
-        self, numbers: list[int], seen_by: InputCamera
+        self, numbers: list[int], seen_by: InputCamera, size: Size
     ) -> tuple[
         Float[np.ndarray, "frames joints 3"], Bool[np.ndarray, "frames joints 2"], list[Note]
     ]:
@@ -229,6 +230,11 @@ class Segment:
                 notes = []
             return np.zeros((*shape, 3), np.float32), np.zeros((*shape, 2), bool), notes
         found = joints.read(self.recording.joints, self.description, self.recording.frames)
+        if self.description.fit is not None and found.in_images:
+            question = depths.Question(
+                self.recording.joints, self.recording.stamp, self.description.fit
+            )
+            found = depths.with_fit(found, question, spec.hands, seen_by, size)
         poses, known = found.of(numbers, seen_by)
         notes = list(found.notes)
         for hand in spec.hands:

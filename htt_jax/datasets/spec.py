@@ -55,6 +55,7 @@ class DatasetSpec:
     object_boxes: bool = False  # and where the object in hand is
     joints: str = COMPLETE  # what of annotated hands is known: COMPLETE, PARTIAL, ..
     frame_rates: bool = False  # and how many frames a second there are; else it is one for all
+    fitted_joints: bool = False  # into space, to labels in images; those in space are not measured
 
     def __post_init__(self) -> None:
         """Checks what a description from outside may have wrong.
@@ -71,7 +72,7 @@ class DatasetSpec:
             raise ValueError(f"native_size must be (width, height), found {self.native_size!r}")
         if len(self.camera) != 4 or not all(x > 0 for x in self.camera[:2]):
             raise ValueError(f"camera must be fx, fy, cx, cy, found {self.camera!r}")
-        for field in ("simulated", *_OPTIONAL):
+        for field in ("simulated", "fitted_joints", *_OPTIONAL):
             if not isinstance(getattr(self, field), bool):
                 raise ValueError(f"{field} must be true or false, found {getattr(self, field)!r}")
         known = (COMPLETE, PARTIAL, IN_IMAGES, NO_JOINTS)
@@ -143,7 +144,7 @@ H2O = DatasetSpec(
 def description(spec: DatasetSpec) -> dict[str, Any]:
     """What `described` reads; what records do not have, it does not mention, as of old."""
     content = dataclasses.asdict(spec)
-    for field in _OPTIONAL:
+    for field in (*_OPTIONAL, "fitted_joints"):
         if not content[field]:
             del content[field]
     if spec.joints == COMPLETE:

@@ -225,6 +225,11 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         found.append(
             "The frames are simulated, not filmed: what holds here may not hold on real ones."
         )
+    if spec.fitted_joints:
+        found.append(
+            "True joints in space are fitted to labels in images, not measured: errors in space "
+            "are distances from the fit."
+        )
     config = trees.flatten(report["run"]["config"], ".")
     if "crops.protocol" in config:
         found.append(f"Crops by the {config['crops.protocol']} protocol; {_PROTOCOLS}")

@@ -56,6 +56,9 @@ _UNLEARNED = {
 }
 
 
+_FITTED = " True joints in space were fitted to labels in images, not measured."
+
+
 def _sections(
     run: TrainedRun,
     to: str,
@@ -71,6 +74,7 @@ def _sections(
         f"({' and '.join(spec.hands)} hand), {counted(len(dataset.action_names), 'action')}, "
         + (f"{counted(len(dataset.object_names), 'object')}." if dataset.has_objects else _NONE)
         + (" It was trained on simulated frames, not on filmed ones." if spec.simulated else "")
+        + (_FITTED if spec.fitted_joints else "")
         + _UNLEARNED.get(spec.joints, "")
     )
     yield markdown(

@@ -31,6 +31,11 @@ def cautions(run: TrainedRun, found: Predictions, rate: Fraction) -> list[str]:
             "the run was trained on places in images alone: its depth, and joints in space, say "
             "nothing"
         )
+    if run.dataset.spec.fitted_joints:
+        notes.append(
+            "the run was trained on joints in space that were fitted to labels in images, not "
+            "measured"
+        )
     if found.hand_seen is None:
         return notes
     frames, unseen = len(found.hand_seen), int((~found.hand_seen).any(axis=1).sum())

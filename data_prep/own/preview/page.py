@@ -34,6 +34,8 @@ def page(raw: RawDataset, recordings: Sequence[dict[str, Any]], notes: Sequence[
     segments = sum(len(one["segments"]) for one in recordings)
     of_all = [counted(len(recordings), "recording"), counted(segments, "segment")]
     about = f"{', '.join([*of_all, counted(len(raw.action_names), 'action')])}; {raw.root}."
+    if spec.fitted_joints:
+        about += " Joints in space are fitted to labels in images, not measured."
     texts = {
         "title": html.escape(f"{spec.title}, as it was read"),
         "about": html.escape(about),

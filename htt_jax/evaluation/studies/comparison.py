@@ -178,6 +178,8 @@ def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
     notes = [f"Split {first.split} of {first.spec.title}."]
     if first.spec.simulated:
         notes.append("The frames are simulated, not filmed.")
+    if first.spec.fitted_joints:
+        notes.append("True joints in space are fitted to labels in images, not measured.")
     if any(group.options.get("crops.protocol") == "honest" for group in groups):
         notes.append(
             "Crops of the first table, where there are any: around tracked hands (honest)."

@@ -1,0 +1,1 @@
+"""Joints in space for hands that are labelled in images alone, by a fit; on request only."""

@@ -1,0 +1,108 @@
+"""Where fits begin: a hand seen from several sides in some frames, and the likeliest way through.
+
+From an image a hand can as well be turned to the camera as away from it. In every few frames
+several turns are tried; which of what they end in is taken is decided for all frames together, by
+the least sum of what is left and of the way from each to the next (Viterbi's algorithm).
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.spatial.transform import Rotation, Slerp
+
+from data_prep.own.fitting import hand
+from data_prep.own.fitting.least_squares import Poses, Seen, solved, steps_between
+
+_TILTS = [(x, y + side) for side in (0, 180) for x in (-45, 45) for y in (-35, 35)]
+"""Degrees about the hand's width and its length, of the palm away from the camera or to it."""
+_EVERY = 6  # frames, from one where all are tried to the next
+_STEPS = 12
+_FARTHEST = 60.0  # of a way between two frames: what is farther is no way
+
+
+def found(seen: Seen, numbers: Int[np.ndarray, " poses"]) -> Poses:
+    """A pose for each frame to begin at.
+
+    Args:
+        seen: of all frames, one chain.
+        numbers: of the frames, rising.
+    """
+    keys = _keys(numbers)
+    tries = len(_TILTS)
+    of_keys = Seen(
+        seen.lengths,
+        seen.points[keys].repeat(tries, axis=0),
+        seen.known[keys].repeat(tries, axis=0),
+        seen.deviation,
+        chain=np.arange(len(keys) * tries),
+        gaps=np.ones(len(keys) * tries - 1),
+    )
+    ended, left = solved(of_keys, _begun(of_keys), _STEPS)
+    way = _likeliest(ended, left.reshape(len(keys), tries), numbers[keys])
+    return _between(ended[np.arange(len(keys)) * tries + way], numbers[keys], numbers)
+
+
+def _keys(numbers: Int[np.ndarray, " poses"]) -> Int[np.ndarray, " keys"]:
+    """The first frame, the last, and between them one in every few."""
+    chosen = [0]
+    for i, number in enumerate(numbers):
+        if number - numbers[chosen[-1]] >= _EVERY:
+            chosen.append(i)
+    return np.unique([*chosen, len(numbers) - 1])
+
+
+def _begun(seen: Seen) -> Poses:
+    """Hands at rest, turned in all ways in turn, where they lie best upon the labels.
+
+    That is a shift, a turn in the image and a size, whose least squares have one solution (of a
+    hand that is as far away all over); the size tells how far it is.
+    """
+    poses = len(seen.points)
+    about_width, about_length = np.deg2rad([_TILTS[i % len(_TILTS)] for i in range(poses)]).T
+    # The camera's y points down: fingers up, the palm away from the camera.
+    upright = Rotation.from_matrix(np.diag([-1.0, -1, 1]))
+    turns = upright * Rotation.from_rotvec(about_width[:, None] * np.array([1.0, 0, 0]))
+    turns *= Rotation.from_rotvec(about_length[:, None] * np.array([0.0, 1, 0]))
+    angles = np.repeat(hand.AT_REST[None], poses, axis=0)
+    points = hand.placed(seen.lengths, turns.as_matrix(), np.zeros((poses, 3)), angles).points
+    weight = seen.known / seen.known.sum(axis=1, keepdims=True)
+    model, label = (xy[..., 0] + 1j * xy[..., 1] for xy in (points[..., :2], seen.points))
+    model_mean, label_mean = ((weight * z).sum(axis=1) for z in (model, label))
+    off, wanted = model - model_mean[:, None], label - label_mean[:, None]
+    scale = (weight * off.conj() * wanted).sum(axis=1) / (weight * abs(off) ** 2).sum(axis=1)
+    depth = 1 / np.maximum(abs(scale), 1e-3)
+    in_image = Rotation.from_rotvec(np.angle(scale)[:, None] * np.array([0.0, 0, 1]))
+    wrist = label_mean - scale * model_mean
+    depth = np.maximum(depth, 0.03 - points[..., 2].min(axis=1))  # all ahead of the camera
+    places = np.stack([wrist.real, wrist.imag, np.ones(poses)], axis=1) * depth[:, None]
+    return Poses((in_image * turns).as_matrix(), places, angles)
+
+
+def _likeliest(
+    ended: Poses, left: Float[np.ndarray, "keys tries"], numbers: Int[np.ndarray, " keys"]
+) -> Int[np.ndarray, " keys"]:
+    """Which try of each frame is on the way with the least sum."""
+    keys, tries = left.shape
+    before, total = np.zeros((keys, tries), int), left[0]
+    here, there = (grid.ravel() for grid in np.indices((tries, tries)))
+    for i in range(1, keys):
+        steps = steps_between(ended[(i - 1) * tries + here], ended[i * tries + there])
+        gap = numbers[i] - numbers[i - 1]
+        far = (np.square(steps).sum(axis=1) / gap).reshape(tries, tries)
+        ways = total[:, None] + np.minimum(far, _FARTHEST)
+        before[i], total = ways.argmin(axis=0), ways.min(axis=0) + left[i]
+    way = [int(total.argmin())]
+    for i in range(keys - 1, 0, -1):
+        way.append(int(before[i, way[-1]]))
+    return np.array(way[::-1])
+
+
+def _between(
+    poses: Poses, at: Int[np.ndarray, " keys"], numbers: Int[np.ndarray, " poses"]
+) -> Poses:
+    """Poses at all frames, between those at some."""
+    if len(at) == 1:
+        return poses
+    turns = Slerp(at, Rotation.from_matrix(poses.turns))(numbers).as_matrix()
+    flat = np.concatenate([poses.places, poses.angles.reshape(len(at), -1)], axis=1)
+    mixed = np.stack([np.interp(numbers, at, column) for column in flat.T], axis=1)
+    return Poses(turns, mixed[:, :3], mixed[:, 3:].reshape(-1, hand.FINGERS, hand.ANGLES))
