@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+import shutil
 
 import jax
 import numpy as np
@@ -31,6 +32,7 @@ LABELS = (
     "video,start,end,action,split\na,0,3,cut,train\na,4,5,stir,train\nb,2,4,cut,test\n"
     "b,0,1,stir,test\n"
 )
+FITTED = "fit_joints = true\n" + own_folders.TOML
 SIZE = (64, 36)
 OF_OTHERS = ("taken_for", "pck_published")
 """Columns that may be empty: of what is always right, and without published figures."""
@@ -54,6 +56,10 @@ def made(request, tmp_path_factory):
     """What is known, a folder of raw recordings, a dataset and a run of it, and what is printed."""
     kind, root = request.param, tmp_path_factory.mktemp("joints")
     own_folders.write(root / "raw", LABELS)
+    if kind == PARTIAL:  # and of a recording that is not evaluated joints are to be fitted
+        own_folders.write(root / "more", LABELS + "c,0,3,cut,val\n", FITTED, "c")
+        shutil.copytree(root / "more", root / "raw", dirs_exist_ok=True)
+        np.savez(root / "raw/c/joints.npz", joints=joints_of(IN_IMAGES, 2))
     for seed, name in enumerate("ab"):
         joints = joints_of(kind, seed)
         if joints is None:
@@ -135,8 +141,10 @@ def test_tables_and_the_page_have_nothing_empty(made):
     kind, root, text = made
     out = root / "run/evaluation/test"
     assert_nothing_is_empty(text.replace("hidden", "0"))
-    page = Page((out / "report.html").read_text())
-    assert page.faults == []
+    assert ("fitted to labels in images, not measured" in text) == (kind == PARTIAL)
+    report = (out / "report.html").read_text()
+    assert ("fitted to labels in images, not measured" in report) == (kind == PARTIAL)
+    assert Page(report).faults == []
     for path in (out / "tables").glob("*.csv"):
         rows = list(csv.reader(path.read_text().splitlines()))
         for column in zip(*rows, strict=True):
@@ -145,19 +153,21 @@ def test_tables_and_the_page_have_nothing_empty(made):
     text = printed(compare.main, root / "run")
     assert_nothing_is_empty(text)
     assert ("MEPE-2D px" in text) == (kind != NO_JOINTS)
+    assert ("fitted to labels in images, not measured" in text) == (kind == PARTIAL)
     assert ("MEPE mm" in text) == ("Tab. 4" in text) == (kind == PARTIAL)
 
 
 def test_predictions_tell_what_was_learned(made):
     kind, root, _ = made
-    if kind == PARTIAL:
-        return  # everything is learned
     out = root / "predicted"
     text = printed(predict.main, root / "raw/a", "--workdir", root / "run", "--out", out)
     content = (out / "predictions.json").read_text()
     assert "NaN" not in content
     frame = json.loads(content)["frames"][0]
-    if kind == NO_JOINTS:
+    if kind == PARTIAL:
+        assert frame["hands"]["right"].keys() >= {"joints_2d", "joints_3d"}
+        assert "that were fitted to labels in images, not measured" in text
+    elif kind == NO_JOINTS:
         assert "hands" not in frame
         assert not np.load(out / "predictions.npz")["hand_seen"].any()
         assert "trained without joints and tells no hands" in text
@@ -169,13 +179,15 @@ def test_predictions_tell_what_was_learned(made):
 
 def test_exports_say_what_was_learned(made):
     kind, root, _ = made
-    if kind == PARTIAL:
-        return
     path = root / "export/a.safetensors"
     printed(export.main, "--workdir", root / "run", "--to", "safetensors", "--out", path)
     card = path.with_name(path.name + ".md").read_text()
     assert_nothing_is_empty(card[card.index("## Results") : card.index("## Exported")])
-    said = {IN_IMAGES: "known in images alone", NO_JOINTS: "the outputs of joints say nothing"}
+    said = {
+        PARTIAL: "were fitted to labels in images, not measured",
+        IN_IMAGES: "known in images alone",
+        NO_JOINTS: "the outputs of joints say nothing",
+    }
     assert said[kind] in card
 
 

@@ -93,6 +93,20 @@ def test_frames_of_few_joints_and_bad_labels_stay_in_the_image(acted):
     )
 
 
+def test_left_and_right_exchanged_are_told_and_not_fitted(acted):
+    joints, lengths = acted
+    found = fitted(labels_of(joints[::2, ::-1], noise=1.0), lengths, "joints.npz")
+    assert np.isnan(found.depths).all()
+    assert [(note.kind, note.what) for note in found.notes] == [
+        (
+            "other hand",
+            f"{side} hand: its joints lie as those of the other one do; are left and right "
+            "exchanged, or is the order of the fingers another? Nothing of it is put into space",
+        )
+        for side in ("left", "right")
+    ]
+
+
 def write(root, acted, toml=FIT):
     """Recordings of the right hand in frames of 64x48; of one in b too few joints are known."""
     raw = own_folders.write(root, toml=toml)

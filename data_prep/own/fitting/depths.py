@@ -25,6 +25,7 @@ FEWEST = 6
 FARTHEST = 0.01
 """Metres that joints may lie beside their labels in the mean, at the hand's distance."""
 
+_LOOKED_AT = (10, 20)  # frames, whether a hand is of the side that it is said to be: least, most
 _BAD = 2 * FARTHEST  # a joint that lies so far beside its label has no depth
 _DEVIATION = 2.0  # pixels of a frame as wide as those that are stored
 _STEPS = 12
@@ -58,6 +59,12 @@ class Fitted(NamedTuple):
 
     depths: Float[np.ndarray, "frames hands 21"]
     notes: tuple[Note, ...]
+
+
+_OTHER = (
+    "{} hand: its joints lie as those of the other one do; are left and right exchanged, or is the "
+    "order of the fingers another? Nothing of it is put into space"
+)
 
 
 class _Hand(NamedTuple):
@@ -140,6 +147,9 @@ def fitted(labels: Labels, lengths: HandLengths, path: str) -> Fitted:
         known = labels.known[:, i]
         rows = np.flatnonzero(known.sum(axis=1) >= FEWEST)
         rows = rows[np.argsort(np.array(labels.numbers)[rows], kind="stable")]
+        if _is_other(labels, i, rows, lengths):
+            notes.append(Note("other hand", path, _OTHER.format(side)))
+            continue
         found = _of_hand(labels, i, rows, lengths)
         depths[rows, i] = np.where(found.has_depth, found.depths, np.nan)
         few = int(known.any(axis=1).sum()) - len(rows)
@@ -159,32 +169,51 @@ def _of_hand(
 def _of_part(
     labels: Labels, which: int, rows: Int[np.ndarray, " frames"], lengths: HandLengths
 ) -> _Hand:
-    known = labels.known[rows, which]
     if not len(rows):
-        return _Hand(np.zeros((0, 21)), np.zeros((0, 21)), np.zeros(0, bool), known)
+        none = np.zeros((0, 21))
+        return _Hand(none, none, np.zeros(0, bool), none.astype(bool))
+    seen = _seen(labels, which, rows, lengths)
+    numbers = np.array(labels.numbers)[rows]
+    poses, _ = least_squares.solved(seen, starts.found(seen, numbers), _STEPS)
+    points = hand.placed(seen.lengths, poses.turns, poses.places, poses.angles).points
+    depths = points[..., 2]
+    off = points[..., :2] / depths[..., None] - seen.points
+    off = np.where(seen.known[..., None], off, np.nan)
+    metres = np.linalg.norm(off, axis=-1) * depths
+    is_there = ((depths > _DEPTHS[0]) & (depths < _DEPTHS[1])).all(axis=1)
+    near = metres <= _BAD
+    is_taken = is_there & (np.nanmean(metres, axis=1) <= FARTHEST) & (near.sum(axis=1) >= FEWEST)
+    beside = np.linalg.norm(off * np.diag(labels.matrix)[:2], axis=-1)
+    return _Hand(depths, beside, is_taken, near & is_taken[:, None])
+
+
+def _is_other(
+    labels: Labels, which: int, rows: Int[np.ndarray, " frames"], lengths: HandLengths
+) -> bool:
+    """Whether a hand is sooner one of the other side, by some of its frames."""
+    least, most = _LOOKED_AT
+    if len(rows) < least:
+        return False
+    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(int)]
+    return starts.is_of_other_side(_seen(labels, which, some, lengths))
+
+
+def _seen(
+    labels: Labels, which: int, rows: Int[np.ndarray, " frames"], lengths: HandLengths
+) -> Seen:
+    """What is known of a hand in some frames, of a left one in a mirror: all fitted are right."""
+    known = labels.known[rows, which]
     focal = np.diag(labels.matrix)[:2]
     rays = camera.unproject(labels.points[rows, which], np.ones(known.shape), labels.matrix)
-    # A left hand is a right one in a mirror.
     mirror = np.array([-1.0 if labels.hands[which] == "left" else 1.0, 1.0])
-    numbers = np.array(labels.numbers)[rows]
-    seen = Seen(
+    return Seen(
         lengths.of_fingers,
         np.where(known[..., None], rays[..., :2] * mirror, 0),
         known,
         _DEVIATION * labels.width / STORED_SIZE[0] / focal,
         chain=np.zeros(len(rows), int),
-        gaps=np.diff(numbers).astype(float),
+        gaps=np.diff(np.array(labels.numbers)[rows]).astype(float),
     )
-    poses, _ = least_squares.solved(seen, starts.found(seen, numbers), _STEPS)
-    points = hand.placed(seen.lengths, poses.turns, poses.places, poses.angles).points
-    depths = points[..., 2]
-    off = np.where(known[..., None], points[..., :2] / depths[..., None] - seen.points, np.nan)
-    metres = np.linalg.norm(off, axis=-1) * depths
-    is_there = ((depths > _DEPTHS[0]) & (depths < _DEPTHS[1])).all(axis=1)
-    near = metres <= _BAD
-    is_taken = is_there & (np.nanmean(metres, axis=1) <= FARTHEST) & (near.sum(axis=1) >= FEWEST)
-    beside = np.linalg.norm(off * focal, axis=-1)
-    return _Hand(depths, beside, is_taken, near & is_taken[:, None])
 
 
 def _text(side: str, lengths: HandLengths, found: _Hand, few: int) -> str:

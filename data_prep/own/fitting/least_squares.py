@@ -11,6 +11,7 @@ which `scipy.linalg.solveh_banded` solves exactly; steps are Levenberg's and Mar
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +45,12 @@ class Poses:
     def __getitem__(self, which: Int[np.ndarray, " chosen"]) -> "Poses":
         """Those at some places of the row."""
         return Poses(self.turns[which], self.places[which], self.angles[which])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Poses"]) -> "Poses":
+        """One after another."""
+        columns = ((part.turns, part.places, part.angles) for part in parts)
+        return cls(*map(np.concatenate, zip(*columns, strict=True)))
 
     def moved(self, by: Float[np.ndarray, "poses 36"]) -> "Poses":
         """Each with its parameters changed."""

@@ -16,6 +16,8 @@ _TILTS = [(x, y + side) for side in (0, 180) for x in (-45, 45) for y in (-35, 3
 """Degrees about the hand's width and its length, of the palm away from the camera or to it."""
 _EVERY = 6  # frames, from one where all are tried to the next
 _STEPS = 12
+_TOGETHER = 200  # frames, so that memory is bounded
+_MOST = 0.8  # of frames, in which a hand looks like the other one
 _FARTHEST = 60.0  # of a way between two frames: what is farther is no way
 
 
@@ -27,18 +29,46 @@ def found(seen: Seen, numbers: Int[np.ndarray, " poses"]) -> Poses:
         numbers: of the frames, rising.
     """
     keys = _keys(numbers)
-    tries = len(_TILTS)
-    of_keys = Seen(
-        seen.lengths,
-        seen.points[keys].repeat(tries, axis=0),
-        seen.known[keys].repeat(tries, axis=0),
-        seen.deviation,
-        chain=np.arange(len(keys) * tries),
-        gaps=np.ones(len(keys) * tries - 1),
+    ended, left = _tried(seen._replace(points=seen.points[keys], known=seen.known[keys]))
+    way = _likeliest(ended, left, numbers[keys])
+    return _between(ended[np.arange(len(keys)) * len(_TILTS) + way], numbers[keys], numbers)
+
+
+def is_of_other_side(seen: Seen) -> bool:
+    """Whether labels are sooner those of a hand of the other side.
+
+    A hand and its mirror image look alike but for how fingers bend and where they lie: of a single
+    frame that is not sure, of many it is.
+    """
+    ours, theirs = (
+        _tried(seen._replace(points=seen.points * mirror))[1].min(axis=1)
+        for mirror in ([1, 1], [-1, 1])
     )
-    ended, left = solved(of_keys, _begun(of_keys), _STEPS)
-    way = _likeliest(ended, left.reshape(len(keys), tries), numbers[keys])
-    return _between(ended[np.arange(len(keys)) * tries + way], numbers[keys], numbers)
+    return bool(theirs.sum() < ours.sum() and (theirs < ours).mean() > _MOST)
+
+
+def _tried(seen: Seen) -> tuple[Poses, Float[np.ndarray, "keys tries"]]:
+    """Where all tries in each frame by itself end, one after another, and what is left of each."""
+    parts = np.array_split(np.arange(len(seen.points)), -(-len(seen.points) // _TOGETHER))
+    of_parts = [
+        _tried_together(seen._replace(points=seen.points[part], known=seen.known[part]))
+        for part in parts
+    ]
+    ended, left = zip(*of_parts, strict=True)
+    return Poses.joined(ended), np.concatenate(left)
+
+
+def _tried_together(seen: Seen) -> tuple[Poses, Float[np.ndarray, "keys tries"]]:
+    tries = len(_TILTS)
+    poses = len(seen.points) * tries
+    each = seen._replace(
+        points=seen.points.repeat(tries, axis=0),
+        known=seen.known.repeat(tries, axis=0),
+        chain=np.arange(poses),
+        gaps=np.ones(poses - 1),
+    )
+    ended, left = solved(each, _begun(each), _STEPS)
+    return ended, left.reshape(-1, tries)
 
 
 def _keys(numbers: Int[np.ndarray, " poses"]) -> Int[np.ndarray, " keys"]:
