@@ -25,7 +25,7 @@ FEWEST = 6
 FARTHEST = 0.01
 """Metres that joints may lie beside their labels in the mean, at the hand's distance."""
 
-_LOOKED_AT = (10, 20)  # frames, whether a hand is of the side that it is said to be: least, most
+_LOOKED_AT = (10, 12)  # frames, whether a hand is of the side that it is said to be: least, most
 _BAD = 2 * FARTHEST  # a joint that lies so far beside its label has no depth
 _DEVIATION = 2.0  # pixels of a frame as wide as those that are stored
 _STEPS = 12
