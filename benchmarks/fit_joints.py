@@ -101,10 +101,10 @@ def _fit(
 ) -> Found:
     """Sees hands with errors of so many pixels, but not what lies beside the image; fits them."""
     matrix = np.array([[_FOCAL, 0, _SIZE[0] / 2], [0, _FOCAL, _SIZE[1] / 2], [0, 0, 1]])
-    is_ahead = (true[..., 2] > _NEAREST).all(axis=-1, keepdims=True)
+    is_ahead = np.asarray((true[..., 2] > _NEAREST).all(axis=-1, keepdims=True))
     places, _ = camera.project(np.where(is_ahead[..., None], true, 1.0), matrix)
     places += np.random.default_rng(seed).normal(0, noise, places.shape)
-    known = is_ahead & ((places >= 0) & (places < _SIZE)).all(axis=-1)
+    known = is_ahead & np.asarray(((places >= 0) & (places < _SIZE)).all(axis=-1))
     labels = Labels(
         range(len(true)), np.where(known[..., None], places, 0), known, _HANDS, matrix, _SIZE[0]
     )

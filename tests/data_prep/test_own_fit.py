@@ -73,6 +73,22 @@ def test_depths_are_near_the_truth_with_the_right_bones_and_scale_with_them(acte
         )
 
 
+def test_a_single_frame_is_fitted(acted):
+    joints, lengths = acted
+    found = fitted(labels_of(joints[:1]), lengths, "joints.npz")
+    np.testing.assert_allclose(found.depths, joints[:1, ..., 2], atol=0.03)
+
+
+def test_hands_that_are_labelled_nowhere_or_as_no_hand_is_stay_in_the_image(acted):
+    joints, lengths = acted
+    labels = labels_of(joints[:3], np.ones((3, 2, 21), bool) & [[[False], [True]]])
+    labels.points[:, 1] = np.linspace(100, 101, 21)[:, None]  # all but a place
+    found = fitted(labels, lengths, "joints.npz")
+    assert np.isnan(found.depths).all()
+    (note,) = found.notes
+    assert note.what.startswith("right hand, 0 of 3 frames put into space")
+
+
 def test_frames_of_few_joints_and_bad_labels_stay_in_the_image(acted):
     joints, lengths = acted
     known = np.ones((24, 2, 21), bool)

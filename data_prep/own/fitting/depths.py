@@ -145,6 +145,8 @@ def fitted(labels: Labels, lengths: HandLengths, path: str) -> Fitted:
     depths, notes = np.full(labels.known.shape, np.nan), []
     for i, side in enumerate(labels.hands):
         known = labels.known[:, i]
+        if not known.any():
+            continue
         rows = np.flatnonzero(known.sum(axis=1) >= FEWEST)
         rows = rows[np.argsort(np.array(labels.numbers)[rows], kind="stable")]
         if _is_other(labels, i, rows, lengths):

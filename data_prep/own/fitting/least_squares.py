@@ -113,7 +113,7 @@ def solved(seen: Seen, start: Poses, steps: int) -> tuple[Poses, Float[np.ndarra
 def steps_between(one: Poses, other: Poses) -> Float[np.ndarray, "poses 36"]:
     """What parameters change by from poses to others, in deviations of a frame's step."""
     turns = Rotation.from_matrix(other.turns @ one.turns.swapaxes(1, 2)).as_rotvec()
-    angles = (other.angles - one.angles).reshape(len(turns), -1)
+    angles = (other.angles - one.angles).reshape(len(turns), hand.FINGERS * hand.ANGLES)
     return np.concatenate([turns, other.places - one.places, angles], axis=1) / _WALK
 
 
