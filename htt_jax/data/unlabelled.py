@@ -8,6 +8,7 @@ from jaxtyping import Bool
 
 from htt_jax import camera
 from htt_jax.data.records import RecordSource, Video
+from htt_jax.data.views_of_cameras import views
 from htt_jax.support.errors import InputError
 
 _PREFIX = "unlabelled/"
@@ -38,14 +39,15 @@ class WithUnlabelled(RecordSource):
                 f"config.distill.data={unlabelled.directory} has frames of {found} pixels, "
                 f"{labelled.directory} of {wanted}; prepare it with frames of that size"
             )
-        views = [camera.view(x[0].intrinsics, x.image_size) for x in (unlabelled, labelled)]
-        if not camera.same_shape(*views):
-            found, wanted = (f"{width / height:.2f}" for width, height in views)
-            raise InputError(
-                f"config.distill.data={unlabelled.directory} has frames that show {found} times as "
-                f"much across as upwards, those of {labelled.directory} show {wanted} times: one "
-                "of them was stretched when it was prepared; name videos of that shape"
-            )
+        own = camera.view(labelled[0].intrinsics, labelled.image_size)
+        for video, seen in views(unlabelled).items():
+            if not camera.same_shape(own, seen):
+                raise InputError(
+                    f"config.distill.data={unlabelled.directory} has frames, of video {video!r}, "
+                    f"that show {seen[0] / seen[1]:.2f} times as much across as upwards, those of "
+                    f"{labelled.directory} show {own[0] / own[1]:.2f} times: one of them was "
+                    "stretched when it was prepared; name videos of that shape"
+                )
         if unlabelled.fingerprint == labelled.fingerprint:
             raise InputError(
                 f"config.distill.data={unlabelled.directory} holds the videos that are trained on "

@@ -1,6 +1,7 @@
 """Opens a run, finished or going on: its description, the model and its variables."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import optax
@@ -10,6 +11,7 @@ from ml_collections import ConfigDict
 
 from htt_jax import camera, systems
 from htt_jax.data.records import RecordSource
+from htt_jax.data.views_of_cameras import views
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.models.signature import Signature
 from htt_jax.runs.checkpoint import Checkpoints
@@ -128,24 +130,26 @@ def view_difference(trained_on: DatasetFacts, source: RecordSource) -> str | Non
     """How a model would see a training split stretched otherwise than its own; None: it would not.
 
     Frames are brought to the size that it sees, whatever their shape. Where they come from one
-    dataset, that is as it was trained; else cameras must see as wide for their height.
+    dataset, that is as it was trained; else cameras must see as wide for their height, those of all
+    its videos or of a sample.
     """
     if trained_on.fingerprint == source.fingerprint:
         return None
     own: tuple[float, float]
-    found: tuple[float, float]
+    found: Mapping[str, tuple[float, float]]
     if source.camera == "depth":  # whose camera no dataset tells but in its records
-        own, found = trained_on.image_size, source.image_size
+        own, found = trained_on.image_size, {source.video_ids[0]: source.image_size}
     else:
         spec = trained_on.spec
-        own = camera.view(spec.intrinsics, spec.native_size)
-        found = camera.view(source[0].intrinsics, source.image_size)
-    if camera.same_shape(own, found):
-        return None
-    return (
-        f"its frames show {found[0] / found[1]:.2f} times as much across as upwards, those the run "
-        f"was trained on {own[0] / own[1]:.2f} times, so that it would see them stretched"
-    )
+        own, found = camera.view(spec.intrinsics, spec.native_size), views(source)
+    for video, seen in found.items():
+        if not camera.same_shape(own, seen):
+            return (
+                f"frames of its video {video!r} show {seen[0] / seen[1]:.2f} times as much across "
+                f"as upwards, those the run was trained on {own[0] / own[1]:.2f} times, so that it "
+                "would see them stretched"
+            )
+    return None
 
 
 def class_difference(trained_on: DatasetFacts, source: RecordSource) -> str | None:

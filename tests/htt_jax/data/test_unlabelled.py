@@ -1,6 +1,7 @@
 """Videos without labels behind a training split."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from htt_jax.data.loader import train_batches
 from htt_jax.data.records import RecordSource
 from htt_jax.data.unlabelled import WithUnlabelled
 from htt_jax.datasets.spec import FPHA, H2O
+from htt_jax.runs.directory import dataset_facts
+from htt_jax.runs.opening import view_difference
 from htt_jax.support.errors import InputError
 from tests import prepared
 
@@ -62,12 +65,17 @@ def test_frames_of_another_size_and_the_same_videos_are_refused(sources, tmp_pat
 
 
 def test_frames_that_were_stretched_otherwise_are_refused(sources, tmp_path, monkeypatch):
-    def tall(*arguments, make=prepared.make_video):
+    def of_two_cameras(spec, rng, number, *others, make=prepared.make_video):
+        video = make(spec, rng, number, *others)
         intrinsics = np.diag([58, 103, 1]).astype(np.float32)
-        return dataclasses.replace(make(*arguments), intrinsics=intrinsics)
+        return dataclasses.replace(video, intrinsics=intrinsics) if number == 1 else video
 
-    monkeypatch.setattr(prepared, "make_video", tall)
-    stretched = prepared.write_dataset(tmp_path / "stretched", FPHA, {"train": [4]})
-    said = r"distill.data=.*stretched has frames that show 3.16 times as much .* show 1.78 times"
-    with pytest.raises(InputError, match=said):
-        WithUnlabelled(sources[0], RecordSource(stretched, "train"))
+    monkeypatch.setattr(prepared, "make_video", of_two_cameras)
+    folder = prepared.write_dataset(tmp_path / "stretched", FPHA, {"train": [4, 4, 2]})
+    stretched = RecordSource(folder, "train")
+    said = rf"distill.data=.*stretched has frames, of video '{stretched.video_ids[1]}', that show 3"
+    with pytest.raises(InputError, match=said + r".16 times as much .* show 1.78 times"):
+        WithUnlabelled(sources[0], stretched)
+    said = rf"^frames of its video '{stretched.video_ids[1]}' show 3.16 times as much across as upw"
+    assert re.match(said, view_difference(dataset_facts(sources[0], None), stretched))
+    assert view_difference(dataset_facts(stretched, None), stretched) is None

@@ -242,7 +242,8 @@ def test_frames_of_another_size_are_refused(folder, tmp_path):
     assert "image size 64x36 does not fit frames stored at 48x27" in message
     square = prepared.write_dataset(tmp_path / "sq", FPHA, {"train": [4], "test": [4]}, (64, 64))
     message = refusal(folder, tmp_path / "model.onnx", Asked("int8", str(square), LOOSE))
-    assert f"{square} is not to calibrate on: its frames show 1.00 times as much" in message
+    assert f"{square} is not to calibrate on: frames of its video '" in message
+    assert "' show 1.00 times as much across as upwards" in message
 
 
 def test_no_frames_to_calibrate_on_is_told(folder, tmp_path):
