@@ -94,7 +94,7 @@ def test_errors_are_those_of_known_joints_alone(made):
     if kind == NO_JOINTS:
         assert results["pose"] == {}
         assert "image" not in results
-        assert "The dataset has no joints: poses were not learned and are not measured." in text
+        assert "The dataset has no joints: poses are not measured." in text
         return
     truth = joints_of(kind, 1)[[0, 1, 2, 3, 4]]  # segments lie one after another, by their starts
     known = np.isfinite(truth).all(axis=-1)

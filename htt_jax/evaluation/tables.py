@@ -265,16 +265,14 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     if hidden and "action" in told:
         found.append(f"The actions of {counted(hidden, 'video')} are hidden and not scored.")
     if "pose" in told:
-        learned = report["run"].get("joints", spec.joints)
-        found += _of_joints(spec, learned, report["results"])
+        found += _of_joints(spec, report["run"].get("joints", spec.joints), report["results"])
     return found
 
 
 def _of_joints(spec: DatasetSpec, learned: str, results: Results) -> list[str]:
     """What of the joints is not known, or was not learned, and so not measured."""
     if spec.joints == datasets.NO_JOINTS:
-        were = "were not learned and " if learned == datasets.NO_JOINTS else ""
-        return [f"The dataset has no joints: poses {were}are not measured."]
+        return ["The dataset has no joints: poses are not measured."]
     if learned == datasets.NO_JOINTS:
         return ["The run was trained without joints: its poses are not measured."]
     in_images = results.get(measures.IMAGE, {}).get("hands", {})
