@@ -1,20 +1,18 @@
 """Casts rays at rounded cones, frustums and boxes: depth, surface normal and colour per pixel."""
 
-import functools
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import cv2
 import numpy as np
-from jaxtyping import Float, Int, Real
+from jaxtyping import Float, Real
 
 from data_prep.simulation.objects import Solid
+from data_prep.simulation.optics import lit, pixel_rays, smoothed
 
 Window: TypeAlias = tuple[slice, slice]  # rows, columns
 
 _FAR = np.float32(1e6)
 _NEAR = 0.06  # metres; what comes closer to the camera is not drawn
-_SMOOTHING = 0.013  # of the focal length: the square in which normals are averaged
 _NOWHERE = np.zeros(3)
 
 
@@ -34,7 +32,7 @@ class Canvas:
         self.width, self.height = size
         self._intrinsics = intrinsics
         camera = (*intrinsics[[0, 1], [0, 1]].tolist(), *intrinsics[:2, 2].tolist())
-        self._all_rays = [_rays(size, camera, jitter) for jitter in jitters]
+        self._all_rays = [pixel_rays(size, camera, jitter) for jitter in jitters]
         self._distance = np.empty((self.height, self.width), np.float32)
         self._owner = np.zeros((self.height, self.width), np.int16)
         self._along = np.empty((self.height, self.width), np.float32)
@@ -286,66 +284,8 @@ class Canvas:
             outward -= starts
             outward -= axes
             outward /= np.sqrt(np.einsum("ij,ij->j", outward, outward)).clip(1e-9)
-            normals[:, round_ones] = self._smoothed(outward, chosen, owner.shape)
+            normals[:, round_ones] = smoothed(outward, chosen, owner.shape, self._intrinsics)
         albedo = np.array(self._colours, np.float32).take(number, axis=0)
         image = np.zeros((owner.size, 4), np.float32)
-        image[seen] = _lit(albedo, normals, rays, light.astype(np.float32))
+        image[seen] = lit(albedo, normals, rays, light.astype(np.float32))
         return window, image.reshape(*owner.shape, 4)
-
-    def _smoothed(
-        self,
-        normals: Float[np.ndarray, "3 pixels"],
-        places: Int[np.ndarray, " pixels"],
-        shape: tuple,
-    ) -> Float[np.ndarray, "3 pixels"]:
-        """Normals at the flat `places` of a window averaged with their neighbours'.
-
-        So rounded cones that touch look like one skin, not like a bundle of sticks.
-        """
-        image = np.zeros((shape[0] * shape[1], 3), np.float32)
-        image[places] = normals.T
-        reach = 2 * round(_SMOOTHING * self._intrinsics[0, 0] / 2) + 1
-        soft = cv2.blur(image.reshape(*shape, 3), (reach, reach), borderType=cv2.BORDER_REPLICATE)
-        result = np.ascontiguousarray(soft.reshape(-1, 3).take(places, axis=0).T)
-        return result / np.sqrt(np.einsum("ij,ij->j", result, result)).clip(1e-9)
-
-
-@functools.lru_cache(maxsize=8)
-def _rays(
-    size: tuple[int, int],
-    camera: tuple[float, float, float, float],
-    jitter: tuple[float, float],
-) -> Float[np.ndarray, "3 height width"]:
-    """Unit vectors from the camera through the pixel centres, moved by `jitter` pixels.
-
-    Kept, since all videos of a dataset have one camera: focal lengths and centre in `camera`.
-    """
-    fx, fy, cx, cy = camera
-    x, y = np.meshgrid(
-        (np.arange(size[0]) + jitter[0] - cx) / fx, (np.arange(size[1]) + jitter[1] - cy) / fy
-    )
-    rays = np.stack([x, y, np.ones_like(x)])
-    rays = (rays / np.linalg.norm(rays, axis=0)).astype(np.float32)
-    rays.flags.writeable = False
-    return rays
-
-
-def _lit(
-    albedo: Float[np.ndarray, "pixels 3"],
-    normals: Float[np.ndarray, "3 pixels"],
-    rays: Float[np.ndarray, "3 pixels"],
-    light: Float[np.ndarray, "3"],
-) -> Float[np.ndarray, "pixels 4"]:
-    """Colours under a lamp and a sky, with a slight shine and darker rims; coverage 1."""
-    lamp = light @ normals
-    facing = -np.einsum("ij,ij->j", rays, normals)
-    shine = 2.0 * lamp * facing + light @ rays  # mirrored ray against the lamp
-    strength = 0.38 - 0.08 * normals[1]
-    strength += 0.58 * np.maximum(lamp * 0.85 + 0.15, 0.0)
-    strength *= 0.72 + 0.28 * np.sqrt(facing.clip(0.0, 1.0))
-    shine = shine.clip(0.0, 1.0) ** 2
-    shine *= shine
-    shine *= 34.0 * shine * shine
-    result = np.ones((len(albedo), 4), np.float32)
-    result[:, :3] = albedo * strength[:, None] + shine[:, None]
-    return result
