@@ -30,7 +30,6 @@ those frames it is.
 With several processes, slots and clips are counted over all of them, process after process.
 """
 
-import dataclasses
 import itertools
 import re
 from collections.abc import Generator, Iterator, Sequence
@@ -41,7 +40,7 @@ import numpy as np
 from grain.experimental import DatasetOptions, ThreadPrefetchIterDataset, WithOptionsIterDataset
 from jaxtyping import Int
 
-from htt_jax.data import actions, order, packing
+from htt_jax.data import actions, order
 from htt_jax.data.cache import Cache
 from htt_jax.data.clip_reader import PADDING, Clip, ClipReader
 from htt_jax.data.clips import ClipSpec, clip_table
@@ -49,6 +48,7 @@ from htt_jax.data.collate import collate
 from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.handover import MIN_BYTES, WITHOUT, Handover
 from htt_jax.data.records import RecordSource
+from htt_jax.data.slot_plan import SlotPlan, plan_slots
 from htt_jax.support.errors import InputError
 from htt_jax.support.machine import usable_cores
 from htt_jax.support.shared_memory import check_room
@@ -57,10 +57,6 @@ Batch: TypeAlias = dict[str, np.ndarray]
 
 BALANCED = "config.data.balance=actions"
 MAX_THREADS = 16
-# Whose lengths decide the sizes of batches. Of few clips many epochs tell nothing new, and their
-# places take time (see `order`).
-SAMPLED_STEPS = 256
-SAMPLED_EPOCHS = 16
 
 
 def train_batches(
@@ -107,7 +103,7 @@ def train_batches(
     size = checked_size(source, image_size)
     load = ClipReader(source, table, clips, size, reader, cache)
     rows = _order(source, table, seed, balanced=balanced)
-    slots = _plan_slots(rows, table, batch_size, process_count, slot_multiple)
+    slots = plan_slots(rows, table, batch_size, process_count, slot_multiple)
     read = rows.map(load)[first_step * batch_size :][process_index::process_count]
     return _batches(read, slots, process_index, first_step, clips.frames, workers)
 
@@ -136,7 +132,7 @@ def eval_batches(
     table = np.concatenate([table, filler])
     load = ClipReader(source, table, clips, checked_size(source, image_size), reader)
     rows = grain.MapDataset.range(len(table))
-    slots = _plan_slots(rows, table, batch_size, process_count, slot_multiple)
+    slots = plan_slots(rows, table, batch_size, process_count, slot_multiple)
     read = rows.map(load)[first_batch * batch_size :][process_index::process_count]
     return _batches(read, slots, process_index, first_batch, clips.frames, workers)
 
@@ -166,7 +162,7 @@ class Batches(Iterator[Batch]):
     """
 
     def __init__(
-        self, plan: "_SlotPlan", first_step: int, batches: Generator[Batch, None, None]
+        self, plan: SlotPlan, first_step: int, batches: Generator[Batch, None, None]
     ) -> None:
         """Hands out `batches`, whose first is that of `first_step`."""
         self._plan = plan
@@ -188,56 +184,9 @@ class Batches(Iterator[Batch]):
         self._batches.close()
 
 
-@dataclasses.dataclass(frozen=True)
-class _SlotPlan:
-    """How many slots each process's share of a batch has; the same for all processes.
-
-    Attributes:
-        order: rows of the clip table, as they come.
-        counts: real frames of each row.
-        batch_size: clips of a step, over all processes.
-        process_count: that share them.
-        sampled: steps whose frames decided the sizes.
-        sizes: numbers of slots to choose from.
-    """
-
-    order: grain.MapDataset[int]
-    counts: Int[np.ndarray, " rows"]
-    batch_size: int
-    process_count: int
-    sampled: int
-    sizes: tuple[int, ...] = ()
-
-    def total(self, step: int) -> int:
-        """Real frames of a batch in the process that has most of them."""
-        rows = [self.order[step * self.batch_size + i] for i in range(self.batch_size)]
-        shares = self.counts[rows].reshape(-1, self.process_count)
-        return int(shares.sum(axis=0).max())
-
-    def slots(self, step: int) -> int:
-        """For each process."""
-        return packing.smallest_size(self.sizes, self.total(step))
-
-
-def _plan_slots(
-    order: grain.MapDataset[int],
-    table: Int[np.ndarray, "clips 3"],
-    batch_size: int,
-    process_count: int,
-    multiple: int,
-) -> _SlotPlan:
-    counts = np.maximum(table[:, 2], 1)  # a padding clip brings one frame
-    clips = min(len(order), SAMPLED_EPOCHS * len(table))
-    steps = max(1, min(SAMPLED_STEPS, clips // batch_size))
-    plan = _SlotPlan(order, counts, batch_size, process_count, steps)
-    totals = np.array([plan.total(step) for step in range(steps)])
-    largest = int(counts.max()) * batch_size // process_count
-    return dataclasses.replace(plan, sizes=packing.slot_sizes(totals, largest, multiple))
-
-
 def _batches(
     clips: grain.MapDataset[Batch],
-    plan: _SlotPlan,
+    plan: SlotPlan,
     process_index: int,
     first_step: int,
     frames: int,
