@@ -20,9 +20,9 @@ from htt_jax.prediction.files import Origin, top_actions, write
 from htt_jax.prediction.frames import frame_rate
 from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.one_video import draw, predict
+from htt_jax.prediction.predictions import Predictions
 from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.prediction.sources import open_frames
-from htt_jax.prediction.video import Predictions
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import check_writable

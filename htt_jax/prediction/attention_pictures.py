@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from htt_jax.prediction.attention import Attention
-from htt_jax.prediction.video import Predictions
+from htt_jax.prediction.predictions import Predictions
 from htt_jax.support.files import atomic_write
 from htt_jax.visual import attention_figure as drawing
 from htt_jax.visual.drawing import Canvas, resize

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from htt_jax.data.pace import clips_at
 from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS
-from htt_jax.prediction.video import Predictions
+from htt_jax.prediction.predictions import Predictions
 from htt_jax.runs.config import clip_spec
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.words import counted

@@ -10,7 +10,7 @@ def decided_frame(action_over_time: Float[np.ndarray, "frames actions"], group: 
     """The last frame that was seen when the most probable action first was what it stays.
 
     Args:
-        action_over_time: see `video.Predictions`.
+        action_over_time: see `predictions.Predictions`.
         group: frames that are seen together, one window of every clip under way. An answer within
             it knows the others too, so that there is none before its last.
     """

@@ -15,7 +15,7 @@ from htt_jax.data import depth_maps
 from htt_jax.prediction.files import Origin
 from htt_jax.prediction.found_hands import shown
 from htt_jax.prediction.frames import DepthMap, Frame, Pixels
-from htt_jax.prediction.video import Predictions
+from htt_jax.prediction.predictions import Predictions
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 from htt_jax.visual import colours, view3d

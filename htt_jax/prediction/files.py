@@ -1,8 +1,8 @@
 """Writes predictions: `predictions.npz` for programs, `predictions.json` for people and for both.
 
 Both hold poses in pixels of the input and in metres, camera space, and of each frame the action as
-it stands there (`action_over_time`, see `video.Predictions`): all classes in the .npz, the first
-few in the .json. Of a model that tells the box of the object in hand both have its centre and
+it stands there (`action_over_time`, see `predictions.Predictions`): all classes in the .npz, the
+first few in the .json. Of a model that tells the box of the object in hand both have its centre and
 corners in each frame, `object_box_3d`. Of poses that are smoothed both tell each filter's
 parameters (`smoothing`, see `smoothing.Smoothing`), in the .npz an array of cutoff and slope for
 each. Of frames that were undistorted are `joints_2d` and `intrinsics`, and both tell where the
@@ -23,7 +23,7 @@ from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS
 from htt_jax.models.outputs import OF_JOINTS, OF_NAME
 from htt_jax.prediction.lens import Lens
-from htt_jax.prediction.video import Predictions
+from htt_jax.prediction.predictions import Predictions
 from htt_jax.support.files import atomic_write
 
 NPZ_FILE = "predictions.npz"

@@ -10,11 +10,12 @@ from htt_jax.prediction import input_camera
 from htt_jax.prediction.cautions import cautions
 from htt_jax.prediction.frames import frame_rate
 from htt_jax.prediction.input_camera import GivenCamera
+from htt_jax.prediction.predictions import Predictions
 from htt_jax.prediction.sight import check_camera
 from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.prediction.sources import FrameSource, open_frames
 from htt_jax.prediction.undistorted import as_pinhole
-from htt_jax.prediction.video import Predictions, predict_video
+from htt_jax.prediction.video import predict_video
 from htt_jax.runs.opening import TrainedRun
 
 
@@ -55,7 +56,7 @@ class Predictor:
                 say, else 30. A video says itself.
 
         Returns:
-            Named arrays, see `htt_jax.prediction.video.Predictions`.
+            Named arrays, see `htt_jax.prediction.predictions.Predictions`.
 
         Raises:
             InputError: a frame cannot be read or is not of the kind the model takes, or the

@@ -13,10 +13,11 @@ from htt_jax.prediction.files import Origin
 from htt_jax.prediction.frames import Frames
 from htt_jax.prediction.input_camera import GivenCamera
 from htt_jax.prediction.joint_picture import JointPicture
+from htt_jax.prediction.predictions import Predictions
 from htt_jax.prediction.sight import check_camera
 from htt_jax.prediction.smoothing import Smoothing
 from htt_jax.prediction.undistorted import as_pinhole
-from htt_jax.prediction.video import Predictions, predict_video
+from htt_jax.prediction.video import predict_video
 from htt_jax.support import progress
 
 

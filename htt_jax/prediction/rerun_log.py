@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from htt_jax.prediction.drawn import Sink, leading_actions
 from htt_jax.prediction.files import Origin
-from htt_jax.prediction.video import Predictions
+from htt_jax.prediction.predictions import Predictions
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 from htt_jax.visual import colours, object_box

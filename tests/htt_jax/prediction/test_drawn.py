@@ -11,7 +11,7 @@ from htt_jax.prediction.ahead import Ahead
 from htt_jax.prediction.drawn import leading_actions, scenes
 from htt_jax.prediction.files import Origin
 from htt_jax.prediction.frames import Frame
-from htt_jax.prediction.video import Predictions
+from htt_jax.prediction.predictions import Predictions
 from tests import recordings
 
 CAMERA = np.array([[100.0, 0, 50], [0, 100, 30], [0, 0, 1]])
