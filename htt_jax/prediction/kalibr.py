@@ -27,6 +27,8 @@ def named(content: Mapping[str, Any]) -> dict[str, Any]:
             "which filmed"
         )
     camera = content[cameras[0]]
+    if not isinstance(camera, Mapping):
+        raise ValueError(f"its {cameras[0]!r} is empty")
     for name in ("camera_model", "intrinsics", "resolution"):
         if name not in camera:
             raise ValueError(f"its {cameras[0]} has no {name!r}")
@@ -35,16 +37,25 @@ def named(content: Mapping[str, Any]) -> dict[str, Any]:
             f"its camera_model is {camera['camera_model']!r}; calibrate with 'pinhole-radtan', or "
             "for a fisheye 'pinhole-equi'"
         )
-    fx, fy, cx, cy = camera["intrinsics"]
-    width, height = camera["resolution"]
+    fx, fy, cx, cy = _numbers(camera, "intrinsics", 4)
+    width, height = _numbers(camera, "resolution", 2)
     found = {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "width": width, "height": height}
     model = camera.get("distortion_model")
     if model in _NONE:
+        if any(camera.get("distortion_coeffs") or ()):
+            raise ValueError(f"it has 'distortion_coeffs', and its distortion_model is {model!r}")
         return found
     if model not in _MODELS:
         raise ValueError(f"its distortion_model is {model!r}, expected {' or '.join(_MODELS)}")
-    coefficients = camera.get("distortion_coeffs", [])
+    coefficients = _numbers(camera, "distortion_coeffs", 4)
     return found | {
         "distortion_model": _MODELS[model],
-        "distortion_coefficients": list(coefficients),
+        "distortion_coefficients": coefficients,
     }
+
+
+def _numbers(camera: Mapping[str, Any], name: str, count: int) -> list[Any]:
+    values = camera.get(name)
+    if not isinstance(values, list) or len(values) != count:
+        raise ValueError(f"its {name!r} are not {count} numbers")
+    return values

@@ -53,6 +53,7 @@ cam0:
   resolution: [640, 360]
   rostopic: /head/image_raw
 """
+KALIBR = CHAIN.format(model="pinhole", distortion="radtan")
 
 
 def given(path, size=SIZE, images=None):
@@ -177,7 +178,8 @@ def test_a_lens_is_for_images_of_one_shape_and_a_size_that_is_said(tmp_path):
 )
 def test_a_camera_of_kalibr_is_read(tmp_path, distortion, expected):
     path = tmp_path / "camchain.yaml"
-    path.write_text(CHAIN.format(model="pinhole", distortion=distortion))
+    content = CHAIN.format(model="pinhole", distortion=distortion)
+    path.write_text(content if expected else content.replace(str([*LENS[:4]]), "[]"))
     camera = given(path)
     np.testing.assert_array_equal(camera.matrix, MATRIX)
     assert (camera.lens.distortion if camera.lens else None) == expected
@@ -189,10 +191,17 @@ def test_a_camera_of_kalibr_is_read(tmp_path, distortion, expected):
         (CHAIN.format(model="omni", distortion="radtan"), "camera_model is 'omni'; calibrate with"),
         (CHAIN.format(model="pinhole", distortion="fov"), "distortion_model is 'fov', expected"),
         (
-            CHAIN.format(model="pinhole", distortion="radtan") + "cam1: {camera_model: pinhole}\n",
+            KALIBR + "cam1: {camera_model: pinhole}\n",
             "2 cameras, cam0 and cam1; leave that one in it which filmed",
         ),
         ("cam0: {camera_model: pinhole, intrinsics: [1, 1, 1, 1]}", "cam0 has no 'resolution'"),
+        ("cam0:\n", "its 'cam0' is empty"),
+        (KALIBR.replace("-0.28, 0.07, 0.002, -0.001", ""), "'distortion_coeffs' are not 4 numbers"),
+        (
+            KALIBR.replace("  distortion_model: radtan\n", ""),
+            "it has 'distortion_coeffs', and its distortion_model is None",
+        ),
+        (KALIBR.replace("170.0]", "]"), "its 'intrinsics' are not 4 numbers"),
     ],
 )
 def test_a_chain_of_kalibr_that_cannot_be_taken_is_one_line(tmp_path, content, said):
