@@ -39,13 +39,14 @@ class WithUnlabelled(RecordSource):
                 f"config.distill.data={unlabelled.directory} has frames of {found} pixels, "
                 f"{labelled.directory} of {wanted}; prepare it with frames of that size"
             )
-        own = camera.view(labelled[0].intrinsics, labelled.image_size)
+        ours = list(views(labelled).values())
+        shape = f"{ours[0][0] / ours[0][1]:.2f}"
         for video, seen in views(unlabelled).items():
-            if not camera.same_shape(own, seen):
+            if not any(camera.same_shape(own, seen) for own in ours):
                 raise InputError(
                     f"config.distill.data={unlabelled.directory} has frames, of video {video!r}, "
                     f"that show {seen[0] / seen[1]:.2f} times as much across as upwards, those of "
-                    f"{labelled.directory} show {own[0] / own[1]:.2f} times: one of them was "
+                    f"{labelled.directory} show {shape} times: one of them was "
                     "stretched when it was prepared; name videos of that shape"
                 )
         if unlabelled.fingerprint == labelled.fingerprint:

@@ -130,8 +130,8 @@ def view_difference(trained_on: DatasetFacts, source: RecordSource) -> str | Non
     """How a model would see a training split stretched otherwise than its own; None: it would not.
 
     Frames are brought to the size that it sees, whatever their shape. Where they come from one
-    dataset, that is as it was trained; else cameras must see as wide for their height, those of all
-    its videos or of a sample.
+    dataset, that is as it was trained; else one of its cameras, of all videos or of a sample, must
+    see as wide for its height.
     """
     if trained_on.fingerprint == source.fingerprint:
         return None
@@ -142,14 +142,15 @@ def view_difference(trained_on: DatasetFacts, source: RecordSource) -> str | Non
     else:
         spec = trained_on.spec
         own, found = camera.view(spec.intrinsics, spec.native_size), views(source)
-    for video, seen in found.items():
-        if not camera.same_shape(own, seen):
-            return (
-                f"frames of its video {video!r} show {seen[0] / seen[1]:.2f} times as much across "
-                f"as upwards, those the run was trained on {own[0] / own[1]:.2f} times, so that it "
-                "would see them stretched"
-            )
-    return None
+    # A run's dataset may have several cameras, of which it knows one.
+    if any(camera.same_shape(own, seen) for seen in found.values()):
+        return None
+    video, seen = next(iter(found.items()))
+    return (
+        f"frames of its video {video!r} show {seen[0] / seen[1]:.2f} times as much across as "
+        f"upwards, those the run was trained on {own[0] / own[1]:.2f} times, so that it would see "
+        "them stretched"
+    )
 
 
 def class_difference(trained_on: DatasetFacts, source: RecordSource) -> str | None:
