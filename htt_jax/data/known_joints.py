@@ -11,12 +11,14 @@ def known_joints(source: RecordSource) -> str:
     """What is known of the joints of a split; a part of what `DatasetSpec.joints` says of all."""
     if not source.spec.joint_by_joint:
         return source.spec.joints
-    in_image = False
+    in_image, in_images_at_most = False, source.spec.joints == IN_IMAGES
     for video in range(len(source)):
         known = _of_video(source, video)
         if known[..., 1].any():
             return source.spec.joints
         in_image |= bool(known.any())
+        if in_image and in_images_at_most:
+            break
     return IN_IMAGES if in_image else NO_JOINTS
 
 

@@ -1,6 +1,7 @@
 """The run, read top to bottom: input, model, devices, restore or start, loop."""
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ from htt_jax.runs.directory import (
     read,
     start,
 )
+from htt_jax.runs.learned import from_labels_alone, learned_joints
 from htt_jax.runs.options import former_options_of
 from htt_jax.runs.state import TrainState, abstract_state
 from htt_jax.support import trees
@@ -75,6 +77,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     # Input
     labelled = _checked(config, workdir)
     dataset = dataset_facts(labelled, config.data.image_size)
+    if not from_labels_alone(config):
+        dataset = dataclasses.replace(dataset, spec=labelled.spec)
     source = trained_on(config, labelled)
     steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
     last_step = config.epochs * steps_per_epoch
@@ -258,8 +262,9 @@ def _make_evaluate(
     config: ConfigDict, system: System, mesh: Mesh, dataset: DatasetFacts
 ) -> Callable[[TrainState], evaluation.Results]:
     source = open_source(config, config.eval.split)
-    best_metric.check_measured(config.checkpoint.best_metric, source, dataset.spec.joints)
-    step = evaluation.make_evaluation_step(system, mesh)
+    learned = learned_joints(config, dataset.spec)
+    best_metric.check_measured(config.checkpoint.best_metric, source, learned)
+    step = evaluation.make_evaluation_step(system, mesh, learned=learned)
 
     def evaluate(state: TrainState) -> evaluation.Results:
         batches = loader.eval_batches(

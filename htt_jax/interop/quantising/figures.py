@@ -15,6 +15,7 @@ from htt_jax.evaluation import results
 from htt_jax.evaluation.split import SplitInference
 from htt_jax.interop import agreement
 from htt_jax.interop.formats import apply
+from htt_jax.runs.learned import learned_joints
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
 from htt_jax.systems import HostProgram
@@ -80,7 +81,7 @@ def evaluated(opened: SplitInference, run: TrainedRun) -> dict[str, float]:
         opened: the split.
         run: the run that it was opened for, or a program in its place.
     """
-    learned = run.dataset.spec.joints
+    learned = learned_joints(run.config, run.dataset.spec)
     step = results.make_evaluation_step(run.system, opened.mesh, learned=learned)
     mask = run.config.mask_unannotated_hands
     batches = opened.batches

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Collection
 
 from htt_jax import measures
-from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS, DatasetSpec
+from htt_jax.datasets.spec import IN_IMAGES, NO_JOINTS
 from htt_jax.evaluation.split import SplitInference, open_split
 from htt_jax.evaluation.tables import markdown
 from htt_jax.interop import onnx, onnx_model
@@ -24,6 +24,7 @@ from htt_jax.interop.quantising.figures import (
 )
 from htt_jax.models.htt import HTT
 from htt_jax.runs.config import open_source
+from htt_jax.runs.learned import learned_joints
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
 from htt_jax.systems import HostProgram
@@ -162,14 +163,14 @@ def quantise(path: pathlib.Path, run: TrainedRun, asked: Asked) -> Quantised:
         )
     opened = _opened(run, asked)
     if asked.kind == "int8":
-        _check_has_poses(run.dataset.spec, run.workdir)
-        _check_has_poses(opened.source.spec, opened.directory)
+        _check_has_poses(learned_joints(run.config, run.dataset.spec), run.workdir)
+        _check_has_poses(opened.source.spec.joints, opened.directory)
     with tempfile.TemporaryDirectory() as folder:
         return _quantise(path, run, asked, opened, pathlib.Path(folder))
 
 
-def _check_has_poses(spec: DatasetSpec, whose: str) -> None:
-    if spec.joints in (IN_IMAGES, NO_JOINTS):
+def _check_has_poses(joints: str, whose: str) -> None:
+    if joints in (IN_IMAGES, NO_JOINTS):
         raise InputError(
             f"--quantize=int8 chooses layers by their errors of poses in space, and {whose} has "
             "no such joints; take --quantize=float16"

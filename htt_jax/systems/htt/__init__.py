@@ -12,6 +12,7 @@ from htt_jax.data.actions import class_weights
 from htt_jax.data.clips import ClipSpec
 from htt_jax.data.decode import RGB
 from htt_jax.data.depth_maps import DEPTH
+from htt_jax.data.known_joints import known_joints
 from htt_jax.data.object_labels import with_boxes
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import verbs
@@ -126,10 +127,10 @@ def check_source(config: ConfigDict, source: RecordSource) -> None:
             f"config.model.object_box=True: {source.directory} has no object boxes; prepare the "
             "dataset again with its poses of objects, or take config.model.object_box=False"
         )
-    if config.model.forecast and source.spec.joints in (IN_IMAGES, NO_JOINTS):
+    if config.model.forecast and known_joints(source) in (IN_IMAGES, NO_JOINTS):
         raise InputError(
             f"config.model.forecast={config.model.forecast}: forecasts are of joints in space, of "
-            f"which {source.directory} knows none ({source.spec.joints}); take "
+            f"which split {source.split!r} of {source.directory} knows none; take "
             "config.model.forecast=0"
         )
     spacing, window = config.data.spacing, config.model.window

@@ -1,0 +1,23 @@
+"""What of joints a run has learned: from labels, from a teacher, or with the weights it began."""
+
+from ml_collections import ConfigDict
+
+from htt_jax.datasets.spec import COMPLETE, DatasetSpec
+from htt_jax.support import trees
+
+
+def from_labels_alone(config: ConfigDict) -> bool:
+    """Whether nothing but the labels of the training split can have told a run of poses."""
+    options = trees.flatten(config.to_dict(), ".")
+    is_taught = options.get("distill.teacher") and options.get("distill.pose")
+    return not (is_taught or options.get("init.checkpoint"))
+
+
+def learned_joints(config: ConfigDict, spec: DatasetSpec) -> str:
+    """What a run has learned, as `DatasetSpec.joints` says; COMPLETE where that is not known.
+
+    Args:
+        config: of the run.
+        spec: what it knows of its dataset, whose joints are those of the training split.
+    """
+    return spec.joints if from_labels_alone(config) else COMPLETE
