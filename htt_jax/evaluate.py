@@ -117,7 +117,8 @@ def _cross_validate(options: argparse.Namespace) -> None:
     if folds < 2:
         raise InputError(f"--folds={folds} must be at least 2")
     for name in ("split", "step", "batch_size", "early", "forecast"):
-        if getattr(options, name) not in (None, False):
+        value = getattr(options, name)
+        if value is not None and value is not False:
             raise InputError(f"--folds={folds} trains and evaluates runs of its own: no --{name}")
     out = options.out or place(options.workdir) / "evaluation" / f"{folds}_folds"
     if is_bucket(out):

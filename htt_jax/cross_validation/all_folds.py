@@ -34,6 +34,7 @@ def cross_validate(
     """
     configs = running.configs(workdir, folds, data)
     division = divide(configs[0].data.directory, folds)
+    running.check_folds(configs)
     make_folder(out)
     found = []
     for number, config in enumerate(configs):

@@ -1,5 +1,6 @@
 """The videos whose labels are doubted, to look at."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 from htt_jax.cross_validation.doubts import Doubt
@@ -34,7 +35,8 @@ def page(
     """
     views = list(_views(found, doubted[:SHOWN]))
     header = element("header", element("h1", title), element("p", lead, class_="lead"))
-    listed = [gallery.legend(), gallery.videos_list(views, "The most doubtful first", "doubted")]
+    those = f"The {len(views)} most doubtful of {len(doubted)}"
+    listed = [gallery.legend(), gallery.videos_list(views, those, "doubted")]
     main = element(
         "main",
         element("section", element("h2", "Folds"), blocks.text_table(folds)),
@@ -45,16 +47,18 @@ def page(
 
 def _views(found: Sequence[Found], doubted: Sequence[Doubt]) -> Iterator[VideoView]:
     """What is shown of each video; a fold is opened once."""
-    made: dict[str, VideoView] = {}
+    made: dict[tuple[int, str], VideoView] = {}
     for fold in sorted({one.fold for one in doubted}):
         of_fold = found[fold]
         said = estimates.load(of_fold.evaluation / one_run.ESTIMATES_FILE)
         source = open_source(of_fold.config, HELD_OUT)
         masked = of_fold.config.mask_unannotated_hands
         errors = analysis.joint_errors(said, source.spec, mask_unannotated=masked)
-        for entry in (one.entry for one in doubted if one.fold == fold):
-            score = analysis.score(entry, errors, said)
-            made[entry["video_id"]] = videos.view(
-                score, entry, estimates=said, errors=errors, source=source
+        for one in (one for one in doubted if one.fold == fold):
+            score = analysis.score(one.entry, errors, said)
+            # What the label is doubted for, which need not be the likeliest class of all.
+            score = dataclasses.replace(score, predicted=one.believed, correct=False)
+            made[fold, score.video_id] = videos.view(
+                score, one.entry, estimates=said, errors=errors, source=source
             )
-    return (made[one.entry["video_id"]] for one in doubted)
+    return (made[one.fold, one.entry["video_id"]] for one in doubted)

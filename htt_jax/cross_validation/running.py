@@ -3,18 +3,19 @@
 import dataclasses
 import gc
 import pathlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
 from htt_jax import systems
-from htt_jax.data.records import RecordSource
+from htt_jax.data import actions, loader
 from htt_jax.data.views import HELD_OUT
 from htt_jax.evaluation import one_run, tables
 from htt_jax.runs.config import check, open_source
-from htt_jax.runs.directory import Run, exists, read
+from htt_jax.runs.directory import Run, exists, newest_step, read
 from htt_jax.runs.kept import check_same_data, kept
 from htt_jax.runs.options import options_of
 from htt_jax.support import trees
@@ -63,7 +64,7 @@ def configs(workdir: str, folds: int, data: str | None) -> list[ConfigDict]:
     directory = data or run.config.data.directory
     if not directory:
         raise InputError(f"{workdir} names no dataset; name the prepared dataset with --data")
-    _check_unseen(run, directory)
+    _check_unseen(run)
     found = []
     for number in range(folds):
         config = run.config.copy_and_resolve_references()
@@ -74,22 +75,62 @@ def configs(workdir: str, folds: int, data: str | None) -> list[ConfigDict]:
         # What the last step reaches is measured: the best of several on these videos flatters.
         config.eval.every_epochs = max(config.epochs, 1)
         config.checkpoint.keep = 1
+        config.checkpoint.best_metric = "action_accuracy"  # which every fold can measure
         check(config)
         found.append(config)
     return found
 
 
-def _check_unseen(run: Run, directory: str) -> None:
-    """Checks that a run does not begin from, or learn from, one that knows the videos to come."""
-    seen = {run.dataset.fingerprint, RecordSource(directory, "train").fingerprint} - {None}
-    values = trees.flatten(run.config.to_dict(), ".")
-    for option in options_of(run.config.system):
-        path = values[option.name] if option.path else None
-        if path and exists(path) and read(path).dataset.fingerprint in seen:
-            raise InputError(
-                f"config.{option.name}={path} was trained on this dataset, so that no fold would "
-                "be new to it; take a run that began with other weights"
+def _check_unseen(run: Run) -> None:
+    """Checks that no run that this one begins with, or learns from, can know the videos to come.
+
+    A dataset of the same name is taken for the same: prepared again, it has other fingerprints.
+    """
+    for option, path in _others(run.config):
+        if not exists(path):
+            print(
+                f"note: config.{option}={path}: nothing tells what these weights were trained on; "
+                "of videos of this dataset, no fold is new to them",
+                file=sys.stderr,
             )
+            continue
+        other = read(path)
+        if other.dataset.name == run.dataset.name:
+            raise InputError(
+                f"config.{option}={path} was trained on {other.dataset.spec.title}, of which no "
+                "fold would be new to it; take a run that began with other weights"
+            )
+        _check_unseen(dataclasses.replace(other, dataset=run.dataset))
+
+
+def _others(config: ConfigDict) -> list[tuple[str, str]]:
+    """Runs and files of whole models that a config names: the option, and the path."""
+    values = trees.flatten(config.to_dict(), ".")
+    named = [option.name for option in options_of(config.system) if option.path]
+    of_models = [name for name in named if name.startswith("init.") and name != "init.backbone"]
+    of_models += [name for name in named if name == "distill.teacher"]
+    return [(name, values[name]) for name in of_models if values[name]]
+
+
+def check_folds(configs: Sequence[ConfigDict]) -> None:
+    """Checks the videos of all folds before hours of training.
+
+    Raises:
+        InputError: names the fold of which something cannot be trained or evaluated.
+    """
+    for config in configs:
+        try:
+            source = open_source(config, "train")
+            systems.check_source(config, source)
+            open_source(config, HELD_OUT)
+            if config.data.balance == "actions":
+                actions.known(source, loader.BALANCED)
+        except InputError as error:
+            raise _of_fold(config, error) from error
+
+
+def _of_fold(config: ConfigDict, error: InputError) -> InputError:
+    return InputError(f"fold {config.data.fold}: {error}")
 
 
 def run(config: ConfigDict, folder: pathlib.Path, workers: int) -> Found:
@@ -104,18 +145,26 @@ def run(config: ConfigDict, folder: pathlib.Path, workers: int) -> Found:
         try:
             train(config, folder)
         except InputError as error:
-            raise InputError(f"fold {config.data.fold}: {error}") from error
-        found = one_run.evaluate(str(folder), split=HELD_OUT, workers=workers)
+            raise _of_fold(config, error) from error
+        last = newest_step(folder)
+        found = one_run.evaluate(str(folder), split=HELD_OUT, step=last, workers=workers)
         one_run.write(found, tables.evaluation_tables(found.report), evaluation)
         report = found.report
         return {
             "headline": report["headline"],
             "videos": report["results"]["action"]["per_video"],
             "action_names": report["dataset"]["action_names"],
+            "fingerprint": source.fingerprint,
         }
 
-    check_same_data(folder, open_source(config, "train"))
+    source = open_source(config, "train")
+    check_same_data(folder, source)
     figures = kept(folder / FIGURES_FILE, config, find)
+    if figures.pop("fingerprint") != source.fingerprint:  # of a run whose checkpoints are gone
+        raise InputError(
+            f"{folder / FIGURES_FILE} is of another dataset than {source.directory}; take another "
+            "--out"
+        )
     jax.clear_caches()  # the next one's programs are others
     gc.collect()
     return Found(config, folder, evaluation, **figures)

@@ -95,7 +95,7 @@ def _lead(division: Division, found: Sequence[Found], doubted: Sequence[Doubt]) 
 def _text(lead: str, folds: TextTable, suspects: Sequence[Doubt]) -> str:
     parts = [lead, markdown(folds.header, folds.rows)]
     if suspects:
-        header = ["doubted label", "labelled", "the model says", "label's probability"]
+        header = ["doubted label", "labelled", "rather", "label's probability"]
         rows = [
             [
                 one.entry["video_id"],
@@ -106,6 +106,8 @@ def _text(lead: str, folds: TextTable, suspects: Sequence[Doubt]) -> str:
             for one in suspects[:LISTED]
         ]
         parts.append(markdown(header, rows))
+        if len(suspects) > LISTED:
+            parts.append(f"The {LISTED} most doubtful of {len(suspects)}; all: {SHEET_FILE}.")
     return "\n\n".join(parts)
 
 

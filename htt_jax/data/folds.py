@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -61,7 +62,8 @@ def divide(directory: str | os.PathLike[str], folds: int) -> Division:
     Raises:
         InputError: a record is damaged, or there are fewer recordings than folds.
     """
-    splits = read_metadata(directory).shard_lengths
+    lengths = read_metadata(directory).shard_lengths
+    splits = [split for split, shards in lengths.items() if sum(shards)]
     prints = {split: RecordSource(directory, split).fingerprint for split in splits}
     return _divided(str(directory), folds, tuple(prints.items()))
 
@@ -71,31 +73,43 @@ def _divided(directory: str, folds: int, prints: tuple[tuple[str, str], ...]) ->
     """See `divide`; `prints` are the splits, each with its fingerprint."""
     sources = [RecordSource(directory, split) for split, _ in prints]
     labels = [_label(source[i]) for source in sources for i in range(len(source))]
-    labelled = [label for label in labels if label[-1] >= 0]
-    unit, groups = _groups([x[0] for x in labelled], [x[1] for x in labelled], folds)
+    labelled = [label for label in labels if label.action >= 0]
+    unit, groups = _groups(labelled, folds)
     count = len(set(groups))
     if count < folds:
         raise InputError(
             f"{directory} has {counted(count, 'recording')} with an action, too few for "
             f"{folds} folds; take fewer, or record more"
         )
-    chosen = iter(assign(groups, [action for _, _, action in labelled], folds))
-    fold = [next(chosen) if action >= 0 else _NONE for _, _, action in labels]
+    chosen = iter(assign(groups, [label.action for label in labelled], folds))
+    fold = [next(chosen) if label.action >= 0 else _NONE for label in labels]
     return Division(unit, count, np.array(fold, np.int64))
 
 
-def _label(video: Video) -> tuple[str, str, int]:
-    """What of a video is kept, without its frames."""
-    return video.subject, video.video_id, video.action
+class _Label(NamedTuple):
+    """What decides the fold of a video."""
+
+    subject: str
+    recording: str
+    action: int
 
 
-def _groups(
-    subjects: Sequence[str], video_ids: Sequence[str], folds: int
-) -> tuple[str, Sequence[str]]:
+def _label(video: Video) -> _Label:
+    # A video is a recording, or a segment of one, whose name then stands before the last slash.
+    is_segment = video.segment_id >= 0
+    recording = video.video_id.rpartition("/")[0] if is_segment else video.video_id
+    return _Label(video.subject, recording, video.action)
+
+
+def _groups(labels: Sequence[_Label], folds: int) -> tuple[str, list[str]]:
     """What is never divided, and which of them each video belongs to."""
-    if all(subjects) and len(set(subjects)) >= folds:
-        return "subject", subjects
-    return "recording", [video.rpartition("/")[0] or video for video in video_ids]
+    subjects = {label.subject for label in labels}
+    # Of a recording of several people parts may overlap.
+    pairs = {(label.recording, label.subject) for label in labels}
+    is_one_each = len(pairs) == len({label.recording for label in labels})
+    if all(subjects) and len(subjects) >= folds and is_one_each:
+        return "subject", [label.subject for label in labels]
+    return "recording", [label.recording for label in labels]
 
 
 def assign(groups: Sequence[str], actions: Sequence[int], folds: int) -> list[int]:

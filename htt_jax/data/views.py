@@ -174,8 +174,8 @@ class ViewedSource(RecordSource):
             return super()._all_shards(metadata)
         if self.split not in ("train", HELD_OUT):
             raise InputError(
-                f"the run is of {self.view.fold}, which is made of videos of all splits: split "
-                f"{self.split!r} has some that it was trained on; take {HELD_OUT!r}"
+                f"the run is of {self.view.fold}, and folds are made of videos of all splits, "
+                f"{self.split!r} too; take the split {HELD_OUT!r}"
             )
         splits = metadata.shard_lengths
         return [shard for split in splits for shard in metadata.shards(self.directory, split)]

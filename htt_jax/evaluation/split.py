@@ -16,6 +16,7 @@ from htt_jax.evaluation import results as evaluation
 from htt_jax.evaluation.results import EvaluationStep
 from htt_jax.runs.config import load_options, open_source
 from htt_jax.runs.directory import read
+from htt_jax.runs.learned import learned_joints
 from htt_jax.runs.opening import TrainedRun, check_same_classes, open_run
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
@@ -135,13 +136,19 @@ def open_split(
         )
     source = open_source(run.config, split, directory)
     check_same_classes(run.dataset, source)
+    if run.config.data.folds and source.fingerprint != run.dataset.fingerprint:
+        raise InputError(
+            f"{workdir} was trained on all but one fold of a dataset, and {directory} is another "
+            "one, or was prepared again: its folds have videos that the run has seen; evaluate it "
+            "on what it was trained on"
+        )
     size = _batch_size(run, batch_size)
     return SplitInference(
         run=run,
         source=source,
         directory=directory,
         step=evaluation.make_evaluation_step(
-            run.system, mesh, learned=run.dataset.spec.joints, details=True
+            run.system, mesh, learned=learned_joints(run.config, run.dataset.spec), details=True
         ),
         batches=_batches(run, source, mesh, size, workers, label),
         mesh=mesh,

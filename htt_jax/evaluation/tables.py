@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from htt_jax import measures
+from htt_jax.data.folds import Fold
 from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.facts import NO_OBJECT
@@ -231,6 +232,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
             "are distances from the fit."
         )
     config = trees.flatten(report["run"]["config"], ".")
+    if config.get("data.folds"):
+        fold = Fold(config["data.fold"], config["data.folds"])
+        found.append(f"The run was trained on the other folds: this is {fold}.")
     if "crops.protocol" in config:
         found.append(f"Crops by the {config['crops.protocol']} protocol; {_PROTOCOLS}")
     error = report["results"].get(PUBLISHED_ERROR)

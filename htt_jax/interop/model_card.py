@@ -56,6 +56,7 @@ _UNLEARNED = {
 }
 
 
+_OF_FOLD = " Of a cross-validation: trained without fold {fold} of {folds}."
 _FITTED = " True joints in space were fitted to labels in images, not measured."
 
 
@@ -76,6 +77,7 @@ def _sections(
         + (" It was trained on simulated frames, not on filmed ones." if spec.simulated else "")
         + (_FITTED if spec.fitted_joints else "")
         + _UNLEARNED.get(spec.joints, "")
+        + (_OF_FOLD.format(**run.config.data) if run.config.data.folds else "")
     )
     yield markdown(
         ["file", "bytes", "SHA-256"],

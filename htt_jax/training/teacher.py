@@ -55,6 +55,11 @@ def trained_on(config: ConfigDict, source: RecordSource) -> RecordSource:
         unlabelled = open_source(others, "train", directory)
     except InputError as error:
         raise InputError(f"config.distill.data={directory}: {error}") from None
+    if config.data.folds and unlabelled.fingerprint == open_source(others, "train").fingerprint:
+        raise InputError(
+            f"config.distill.data={directory} is the dataset whose folds are trained on, with the "
+            "one that is kept from training; name other videos, or leave it out"
+        )
     return WithUnlabelled(source, unlabelled)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from htt_jax import measures
 from htt_jax.datasets import published
+from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
 from htt_jax.evaluation import tables
 from htt_jax.evaluation.studies.runs import (
@@ -23,6 +24,12 @@ VARIED = (WINDOW, FRAMES, VARIANT)
 _OF_TABLE_4 = ("auc", "mepe", "auc_ra", "mepe_ra")
 """What the paper's Tab. 4 shows, in its order."""
 _OF_TABLE_5 = "action_accuracy"
+
+
+def published_beside(spec: DatasetSpec, groups: Sequence[Group]) -> Published:
+    """The figures of the paper that stand beside groups; of folds nothing is published."""
+    folds = any(group.options.get("data.folds") for group in groups)
+    return published.beside(spec.name, {"data.folds": folds})
 
 
 def figure(group: Group, measure: Measure, hand: str | None = None) -> str:
@@ -111,7 +118,7 @@ class _Study:
         """None where no poses were measured."""
         hands = self._spec.hands
         of_key = measures.headline()
-        figures = published.of(self._spec.name).pose_of_window
+        figures = published_beside(self._spec, self._groups).pose_of_window
         columns = [
             (of_key[key], hand)
             for key in _OF_TABLE_4
@@ -135,7 +142,7 @@ class _Study:
         return [f"{title}\n\n{tables.markdown(['poses', 'runs', *header], rows)}"]
 
     def _action_table(self, of_frames: Mapping[int, Group], of_variant: Mapping[str, Group]) -> str:
-        of_paper = published.of(self._spec.name)
+        of_paper = published_beside(self._spec, self._groups)
         accuracy_of_frames = of_paper.action_of_frames
         accuracy_of_variant = of_paper.action_of_variant
         # In the paper's order, what it does not have last.

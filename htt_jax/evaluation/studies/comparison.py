@@ -189,7 +189,7 @@ def _notes(first: EvaluatedRun, groups: Sequence[Group]) -> str:
     notes += [column.note for column in _more(groups) if column.note]
     if len(first.spec.hands) > 1:
         notes.append("Poses are averaged over the hands, but for Tab. 4.")
-    title = published.of(first.spec.name).title
+    title = ablation.published_beside(first.spec, groups).title
     if title:
         notes.append(
             f"Published: from the paper, t = {published.WINDOW}, T = {published.FRAMES} unless "
@@ -237,7 +237,7 @@ def _sheet(groups: Sequence[Group]) -> list[list[Any]]:
 
 def _content(groups: Sequence[Group]) -> dict[str, Any]:
     first = groups[0].runs[0]
-    of_paper = published.of(first.spec.name)
+    of_paper = ablation.published_beside(first.spec, groups)
     return {
         "dataset": first.spec.name,
         "split": first.split,

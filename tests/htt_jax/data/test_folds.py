@@ -1,35 +1,12 @@
 """Folds of a cross-validation: what is never divided, and what a run of one fold sees."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from htt_jax.data.folds import Fold, assign, divide
-from htt_jax.data.metadata import shard_path, write_metadata
-from htt_jax.data.records import ShardWriter, encode, features
 from htt_jax.data.views import View, open_view
-from htt_jax.datasets.spec import FPHA
 from htt_jax.support.errors import InputError
-from tests import prepared
-
-
-def write(directory, splits, size=(32, 18)):
-    """Videos of (id, subject, action) in each split."""
-    rng = np.random.default_rng(0)
-    directory.mkdir()
-    schema = features(FPHA, prepared.ACTIONS, prepared.OBJECTS)
-    indexes = {}
-    for split, videos in splits.items():
-        with ShardWriter(shard_path(directory, FPHA, split, 0, 1)) as shard:
-            for video_id, subject, action in videos:
-                video = prepared.make_video(FPHA, rng, 0, 2, size, max(action, 0))
-                named = {"video_id": video_id, "subject": subject, "action": action}
-                video = dataclasses.replace(video, **named)
-                shard.write(encode(video, schema), 2, video_id)
-        indexes[split] = [shard.index]
-    write_metadata(directory, FPHA, prepared.ACTIONS, prepared.OBJECTS, indexes)
-    return directory
+from tests import labelled_videos
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +16,7 @@ def dataset(tmp_path_factory):
         "train": [("a/0", "anna", 0), ("a/1", "anna", 1), ("b/0", "ben", 0), ("b/1", "ben", 2)],
         "test": [("c/0", "anna", 0), ("d/0", "ben", 1), ("d/1", "ben", -1)],
     }
-    return write(tmp_path_factory.mktemp("folds") / "data", splits)
+    return labelled_videos.write(tmp_path_factory.mktemp("folds") / "data", splits)
 
 
 def test_groups_stay_whole_and_actions_are_spread_evenly():
@@ -87,5 +64,5 @@ def test_every_labelled_video_of_all_splits_is_held_out_of_one_fold_and_trained_
 def test_what_has_no_fold_is_said(dataset, tmp_path):
     with pytest.raises(InputError, match="has 4 recordings with an action, too few for 5 folds"):
         divide(dataset, 5)
-    with pytest.raises(InputError, match=r"fold 1 of 2, .* split 'test' has some that it was"):
+    with pytest.raises(InputError, match=r"fold 1 of 2, .* 'test' too; take the split 'held_out'"):
         open_view(dataset, "test", View(fold=Fold(1, 2)))
