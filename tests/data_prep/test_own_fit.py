@@ -109,18 +109,31 @@ def test_frames_of_few_joints_and_bad_labels_stay_in_the_image(acted):
     )
 
 
-def test_left_and_right_exchanged_are_told_and_not_fitted(acted):
+def test_frames_where_left_and_right_are_exchanged_are_told_and_not_fitted(acted):
     joints, lengths = acted
-    found = fitted(labels_of(joints[:10, ::-1], noise=1.0), lengths, "joints.npz")
-    assert np.isnan(found.depths).all()
-    assert [(note.kind, note.what) for note in found.notes] == [
+    exchanged = np.concatenate([joints[:7, ::-1], joints[7:]])
+    found = fitted(labels_of(exchanged, noise=1.0), lengths, "joints.npz")
+    there = np.isfinite(found.depths).all(axis=(1, 2))
+    assert there.tolist() == [False] * 12 + [True] * 2  # what lies between is taken for neither
+    assert [(note.kind, note.what) for note in found.notes[::2]] == [
         (
             "other hand",
-            f"{side} hand: its joints lie as those of the other one do; are left and right "
-            "exchanged, or is the order of the fingers another? Nothing of it is put into space",
+            f"{side} hand, 12 of 14 frames, first 0: its joints lie as those of the other one do; "
+            "are left and right exchanged there, or is the order of the fingers another? These "
+            "stay in the image",
         )
         for side in ("left", "right")
     ]
+    for side, note in zip(("left", "right"), found.notes[1::2], strict=True):
+        assert note.what.startswith(f"{side} hand, 2 of 14 frames put into space")
+        assert note.what.endswith("; 12 as the other hand's joints lie; these stay in the image")
+
+
+def test_of_hands_that_are_exchanged_all_over_nothing_is_fitted(acted):
+    joints, lengths = acted
+    found = fitted(labels_of(joints[:10, ::-1], noise=1.0), lengths, "joints.npz")
+    assert np.isnan(found.depths).all()
+    assert [note.kind for note in found.notes] == ["other hand", "fitted"] * 2
 
 
 def write(root, acted, toml=FIT):

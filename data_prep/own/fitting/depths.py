@@ -25,7 +25,6 @@ FEWEST = 6
 FARTHEST = 0.01
 """Metres that joints may lie beside their labels in the mean, at the hand's distance."""
 
-_LOOKED_AT = (10, 12)  # frames, whether a hand is of the side that it is said to be: least, most
 _BAD = 2 * FARTHEST  # a joint that lies so far beside its label has no depth
 _DEVIATION = 2.0  # pixels of a frame as wide as those that are stored
 _STEPS = 12
@@ -62,21 +61,23 @@ class Fitted(NamedTuple):
 
 
 _OTHER = (
-    "{} hand: its joints lie as those of the other one do; are left and right exchanged, or is the "
-    "order of the fingers another? Nothing of it is put into space"
+    "{} hand, {} of {}, first {}: its joints lie as those of the other one do; are left and right "
+    "exchanged there, or is the order of the fingers another? These stay in the image"
 )
 
 
 class _Hand(NamedTuple):
-    """What was found of a hand in frames where enough is labelled.
+    """What was found of a hand in frames where enough is labelled, and not of the other one.
 
     Attributes:
+        rows: of these frames.
         depths: metres.
         beside: how far joints lie beside their labels, pixels; NaN of those that are not known.
         is_taken: whether it is a fit.
         has_depth: joints that it tells of.
     """
 
+    rows: Int[np.ndarray, " frames"]
     depths: Float[np.ndarray, "frames 21"]
     beside: Float[np.ndarray, "frames 21"]
     is_taken: Bool[np.ndarray, " frames"]
@@ -149,13 +150,16 @@ def fitted(labels: Labels, lengths: HandLengths, path: str) -> Fitted:
             continue
         rows = np.flatnonzero(known.sum(axis=1) >= FEWEST)
         rows = rows[np.argsort(np.array(labels.numbers)[rows], kind="stable")]
-        if _is_other(labels, i, rows, lengths):
-            notes.append(Note("other hand", path, _OTHER.format(side)))
-            continue
         found = _of_hand(labels, i, rows, lengths)
-        depths[rows, i] = np.where(found.has_depth, found.depths, np.nan)
-        few = int(known.any(axis=1).sum()) - len(rows)
-        notes.append(Note("fitted", path, _text(side, lengths, found, few)))
+        depths[found.rows, i] = np.where(found.has_depth, found.depths, np.nan)
+        frames = int(known.any(axis=1).sum())
+        taken = set(found.rows.tolist())
+        others = [labels.numbers[row] for row in rows if row not in taken]
+        if others:
+            what = _OTHER.format(side, len(others), counted(frames, "frame"), others[0])
+            notes.append(Note("other hand", path, what))
+        what = _text(side, lengths, found, frames - len(rows), len(others))
+        notes.append(Note("fitted", path, what))
     return Fitted(depths, tuple(notes))
 
 
@@ -171,12 +175,14 @@ def _of_hand(
 def _of_part(
     labels: Labels, which: int, rows: Int[np.ndarray, " frames"], lengths: HandLengths
 ) -> _Hand:
+    if len(rows):
+        begun = starts.found(_seen(labels, which, rows, lengths), np.array(labels.numbers)[rows])
+        rows, start = rows[begun.is_ours], begun.poses[np.flatnonzero(begun.is_ours)]
     if not len(rows):
         none = np.zeros((0, 21))
-        return _Hand(none, none, np.zeros(0, bool), none.astype(bool))
+        return _Hand(rows, none, none, np.zeros(0, bool), none.astype(bool))
     seen = _seen(labels, which, rows, lengths)
-    numbers = np.array(labels.numbers)[rows]
-    poses, _ = least_squares.solved(seen, starts.found(seen, numbers), _STEPS)
+    poses, _ = least_squares.solved(seen, start, _STEPS)
     points = hand.placed(seen.lengths, poses.turns, poses.places, poses.angles).points
     depths = points[..., 2]
     off = points[..., :2] / depths[..., None] - seen.points
@@ -186,18 +192,7 @@ def _of_part(
     near = metres <= _BAD
     is_taken = is_there & (np.nanmean(metres, axis=1) <= FARTHEST) & (near.sum(axis=1) >= FEWEST)
     beside = np.linalg.norm(off * np.diag(labels.matrix)[:2], axis=-1)
-    return _Hand(depths, beside, is_taken, near & is_taken[:, None])
-
-
-def _is_other(
-    labels: Labels, which: int, rows: Int[np.ndarray, " frames"], lengths: HandLengths
-) -> bool:
-    """Whether a hand is sooner one of the other side, by some of its frames."""
-    least, most = _LOOKED_AT
-    if len(rows) < least:
-        return False
-    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(int)]
-    return starts.is_of_other_side(_seen(labels, which, some, lengths))
+    return _Hand(rows, depths, beside, is_taken, near & is_taken[:, None])
 
 
 def _seen(
@@ -218,17 +213,20 @@ def _seen(
     )
 
 
-def _text(side: str, lengths: HandLengths, found: _Hand, few: int) -> str:
+def _text(side: str, lengths: HandLengths, found: _Hand, few: int, others: int) -> str:
     """What there is to say of a hand."""
-    frames, taken = len(found.is_taken), int(found.is_taken.sum())
-    what = f"{side} hand, {taken} of {counted(frames + few, 'frame')} put into space by a fit of "
+    fits, taken = len(found.rows), int(found.is_taken.sum())
+    frames = fits + few + others
+    what = f"{side} hand, {taken} of {counted(frames, 'frame')} put into space by a fit of "
     what += f"{lengths.said} ({100 * lengths.whole:.1f} cm)"
     if taken:
         median = np.nanmedian(found.beside[found.is_taken])
         what += f", {median:.2g} px beside its labels in the median"
-    if taken < frames:
-        what += f"; {frames - taken} refused: more than {1000 * FARTHEST:g} mm beside its labels"
+    if taken < fits:
+        what += f"; {fits - taken} refused: more than {1000 * FARTHEST:g} mm beside its labels"
         what += ", or nearer than {:g} m or farther than {:g} m".format(*_DEPTHS)
+    if others:
+        what += f"; {others} as the other hand's joints lie"
     if few:
         what += f"; {few} with fewer than {FEWEST} joints"
-    return what + "; these stay in the image" * (taken < frames + few)
+    return what + "; these stay in the image" * (taken < frames)

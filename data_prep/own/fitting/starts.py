@@ -2,11 +2,14 @@
 
 From an image a hand can as well be turned to the camera as away from it. In every few frames
 several turns are tried; which of what they end in is taken is decided for all frames together, by
-the least sum of what is left and of the way from each to the next (Viterbi's algorithm).
+the least sum of what is left and of the way from each to the next (Viterbi's algorithm). So is
+decided in which frames labels are those of the other hand.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.spatial.transform import Rotation, Slerp
 
 from data_prep.own.fitting import hand
@@ -17,11 +20,28 @@ _TILTS = [(x, y + side) for side in (0, 180) for x in (-45, 45) for y in (-35, 3
 _EVERY = 6  # frames, from one where all are tried to the next
 _STEPS = 12
 _TOGETHER = 200  # frames, so that memory is bounded
-_MOST = 0.8  # of frames, in which a hand looks like the other one
+_CHANGE = 10.0
+"""What it costs that labels change from one hand's to the other's, and that they begin as these.
+
+By the simulator's hands: of less, some that are right are taken for the other one; of more, short
+stretches of the other one are taken for right.
+"""
 _FARTHEST = 60.0  # of a way between two frames: what is farther is no way
 
 
-def found(seen: Seen, numbers: Int[np.ndarray, " poses"]) -> Poses:
+class Begun(NamedTuple):
+    """Where to begin, of all frames.
+
+    Attributes:
+        poses: of no use where labels are not this hand's.
+        is_ours: whether they are, and not sooner those of a hand of the other side.
+    """
+
+    poses: Poses
+    is_ours: Bool[np.ndarray, " poses"]
+
+
+def found(seen: Seen, numbers: Int[np.ndarray, " poses"]) -> Begun:
     """A pose for each frame to begin at.
 
     Args:
@@ -29,22 +49,35 @@ def found(seen: Seen, numbers: Int[np.ndarray, " poses"]) -> Poses:
         numbers: of the frames, rising.
     """
     keys = _keys(numbers)
-    ended, left = _tried(seen._replace(points=seen.points[keys], known=seen.known[keys]))
+    at_keys = seen._replace(points=seen.points[keys], known=seen.known[keys])
+    ended, left = _tried(at_keys)
+    _, of_other = _tried(at_keys._replace(points=at_keys.points * np.array([-1, 1])))
+    is_ours = _are_ours(of_other.min(axis=1) - left.min(axis=1))
     way = _likeliest(ended, left, numbers[keys])
-    return _between(ended[np.arange(len(keys)) * len(_TILTS) + way], numbers[keys], numbers)
+    poses = _between(ended[np.arange(len(keys)) * len(_TILTS) + way], numbers[keys], numbers)
+    frames = np.arange(len(numbers))
+    after = np.searchsorted(keys, frames)
+    before = np.searchsorted(keys, frames, side="right") - 1
+    return Begun(poses, is_ours[before] & is_ours[after])
 
 
-def is_of_other_side(seen: Seen) -> bool:
-    """Whether labels are sooner those of a hand of the other side.
+def _are_ours(better: Float[np.ndarray, " keys"]) -> Bool[np.ndarray, " keys"]:
+    """Whether labels of each frame are this hand's, by how much better it fits than the other one.
 
     A hand and its mirror image look alike but for how fingers bend and where they lie: of a single
-    frame that is not sure, of many it is.
+    frame that is not sure, of some together it is. Labels are seldom exchanged anew (Viterbi's
+    algorithm again).
     """
-    ours, theirs = (
-        _tried(seen._replace(points=seen.points * mirror))[1].min(axis=1)
-        for mirror in ([1, 1], [-1, 1])
-    )
-    return bool(theirs.sum() < ours.sum() and (theirs < ours).mean() > _MOST)
+    change = _CHANGE * (1 - np.eye(2))
+    total, before = change[0], np.zeros((len(better), 2), int)
+    for i, ours in enumerate(better):
+        ways = total[:, None] + change
+        before[i], total = ways.argmin(axis=0), ways.min(axis=0)
+        total[1] += ours
+    sides = [int(total.argmin())]
+    for i in range(len(better) - 1, 0, -1):
+        sides.append(int(before[i, sides[-1]]))
+    return np.array(sides[::-1]) == 0
 
 
 def _tried(seen: Seen) -> tuple[Poses, Float[np.ndarray, "keys tries"]]:
