@@ -106,7 +106,13 @@ def _fit(
     places += np.random.default_rng(seed).normal(0, noise, places.shape)
     known = is_ahead & np.asarray(((places >= 0) & (places < _SIZE)).all(axis=-1))
     labels = Labels(
-        range(len(true)), np.where(known[..., None], places, 0), known, _HANDS, matrix, _SIZE[0]
+        numbers=range(len(true)),
+        rate=30.0,
+        points=np.where(known[..., None], places, 0),
+        known=known,
+        hands=_HANDS,
+        matrix=matrix,
+        width=_SIZE[0],
     )
     start = time.process_time()
     depths = fitted(labels, _lengths(bones, kind), "").depths

@@ -159,7 +159,7 @@ class Segment:
             numbers.append(number)
             seconds.append(frame.seconds)
         notes = self._length_notes(source, numbers)
-        poses, known, more = self._poses(numbers, seen_by, size)
+        poses, known, more = self._poses(numbers, source, seen_by)
         of_hands = known[..., 1].reshape(len(numbers), len(self.spec.hands), -1)
         video = Video(
             video_id=self.video_id,
@@ -216,7 +216,7 @@ class Segment:
         return [Note("beyond the end", where, what)] if beyond else []
 
     def _poses(
-        self, numbers: list[int], seen_by: InputCamera, size: Size
+        self, numbers: list[int], source: Footage, seen_by: InputCamera
     ) -> tuple[
         Float[np.ndarray, "frames joints 3"], Bool[np.ndarray, "frames joints 2"], list[Note]
     ]:
@@ -232,9 +232,13 @@ class Segment:
         found = joints.read(self.recording.joints, self.description, self.recording.frames)
         if self.description.fit is not None and found.in_images:
             question = depths.Question(
-                self.recording.joints, self.recording.stamp, self.description.fit
+                self.recording.joints,
+                self.recording.stamp,
+                self.description.fit,
+                spec.hands,
+                float(source.frames.rate),
             )
-            found = depths.with_fit(found, question, spec.hands, seen_by, size)
+            found = depths.with_fit(found, question, seen_by, source.frames.size)
         poses, known = found.of(numbers, seen_by)
         notes = list(found.notes)
         for hand in spec.hands:

@@ -1,5 +1,6 @@
 """Joints labelled in images, put into space by a fit of a hand: how well, and what is refused."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -31,14 +32,15 @@ def acted():
     return fit_joints.acted(seed=1, frames=14)
 
 
-def labels_of(joints, known=None, noise=0.0):
+def labels_of(joints, known=None, noise=0.0, rate=30.0):
     """What a camera of 480x270 sees of them, with errors of so many pixels."""
     matrix = np.array([[343.0, 0, 240], [0, 343, 135], [0, 0, 1]])
     places, _ = camera.project(joints, matrix)
     places += np.random.default_rng(0).normal(0, noise, places.shape) if noise else 0
     known = np.ones(joints.shape[:3], bool) if known is None else known
     numbers = range(len(joints))
-    return Labels(numbers, places * known[..., None], known, ("left", "right"), matrix, 480)
+    points = places * known[..., None]
+    return Labels(numbers, rate, points, known, ("left", "right"), matrix, 480)
 
 
 def test_slopes_are_those_of_the_joints():
@@ -71,6 +73,18 @@ def test_depths_are_near_the_truth_with_the_right_bones_and_scale_with_them(acte
             r"1\.\d px beside its labels in the median",
             note.what,
         )
+
+
+def test_frames_of_another_rate_are_as_far_from_each_other_as_they_were_taken(acted):
+    joints, lengths = acted
+    slow = labels_of(joints[::6], rate=5.0)
+    as_numbered = dataclasses.replace(slow, numbers=range(0, 18, 6), rate=30.0)
+    depths = fitted(slow, lengths, "joints.npz").depths
+    np.testing.assert_allclose(depths, fitted(as_numbered, lengths, "joints.npz").depths)
+    np.testing.assert_allclose(depths, joints[::6, ..., 2], atol=0.03)
+    fast = dataclasses.replace(labels_of(joints), numbers=range(0, 28, 2), rate=60.0)
+    ours = fitted(labels_of(joints), lengths, "joints.npz").depths
+    np.testing.assert_allclose(fitted(fast, lengths, "joints.npz").depths, ours)
 
 
 def test_a_single_frame_is_fitted(acted):

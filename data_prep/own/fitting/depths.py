@@ -29,6 +29,7 @@ _BAD = 2 * FARTHEST  # a joint that lies so far beside its label has no depth
 _DEVIATION = 2.0  # pixels of a frame as wide as those that are stored
 _STEPS = 12
 _PART = 2000  # frames that are fitted together, so that memory is bounded
+_RATE = 30.0  # frames a second, that what is known of hands' movements is of
 _DEPTHS = (0.05, 5.0)  # metres: nobody's hand, before a camera on a head or a table, is elsewhere
 
 
@@ -38,6 +39,7 @@ class Labels:
 
     Attributes:
         numbers: of the frames, in the order of the rows.
+        rate: frames a second.
         points: zero where not known.
         known: which are.
         hands: 'left' or 'right', each.
@@ -46,6 +48,7 @@ class Labels:
     """
 
     numbers: Sequence[int]
+    rate: float
     points: Float[np.ndarray, "frames hands 21 2"]
     known: Bool[np.ndarray, "frames hands 21"]
     hands: tuple[str, ...]
@@ -91,11 +94,15 @@ class Question(NamedTuple):
         path: of the joints of a recording.
         stamp: of the recording's files: another one, and another question.
         lengths: of the hand's bones.
+        hands: 'left' or 'right', in any case, in their order.
+        rate: frames a second of the recording.
     """
 
     path: pathlib.Path
     stamp: str
     lengths: HandLengths
+    hands: tuple[str, ...]
+    rate: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,15 +114,12 @@ class _Asked:
     labels: Labels = dataclasses.field(compare=False)
 
 
-def with_fit(
-    joints: Joints, question: Question, hands: Sequence[str], seen_by: InputCamera, size: Size
-) -> Joints:
+def with_fit(joints: Joints, question: Question, seen_by: InputCamera, size: Size) -> Joints:
     """Joints in images, with how far away they are by a fit of each hand.
 
     Args:
         joints: of a recording.
         question: of that recording.
-        hands: 'left' or 'right', in any case, in their order.
         seen_by: the camera, pixels of the recording's frames.
         size: (width, height) of these.
     """
@@ -123,9 +127,10 @@ def with_fit(
     shape = (len(known), joints.hands, -1)
     labels = Labels(
         numbers=tuple(joints.rows),
+        rate=question.rate,
         points=points.reshape(*shape, 2),
         known=known.reshape(shape),
-        hands=tuple(hand.lower() for hand in hands),
+        hands=tuple(hand.lower() for hand in question.hands),
         matrix=seen_by.matrix,
         width=size[0],
     )
@@ -137,8 +142,8 @@ def with_fit(
 
 @functools.lru_cache(maxsize=2)  # of the recording whose segments are read in turn
 def _fitted(asked: _Asked) -> Fitted:
-    (path, _, lengths), labels = asked.question, asked.labels
-    return fitted(labels, lengths, str(path))
+    question = asked.question
+    return fitted(asked.labels, question.lengths, str(question.path))
 
 
 def fitted(labels: Labels, lengths: HandLengths, path: str) -> Fitted:
@@ -176,7 +181,7 @@ def _of_part(
     labels: Labels, which: int, rows: Int[np.ndarray, " frames"], lengths: HandLengths
 ) -> _Hand:
     if len(rows):
-        begun = starts.found(_seen(labels, which, rows, lengths), np.array(labels.numbers)[rows])
+        begun = starts.found(_seen(labels, which, rows, lengths), _times(labels, rows))
         rows, start = rows[begun.is_ours], begun.poses[np.flatnonzero(begun.is_ours)]
     if not len(rows):
         none = np.zeros((0, 21))
@@ -209,8 +214,13 @@ def _seen(
         known,
         _DEVIATION * labels.width / STORED_SIZE[0] / focal,
         chain=np.zeros(len(rows), int),
-        gaps=np.diff(np.array(labels.numbers)[rows]).astype(float),
+        gaps=np.diff(_times(labels, rows)),
     )
+
+
+def _times(labels: Labels, rows: Int[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
+    """When frames were taken, in thirtieths of a second."""
+    return np.array(labels.numbers)[rows] * (_RATE / labels.rate)
 
 
 def _text(side: str, lengths: HandLengths, found: _Hand, few: int, others: int) -> str:

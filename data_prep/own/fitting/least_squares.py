@@ -31,7 +31,7 @@ _WALK = np.concatenate(
         np.deg2rad([[0.4, 0.4, 3, 7, 7, 7]] * hand.FINGERS).ravel(),
     ]
 )
-"""Deviation of each parameter from a frame to the next: radians, metres."""
+"""Deviation of what each parameter changes by in a thirtieth of a second: radians, metres."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Seen(NamedTuple):
         known: which there are.
         deviation: of labels, on that plane, in x and in y.
         chain: poses of one number, one after another, are of one hand in time.
-        gaps: from each pose to the next, frames.
+        gaps: from each pose to the next, thirtieths of a second; above zero.
     """
 
     lengths: Float[np.ndarray, "5 4"]
@@ -111,7 +111,7 @@ def solved(seen: Seen, start: Poses, steps: int) -> tuple[Poses, Float[np.ndarra
 
 
 def steps_between(one: Poses, other: Poses) -> Float[np.ndarray, "poses 36"]:
-    """What parameters change by from poses to others, in deviations of a frame's step."""
+    """What parameters change by from poses to others, in deviations of a thirtieth of a second."""
     turns = Rotation.from_matrix(other.turns @ one.turns.swapaxes(1, 2)).as_rotvec()
     angles = (other.angles - one.angles).reshape(len(turns), hand.FINGERS * hand.ANGLES)
     return np.concatenate([turns, other.places - one.places, angles], axis=1) / _WALK
@@ -137,7 +137,7 @@ def _equations(seen: Seen, poses: Poses) -> _Equations:
 
 def _weights(seen: Seen) -> Float[np.ndarray, "links 36"]:
     is_linked = seen.chain[1:] == seen.chain[:-1]
-    return (is_linked / np.maximum(seen.gaps, 1))[:, None] / _WALK**2
+    return (is_linked / seen.gaps)[:, None] / _WALK**2
 
 
 def _of_labels(

@@ -17,7 +17,7 @@ from data_prep.own.fitting.least_squares import Poses, Seen, solved, steps_betwe
 
 _TILTS = [(x, y + side) for side in (0, 180) for x in (-45, 45) for y in (-35, 35)]
 """Degrees about the hand's width and its length, of the palm away from the camera or to it."""
-_EVERY = 6  # frames, from one where all are tried to the next
+_EVERY = 6  # thirtieths of a second, from one where all are tried to the next
 _STEPS = 12
 _TOGETHER = 200  # frames, so that memory is bounded
 _CHANGE = 10.0
@@ -41,21 +41,21 @@ class Begun(NamedTuple):
     is_ours: Bool[np.ndarray, " poses"]
 
 
-def found(seen: Seen, numbers: Int[np.ndarray, " poses"]) -> Begun:
+def found(seen: Seen, times: Float[np.ndarray, " poses"]) -> Begun:
     """A pose for each frame to begin at.
 
     Args:
         seen: of all frames, one chain.
-        numbers: of the frames, rising.
+        times: of the frames, rising, thirtieths of a second.
     """
-    keys = _keys(numbers)
+    keys = _keys(times)
     at_keys = seen._replace(points=seen.points[keys], known=seen.known[keys])
     ended, left = _tried(at_keys)
     _, of_other = _tried(at_keys._replace(points=at_keys.points * np.array([-1, 1])))
     is_ours = _are_ours(of_other.min(axis=1) - left.min(axis=1))
-    way = _likeliest(ended, left, numbers[keys])
-    poses = _between(ended[np.arange(len(keys)) * len(_TILTS) + way], numbers[keys], numbers)
-    frames = np.arange(len(numbers))
+    way = _likeliest(ended, left, times[keys])
+    poses = _between(ended[np.arange(len(keys)) * len(_TILTS) + way], times[keys], times)
+    frames = np.arange(len(times))
     after = np.searchsorted(keys, frames)
     before = np.searchsorted(keys, frames, side="right") - 1
     return Begun(poses, is_ours[before] & is_ours[after])
@@ -104,13 +104,13 @@ def _tried_together(seen: Seen) -> tuple[Poses, Float[np.ndarray, "keys tries"]]
     return ended, left.reshape(-1, tries)
 
 
-def _keys(numbers: Int[np.ndarray, " poses"]) -> Int[np.ndarray, " keys"]:
+def _keys(times: Float[np.ndarray, " poses"]) -> Int[np.ndarray, " keys"]:
     """The first frame, the last, and between them one in every few."""
     chosen = [0]
-    for i, number in enumerate(numbers):
-        if number - numbers[chosen[-1]] >= _EVERY:
+    for i, time in enumerate(times):
+        if time - times[chosen[-1]] >= _EVERY:
             chosen.append(i)
-    return np.unique([*chosen, len(numbers) - 1])
+    return np.unique([*chosen, len(times) - 1])
 
 
 def _begun(seen: Seen) -> Poses:
@@ -141,7 +141,7 @@ def _begun(seen: Seen) -> Poses:
 
 
 def _likeliest(
-    ended: Poses, left: Float[np.ndarray, "keys tries"], numbers: Int[np.ndarray, " keys"]
+    ended: Poses, left: Float[np.ndarray, "keys tries"], times: Float[np.ndarray, " keys"]
 ) -> Int[np.ndarray, " keys"]:
     """Which try of each frame is on the way with the least sum."""
     keys, tries = left.shape
@@ -149,7 +149,7 @@ def _likeliest(
     here, there = (grid.ravel() for grid in np.indices((tries, tries)))
     for i in range(1, keys):
         steps = steps_between(ended[(i - 1) * tries + here], ended[i * tries + there])
-        gap = numbers[i] - numbers[i - 1]
+        gap = times[i] - times[i - 1]
         far = (np.square(steps).sum(axis=1) / gap).reshape(tries, tries)
         ways = total[:, None] + np.minimum(far, _FARTHEST)
         before[i], total = ways.argmin(axis=0), ways.min(axis=0) + left[i]
@@ -160,12 +160,12 @@ def _likeliest(
 
 
 def _between(
-    poses: Poses, at: Int[np.ndarray, " keys"], numbers: Int[np.ndarray, " poses"]
+    poses: Poses, at: Float[np.ndarray, " keys"], times: Float[np.ndarray, " poses"]
 ) -> Poses:
     """Poses at all frames, between those at some."""
     if len(at) == 1:
         return poses
-    turns = Slerp(at, Rotation.from_matrix(poses.turns))(numbers).as_matrix()
+    turns = Slerp(at, Rotation.from_matrix(poses.turns))(times).as_matrix()
     flat = np.concatenate([poses.places, poses.angles.reshape(len(at), -1)], axis=1)
-    mixed = np.stack([np.interp(numbers, at, column) for column in flat.T], axis=1)
+    mixed = np.stack([np.interp(times, at, column) for column in flat.T], axis=1)
     return Poses(turns, mixed[:, :3], mixed[:, 3:].reshape(-1, hand.FINGERS, hand.ANGLES))
