@@ -233,7 +233,6 @@ class Segment:
         if self.description.fit is not None and found.in_images:
             question = depths.Question(
                 self.recording.joints,
-                self.recording.stamp,
                 self.description.fit,
                 spec.hands,
                 float(source.frames.rate),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -55,6 +56,15 @@ class Labels:
     matrix: Float[np.ndarray, "3 3"]
     width: int
 
+    @property
+    def stamp(self) -> str:
+        """A hash of all of it."""
+        said = (self.numbers, self.rate, self.hands, self.matrix.tolist(), self.width)
+        found = hashlib.sha256(repr(said).encode())
+        for values in (self.points, self.known):
+            found.update(np.ascontiguousarray(values))
+        return found.hexdigest()
+
 
 class Fitted(NamedTuple):
     """Depths that were found, metres, NaN where none was; and what is to be known of them."""
@@ -92,14 +102,12 @@ class Question(NamedTuple):
 
     Attributes:
         path: of the joints of a recording.
-        stamp: of the recording's files: another one, and another question.
         lengths: of the hand's bones.
         hands: 'left' or 'right', in any case, in their order.
         rate: frames a second of the recording.
     """
 
     path: pathlib.Path
-    stamp: str
     lengths: HandLengths
     hands: tuple[str, ...]
     rate: float
@@ -107,11 +115,12 @@ class Question(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class _Asked:
-    """A question with what stands in the files, which it and the camera tell from any other."""
+    """All that decides a fit; labels, which cannot be compared, by their hash."""
 
-    question: Question
-    camera: str
+    path: pathlib.Path
+    lengths: HandLengths
     labels: Labels = dataclasses.field(compare=False)
+    stamp: str
 
 
 def with_fit(joints: Joints, question: Question, seen_by: InputCamera, size: Size) -> Joints:
@@ -134,7 +143,7 @@ def with_fit(joints: Joints, question: Question, seen_by: InputCamera, size: Siz
         matrix=seen_by.matrix,
         width=size[0],
     )
-    found = _fitted(_Asked(question, f"{seen_by.matrix.tolist()} {seen_by}", labels))
+    found = _fitted(_Asked(question.path, question.lengths, labels, labels.stamp))
     return dataclasses.replace(
         joints, depths=found.depths.reshape(known.shape), notes=(*joints.notes, *found.notes)
     )
@@ -142,8 +151,7 @@ def with_fit(joints: Joints, question: Question, seen_by: InputCamera, size: Siz
 
 @functools.lru_cache(maxsize=2)  # of the recording whose segments are read in turn
 def _fitted(asked: _Asked) -> Fitted:
-    question = asked.question
-    return fitted(asked.labels, question.lengths, str(question.path))
+    return fitted(asked.labels, asked.lengths, str(asked.path))
 
 
 def fitted(labels: Labels, lengths: HandLengths, path: str) -> Fitted:
