@@ -64,7 +64,7 @@ def look(
     of_train = {name: found[name] for name in trained if name in found}
     _check_hands(said, of_train)
     in_space = frozenset(name for name, one in found.items() if not one.in_images)
-    fitted = _fitted(said, found)
+    fitted = _fitted(said, found, skip_bad)
     notes = [_fit_note(said.fit, len(fitted))] if said.fit else []
     deep = in_space | fitted
     if deep and not deep & of_train.keys():
@@ -80,16 +80,16 @@ def look(
     return Annotated(COMPLETE if is_whole else PARTIAL, in_space, fitted, tuple(notes))
 
 
-def _fitted(said: Description, found: Mapping[str, Joints]) -> frozenset[str]:
+def _fitted(said: Description, found: Mapping[str, Joints], skip_bad: bool) -> frozenset[str]:
     """Recordings whose joints are to be fitted into space.
 
     Raises:
-        InputError: that is asked for, and there is none.
+        InputError: that is asked for, and there is none, nor can one have been skipped.
     """
     if not said.fit:
         return frozenset()
     in_images = frozenset(name for name, one in found.items() if one.in_images)
-    if not in_images:
+    if not in_images and not skip_bad:
         raise InputError(
             f"{FILE}: {KEY} is for joints that are labelled in images alone, and those of all "
             f"{counted(len(found), 'recording')} are in space: nothing is to be fitted; leave it "
@@ -99,6 +99,9 @@ def _fitted(said: Description, found: Mapping[str, Joints]) -> frozenset[str]:
 
 
 def _fit_note(hand: HandLengths, recordings: int) -> Note:
+    if not recordings:
+        what = f"no recording that can be read is labelled in images alone: {KEY} fits nothing"
+        return Note("not fitted", FILE, what)
     what = (
         f"joints of {counted(recordings, 'recording')} are labelled in images and put into space "
         f"by a fit of {hand.said} ({100 * hand.whole:.1f} cm): fitted, not measured"

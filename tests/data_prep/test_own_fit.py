@@ -288,6 +288,16 @@ def test_a_fit_without_a_camera_is_refused(tmp_path, acted):
         layout.find(raw)
 
 
+def test_where_all_labelled_in_images_are_skipped_nothing_is_fitted(tmp_path):
+    raw = own_folders.write(tmp_path / "raw", toml=FIT)
+    (raw / "b/joints.npz").write_bytes(b"no joints")
+    found = layout.find(raw, skip_bad=True)
+    assert not found.spec.fitted_joints
+    assert [note.what for note in found.notes if note.kind == "not fitted"] == [
+        "no recording that can be read is labelled in images alone: fit_joints fits nothing"
+    ]
+
+
 def test_a_fit_of_joints_that_are_in_space_is_refused(tmp_path):
     raw = own_folders.write(tmp_path / "raw", toml=FIT)
     expected = (
