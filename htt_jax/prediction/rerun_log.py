@@ -215,9 +215,8 @@ class _Box:
         if predictions.object_probabilities is not None:
             self._objects = predictions.object_probabilities.argmax(axis=1)
         for number in np.unique(self._objects):
-            # Of an object corners keep their order; the mean of what turns is a box as well.
-            mean = self._boxes[self._objects == number].mean(axis=0)
-            self._edges[number] = object_box.edges(mean)
+            boxes = self._boxes[self._objects == number]
+            self._edges[number] = object_box.lasting_edges(boxes)
         look = {"colors": colours.ESTIMATE}
         flat, solid = self._rr.LineStrips2D, self._rr.LineStrips3D
         recording.log(f"{_IMAGE}/{_BOX}", flat.from_fields(**look, radii=_BONE_2D), static=True)

@@ -12,6 +12,7 @@ from htt_jax.visual.drawing import Canvas, disc, drawable, polyline
 _AROUND = np.array(list(itertools.product((0, 1), repeat=3)))
 """The corners of a box: which of the three edges at the first one lead to each."""
 _EDGES = np.argwhere(np.triu(np.abs(_AROUND[:, None] - _AROUND).sum(axis=-1) == 1))
+_LOOKED_AT = 15  # frames of a video
 
 
 def draw(
@@ -56,3 +57,15 @@ def edges(points: Float[np.ndarray, "points axes"]) -> Int[np.ndarray, "12 2"]:
         if total < best and len(set(nearest)) == len(ways):
             best, order = total, nearest
     return 1 + order[_EDGES]
+
+
+def lasting_edges(boxes: Float[np.ndarray, "frames points axes"]) -> Int[np.ndarray, "12 2"]:
+    """The `edges` of an object's box in a video, whose corners keep their order.
+
+    They are what most frames say, of some that are spread over all. Their mean would not do: where
+    the object turns, that is no box.
+    """
+    frames = np.linspace(0, len(boxes) - 1, min(len(boxes), _LOOKED_AT)).round().astype(int)
+    said, counts = np.unique([edges(boxes[i]) for i in frames], axis=0, return_counts=True)
+    found: Int[np.ndarray, "12 2"] = said[counts.argmax()]
+    return found
