@@ -26,7 +26,8 @@ def put_pixels_on_levels(model: onnx.ModelProto, layers: Collection[str]) -> dic
     half level stays, as padding is not moved.
 
     Args:
-        model: changed in place; not if its image is of depths, which know more levels.
+        model: changed in place; not if its image is of depths, which know more levels, or leads to
+            more than that convolution.
         layers: names of the nodes that will compute in int8.
 
     Returns:
@@ -41,20 +42,24 @@ def put_pixels_on_levels(model: onnx.ModelProto, layers: Collection[str]) -> dic
     for node in graph.node:
         node.input[:] = [moved if name == _IMAGE else name for name in node.input]
     graph.initializer.append(numpy_helper.from_array(np.array(_SCALE / 2), half))
-    graph.node.insert(0, helper.make_node("Add", [_IMAGE, half], [moved]))
+    graph.node.insert(0, helper.make_node("Add", [_IMAGE, half], [moved], name=moved))
     return {first.input[0]: [{"scale": np.array(_SCALE), "zero_point": np.array(_ZERO)}]}
 
 
 def _first_convolution(graph: onnx.GraphProto) -> onnx.NodeProto | None:
-    """The one that takes the image, its axes in another order or with zeros around it."""
-    same = {_IMAGE}
+    """The one that takes the image, its axes in another order or with zeros around it.
+
+    None where something else computes from the image as well.
+    """
+    same, takers = {_IMAGE}, []
     for node in graph.node:
-        if node.input and node.input[0] in same:
-            if node.op_type == "Conv":
-                return node
-            if node.op_type in _KEEP_VALUES:
-                same.update(node.output)
-    return None
+        if same.isdisjoint(node.input) or node.op_type == "Shape":
+            continue
+        if node.op_type in _KEEP_VALUES:
+            same.update(node.output)
+        else:
+            takers.append(node)
+    return takers[0] if [node.op_type for node in takers] == ["Conv"] else None
 
 
 def _is_of_colours(graph: onnx.GraphProto) -> bool:

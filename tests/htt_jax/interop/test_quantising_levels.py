@@ -83,3 +83,22 @@ def test_depths_and_what_stays_in_float_are_not_moved(channels, layers):
     before = made.SerializeToString()
     assert levels.put_pixels_on_levels(made, layers) == {}
     assert made.SerializeToString() == before
+
+
+@pytest.mark.parametrize("more", ["Conv", "Relu"])
+def test_an_image_that_leads_to_more_than_a_convolution_is_not_moved(more):
+    """As what else takes it would see it moved."""
+    made = model()
+    weight = ["weight"] if more == "Conv" else []
+    made.graph.node.append(onnx.helper.make_node(more, ["seen", *weight], ["more"]))
+    before = made.SerializeToString()
+    assert levels.put_pixels_on_levels(made, ["first"]) == {}
+    assert made.SerializeToString() == before
+
+
+def test_what_moves_an_image_has_a_name():
+    """By which nodes are told apart that compute in int8."""
+    made = model()
+    assert levels.put_pixels_on_levels(made, ["first"])
+    assert made.graph.node[0].op_type == "Add"
+    assert made.graph.node[0].name
