@@ -1,11 +1,11 @@
 "use strict";
 
 // Where frames come from: a video file, frame by frame, or a camera, as they come. Both yield
-// [video, rate]: what shows the frame, and how many there are a second.
+// [video, rate, passed]: what shows the frame, how many there are a second, and how many there were
+// since the one before, this one included. Both end soon after their signal.
 
 const MEASURED = 0.5; // seconds in which a rate is found
 const FEWEST = 6; // frames of a camera, at least, that it is found by
-const DEFAULT_RATE = 30; // of a video of one frame
 
 /** Resolves at the next `name` event of a video; rejects where it cannot be played. */
 function happens(video, name) {
@@ -34,16 +34,17 @@ async function seek(video, seconds) {
 const FINEST = 1 / 240; // seconds; no frames are nearer to each other
 
 /** Each frame of a video file in turn. Its rate is the mean of the first half second. */
-async function* fileFrames(video, file) {
+async function* fileFrames(video, file, signal) {
   const source = URL.createObjectURL(file);
   const times = [];
-  for await (const begins of framesOf(video, source)) {
+  for await (const begins of framesOf(video, source, signal)) {
     times.push(begins);
     if (begins - times[0] >= MEASURED) break;
   }
-  const steps = times.length - 1;
-  const rate = steps ? steps / (times[steps] - times[0]) : DEFAULT_RATE;
-  for await (const _ of framesOf(video, source)) yield [video, rate];
+  const steps = times.slice(1).map((time, i) => time - times[i]);
+  const rate = steps.length ? steps.length / (times.at(-1) - times[0]) : DEFAULT_RATE;
+  const step = steps.length ? Math.min(...steps) : undefined;
+  for await (const _ of framesOf(video, source, signal, step)) yield [video, rate, 1];
 }
 
 /**
@@ -51,17 +52,21 @@ async function* fileFrames(video, file) {
  *
  * How far frames are apart is found on the way, as no browser tells it: it goes on to where the
  * middle of the next frame must be, and looks again a step later where it is still the same.
+ * `step` is from a frame to the next, the shortest so far, if it is known.
  */
-async function* framesOf(video, source) {
+async function* framesOf(video, source, signal, step) {
+  if (signal.aborted) return;
   const ready = happens(video, "loadeddata");
   video.src = source;
   await ready;
   if (!Number.isFinite(video.duration)) throw new Error("the file does not tell how long it is");
-  let step; // from a frame to the next, the shortest so far
+  const end = video.duration - FINEST / 10; // the last frame may end before its middle would be
   let last = -Infinity;
-  let target = FINEST / 2;
-  while (target < video.duration) {
+  let looked = -Infinity;
+  let target = Math.min(FINEST / 2, end);
+  while (target > looked && !signal.aborted) {
     const begins = await seek(video, target);
+    looked = target;
     if (begins > last) {
       yield begins;
       if (last > -Infinity) step = Math.min(step ?? Infinity, begins - last);
@@ -70,30 +75,59 @@ async function* framesOf(video, source) {
     } else {
       target += step ?? FINEST;
     }
+    target = Math.min(target, end);
   }
 }
 
 /** Frames of a camera as they come, until it ends, but for those that its rate is found by. */
-async function* cameraFrames(video) {
+async function* cameraFrames(video, signal) {
   if (!navigator.mediaDevices) throw new Error("only files and https pages may use a camera");
   // Smaller than most cameras' own, and larger than what models look at.
   const wanted = { width: { ideal: 640 }, height: { ideal: 360 } };
   video.srcObject = await navigator.mediaDevices.getUserMedia({ video: wanted });
   await video.play();
-  const ended = happens(video, "ended");
-  const next = () => {
-    const frame = new Promise((resolve) => {
-      video.requestVideoFrameCallback((now, { captureTime }) => resolve((captureTime ?? now) / 1000));
-    });
-    return Promise.race([frame, ended]);
-  };
   const times = [];
-  while (!video.ended && (times.length <= FEWEST || times.at(-1) - times[0] < MEASURED)) {
-    times.push(await next());
+  let rate;
+  let count;
+  for await (const seconds of arrivals(video, signal)) {
+    if (times.length <= FEWEST || times.at(-1) - times[0] < MEASURED) {
+      times.push(seconds);
+      continue;
+    }
+    rate ??= cameraRate(times);
+    count ??= new Count(rate);
+    const passed = count.passed(seconds);
+    if (passed) yield [video, rate, passed];
   }
-  while (!video.ended) {
-    await next();
-    if (!video.ended) yield [video, cameraRate(times)];
+}
+
+/**
+ * The seconds at which frames of a camera were taken, or came if that is not told.
+ *
+ * Of those that come while one is looked at only the newest is told, which is shown then.
+ */
+async function* arrivals(video, signal) {
+  const over = Promise.race([
+    happens(video, "ended"),
+    new Promise((resolve) => signal.addEventListener("abort", resolve)),
+  ]);
+  let newest = null;
+  let tell = () => {};
+  const hear = (now, { captureTime }) => {
+    newest = (captureTime ?? now) / 1000;
+    asked = video.requestVideoFrameCallback(hear);
+    tell();
+  };
+  let asked = video.requestVideoFrameCallback(hear);
+  try {
+    while (!video.ended && !signal.aborted) {
+      const seconds = newest;
+      newest = null;
+      if (seconds !== null) yield seconds;
+      else await Promise.race([new Promise((resolve) => (tell = resolve)), over]);
+    }
+  } finally {
+    video.cancelVideoFrameCallback(asked);
   }
 }
 

@@ -60,7 +60,7 @@ class Showing {
   #canvas = new OffscreenCanvas(1, 1);
   #pictures = []; // of frames whose results are not there yet
   #drawing = Promise.resolve();
-  #stopped = false;
+  #stopping = new AbortController();
   #clips;
   #began = performance.now();
   #newest = this.#began; // when results came last
@@ -70,28 +70,31 @@ class Showing {
 
   /** Ends it before the next frame. */
   stop() {
-    this.#stopped = true;
+    this.#stopping.abort();
   }
 
   /** Takes frames of a source until its end; a live one does not wait for the thread. */
-  async run(frames, isLive) {
+  async run(source, isLive) {
+    const { signal } = this.#stopping;
     let taken = 0;
     let before = Promise.resolve();
-    for await (const [frame, rate] of frames) {
-      if (this.#stopped) break;
+    for await (const [frame, rate, passed] of source(signal)) {
+      if (signal.aborted) break;
       if (taken === 0) await this.#begin(frame, rate);
       // Dropped between groups, so that windows keep their rhythm.
       if (isLive && this.#group(taken) > this.#group(taken - 1) && this.#isLate) {
-        this.#dropped++;
+        this.#dropped += passed;
         continue;
       }
+      this.#dropped += passed - 1;
       const pixels = await this.#take(frame);
-      const results = computing.ask("push", { pixels }, [pixels.buffer]);
+      const asked = { pixels, passed: this.#room(taken, passed) };
+      const results = computing.ask("push", asked, [pixels.buffer]);
       const next = results.then((found) => this.#draw(found));
       next.catch(() => this.stop()); // and the last one is awaited below
       if (!isLive) await before;
       before = next;
-      taken++;
+      taken += asked.passed;
     }
     await before;
     if (taken) this.#draw(await computing.ask("finish"));
@@ -108,6 +111,13 @@ class Showing {
   /** How many groups so many frames fill, whose results come together. */
   #group(frames) {
     return Math.floor(this.#clips.pace.places(frames) / this.#clips.span);
+  }
+
+  /** How many of the frames that passed the group under way has room for. */
+  #room(taken, passed) {
+    let room = 1;
+    while (room < passed && this.#group(taken + room) === this.#group(taken)) room++;
+    return room;
   }
 
   /** Whether a group of frames has no answer yet. */
@@ -157,21 +167,24 @@ class Showing {
 let showing = null;
 let ended = Promise.resolve(); // what was shown before
 
-/** Ends what is shown and shows something else. */
-function show(frames, isLive) {
+/** Ends what is shown and shows something else: a function from a signal to frames. */
+function show(source, isLive) {
   showing?.stop();
   const next = new Showing();
   showing = next;
   ended = ended
-    .then(() => next.run(frames, isLive))
+    .then(() => next.run(source, isLive))
     .catch((error) => say(`error: ${error.message}`))
     .finally(() => release(video));
 }
 
 element("file").addEventListener("change", ({ target }) => {
-  if (target.files.length) show(fileFrames(video, target.files[0]), false);
+  const [file] = target.files;
+  if (file) show((signal) => fileFrames(video, file, signal), false);
 });
 element("file").addEventListener("click", ({ target }) => (target.value = "")); // the same one again
-element("camera").addEventListener("click", () => show(cameraFrames(video), true));
+element("camera").addEventListener("click", () => {
+  show((signal) => cameraFrames(video, signal), true);
+});
 element("stop").addEventListener("click", () => showing?.stop());
 load().catch((error) => say(`error: ${error.message}`));

@@ -18,6 +18,7 @@ class Predictor {
   #pushed = 0; // frames
   #places = 0; // of the groups before
   #held = new Map(); // results of frames that are not out yet
+  #seen = new Set(); // those of them that were not missed
 
   /** Frames are of [width, height] `size`, and `rate` of them a second. */
   constructor(facts, parts, size, rate) {
@@ -27,15 +28,23 @@ class Predictor {
     this.#clips = clipsAt(facts, rate);
   }
 
-  /** Takes the next frame, RGBA; returns the results of its group if it is the last of it. */
-  async push(pixels) {
+  /**
+   * Takes the next frame, RGBA; returns the results of its group if it is the last of it.
+   *
+   * `passed`: so many frames there were since the one before, this one included; it stands for
+   * those that were missed, of which there are no results.
+   */
+  async push(pixels, passed = 1) {
     const { modelSize } = this.#facts;
     const { span, pace } = this.#clips;
     const image = toImage(atModelSize(pixels, this.#size, this.#facts));
     const dims = [1, 1, modelSize[1], modelSize[0], 3];
     const { frame_features } = await this.#parts.frames({ image: { data: image, dims } });
     const results = [];
-    for (let again = pace.times(this.#pushed++); again > 0; again--) {
+    const before = pace.places(this.#pushed);
+    this.#pushed += passed;
+    this.#seen.add(this.#pushed - 1);
+    for (let again = pace.places(this.#pushed) - before; again > 0; again--) {
       this.#features.push(frame_features.data);
       if (this.#features.length === span) results.push(...(await this.#group()));
     }
@@ -74,7 +83,7 @@ class Predictor {
     }
     const out = [...this.#held].filter(([frame]) => pace.places(frame + 1) <= this.#places);
     out.forEach(([frame]) => this.#held.delete(frame));
-    return out.map(([, result]) => result);
+    return out.filter(([frame]) => this.#seen.delete(frame)).map(([, result]) => result);
   }
 
   #windowInputs(features, windows) {

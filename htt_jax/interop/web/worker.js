@@ -41,7 +41,7 @@ const answers = {
     parts = sessions;
   },
   begin: async ({ size, rate }) => void (predictor = new Predictor(facts, parts, size, rate)),
-  push: ({ pixels }) => predictor.push(pixels),
+  push: ({ pixels, passed }) => predictor.push(pixels, passed),
   finish: () => predictor.finish(),
 };
 

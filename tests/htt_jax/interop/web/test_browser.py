@@ -125,8 +125,8 @@ def status(page):
     return page.evaluate("document.getElementById('status').textContent")
 
 
-def found_in(page, pictures):
-    """What it finds in frames that are given to it as they are."""
+def found_in(page, pictures, passed=1):
+    """What it finds in frames that are given to it as they are, each the last of so many."""
     pixels = np.insert(np.stack(pictures), 3, 255, axis=-1)
     text = base64.b64encode(pixels.tobytes()).decode()
     return page.evaluate(
@@ -135,7 +135,7 @@ def found_in(page, pictures):
         f"  await computing.ask('begin', {{ size: {list(SIZE)}, rate: 30 }});"
         f"  for (let i = 0; i < {len(pixels)}; i++) {{"
         "    const pixels = all.slice(i * length, (i + 1) * length);"
-        "    found.push(...(await computing.ask('push', { pixels }))); }"
+        f"    found.push(...(await computing.ask('push', {{ pixels, passed: {passed} }}))); }}"
         "  return [...found, ...(await computing.ask('finish'))]; })()"
     )
 
@@ -159,6 +159,13 @@ def assert_found(results, expected):
 def test_given_frames_it_finds_what_python_does(folder, expected):
     with opened(folder / "float32.html") as page:
         assert_found(found_in(page, video()), expected[30])
+
+
+def test_a_frame_stands_for_those_that_were_missed_before_it(folder):
+    pictures = video()[:11]
+    with opened(folder / "float32.html") as page:
+        found = found_in(page, pictures, passed=2)
+        assert found == found_in(page, [x for x in pictures for _ in range(2)])[1::2]
 
 
 def test_in_int8_it_finds_what_python_does(folder):

@@ -14,7 +14,7 @@ from htt_jax.data.clips import ClipSpec, clip_frames, clip_table
 from htt_jax.data.pace import clips_at
 from htt_jax.datasets.spec import FPHA, H2O
 from htt_jax.evaluation import action_scores
-from htt_jax.prediction.frames import Resizer
+from htt_jax.prediction.frames import DEFAULT_RATE, Resizer
 from htt_jax.prediction.webcam import usual
 
 SCRIPTS = pathlib.Path(htt_jax.interop.web.__file__).parent
@@ -104,14 +104,14 @@ def test_videos_of_other_rates_are_cut_as_in_python():
     found = evaluated(
         "pace.js",
         "given.map((x) => { const { spacing, span, pace } = clipsAt(x, x.rate);"
-        f" return [spacing, span, {of_frames % 'frame'}, {of_frames % 'times'}]; }})",
+        f" return [spacing, span, {of_frames % 'frame'}, {of_frames % 'places'}]; }})",
         given,
     )
     for cut, case in zip(found, cases, strict=True):
         clips, pace = clips_at(*case)
         shown = pace.frames(np.arange(50)).tolist()
-        times = [pace.times(frame) for frame in range(50)]
-        assert cut == [clips.spacing, clips.window_span, shown, times], case
+        places = [0, *itertools.accumulate(pace.times(frame) for frame in range(49))]
+        assert cut == [clips.spacing, clips.window_span, shown, places], case
 
 
 def test_a_camera_has_the_usual_rate_that_it_is_near_to():
@@ -119,6 +119,43 @@ def test_a_camera_has_the_usual_rate_that_it_is_near_to():
     found = evaluated("pace.js", "given.map(cameraRate)", [x.tolist() for x in times])
     assert found == pytest.approx([15, 30, 33, 60])
     assert found == pytest.approx([usual(1 / np.median(np.diff(x))) for x in times])
+
+
+def shown(rate, frames=20):
+    """When a screen of 60 refreshes a second shows frames that come evenly."""
+    return (np.ceil((np.arange(frames) / rate + 0.003) * 60) / 60).tolist()
+
+
+def test_a_camera_s_rate_is_found_where_only_the_screen_s_times_are_told():
+    rates = [15, 20, 24, 25, 30, 50, 60]
+    assert evaluated("pace.js", "given.map(cameraRate)", [shown(rate) for rate in rates]) == rates
+
+
+def test_where_times_do_not_tell_a_rate_it_is_the_default_one():
+    times = [[1] * 6 + [1.6], [n / 2000 for n in range(9)]]
+    assert evaluated("pace.js", "given.map(cameraRate)", times) == [DEFAULT_RATE] * 2
+
+
+def counted(cases):
+    """Of each rate and times, how many frames had passed at each of these."""
+    counts = "const count = new Count(rate); return times.map((time) => count.passed(time));"
+    given = [(rate, list(times)) for rate, times in cases]
+    return evaluated("pace.js", f"given.map(([rate, times]) => {{ {counts} }})", given)
+
+
+def test_frames_of_a_camera_are_counted_by_their_times():
+    """Those that are missed, too, whatever the usual rate that its own is near to."""
+    numbers = np.delete(np.arange(100), [40, 60, 61, 62, 80, 82])
+    near = [(usual(rate), numbers / rate) for rate in (24, 29, 30, 31)]
+    by_screen = [(rate, np.array(shown(rate, 100))[numbers]) for rate in (24, 25, 30, 50)]
+    for passed in counted(near + by_screen):
+        assert passed == [1, *np.diff(numbers)]
+
+
+def test_a_camera_that_grows_faster_is_counted_at_its_former_rate():
+    (passed,) = counted([(15, np.arange(90) / 30)])
+    assert set(passed) == {0, 1}
+    assert sum(passed) == pytest.approx(45, abs=1)
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 29, 36])
