@@ -62,7 +62,7 @@ class Labels:
         said = (self.numbers, self.rate, self.hands, self.matrix.tolist(), self.width)
         found = hashlib.sha256(repr(said).encode())
         for values in (self.points, self.known):
-            found.update(np.ascontiguousarray(values))
+            found.update(values.tobytes())
         return found.hexdigest()
 
 
@@ -167,7 +167,7 @@ def fitted(labels: Labels, lengths: HandLengths, path: str) -> Fitted:
         depths[found.rows, i] = np.where(found.has_depth, found.depths, np.nan)
         frames = int(known.any(axis=1).sum())
         taken = set(found.rows.tolist())
-        others = [labels.numbers[row] for row in rows if row not in taken]
+        others = [labels.numbers[row] for row in rows.tolist() if row not in taken]
         if others:
             what = _OTHER.format(side, len(others), counted(frames, "frame"), others[0])
             notes.append(Note("other hand", path, what))
