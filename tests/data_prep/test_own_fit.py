@@ -147,7 +147,11 @@ def test_of_hands_that_are_exchanged_all_over_nothing_is_fitted(acted):
     joints, lengths = acted
     found = fitted(labels_of(joints[:10, ::-1], noise=1.0), lengths, "joints.npz")
     assert np.isnan(found.depths).all()
-    assert [note.kind for note in found.notes] == ["other hand", "fitted"] * 2
+    assert [note.kind for note in found.notes] == ["other hand", "not fitted"] * 2
+    assert found.notes[1].what.endswith(
+        "; 10 as the other hand's joints lie; these stay in the image, and its depth is not "
+        "learned of them"
+    )
 
 
 def write(root, acted, toml=FIT):
@@ -227,7 +231,7 @@ def test_a_description_that_has_changed_is_heeded_within_a_process(tmp_path, act
     for side in ("right", "left"):
         (raw / "dataset.toml").write_text(FIT.replace("right", side))
         _, found = layout.find(raw).splits["train"][0].read(lambda image: b"")
-        (note,) = (note for note in found if note.kind == "fitted")
+        (note,) = (note for note in found if "fitted" in note.kind)
         assert note.what.startswith(f"{side} hand, ")
 
 

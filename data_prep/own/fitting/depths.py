@@ -172,7 +172,7 @@ def fitted(labels: Labels, lengths: HandLengths, path: str) -> Fitted:
             what = _OTHER.format(side, len(others), counted(frames, "frame"), others[0])
             notes.append(Note("other hand", path, what))
         what = _text(side, lengths, found, frames - len(rows), len(others))
-        notes.append(Note("fitted", path, what))
+        notes.append(Note("fitted" if found.is_taken.any() else "not fitted", path, what))
     return Fitted(depths, tuple(notes))
 
 
@@ -247,4 +247,6 @@ def _text(side: str, lengths: HandLengths, found: _Hand, few: int, others: int) 
         what += f"; {others} as the other hand's joints lie"
     if few:
         what += f"; {few} with fewer than {FEWEST} joints"
-    return what + "; these stay in the image" * (taken < frames)
+    if taken < frames:
+        what += "; these stay in the image"
+    return what if taken else what + ", and its depth is not learned of them"
