@@ -127,10 +127,10 @@ def check_source(config: ConfigDict, source: RecordSource) -> None:
             f"config.model.object_box=True: {source.directory} has no object boxes; prepare the "
             "dataset again with its poses of objects, or take config.model.object_box=False"
         )
-    if config.model.forecast and known_joints(source) in (IN_IMAGES, NO_JOINTS):
+    if config.model.forecast and (known := known_joints(source)) in (IN_IMAGES, NO_JOINTS):
         raise InputError(
             f"config.model.forecast={config.model.forecast}: forecasts are of joints in space, of "
-            f"which split {source.split!r} of {source.directory} knows none; take "
+            f"which split {source.split!r} of {source.directory} knows none ({known}); take "
             "config.model.forecast=0"
         )
     spacing, window = config.data.spacing, config.model.window
