@@ -11,18 +11,16 @@ import jax
 from ml_collections import ConfigDict
 
 from htt_jax import systems
-from htt_jax.data import actions, loader
 from htt_jax.data.views import HELD_OUT
 from htt_jax.evaluation import one_run, tables
 from htt_jax.runs.config import check, open_source
 from htt_jax.runs.directory import Run, exists, newest_step, read
-from htt_jax.runs.kept import check_same_data, kept
+from htt_jax.runs.kept import FIGURES_FILE, check_same_data, kept
 from htt_jax.runs.options import options_of
 from htt_jax.support import trees
 from htt_jax.support.errors import InputError
+from htt_jax.training.input import open_labelled
 from htt_jax.training.loop import train
-
-FIGURES_FILE = "figures.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,11 +118,8 @@ def check_folds(configs: Sequence[ConfigDict]) -> None:
     """
     for config in configs:
         try:
-            source = open_source(config, "train")
-            systems.check_source(config, source)
+            open_labelled(config)
             open_source(config, HELD_OUT)
-            if config.data.balance == "actions":
-                actions.known(source, loader.BALANCED)
         except InputError as error:
             raise _of_fold(config, error) from error
 
@@ -154,17 +149,10 @@ def run(config: ConfigDict, folder: pathlib.Path, workers: int) -> Found:
             "headline": report["headline"],
             "videos": report["results"]["action"]["per_video"],
             "action_names": report["dataset"]["action_names"],
-            "fingerprint": source.fingerprint,
         }
 
-    source = open_source(config, "train")
-    check_same_data(folder, source)
+    check_same_data(folder / FIGURES_FILE, open_source(config, "train"))
     figures = kept(folder / FIGURES_FILE, config, find)
-    if figures.pop("fingerprint") != source.fingerprint:  # of a run whose checkpoints are gone
-        raise InputError(
-            f"{folder / FIGURES_FILE} is of another dataset than {source.directory}; take another "
-            "--out"
-        )
     jax.clear_caches()  # the next one's programs are others
     gc.collect()
     return Found(config, folder, evaluation, **figures)

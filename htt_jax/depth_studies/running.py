@@ -14,7 +14,7 @@ from htt_jax.depth_studies.plan import Step, options_of
 from htt_jax.evaluation import one_run
 from htt_jax.runs.config import check_options
 from htt_jax.runs.directory import read
-from htt_jax.runs.kept import check_same_data, kept
+from htt_jax.runs.kept import FIGURES_FILE, check_same_data, kept
 from htt_jax.runs.opening import open_checkpoints
 from htt_jax.runs.options import get_config
 from htt_jax.support.errors import InputError
@@ -22,8 +22,6 @@ from htt_jax.training.loop import train
 
 Figures: TypeAlias = dict[str, dict[str, float]]
 """'selected', 'last' and 'best': that checkpoint's headline on the test split, and its step."""
-
-FIGURES_FILE = "figures.json"
 
 
 def run(
@@ -49,7 +47,7 @@ def run(
     for seed in range(seeds):
         for number, step in enumerate(steps, 1):
             folder = out / f"seed{seed}" / step.name
-            check_same_data(folder, RecordSource(data, "train"))
+            check_same_data(folder / FIGURES_FILE, RecordSource(data, "train"))
             print(f"seed {seed}, {number} of {len(steps)}: {step.title}", file=sys.stderr)
             found[step.name].append(
                 _figures(step, configured(step, data, folder, seed, chosen), folder)

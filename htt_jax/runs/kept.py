@@ -14,6 +14,9 @@ from htt_jax.support import trees
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write
 
+FIGURES_FILE = "figures.json"
+"""What studies of several runs keep of each, beside it."""
+
 
 def kept(
     path: pathlib.Path, config: ConfigDict, find: Callable[[], dict[str, Any]]
@@ -37,13 +40,16 @@ def kept(
     return figures
 
 
-def check_same_data(folder: pathlib.Path, source: RecordSource) -> None:
-    """Checks that a run in `folder`, if there is one, is of this training split.
+def check_same_data(path: pathlib.Path, source: RecordSource) -> None:
+    """Checks that figures in the file `path`, or the run beside it, are of this training split.
+
+    Figures may outlive the checkpoints of their run.
 
     Raises:
-        InputError: it is of another one.
+        InputError: they are of another one.
     """
-    if not directory.exists(folder):
+    folder = path.parent
+    if not (path.exists() or directory.exists(folder)):
         return
     there, here = directory.read(folder).dataset.fingerprint, source.fingerprint
     if there != here:

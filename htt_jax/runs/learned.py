@@ -1,12 +1,28 @@
 """What of joints a run has learned: from labels, from a teacher, or with the weights it began."""
 
+import dataclasses
+
 from ml_collections import ConfigDict
 
+from htt_jax.data.records import RecordSource
+from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import COMPLETE, DatasetSpec
+from htt_jax.runs.directory import dataset_facts
 from htt_jax.support import trees
 
 
-def from_labels_alone(config: ConfigDict) -> bool:
+def facts_to_learn(config: ConfigDict, source: RecordSource) -> DatasetFacts:
+    """Facts of a run's training split, whose joints are those that its labels know.
+
+    Where a run learns joints from elsewhere too, they are those of the whole dataset.
+    """
+    facts = dataset_facts(source, config.data.image_size)
+    if _from_labels_alone(config):
+        return facts
+    return dataclasses.replace(facts, spec=source.spec)
+
+
+def _from_labels_alone(config: ConfigDict) -> bool:
     """Whether nothing but the labels of the training split can have told a run of poses."""
     options = trees.flatten(config.to_dict(), ".")
     is_taught = options.get("distill.teacher") and options.get("distill.pose")
@@ -20,4 +36,4 @@ def learned_joints(config: ConfigDict, spec: DatasetSpec) -> str:
         config: of the run.
         spec: what it knows of its dataset, whose joints are those of the training split.
     """
-    return spec.joints if from_labels_alone(config) else COMPLETE
+    return spec.joints if _from_labels_alone(config) else COMPLETE

@@ -6,16 +6,30 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from htt_jax.data import loader
+from htt_jax import systems
+from htt_jax.data import actions, loader
 from htt_jax.data.cache import HostCache
 from htt_jax.data.decode import RGB, FrameReader
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import sharding
 from htt_jax.devices.device_cache import DeviceCache
 from htt_jax.devices.sharding import DeviceBatch
-from htt_jax.runs.config import load_options
+from htt_jax.runs.config import load_options, open_source
 
 _SLOT_ARRAYS = ("image", "slot_clip", "slot_frame")
+
+
+def open_labelled(config: ConfigDict) -> RecordSource:
+    """The training split, which has what the config asks of its videos.
+
+    Raises:
+        InputError: it cannot be opened, or has not.
+    """
+    source = open_source(config, "train")
+    systems.check_source(config, source)
+    if config.data.balance == "actions":
+        actions.known(source, loader.BALANCED)
+    return source
 
 
 def train_batches(

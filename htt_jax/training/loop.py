@@ -1,7 +1,6 @@
 """The run, read top to bottom: input, model, devices, restore or start, loop."""
 
 import contextlib
-import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from htt_jax import systems
-from htt_jax.data import actions, loader
+from htt_jax.data import loader
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.devices import compilation, dtypes, hosts, sharding
@@ -35,12 +34,11 @@ from htt_jax.runs.directory import (
     Run,
     check_workdir,
     claimed,
-    dataset_facts,
     exists,
     read,
     start,
 )
-from htt_jax.runs.learned import from_labels_alone, learned_joints
+from htt_jax.runs.learned import facts_to_learn, learned_joints
 from htt_jax.runs.options import former_options_of
 from htt_jax.runs.state import TrainState, abstract_state
 from htt_jax.support import trees
@@ -52,7 +50,7 @@ from htt_jax.training import step as train_step
 from htt_jax.training.answers import reader_of_answers
 from htt_jax.training.beginning import first_state, starting_weights
 from htt_jax.training.goodput import Goodput
-from htt_jax.training.input import train_batches, with_slots
+from htt_jax.training.input import open_labelled, train_batches, with_slots
 from htt_jax.training.logs import MetricLog
 from htt_jax.training.monitor import Monitor, Span
 from htt_jax.training.preemption import StopRequest
@@ -76,9 +74,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     goodput = Goodput()
     # Input
     labelled = _checked(config, workdir)
-    dataset = dataset_facts(labelled, config.data.image_size)
-    if not from_labels_alone(config):
-        dataset = dataclasses.replace(dataset, spec=labelled.spec)
+    dataset = facts_to_learn(config, labelled)
     source = trained_on(config, labelled)
     steps_per_epoch = loader.steps_per_epoch(source, clip_spec(config), config.batch_size)
     last_step = config.epochs * steps_per_epoch
@@ -206,11 +202,8 @@ def _checked(config: ConfigDict, workdir: epath.PathLike) -> RecordSource:
     check(config)
     check_workdir(workdir)
     _settle(config, workdir)
-    source = open_source(config, "train")
-    systems.check_source(config, source)
+    source = open_labelled(config)
     config.eval.split = config.eval.split or source.spec.evaluation_split
-    if config.data.balance == "actions":
-        actions.known(source, loader.BALANCED)
     return source
 
 

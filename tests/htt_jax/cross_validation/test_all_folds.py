@@ -93,7 +93,7 @@ def test_figures_of_other_videos_are_not_taken_where_checkpoints_are_gone(root, 
     labelled_videos.write(tmp_path / "data", SPLITS, frames=8, seed=1)
     config = configs(root)[0]
     config.data.directory = str(tmp_path / "data")
-    with pytest.raises(InputError, match="of another dataset"):
+    with pytest.raises(InputError, match="fold_0 was run on another dataset"):
         running.run(config, copy / "fold_0", 0)
 
 
