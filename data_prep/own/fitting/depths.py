@@ -34,9 +34,9 @@ _RATE = 30.0  # frames a second, that what is known of hands' movements is of
 _DEPTHS = (0.05, 5.0)  # metres: nobody's hand, before a camera on a head or a table, is elsewhere
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Labels:
-    """What is labelled of a recording, pixels of its frames, undistorted.
+    """What is labelled of a recording, pixels of its frames, undistorted; equal by all of it.
 
     Attributes:
         numbers: of the frames, in the order of the rows.
@@ -56,9 +56,14 @@ class Labels:
     matrix: Float[np.ndarray, "3 3"]
     width: int
 
-    @property
-    def stamp(self) -> str:
-        """A hash of all of it."""
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Labels) and self._stamp == other._stamp
+
+    def __hash__(self) -> int:
+        return hash(self._stamp)
+
+    @functools.cached_property
+    def _stamp(self) -> str:
         said = (self.numbers, self.rate, self.hands, self.matrix.tolist(), self.width)
         found = hashlib.sha256(repr(said).encode())
         for values in (self.points, self.known):
@@ -113,16 +118,6 @@ class Question(NamedTuple):
     rate: float
 
 
-@dataclasses.dataclass(frozen=True)
-class _Asked:
-    """All that decides a fit; labels, which cannot be compared, by their hash."""
-
-    path: pathlib.Path
-    lengths: HandLengths
-    labels: Labels = dataclasses.field(compare=False)
-    stamp: str
-
-
 def with_fit(joints: Joints, question: Question, seen_by: InputCamera, size: Size) -> Joints:
     """Joints in images, with how far away they are by a fit of each hand.
 
@@ -143,17 +138,13 @@ def with_fit(joints: Joints, question: Question, seen_by: InputCamera, size: Siz
         matrix=seen_by.matrix,
         width=size[0],
     )
-    found = _fitted(_Asked(question.path, question.lengths, labels, labels.stamp))
+    found = fitted(labels, question.lengths, str(question.path))
     return dataclasses.replace(
         joints, depths=found.depths.reshape(known.shape), notes=(*joints.notes, *found.notes)
     )
 
 
 @functools.lru_cache(maxsize=2)  # of the recording whose segments are read in turn
-def _fitted(asked: _Asked) -> Fitted:
-    return fitted(asked.labels, asked.lengths, str(asked.path))
-
-
 def fitted(labels: Labels, lengths: HandLengths, path: str) -> Fitted:
     """Fits each hand of a recording whose joints stand in `path`."""
     depths, notes = np.full(labels.known.shape, np.nan), []
