@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     logging.set_verbosity(logging.ERROR)
     check_writable(options.out)
-    data, run, out = (options.out / name for name in ("data", "run", "folds"))
+    data = options.out / f"data_{options.share:g}"
+    run, out = (options.out / name for name in ("run", "folds"))
     if not (data / INFO_FILE).exists():
         make_folder(data)
         _copy(options.data, data, options.share)
@@ -64,7 +65,8 @@ def _copy(data: str, out: pathlib.Path, share: float) -> None:
     indexes = {}
     for split in metadata.shard_lengths:
         source = RecordSource(data, split)
-        changed = {*rng.permutation(len(source))[: round(share * len(source))].tolist()}
+        labelled = [number for number in range(len(source)) if source[number].action >= 0]
+        changed = {*rng.permutation(labelled)[: round(share * len(labelled))].tolist()}
         with records.ShardWriter(records.shard_path(out, source.spec, split, 0, 1)) as shard:
             for number in range(len(source)):
                 video = source[number]
