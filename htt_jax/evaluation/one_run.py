@@ -22,7 +22,6 @@ from htt_jax.evaluation.results import Results, headline, results_of
 from htt_jax.evaluation.split import SplitInference, open_split
 from htt_jax.runs import version
 from htt_jax.runs.config import clip_spec, open_source
-from htt_jax.runs.learned import learned_joints
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import atomic_write, make_folder
@@ -214,7 +213,7 @@ def _report(
             "workdir": run.workdir,
             "step": run.step,
             "told": list(run.told),
-            "joints": learned_joints(run.config, run.dataset.spec),
+            "joints": run.learned_joints,
             "training_fingerprint": run.dataset.fingerprint,
             "config": run.config.to_dict(),
         },

@@ -16,7 +16,6 @@ from htt_jax.evaluation import results as evaluation
 from htt_jax.evaluation.results import EvaluationStep
 from htt_jax.runs.config import load_options, open_source
 from htt_jax.runs.directory import read
-from htt_jax.runs.learned import learned_joints
 from htt_jax.runs.opening import TrainedRun, check_same_classes, open_run
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
@@ -148,7 +147,7 @@ def open_split(
         source=source,
         directory=directory,
         step=evaluation.make_evaluation_step(
-            run.system, mesh, learned=learned_joints(run.config, run.dataset.spec), details=True
+            run.system, mesh, learned=run.learned_joints, details=True
         ),
         batches=_batches(run, source, mesh, size, workers, label),
         mesh=mesh,

@@ -20,6 +20,7 @@ from htt_jax.runs.directory import (
     Run,
     read,
 )
+from htt_jax.runs.learned import learned_joints
 from htt_jax.runs.state import abstract_state
 from htt_jax.support.errors import InputError
 from htt_jax.support.paths import place
@@ -54,6 +55,11 @@ class TrainedRun:
         """What it says something about: of 'pose', 'object' and 'action', see `systems.told`."""
         said = systems.told(self.system.outputs)
         return tuple(kind for kind in said if kind != "object" or self.dataset.has_objects)
+
+    @property
+    def learned_joints(self) -> str:
+        """What of joints it has learned, as `DatasetSpec.joints` says."""
+        return learned_joints(self.config, self.dataset.spec)
 
     @property
     def signature(self) -> Signature:

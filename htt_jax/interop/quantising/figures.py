@@ -15,7 +15,6 @@ from htt_jax.evaluation import results
 from htt_jax.evaluation.split import SplitInference
 from htt_jax.interop import agreement
 from htt_jax.interop.formats import apply
-from htt_jax.runs.learned import learned_joints
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
 from htt_jax.systems import HostProgram
@@ -81,8 +80,7 @@ def evaluated(opened: SplitInference, run: TrainedRun) -> dict[str, float]:
         opened: the split.
         run: the run that it was opened for, or a program in its place.
     """
-    learned = learned_joints(run.config, run.dataset.spec)
-    step = results.make_evaluation_step(run.system, opened.mesh, learned=learned)
+    step = results.make_evaluation_step(run.system, opened.mesh, learned=run.learned_joints)
     mask = run.config.mask_unannotated_hands
     batches = opened.batches
     found = results.evaluate(step, run.variables, batches, run.dataset, mask_unannotated=mask)

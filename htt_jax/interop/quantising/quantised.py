@@ -24,7 +24,6 @@ from htt_jax.interop.quantising.figures import (
 )
 from htt_jax.models.htt import HTT
 from htt_jax.runs.config import open_source
-from htt_jax.runs.learned import learned_joints
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
 from htt_jax.systems import HostProgram
@@ -163,7 +162,7 @@ def quantise(path: pathlib.Path, run: TrainedRun, asked: Asked) -> Quantised:
         )
     opened = _opened(run, asked)
     if asked.kind == "int8":
-        _check_has_poses(learned_joints(run.config, run.dataset.spec), run.workdir)
+        _check_has_poses(run.learned_joints, run.workdir)
         _check_has_poses(opened.source.spec.joints, opened.directory)
     with tempfile.TemporaryDirectory() as folder:
         return _quantise(path, run, asked, opened, pathlib.Path(folder))
