@@ -73,7 +73,7 @@ class _Setup:
         optimizer = adam(schedule)
         mesh = sharding.single_device_mesh()
         abstract = abstract_state(system, optimizer, mesh)
-        update = loop.make_update(system, optimizer, schedule, config.seed, abstract)
+        update = loop.make_update(system, schedule, config.seed, mesh)
         state = None
         if start:
             state = random_state(system, optimizer, config.seed, abstract)

@@ -58,9 +58,7 @@ class Trainer:
         optimizer = system.optimizer(schedule)
         self.mesh = sharding.single_device_mesh()
         self._abstract = abstract_state(system, optimizer, self.mesh)
-        self._update: Any = loop.make_update(
-            system, optimizer, schedule, config.seed, self._abstract
-        )
+        self._update: Any = loop.make_update(system, schedule, config.seed, self.mesh)
         self._programs: dict[int, Callable[..., Any]] = {}
         self._state = random_state(system, optimizer, config.seed, self._abstract)
         self._metrics: Mapping[str, jax.Array] = {}

@@ -101,7 +101,7 @@ def make(config: ConfigDict, clips: Clips) -> Step:
     optimizer = adam(schedule)
     mesh = sharding.single_device_mesh()
     abstract = abstract_state(system, optimizer, mesh)
-    update = loop.make_update(system, optimizer, schedule, config.seed, abstract)
+    update = loop.make_update(system, schedule, config.seed, mesh)
     state = random_state(system, optimizer, config.seed, abstract)
     (batch,) = ours.on_devices(mesh, clip_batches.packed(clips))
     assert isinstance(system.model, HTT)

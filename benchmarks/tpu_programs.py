@@ -98,9 +98,7 @@ class Setup:
         schedule = step_decay(steps_per_epoch=10_000, **self.config.optimizer)
         optimizer = self._system.optimizer(schedule)
         abstract = abstract_state(self._system, optimizer, mesh)
-        update: Any = loop.make_update(
-            self._system, optimizer, schedule, self.config.seed, abstract
-        )
+        update: Any = loop.make_update(self._system, schedule, self.config.seed, mesh)
         return update.lower(abstract, self._whole_batch(mesh, slots))
 
     def _evaluate(self, slots: int) -> Any:

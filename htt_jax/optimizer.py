@@ -1,5 +1,6 @@
 """Adam under a step decay (Sec. 3.4), and the depth systems' AMSGrad."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import optax
 from jaxtyping import Array, Int
 
 
+@functools.lru_cache(maxsize=8)  # what is compiled for one serves all that are equal
 def step_decay(
     learning_rate: float,
     decay_factor: float,

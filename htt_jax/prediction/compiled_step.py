@@ -1,17 +1,19 @@
 """The programs that take frames as they come, compiled before the first."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Sharding
 from jaxtyping import Array, Int
 
 from htt_jax.devices import sharding
 from htt_jax.runs.opening import TrainedRun
 from htt_jax.support.errors import InputError
-from htt_jax.systems import Estimates, Stepwise, Window, is_traceable
+from htt_jax.systems import Estimates, Stepwise, System, Window, is_traceable
 
 
 class Programs(NamedTuple):
@@ -53,7 +55,7 @@ def stepwise(run: TrainedRun, *, newest: bool) -> Stepwise:
     """
     width, height = run.system.reader.size or run.dataset.image_size
     try:
-        network = run.system.stepwise(run.config.data.frames, (height, width))
+        network = _network(run.system, run.config.data.frames, (height, width))
     except InputError as error:
         raise InputError(f"{run.workdir} {error}") from None
     if newest and network.present is None:
@@ -61,6 +63,11 @@ def stepwise(run: TrainedRun, *, newest: bool) -> Stepwise:
             f"{run.workdir} tells each frame's pose at once; leave the option newest away"
         )
     return network
+
+
+@functools.lru_cache(maxsize=8)  # one for all streams, so that they share the programs
+def _network(system: System, frames: int, size: tuple[int, int]) -> Stepwise:
+    return system.stepwise(frames, size)
 
 
 def compiled(
@@ -92,15 +99,15 @@ def compiled(
     def zeros(shapes: Any) -> Any:
         return jax.tree.map(lambda x: jax.device_put(jnp.zeros(x.shape, x.dtype), placed), shapes)
 
-    def make(function: Any, *arguments: Any) -> jax.stages.Compiled:
-        return jax.jit(function, out_shardings=placed).lower(variables, *arguments).compile()
+    def make(part: Callable[..., Any], *arguments: Any) -> jax.stages.Compiled:
+        return _jitted(part, parts, placed).lower(variables, *arguments).compile()
 
     looked = zeros(jax.tree.map(stacked, jax.eval_shape(parts.network.look, variables, frame)))
     state = zeros(jax.eval_shape(parts.state, variables, looked, count, intrinsics))
     return Programs(
-        look=make(parts.look, looked, count, frame),
-        step=make(parts.step, state, count, looked, count, intrinsics),
-        newest=make(parts.newest, looked, count, count, intrinsics) if newest else None,
+        look=make(_Parts.look, looked, count, frame),
+        step=make(_Parts.step, state, count, looked, count, intrinsics),
+        newest=make(_Parts.newest, looked, count, count, intrinsics) if newest else None,
         looked=looked,
         state=state,
     )
@@ -152,6 +159,11 @@ class _Parts(NamedTuple):
         """The real frames are the first ones."""
         valid = jnp.arange(self.size) < count
         return {"looked": looked, "valid": valid, "intrinsics": intrinsics}
+
+
+@functools.lru_cache(maxsize=24)  # the parts of as many networks as are kept
+def _jitted(part: Callable[..., Any], parts: _Parts, placed: Sharding) -> Any:
+    return jax.jit(functools.partial(part, parts), out_shardings=placed)
 
 
 def _as_they_are(

@@ -88,7 +88,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     # Devices
     mesh = sharding.make_mesh(config.mesh.fsdp)
     abstract = abstract_state(system, optimizer, mesh)
-    update = make_update(system, optimizer, schedule, config.seed, abstract)
+    update = make_update(system, schedule, config.seed, mesh)
     evaluate = _make_evaluate(config, system, mesh, dataset)
 
     # Before anything is written: this is the file that is missing where people begin.
@@ -222,14 +222,10 @@ def _settle(config: ConfigDict, workdir: epath.PathLike) -> None:
                 config.update_from_flattened_dict({option.name: kept[option.name]})
 
 
-def make_update(
-    system: System,
-    optimizer: optax.GradientTransformation,
-    schedule: optax.Schedule,
-    seed: int,
-    abstract: TrainState,
-) -> Update:
+@functools.lru_cache(maxsize=4)  # trainings that differ in their data alone share the program
+def make_update(system: System, schedule: optax.Schedule, seed: int, mesh: Mesh) -> Update:
     """The jitted step: augmentation, gradients, optimizer; the state given to it is used up."""
+    optimizer = system.optimizer(schedule)
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, train_step.Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
@@ -241,7 +237,7 @@ def make_update(
             "real_frame_share": batch["valid"].sum() / len(batch["image"]),
         }
 
-    shardings = jax.tree.map(lambda x: x.sharding, abstract)
+    shardings = jax.tree.map(lambda x: x.sharding, abstract_state(system, optimizer, mesh))
     device = next(iter(shardings.step.device_set))
     return jax.jit(
         update,

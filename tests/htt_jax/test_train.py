@@ -10,12 +10,15 @@ from htt_jax.data import records, tfrecord
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import sharding
-from htt_jax.optimizer import adam
+from htt_jax.models.htt import HTT
+from htt_jax.optimizer import adam, step_decay
 from htt_jax.runs import checkpoint, version
 from htt_jax.runs.directory import CHECKPOINTS, Run, dataset_facts, read, start
 from htt_jax.runs.state import TrainState, abstract_state
 from htt_jax.support.errors import InputError
 from htt_jax.support.locking import locked
+from htt_jax.systems.htt.system import HTTSystem
+from htt_jax.training.loop import make_update
 from tests import prepared, train_runs
 
 
@@ -157,6 +160,16 @@ def restore(workdir, dataset) -> TrainState:
         workdir / CHECKPOINTS, keep=1, best_metric="mepe", read_only=True
     ) as checkpoints:
         return checkpoints.restore_newest(abstract)
+
+
+def test_equal_trainings_in_a_process_share_their_program():
+    def program(steps_per_epoch):
+        system = HTTSystem(HTT(num_actions=3, num_objects=2, width=32, heads=4, backbone_width=4))
+        schedule = step_decay(1e-3, 0.5, 15, steps_per_epoch)
+        return make_update(system, schedule, 0, sharding.make_mesh(1))
+
+    assert program(3) is program(3)
+    assert program(4) is not program(3)
 
 
 def test_a_damaged_shard_stops_the_run_with_its_place(dataset, tmp_path):

@@ -31,14 +31,15 @@ config.update_from_flattened_dict(STAGES["feedback"] | depth_runs.TINY | small)
 config.data.directory = sys.argv[1]
 source = open_source(config, "train")
 system = systems.make(config, dataset_facts(source, None))
-optimizer = system.optimizer(lambda step: 1e-3)
+schedule = lambda step: 1e-3
+optimizer = system.optimizer(schedule)
 found = []
 for mesh in (sharding.single_device_mesh(), sharding.make_mesh(2)):
     abstract = abstract_state(system, optimizer, mesh)
     start = jax.jit(lambda variables: create_state(variables, optimizer),
                     out_shardings=jax.tree.map(lambda x: x.sharding, abstract))
     state = start(runs.random_variables(system, mesh, 0))
-    update = make_update(system, optimizer, lambda step: 1e-3, 0, abstract)
+    update = make_update(system, schedule, 0, mesh)
     batches, _ = train_batches(config, source, mesh, 0, 2, system.reader)
     found.append([])
     for _ in range(2):
