@@ -25,6 +25,8 @@ from htt_jax.runs.opening import open_run
 from htt_jax.support.errors import InputError
 from tests import runs
 
+pytestmark = pytest.mark.proof  # a dataset through all commands
+
 SIZE = (480, 270)
 FRAMES = 5
 CLASSES = {"knit_scarf": "scarf", "fold_scarf": "scarf", "wind_wool": "wool", "cut_wool": "wool"}

@@ -28,6 +28,8 @@ from tests import runs
 from tests.data_prep import own_folders
 from tests.htt_jax.evaluation.report.html_check import Page
 
+pytestmark = pytest.mark.proof  # datasets through all commands
+
 LABELS = (
     "video,start,end,action,split\na,0,3,cut,train\na,4,5,stir,train\nb,2,4,cut,test\n"
     "b,0,1,stir,test\n"

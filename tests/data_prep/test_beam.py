@@ -106,6 +106,7 @@ def test_stopped_by_a_bad_image_and_a_dead_process_the_third_run_makes_the_same_
     assert content(out) == content(tmp_path / "ours")
 
 
+@pytest.mark.proof
 def test_killed_the_command_leaves_no_process(few, tmp_path):
     run = start(few, tmp_path, workers=1)
     end = time.monotonic() + 60
@@ -119,6 +120,7 @@ def test_killed_the_command_leaves_no_process(few, tmp_path):
         time.sleep(0.01)
 
 
+@pytest.mark.proof
 def test_from_and_to_buckets_are_the_bytes_of_the_disk(few, in_bucket, tmp_path, gcs, capsys):
     prepare(in_bucket, f"{gcs.root}/ours", "--workers=1")
     prepare(in_bucket, f"{gcs.root}/beam", ELSEWHERE)

@@ -74,6 +74,7 @@ def test_tfds_opens_the_result(raw, tmp_path):
     assert builder.info.features["object"].names == ["juice_bottle", "salt", "milk"]
 
 
+@pytest.mark.proof
 def test_killed_and_started_again_ends_with_the_same_bytes(tmp_path):
     raw = raw_folders.write_fpha(tmp_path / "raw", VIDEOS, frames=2)
     out, whole = tmp_path / "out", tmp_path / "whole"

@@ -220,6 +220,7 @@ def test_videos_known_to_be_wrong_in_fpha_are_not_simulated():
     assert len(paths) == len(jobs) == 6 * 2 * 4
 
 
+@pytest.mark.proof
 def test_original_size_has_its_own_folder_and_shows_the_same(fpha_root, tmp_path):
     plan = _plan("fpha", ["high_five"], 2)
     large = layouts.Plan(**{**plan.__dict__, "size": (1920, 1080), "frames": (1, 1)})

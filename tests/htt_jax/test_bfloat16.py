@@ -19,6 +19,8 @@ from htt_jax.training import overview
 from tests import online_runs, prepared, train_runs
 from tests.traces import trace_of, traced_steps
 
+pytestmark = pytest.mark.proof  # trainings, and all commands
+
 INTRINSICS = online_runs.INTRINSICS
 
 

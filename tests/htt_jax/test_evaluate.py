@@ -111,6 +111,7 @@ def given(folder):
     return output.getvalue()
 
 
+@pytest.mark.proof
 def test_a_run_in_a_bucket_is_evaluated_and_compared_as_on_disk(folder, given, gcs, capsys):
     workdir = place(f"{gcs.root}/evaluate/run")
     runs.initialise_run(workdir, folder / "data")

@@ -74,6 +74,7 @@ def test_formats_lie_beside_each_other_each_with_its_card(folder, exported):
     assert sorted(path.name for path in (folder / "out").iterdir()) == expected
 
 
+@pytest.mark.proof
 def test_an_export_to_a_bucket_is_that_of_the_disk_and_is_read_there(folder, exported, gcs):
     out = place(f"{gcs.root}/export/htt.safetensors")
     export.export(str(folder / "run"), "safetensors", out)
@@ -128,6 +129,7 @@ def test_the_published_tensors_come_out_as_they_went_in(folder, exported):
             assert torch.equal(after["optimizer"]["state"][number][name], x), (number, name)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("to", ["pytorch", "safetensors"])
 def test_out_in_and_out_again_changes_no_bit(folder, exported, tmp_path, to):
     first = folder / "out" / FILES[to][0]

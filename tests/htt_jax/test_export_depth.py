@@ -23,6 +23,8 @@ from htt_jax.support.errors import InputError
 from htt_jax.systems.depth.stages import STAGES
 from tests import arms, depth_runs, prepared
 
+pytestmark = pytest.mark.proof  # runs of every system, exported
+
 TINY = {
     "model.width": 4,
     "model.blocks": 1,
@@ -89,7 +91,7 @@ def results(run):
     [
         ("pose_film", {}),
         ("action_attention", {}),
-        pytest.param("ensemble_attention", {"told__at_test": "equal"}, marks=pytest.mark.proof),
+        ("ensemble_attention", {"told__at_test": "equal"}),
     ],
 )
 def test_a_program_is_evaluated_as_the_run_it_was_exported_from(make, stage, options):
@@ -128,7 +130,6 @@ def test_a_program_in_bfloat16_scores_and_predicts_as_its_run_and_says_what_it_t
     assert "(protocol 'honest')" in told["preprocessing"][0]
 
 
-@pytest.mark.proof
 def test_an_onnx_file_computes_what_the_run_does_with_time_as_a_loop(make):
     workdir = make("feedback")
     names = ["joints_3d", "action_logits", "action_over_time"]
@@ -139,7 +140,6 @@ def test_an_onnx_file_computes_what_the_run_does_with_time_as_a_loop(make):
     assert "in the results below it is told equal" in card
 
 
-@pytest.mark.proof
 def test_an_onnx_file_of_an_action_network_has_its_attention_over_time(make):
     workdir = make("action_attention")
     session, card = session_and_card(workdir, ["action_logits", "action_over_time"])

@@ -99,6 +99,7 @@ def test_the_run_has_the_files_weights_bit_for_bit(folder):
     assert sorted(path.name for path in (folder / "run").iterdir()) == ["checkpoints", "run.json"]
 
 
+@pytest.mark.proof
 def test_a_run_in_a_bucket_is_that_of_the_disk_and_none_until_it_is_whole(folder, gcs, capsys):
     out = place(f"{gcs.root}/from_pytorch/run")
     command(folder / "published.pth", out, f"--data={folder / 'data'}")
@@ -148,6 +149,7 @@ def test_a_run_without_a_dataset_predicts_by_the_config_alone(folder):
         assert found["step"] == torch_files.STEPS
 
 
+@pytest.mark.proof
 def test_training_goes_on_after_the_epoch_with_moments_and_rate(folder, tmp_path):
     workdir = shutil.copytree(folder / "run", tmp_path / "run")
     train.train(tiny_config(folder / "data"), workdir)

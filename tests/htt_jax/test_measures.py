@@ -29,6 +29,7 @@ def _another_measure(monkeypatch):
     monkeypatch.setattr(measures, "MEASURES", (*measures.MEASURES, *added))
 
 
+@pytest.mark.proof
 @pytest.mark.usefixtures("_another_measure", "one_program")
 def test_a_measure_added_to_the_table_is_everywhere(tmp_path):
     data = prepared.write_dataset(tmp_path / "data", FPHA, {"train": [3, 2, 2], "test": [7]})

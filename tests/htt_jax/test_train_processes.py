@@ -14,6 +14,8 @@ from htt_jax.training import logs
 from htt_jax.training.goodput import LOST_TO
 from tests import prepared, runs, train_runs
 
+pytestmark = pytest.mark.proof  # whole trainings
+
 OPTIONS = {
     "seed": 1,  # in whose first steps no activation is so near zero that rounding turns its sign
     **{"data.spacing": 1, "epochs": 5, "checkpoint.every_steps": 3, "eval.every_epochs": 3},
@@ -135,7 +137,6 @@ def assert_same_losses(found, expected):
         assert 0.5 < found[step]["real_frame_share"] <= 1
 
 
-@pytest.mark.proof
 def test_two_processes_of_four_devices_give_the_losses_of_one_and_stop_together(
     root, dataset, undisturbed
 ):

@@ -15,6 +15,8 @@ from htt_jax.support import trees
 from tests import runs
 from tests.data_prep import own_folders
 
+pytestmark = pytest.mark.proof  # a dataset through all commands
+
 LABELS = """video,start,end,action,split
 a,0,3,cut,train
 a,4,5,stir,train

@@ -18,6 +18,8 @@ from htt_jax.training.loop import train
 from htt_jax.visual.panels import readable
 from tests import labelled_videos, toy_config
 
+pytestmark = pytest.mark.proof  # whole trainings
+
 VIDEOS = [(f"rec{i // 3}/{i % 3}", f"s{i // 6}", i % 3) for i in range(12)]
 SPLITS = {"train": VIDEOS[:8], "test": VIDEOS[8:]}
 

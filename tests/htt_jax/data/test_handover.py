@@ -84,6 +84,7 @@ def die_at_the_last_video(source, video, frames, image):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.proof
 def test_a_killed_worker_is_one_line_and_what_it_held_is_freed(source):
     large = FrameReader(MIN_BYTES // (32 * 48) + 1, die_at_the_last_video)
     clips = ClipSpec(window=2, frames=4, spacing=2)

@@ -6,6 +6,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from htt_jax.devices import compilation
 from htt_jax.devices.compilation import CompiledAhead
@@ -67,6 +68,7 @@ cli.run(main, process.prepare)
 """
 
 
+@pytest.mark.proof
 def test_without_a_home_nothing_is_kept_and_missing_devices_are_one_line():
     gone = ("HOME", "USER", "LOGNAME", "XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR")
     environment = {k: v for k, v in os.environ.items() if k not in gone}

@@ -45,6 +45,7 @@ def test_it_is_exported(folder):
     assert weights.read(str(out)).tensors["meshregnet.base_net.conv1.weight"].shape == (4, 3, 7, 7)
 
 
+@pytest.mark.proof
 def test_it_goes_on_where_it_stopped(folder):
     config = train_runs.tiny_config(
         folder / "data",

@@ -144,6 +144,7 @@ with Checkpoints(common, **options) as checkpoints:
 """
 
 
+@pytest.mark.proof
 def test_processes_agree_on_the_newest_checkpoint_that_all_of_them_can_read(tmp_path):
     damages = ["_METADATA", "d/*", "missing"]
     with Checkpoints(tmp_path / "whole", keep=2, best_metric="mepe") as checkpoints:

@@ -24,6 +24,8 @@ from htt_jax.training.loop import train
 from htt_jax.training.parts import trained_parts
 from tests import depth_runs, prepared, train_runs
 
+pytestmark = pytest.mark.proof  # one training after another
+
 TINY = {
     "model.width": 4,
     "model.blocks": 1,
@@ -85,7 +87,6 @@ def params_of(run):
     return trees.flatten(open_run(run, None, sharding.single_device_mesh()).variables["params"])
 
 
-@pytest.mark.proof
 def test_the_feedback_system_goes_on_as_if_it_had_never_stopped(runs):
     whole, resumed = train_runs.steps(runs / "feedback"), train_runs.steps(runs / "resumed")
     assert len(whole) == 4

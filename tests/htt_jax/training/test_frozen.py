@@ -40,6 +40,7 @@ def opened(folder):
     return run, trees.flatten(jax.device_get(run.variables["params"]))
 
 
+@pytest.mark.proof
 def test_frozen_parts_stay_bit_by_bit_while_others_move_and_over_a_restart(root, config, capsys):
     _, before = opened(root / "start")
     train.train(config, str(root / "run"))
@@ -65,6 +66,7 @@ def test_frozen_parts_stay_bit_by_bit_while_others_move_and_over_a_restart(root,
         assert moved == {name.split("/")[0] for name in after} - {"backbone", "pose_block"}
 
 
+@pytest.mark.proof  # of the training above
 def test_another_choice_is_another_run(root, config):
     other = config.copy_and_resolve_references()
     other.training.frozen = "backbone"

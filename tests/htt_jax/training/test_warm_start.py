@@ -136,6 +136,7 @@ print(sum("fsdp" in found.spec for found, _ in places), jax.device_count(), file
 """
 
 
+@pytest.mark.proof
 def test_a_state_that_is_split_over_devices_stays_split(tmp_path):
     path = torch_files.save(tmp_path / "htt.pth", torch_files.make(mlp_width=512))
     process = train_runs.start([sys.executable, "-c", SHARDED, str(path)], devices=4)

@@ -125,6 +125,7 @@ def test_feedback_computes_what_is_published(joint):
         assert is_near(told, expected[f"w_2_{i}"])
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("system", "action"), [("3", ACTION), ("3a", ATTENTION)])
 def test_an_ensemble_computes_what_is_published(joint, system, action):
     batch, expected = joint

@@ -265,6 +265,7 @@ def step_of(model, state, batch):
     return jax.jit(jax.grad(loss)).lower(state["params"]).compile()
 
 
+@pytest.mark.proof
 def test_rematerialising_gives_the_same_gradients_from_less_memory(monkeypatch):
     monkeypatch.setattr(rematerialised, "FRAMES_AT_ONCE", 5)
     places = 11  # three times four at once, and the last is filled up
