@@ -11,11 +11,10 @@ import fractions
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from benchmarks.ablation import forecasts
+from benchmarks.ablation import forecasts, variants
 from benchmarks.ablation.scales import Scale
 from htt_jax.datasets import published
 from htt_jax.datasets.published import Published
-from htt_jax.datasets.spec import STORED_SIZE
 from htt_jax.models.backbones import FULL_WIDTH
 from htt_jax.models.htt.frames import ACTION_INPUTS, BOX
 
@@ -110,7 +109,7 @@ def _window(scale: Scale, full: Row) -> Study:
 
 def _action(scale: Scale, full: Row) -> Study:
     rows = [
-        Row(f"T{count}", f"T = {count}", _shorter(scale, count), _of_frames(of))
+        Row(f"T{count}", f"T = {count}", variants.shorter(scale, count), _of_frames(of))
         for count, of in scale.frames.items()
         if count != scale.config("").data.frames
     ]
@@ -120,7 +119,7 @@ def _action(scale: Scale, full: Row) -> Study:
         Row(
             f"no_{left_out}",
             title,
-            {"model.action_inputs": _inputs_without(left_out)},
+            {"model.action_inputs": variants.inputs_without(left_out)},
             _of_variant(title),
         )
         for left_out, title in published.WITHOUT.items()
@@ -135,7 +134,7 @@ def _action(scale: Scale, full: Row) -> Study:
 def _augmentation(scale: Scale, full: Row) -> Study:
     rows = [
         Row("none", "no augmentation", {"augment.enabled": False}),
-        Row("no_colour", "no change of colour", _COLOUR),
+        Row("no_colour", "no change of colour", variants.NO_COLOUR),
         Row("no_translation", "no translation", {"augment.translation": 0}),
     ]
     if scale.config("").augment.blur:
@@ -188,7 +187,7 @@ def _later(scale: Scale, full: Row) -> Study:
 
 def _spatial(scale: Scale, full: Row) -> Study:
     queries = {"model.spatial": "queries"}
-    half, small = _half_budget(scale), _resized(scale, fractions.Fraction(3, 4))
+    half, small = variants.half_budget(scale), variants.resized(scale, fractions.Fraction(3, 4))
     width, height = small["data.image_size"]
     asking = "queries of joints and object"
     return Study(
@@ -233,7 +232,7 @@ def _pretraining(scale: Scale, full: Row) -> Study:
         Row("lite0_imagenet", "EfficientNet-Lite0, ImageNet's", pretrained),
     ]
     if scale.config("").data.image_size:  # others have the size they are stored with
-        double = _resized(scale, fractions.Fraction(2))
+        double = variants.resized(scale, fractions.Fraction(2))
         width, height = double["data.image_size"]
         rows += [
             Row("double", f"{width}x{height} pixels", double),
@@ -248,7 +247,7 @@ def _pretraining(scale: Scale, full: Row) -> Study:
 
 def _distil(scale: Scale, full: Row) -> Study:
     """What a small model gains of the scale's, which teaches it: so it alone comes first."""
-    alone = _small(scale)
+    alone = variants.small_model(scale)
     return Study(
         "A small model, taught by the model of the scale",
         ("mepe_ra", "mepe", "action_accuracy", "early_accuracy"),
@@ -260,59 +259,9 @@ def _distil(scale: Scale, full: Row) -> Study:
     )
 
 
-def _small(scale: Scale) -> dict[str, Any]:
-    """Half as wide; frames half the size where the backbone's weights are of one width."""
-    config = scale.config("")
-    if config.init.backbone:
-        return _resized(scale, fractions.Fraction(1, 2))
-    names = ("backbone_width", "width", "mlp_width")
-    return {f"model.{name}": config.model[name] // 2 for name in names}
-
-
-def _half_budget(scale: Scale) -> dict[str, Any]:
-    """Half the epochs, in which the learning rate falls as far."""
-    config = scale.config("")
-    epochs = max(config.epochs // 2, 1)
-    decays, left = ((n - 1) // config.optimizer.decay_epochs for n in (config.epochs, epochs))
-    factor = round(config.optimizer.decay_factor ** (decays / max(left, 1)), 6)
-    return {"epochs": epochs, "eval.every_epochs": epochs, "optimizer.decay_factor": factor}
-
-
-def _resized(scale: Scale, times: fractions.Fraction) -> dict[str, Any]:
-    """Frames of another size; what is counted in pixels is worth the same in them."""
-    config = scale.config("")
-    width, height = config.data.image_size or STORED_SIZE
-    return {
-        "data.image_size": (int(times * width), int(times * height)),
-        "loss.joints_2d": float(config.loss.joints_2d / times),
-        "augment.translation": int(times * config.augment.translation),
-        "augment.blur": float(config.augment.blur * times),
-    }
-
-
-_COLOUR = {f"augment.{name}": 0.0 for name in ("brightness", "contrast", "saturation", "hue")}
-
-
 def _window_title(t: int, frames: int) -> str:
     remarks = {1: ", no pose block", frames: ", the whole clip"}
     return f"t = {t}{remarks.get(t, '')}"
-
-
-def _shorter(scale: Scale, frames: int) -> dict[str, Any]:
-    """Clips of fewer frames, seen together at most."""
-    config = scale.config("")
-    options = {"data.frames": frames, "model.window": min(config.model.window, frames)}
-    if scale.equal_steps:
-        times = config.data.frames // frames
-        options |= {
-            "batch_size": times * config.batch_size,
-            "eval.batch_size": times * config.eval.batch_size,
-        }
-    return options
-
-
-def _inputs_without(left_out: str) -> tuple[str, ...]:
-    return tuple(name for name in ACTION_INPUTS if name != left_out)
 
 
 def _of_window(t: int | None) -> Callable[[Published], Figures]:
