@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from htt_jax.depth_losses import DepthLossWeights
 from htt_jax.interop.torch_depth_program import DepthProgram
+from htt_jax.systems.depth.losses import DepthLossWeights
 from htt_jax.systems.depth.model import DepthModel
 from htt_jax.systems.depth.stages import STAGES
 

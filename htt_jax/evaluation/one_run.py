@@ -12,9 +12,9 @@ from etils import epath
 
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets import published
-from htt_jax.depth_metrics import PUBLISHED_ERROR, BatchErrors
 from htt_jax.evaluation import baselines, forecasting, object_boxes, report, steadiness
 from htt_jax.evaluation import early as recognition
+from htt_jax.evaluation.depth_error import PUBLISHED_ERROR, BatchErrors
 from htt_jax.evaluation.estimates import Collector, Estimates
 from htt_jax.evaluation.finite import check_finite
 from htt_jax.evaluation.looks import Look, LookCollector

@@ -10,8 +10,8 @@ from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.facts import NO_OBJECT
 from htt_jax.datasets.published import Published
 from htt_jax.datasets.spec import DatasetSpec
-from htt_jax.depth_metrics import PUBLISHED_ERROR
 from htt_jax.evaluation import early, forecasting, object_box_tables, object_boxes, steadiness
+from htt_jax.evaluation.depth_error import PUBLISHED_ERROR
 from htt_jax.evaluation.forecasting import tables as of_forecasts
 from htt_jax.evaluation.results import Results
 from htt_jax.measures import SPACES, Measure

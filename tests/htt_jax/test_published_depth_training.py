@@ -11,14 +11,7 @@ import numpy as np
 import optax
 import pytest
 
-from htt_jax.depth_losses import (
-    DepthLossWeights,
-    joint_loss,
-    mean_squared,
-    negative_log_likelihood,
-    selection,
-)
-from htt_jax.depth_metrics import BatchErrors
+from htt_jax.evaluation.depth_error import BatchErrors
 from htt_jax.interop import depth_names
 from htt_jax.models.depth import frozen
 from htt_jax.models.depth.action_network import ActionNetwork
@@ -28,6 +21,13 @@ from htt_jax.models.depth.feedback import Feedback
 from htt_jax.models.depth.pose_network import PoseNetwork
 from htt_jax.optimizer import adam, amsgrad, constant_where_frozen, freezing
 from htt_jax.support import trees
+from htt_jax.systems.depth.losses import (
+    DepthLossWeights,
+    joint_loss,
+    mean_squared,
+    negative_log_likelihood,
+    selection,
+)
 from tests.parity.depth import cases, recipe
 
 POSE, POSE_FILM, ACTION = PoseNetwork(), PoseNetwork(num_actions=45), ActionNetwork()

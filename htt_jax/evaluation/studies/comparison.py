@@ -9,8 +9,8 @@ from etils import epath
 
 from htt_jax import measures
 from htt_jax.datasets import published
-from htt_jax.depth_metrics import PUBLISHED_ERROR
 from htt_jax.evaluation import early, steadiness, tables
+from htt_jax.evaluation.depth_error import PUBLISHED_ERROR
 from htt_jax.evaluation.studies import ablation
 from htt_jax.evaluation.studies import runs as comparison
 from htt_jax.evaluation.studies.runs import EvaluatedRun, Group

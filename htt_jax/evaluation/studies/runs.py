@@ -13,8 +13,8 @@ from htt_jax import measures
 from htt_jax.datasets import published
 from htt_jax.datasets import spec as datasets
 from htt_jax.datasets.spec import DatasetSpec
-from htt_jax.depth_metrics import PUBLISHED_ERROR
 from htt_jax.evaluation import early, steadiness
+from htt_jax.evaluation.depth_error import PUBLISHED_ERROR
 from htt_jax.evaluation.one_run import RESULTS_FILE
 from htt_jax.models.htt.frames import BOX
 from htt_jax.runs import directory

@@ -4,9 +4,9 @@ from ml_collections import ConfigDict
 
 from htt_jax.data.depth_crops import Cropper
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.depth_losses import DepthLossWeights
 from htt_jax.support.errors import InputError
 from htt_jax.systems.depth import networks
+from htt_jax.systems.depth.losses import DepthLossWeights
 from htt_jax.systems.depth.model import DepthModel
 from htt_jax.systems.depth.options import OPTIONS, parts_of
 from htt_jax.systems.depth.system import DepthSystem, Told, Training

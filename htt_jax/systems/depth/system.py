@@ -14,12 +14,6 @@ from htt_jax.data.decode import FrameReader
 from htt_jax.data.depth_crops import Cropper
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.depth_losses import (
-    DepthLossWeights,
-    joint_loss,
-    mean_squared,
-    negative_log_likelihood,
-)
 from htt_jax.models.depth import frozen
 from htt_jax.models.depth.ensemble import Ensemble
 from htt_jax.models.depth.pose_network import PoseNetwork
@@ -29,6 +23,12 @@ from htt_jax.optimizer import adam, amsgrad, constant_where_frozen, freezing
 from htt_jax.support.errors import InputError
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Part, Stepwise, Variables
 from htt_jax.systems.depth import poses, signature, stepping
+from htt_jax.systems.depth.losses import (
+    DepthLossWeights,
+    joint_loss,
+    mean_squared,
+    negative_log_likelihood,
+)
 from htt_jax.systems.depth.model import DepthModel, outputs_of
 from htt_jax.systems.depth.networks import Clips, Found
 from htt_jax.systems.depth.options import parts_of

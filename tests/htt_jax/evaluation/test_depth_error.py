@@ -1,6 +1,6 @@
 import numpy as np
 
-from htt_jax.depth_metrics import BatchErrors
+from htt_jax.evaluation.depth_error import BatchErrors
 
 
 def test_the_published_error_weighs_batches_the_other_one_frames():

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from htt_jax.depth_losses import DepthLossWeights, joint_loss
+from htt_jax.systems.depth.losses import DepthLossWeights, joint_loss
 
 
 def test_real_frames_weigh_the_same_and_unknown_actions_nothing():
