@@ -185,7 +185,8 @@ class _SyntheticFrames:
 
     def __init__(self, count: int, size: tuple[int, int]):
         """So many random frames of (width, height)."""
-        self.camera, self.size, self.count, self.rate = "color", size, count, Fraction(30)
+        self.camera, self.size, self.count = "color", size, count
+        self.rate, self.says_rate = Fraction(30), True
         self.notes: list[str] = []
 
     def read(

@@ -12,7 +12,7 @@ from data_prep.folders import is_left_by_system
 from data_prep.own import description, labels
 from data_prep.simulation import layouts, render, take
 from data_prep.simulation.actions import ACTIONS
-from data_prep.simulation.take import Script, Segment
+from data_prep.simulation.take import FRAME_RATE, Script, Segment
 from htt_jax.datasets.skeleton import HAND
 from htt_jax.support import progress
 from htt_jax.support.errors import InputError
@@ -26,7 +26,6 @@ _HANDS = ("left", "right")
 _ACTIONS = ("pour milk", "open lotion")
 _FRAMES = 15  # of an action
 _GAP = 3  # frames before, between and after actions
-_RATE = 30
 _DESCRIPTION = """\
 # What the files do not say themselves; docs/own_layout.md has every key.
 name = "example"
@@ -67,7 +66,7 @@ def write(folder: pathlib.Path) -> None:
         ) as bar:
             for name, script in scripts.items():
                 scene = take.direct(script)
-                with VideoWriter(folder / name / "video.mp4", SIZE, Fraction(_RATE)) as video:
+                with VideoWriter(folder / name / "video.mp4", SIZE, Fraction(FRAME_RATE)) as video:
                     for image in render.frames(scene, SIZE, matrix):
                         video.write(image)
                         bar.update(1)
@@ -102,7 +101,7 @@ def _label_rows(scripts: dict[str, Script]) -> Iterator[list[str]]:
     yield ["video", "start", "end", "action", "object", "subject"]
     for name, script in scripts.items():
         for segment in script.segments:
-            start, end = (f"{frame / _RATE:g}" for frame in (segment.start, segment.end))
+            start, end = (f"{frame / FRAME_RATE:g}" for frame in (segment.start, segment.end))
             action = segment.action
             yield [name, start, end, action.name, action.noun, name.split("_")[0]]
 

@@ -45,7 +45,7 @@ class Footage:
 
         Args:
             path: a video file, or a folder of frames.
-            rate: frames a second of a folder; None for `DEFAULT_RATE`, or what its names say.
+            rate: frames a second of a folder; None for what its names say, else `DEFAULT_RATE`.
 
         Raises:
             InputError: it cannot be read, or holds depth maps.
@@ -139,6 +139,14 @@ def find(folder: pathlib.Path) -> pathlib.Path:
             f"{folder} holds no recording; put in video.mp4, or a video of another kind, or frames"
         )
     return found[0]
+
+
+def is_timed(folder: pathlib.Path) -> bool:
+    """Whether the names of its frames say when they were taken; also of what cannot be read."""
+    try:
+        return in_order(frame_files(folder, None), None).says_rate
+    except InputError:  # which reading it tells
+        return True
 
 
 def is_video(path: pathlib.Path) -> bool:

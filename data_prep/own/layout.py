@@ -149,14 +149,20 @@ def _folders(root: pathlib.Path) -> list[str]:
 
 
 def _rate_notes(said: Description, recordings: Mapping[str, Recording]) -> list[Note]:
-    folders = [recording.frames for recording in recordings.values() if recording.frames.is_dir()]
-    if not folders or said.rate is not None or said.times != "seconds":
+    """A note on folders of frames of which nothing says how many there are a second."""
+    if said.rate is not None:
         return []
+    folders = [recording.frames for recording in recordings.values() if recording.frames.is_dir()]
+    unsaid = [folder for folder in folders if not footage.is_timed(folder)]
+    if not unsaid:
+        return []
+    seconds = f"seconds in {labels.FILE} are counted and " if said.times == "seconds" else ""
     what = (
-        f"frame_rate is not given: {counted(len(folders), 'folder')} of frames, such as "
-        f"{folders[0]}, taken for {DEFAULT_RATE} frames a second, or for what their names say"
+        f"nothing says how many frames a second there are in {counted(len(unsaid), 'folder')} of "
+        f"frames, such as {unsaid[0]}: {DEFAULT_RATE} are assumed, by which {seconds}clips are "
+        f"cut; write here how many there are, such as frame_rate = {DEFAULT_RATE}"
     )
-    return [Note("choice", description.FILE, what)]
+    return [Note("frame rate", description.FILE, what)]
 
 
 def _names(kept: Sequence[Label], column: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from data_prep.raw import EncodeFrame, Note
 from htt_jax import camera
 from htt_jax.data.records import Video
 from htt_jax.datasets.spec import NO_JOINTS, STORED_SIZE, DatasetSpec
-from htt_jax.prediction.frames import Resizer, Size
+from htt_jax.prediction.frames import DEFAULT_RATE, Resizer, Size
 from htt_jax.prediction.input_camera import (
     GivenCamera,
     InputCamera,
@@ -126,12 +126,12 @@ class Segment:
 
     @property
     def expected_frames(self) -> int:
-        """As its label says, at 30 frames a second where that gives seconds."""
+        """As its label says; in seconds, of as many frames as dataset.toml says, else 30."""
         span = self.label.span
         if math.isinf(span.end):
             return _UNKNOWN_FRAMES
         length = span.end - span.start
-        rate = float(self.description.rate or 30)
+        rate = float(self.description.rate or DEFAULT_RATE)
         return max(1, round(length * rate)) if span.is_seconds else int(length) + 1
 
     @property

@@ -27,6 +27,7 @@ class DepthFiles:
         self._seconds = ordered.seconds
         self.count = len(ordered.files)
         self.rate = ordered.rate
+        self.says_rate = ordered.says_rate
         self.notes = list(ordered.notes)
         self.size: Size = read_file(ordered.files[0], image_decoding.decode_depth_map).shape[::-1]
 

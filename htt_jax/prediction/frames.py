@@ -116,13 +116,15 @@ class Frames(Protocol):
         camera: 'color' or 'depth'.
         size: (width, height).
         count: how many, as far as the file says; 0 where it does not.
-        rate: frames a second, as the file says, else `DEFAULT_RATE`; the mean where they vary.
+        rate: frames a second, the mean where they vary.
+        says_rate: whether that is told; else it is `DEFAULT_RATE`.
     """
 
     camera: str
     size: Size
     count: int
     rate: Fraction
+    says_rate: bool
 
     @property
     def notes(self) -> list[str]:
@@ -161,6 +163,7 @@ class FrameArray:
         self.camera = "color" if is_rgb else "depth"
         self.count = len(images)
         self.rate = rate
+        self.says_rate = True
         self.notes: list[str] = []
         self.size: Size = (images.shape[2], images.shape[1])
 

@@ -26,6 +26,7 @@ class ImageFiles:
         self._seconds = ordered.seconds
         self.count = len(ordered.files)
         self.rate = ordered.rate
+        self.says_rate = ordered.says_rate
         self.notes = list(ordered.notes)
         first = ordered.files[0]
         self._depth = (

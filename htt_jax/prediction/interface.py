@@ -68,7 +68,7 @@ class Predictor:
         camera = input_camera.resolve(intrinsics, spec, frames.size, frames.camera)
         seen = as_pinhole(frames, camera.lens)
         found = predict_video(self.run, seen, camera.matrix, smoothing)
-        for note in (*camera.notes, *frames.notes, *cautions(self.run, found, frames.rate)):
+        for note in (*camera.notes, *frames.notes, *cautions(self.run, found, frames)):
             warnings.warn(note, stacklevel=2)
         return found
 

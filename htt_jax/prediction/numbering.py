@@ -23,11 +23,16 @@ _PAUSE = 50  # steps: longer ones hardly are within a video
 
 
 class Ordered(NamedTuple):
-    """Files in order, the seconds since the first, frames a second, and what to know of them."""
+    """Files in order, the seconds since the first, frames a second, and what to know of them.
+
+    Where neither their user nor their names say so, there are `DEFAULT_RATE` a second, and
+    `says_rate` is False.
+    """
 
     files: list[pathlib.Path]
     seconds: list[float]
     rate: Fraction
+    says_rate: bool
     notes: list[str]
 
 
@@ -54,8 +59,8 @@ def in_order(files: Sequence[pathlib.Path], rate: Fraction | None) -> Ordered:
         mean = Fraction(len(times) - 1) / (times[-1] - times[0])
         note = f"the frames' names are taken for their times: {float(mean):.4g} frames a second"
         seconds = [float(time - times[0]) for time in times]
-        return Ordered(ordered, seconds, mean.limit_denominator(1001), [note])
-    return _numbered(ordered, values, rate or DEFAULT_RATE)
+        return Ordered(ordered, seconds, mean.limit_denominator(1001), True, [note])
+    return _numbered(ordered, values, rate)
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
@@ -139,8 +144,11 @@ def _seconds(values: Sequence[Number]) -> list[Fraction] | None:
     return [Fraction(value) / unit for value in values]
 
 
-def _numbered(files: list[pathlib.Path], values: Sequence[Number], rate: Fraction) -> Ordered:
+def _numbered(
+    files: list[pathlib.Path], values: Sequence[Number], said: Fraction | None
+) -> Ordered:
     """Numbers that go up by the same, which are the frames' places in time, also after gaps."""
+    rate = said or DEFAULT_RATE
     steps = _steps(values)
     step = statistics.mode(steps)
     if steps.count(step) * 2 < len(steps) or any(other % step for other in steps):
@@ -148,7 +156,7 @@ def _numbered(files: list[pathlib.Path], values: Sequence[Number], rate: Fractio
             f"the numbers in the frames' names go up unevenly ({files[0].name}, {files[1].name}, "
             f"...); they are taken for frames {float(1 / rate):.4g} s apart"
         )
-        return _evenly(files, rate, note)
+        return _evenly(files, said, note)
     places = [Fraction(value - values[0]) / Fraction(step) for value in values]
     missing = int(places[-1]) + 1 - len(files)
     notes = []
@@ -158,13 +166,14 @@ def _numbered(files: list[pathlib.Path], values: Sequence[Number], rate: Fractio
             f"{counted(missing, 'frame')} missing by the numbers in the names, the first after "
             f"{before}; the model takes what is on both sides for neighbours"
         )
-    return Ordered(files, [float(place / rate) for place in places], rate, notes)
+    seconds = [float(place / rate) for place in places]
+    return Ordered(files, seconds, rate, said is not None, notes)
 
 
-def _evenly(files: list[pathlib.Path], rate: Fraction | None, note: str | None = None) -> Ordered:
-    rate = rate or DEFAULT_RATE
+def _evenly(files: list[pathlib.Path], said: Fraction | None, note: str | None = None) -> Ordered:
+    rate = said or DEFAULT_RATE
     seconds = [float(number / rate) for number in range(len(files))]
-    return Ordered(files, seconds, rate, [note] if note else [])
+    return Ordered(files, seconds, rate, said is not None, [note] if note else [])
 
 
 def _steps(values: Sequence[Number]) -> list[Number]:

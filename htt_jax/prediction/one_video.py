@@ -66,7 +66,7 @@ def predict(
         intrinsics_source=found_camera.source,
         window=run.config.model.window,
         whole_frames=run.system.reader.size is None,
-        notes=(*notes, *frames.notes, *cautions(run, found, frames.rate), *smoothed),
+        notes=(*notes, *frames.notes, *cautions(run, found, frames), *smoothed),
         lens=found_camera.lens,
     )
     return found, origin

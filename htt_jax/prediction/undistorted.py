@@ -20,6 +20,7 @@ class UndistortedFrames:
         self.size: Size = frames.size
         self.count: int = frames.count
         self.rate: Fraction = frames.rate
+        self.says_rate: bool = frames.says_rate
 
     @property
     def notes(self) -> list[str]:

@@ -46,6 +46,7 @@ class VideoFile:
     """
 
     camera = "color"
+    says_rate = True
 
     def __init__(self, path: pathlib.Path):
         """Decodes the first frame for the size of all."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from data_prep import verify
+from data_prep.own import layout
 from data_prep.own.command import main
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.skeleton import HAND
@@ -114,6 +115,25 @@ def test_records_tell_the_rate_of_their_frames(tmp_path):
     made = prepare(raw, tmp_path / "out")
     assert [made[split].frame_rates for split in ("train", "test")] == [[23.976], [50.0]]
     assert made["train"][0].frame_rate == 23.976
+
+
+def test_folders_whose_rate_nothing_says_are_named(tmp_path):
+    root, labels = tmp_path / "raw", LABELS + "c,0,3,cut,test\n"
+    own_folders.write(root, labels, recordings=("a", "b", "c"))
+    for file in (root / "a").glob("*.png"):
+        file.rename(file.with_name(f"0.{10 + 5 * int(file.stem)}.png"))  # times
+    (note,) = (note for note in layout.find(root).notes if note.kind == "frame rate")
+    assert (note.path, note.what) == (
+        "dataset.toml",
+        "nothing says how many frames a second there are in 2 folders of frames, such as "
+        f"{root}/b: 30 are assumed, by which clips are cut; write here how many there are, such "
+        "as frame_rate = 30",
+    )
+    (root / "dataset.toml").write_text(TOML.replace('"frames"', '"seconds"'))
+    said = str(layout.find(root).notes)
+    assert "by which seconds in labels.csv are counted and clips are cut" in said
+    (root / "dataset.toml").write_text("frame_rate = 25" + TOML)
+    assert "frame rate" not in {note.kind for note in layout.find(root).notes}
 
 
 def test_frames_of_a_folder_have_the_numbers_in_their_names(tmp_path):

@@ -41,10 +41,11 @@ def test_what_to_know_of_the_frames_is_printed_written_and_a_warning(folder, tmp
     assert f"note: {note}" in capsys.readouterr().out
     found = json.loads((tmp_path / "out/predictions.json").read_text())
     assert found["notes"][0].startswith(note)
+    assert found["notes"][1].startswith("nothing says how many frames a second these are: 30 are")
     assert [frame["name"] for frame in found["frames"]] == [f"left_{n}.png" for n in (1, 2, 4)]
     assert [frame["seconds"] for frame in found["frames"]] == [0, 0.033333, 0.1]
     with pytest.warns(UserWarning, match=note):
-        htt_jax.load(folder / "run").predict(tmp_path, pattern="left_*")
+        htt_jax.load(folder / "run").predict(tmp_path, pattern="left_*", rate=30)
 
 
 def test_through_a_lens_is_found_what_is_found_in_the_undistorted_frames(folder, tmp_path, capsys):
@@ -79,7 +80,7 @@ def test_through_a_lens_is_found_what_is_found_in_the_undistorted_frames(folder,
     np.testing.assert_allclose(now, own, atol=0.006)
     assert readable["notes"][1].startswith("joints_2d_input has the same joints in pixels of your")
     with pytest.warns(UserWarning, match="of your frames undistorted"):
-        again = model.predict(folder / "frames", camera_file)
+        again = model.predict(folder / "frames", camera_file, rate=30)
     np.testing.assert_allclose(again.joints_2d, expected.joints_2d, rtol=1e-4, atol=1e-3)
 
 

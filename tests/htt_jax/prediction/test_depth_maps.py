@@ -13,7 +13,6 @@ from htt_jax.data.loader import eval_batches
 from htt_jax.data.views import View, open_view
 from htt_jax.datasets.spec import H2O
 from htt_jax.prediction.cautions import cautions
-from htt_jax.prediction.frames import DEFAULT_RATE
 from htt_jax.prediction.interface import Predictor
 from htt_jax.prediction.online import OnlinePredictor
 from htt_jax.prediction.sources import open_frames
@@ -199,7 +198,7 @@ def test_a_run_that_knows_crops_around_true_poses_says_so(all_runs):
     found = predict_video(all_runs["pose"], open_frames(with_hands()), INTRINSICS)
     run = make_run("pose", crops__protocol="published")
     said = "the run knows crops around true poses only"
-    (caution,) = cautions(run, found, DEFAULT_RATE)
+    (caution,) = cautions(run, found, open_frames(with_hands()))
     assert caution.startswith(said)
     with pytest.warns(UserWarning, match=said):
         OnlinePredictor(run, SIZE, INTRINSICS)

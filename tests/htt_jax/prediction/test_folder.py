@@ -111,8 +111,9 @@ def test_names_that_are_times_order_and_time_the_frames(tmp_path, names, seconds
     np.testing.assert_allclose(times, seconds, atol=1e-9)
     assert float(frames.rate) == pytest.approx((len(names) - 1) / seconds[-1], rel=1e-3)
     assert "names are taken for their times" in frames.notes[0]
-    _, times, frames = names_and_times(tmp_path, Fraction(10))
-    assert frames.rate == 10  # as its user says
+    _, times, said = names_and_times(tmp_path, Fraction(10))
+    assert said.rate == 10  # as its user says
+    assert (frames.says_rate, said.says_rate) == (True, True)
 
 
 def test_takes_and_versions_are_not_decimals(tmp_path):
@@ -137,6 +138,7 @@ def test_gaps_in_the_numbering_are_noted_and_count_in_time(tmp_path):
     _, seconds, frames = names_and_times(fill(tmp_path / "odd", ["0.png", "33.png", "67.png"]))
     np.testing.assert_allclose(seconds, np.arange(3) / 30)
     assert frames.notes[0].startswith("the numbers in the frames' names go up unevenly (0.png, 33")
+    assert (frames.rate, frames.says_rate) == (30, False)
 
 
 def test_16_bit_frames_are_brought_to_8_bits_by_what_all_of_them_hold(tmp_path):

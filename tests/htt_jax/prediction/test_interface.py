@@ -116,9 +116,9 @@ def test_a_program_predicts_what_its_run_does(folder, expected):
     assert expected.decided_frame in (3, 7, FRAMES - 1)
 
 
-@pytest.mark.parametrize("source", ["frames", "video.mp4"])
-def test_files_predict_what_their_array_does(folder, model, expected, source):
-    found = model.predict(folder / source)
+@pytest.mark.parametrize(("source", "rate"), [("frames", 30), ("video.mp4", None)])
+def test_files_predict_what_their_array_does(folder, model, expected, source, rate):
+    found = model.predict(folder / source, rate=rate)
     assert_same(found, expected)
     assert len(found.frame_names) == FRAMES
 

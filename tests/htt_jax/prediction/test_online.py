@@ -241,11 +241,11 @@ def test_frames_of_sixty_a_second_are_met_by_clips_as_far_apart_in_time(run):
         np.testing.assert_allclose(found.joints_3d[phase::2], alone.joints_3d, rtol=1e-5, atol=1e-6)
     clips = np.concatenate([alone.clip_action_probabilities for alone in at_thirty])
     np.testing.assert_allclose(found.action_probabilities, clips.mean(axis=0), rtol=1e-5)
-    assert cautions(run, found, Fraction(60)) == [
+    assert cautions(run, found, open_frames(frames, Fraction(60))) == [
         "the video has 60 frames a second, the model is used to 30: a clip goes on by 4 frames at "
         "a time, 0.0667 s, where it was 0.0667 s in training"
     ]
-    assert cautions(run, found, Fraction(30000, 1001)) == []
+    assert cautions(run, found, open_frames(frames, Fraction(30000, 1001))) == []
     online = OnlinePredictor(run, SIZE, INTRINSICS, rate=60)
     assert online.delay == 2 * DELAY
     assert_same(push_all(online, frames), found, rtol=1e-5, atol=1e-6)
@@ -268,7 +268,7 @@ def test_frames_of_twenty_five_a_second_are_seen_as_thirty_of_which_some_come_ag
     assert found.ahead.spacing == pytest.approx(5 / 3)
     assert found.frame_names == [f"frame {number}" for number in range(12)]
     np.testing.assert_allclose(np.diff(found.seconds), 1 / 25)
-    (note,) = cautions(run, found, Fraction(10))
+    (note,) = cautions(run, found, open_frames(frames, Fraction(10)))
     assert "goes on by 0.667 frames at a time, of which some are shown again, 0.0667 s, " in note
 
 
