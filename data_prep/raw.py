@@ -19,6 +19,10 @@ SIMULATION_MARK = ".simulation.json"
 """What the simulator leaves in a raw folder: how it was made."""
 
 
+FITTED = "fitted"
+"""The kind of notes on joints that a fit has put into space."""
+
+
 class Note(NamedTuple):
     """One line of the report: something chosen, missing, empty, mismatched, ignored or bad."""
 

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from etils import epath
@@ -19,7 +19,7 @@ from data_prep import parallel, poses, report
 from data_prep.folders import is_left_by_system
 from data_prep.images import DEFAULT_QUALITY, SIZE, FrameEncoder
 from data_prep.plausibility.records import doubts
-from data_prep.raw import EncodeFrame, Note, Pixels, RawDataset, RawPath, RawVideo
+from data_prep.raw import FITTED, EncodeFrame, Note, Pixels, RawDataset, RawPath, RawVideo
 from htt_jax.data import records, tfrecord
 from htt_jax.data.records import ShardIndex, ShardWriter, Video
 from htt_jax.datasets.spec import DatasetSpec
@@ -88,7 +88,8 @@ def prepare(
         with explained_writes(out, continues=True):
             # A split without a shard does not exist; one with empty shards is an empty one.
             begun = {split: found for split, found in by_split.items() if found}
-            records.write_metadata(out, raw.spec, raw.action_names, raw.object_names, begun)
+            spec = _as_prepared(raw.spec, indexes.values())
+            records.write_metadata(out, spec, raw.action_names, raw.object_names, begun)
             with atomic_write(out / report.FILE, "w") as file:
                 json.dump(made, file, indent=1)
     return made
@@ -184,6 +185,12 @@ def _write_all(
             write_shard, missing, workers=workers, total_frames=total, done_frames=done
         )
     return finished | {task.path: index for task, index in zip(missing, written, strict=True)}
+
+
+def _as_prepared(spec: DatasetSpec, indexes: Iterable[ShardIndex]) -> DatasetSpec:
+    """`spec`, by which joints are fitted only where some were."""
+    kinds = {note["kind"] for index in indexes for note in index.notes}
+    return dataclasses.replace(spec, fitted_joints=spec.fitted_joints and FITTED in kinds)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from data_prep.own.description import FILE, Description
 from data_prep.own.fitting.lengths import KEY, HandLengths
 from data_prep.own.joints import Joints
 from data_prep.own.segments import Recording
-from data_prep.raw import Note
+from data_prep.raw import FITTED, Note
 from htt_jax.datasets.spec import COMPLETE, IN_IMAGES, NO_JOINTS, PARTIAL
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
@@ -103,10 +103,10 @@ def _fit_note(hand: HandLengths, recordings: int) -> Note:
         what = f"no recording that can be read is labelled in images alone: {KEY} fits nothing"
         return Note("not fitted", FILE, what)
     what = (
-        f"joints of {counted(recordings, 'recording')} are labelled in images and put into space "
-        f"by a fit of {hand.said} ({100 * hand.whole:.1f} cm): fitted, not measured"
+        f"joints of {counted(recordings, 'recording')} are labelled in images: what a fit of "
+        f"{hand.said} ({100 * hand.whole:.1f} cm) puts into space is fitted, not measured"
     )
-    return Note("fitted", FILE, what)
+    return Note(FITTED, FILE, what)
 
 
 def _check_hands(said: Description, of_train: Mapping[str, Joints]) -> None:

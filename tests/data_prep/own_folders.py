@@ -16,6 +16,9 @@ hands = ["right"]
 hfov = 70
 """
 LABELS = "video,start,end,action,split\na,0,3,cut,train\nb,2,4,cut,test\n"
+FOCAL = 32 / np.tan(np.radians(35))
+MATRIX = np.array([[FOCAL, 0, 32], [0, FOCAL, 24], [0, 0, 1]])
+"""Of the camera in `TOML`, pixels of frames of 64x48."""
 JOINTS = 21
 
 

@@ -18,12 +18,10 @@ from htt_jax import camera
 from htt_jax.datasets import spec as datasets
 from htt_jax.support.errors import InputError
 from tests.data_prep import own_folders
-from tests.data_prep.own_folders import TOML, notes, prepare
+from tests.data_prep.own_folders import MATRIX, TOML, notes, prepare
 
 FIT = "fit_joints = true\n" + TOML
 SIZE = (64, 48)
-FOCAL = 32 / np.tan(np.radians(35))
-MATRIX = np.array([[FOCAL, 0, 32], [0, FOCAL, 24], [0, 0, 1]])
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +167,7 @@ def test_a_prepared_dataset_says_that_its_joints_are_fitted(tmp_path, acted):
     raw, places = write(tmp_path / "raw", acted)
     main(["--raw", str(raw), "--preview", str(tmp_path / "look")])
     text = (tmp_path / "look/preview.html").read_text()
-    assert "Joints in space are fitted to labels in images, not measured." in text
+    assert "Depths of joints that are labelled in images are fitted, not measured." in text
     made = prepare(raw, tmp_path / "out")
     spec = made["train"].spec
     assert spec.fitted_joints
@@ -186,8 +184,8 @@ def test_a_prepared_dataset_says_that_its_joints_are_fitted(tmp_path, acted):
     np.testing.assert_allclose(depths, acted[0][[2, 4], 1, :, 2], rtol=0.15)
     of_all, *of_each = notes(tmp_path / "out", "fitted")
     assert of_all == (
-        "dataset.toml: joints of 2 recordings are labelled in images and put into space by a fit "
-        "of the default hand (18.2 cm): fitted, not measured"
+        "dataset.toml: joints of 2 recordings are labelled in images: what a fit of the default "
+        "hand (18.2 cm) puts into space is fitted, not measured"
     )
     assert [note.split(", 0.")[0] for note in of_each] == [
         f"{raw}/a/joints.npz: right hand, 6 of 6 frames put into space by a fit of the default "
@@ -200,6 +198,18 @@ def test_a_prepared_dataset_says_that_its_joints_are_fitted(tmp_path, acted):
     (raw / "dataset.toml").write_text("fit_joints.hand_length = 0.19\n" + TOML)
     with pytest.raises(InputError, match="the files of own recordings, have changed since"):
         prepare(raw, tmp_path / "out")
+
+
+def test_a_dataset_in_which_no_hand_could_be_fitted_does_not_say_that_joints_are(tmp_path):
+    raw = own_folders.write(tmp_path / "raw", toml=FIT)
+    places = np.full((6, 1, 21, 2), np.nan)
+    places[:, :, :5] = np.random.default_rng(0).uniform(5, 40, (5, 2))
+    for name in ("a", "b"):
+        np.savez(raw / name / "joints.npz", joints=places)
+    assert layout.find(raw).spec.fitted_joints  # it is asked for
+    made = prepare(raw, tmp_path / "out")
+    assert not made["train"].spec.fitted_joints
+    assert len(notes(tmp_path / "out", "not fitted")) == 2
 
 
 def test_what_is_fitted_anew_is_all_that_is_not_the_same(acted):

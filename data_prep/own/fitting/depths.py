@@ -14,7 +14,7 @@ from data_prep.own.fitting import hand, least_squares, starts
 from data_prep.own.fitting.least_squares import Seen
 from data_prep.own.fitting.lengths import HandLengths
 from data_prep.own.joints import Joints, undistorted
-from data_prep.raw import Note
+from data_prep.raw import FITTED, Note
 from htt_jax import camera
 from htt_jax.datasets.spec import STORED_SIZE
 from htt_jax.prediction.frames import Size
@@ -163,7 +163,7 @@ def fitted(labels: Labels, lengths: HandLengths, path: str) -> Fitted:
             what = _OTHER.format(side, len(others), counted(frames, "frame"), others[0])
             notes.append(Note("other hand", path, what))
         what = _text(side, lengths, found, frames - len(rows), len(others))
-        notes.append(Note("fitted" if found.is_taken.any() else "not fitted", path, what))
+        notes.append(Note(FITTED if found.is_taken.any() else "not fitted", path, what))
     return Fitted(depths, tuple(notes))
 
 

@@ -35,7 +35,7 @@ def page(raw: RawDataset, recordings: Sequence[dict[str, Any]], notes: Sequence[
     of_all = [counted(len(recordings), "recording"), counted(segments, "segment")]
     about = f"{', '.join([*of_all, counted(len(raw.action_names), 'action')])}; {raw.root}."
     if spec.fitted_joints:
-        about += " Joints in space are fitted to labels in images, not measured."
+        about += " Depths of joints that are labelled in images are fitted, not measured."
     texts = {
         "title": html.escape(f"{spec.title}, as it was read"),
         "about": html.escape(about),
