@@ -11,12 +11,13 @@ from htt_jax.data import loader
 from htt_jax.data.clips import ClipSpec
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
-from htt_jax.datasets.spec import SPECS, STORED_SIZE, DatasetSpec
+from htt_jax.datasets.spec import COMPLETE, SPECS, STORED_SIZE, DatasetSpec
 from htt_jax.interop import adam, pytorch, weights
 from htt_jax.interop.weights import WeightFile
 from htt_jax.models.htt.frames import ACTION_INPUTS
 from htt_jax.runs.config import check_options, clip_spec, expand_paths, open_source
 from htt_jax.runs.directory import Run, dataset_facts, exported_facts, from_json
+from htt_jax.runs.learned import is_taught_poses
 from htt_jax.runs.options import former_options_of, get_config
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import sha256
@@ -166,11 +167,11 @@ def make_run(imported: Imported, config: ConfigDict, source: RecordSource | None
         config.data.directory = str(source.directory)
         seen = open_source(config, "train")
         steps_per_epoch = loader.steps_per_epoch(seen, clip_spec(config), config.batch_size)
-        dataset = dataset_facts(source, config.data.image_size)
+        dataset = _as_learned(dataset_facts(source, config.data.image_size), before)
         return Run(config, dataset, steps_per_epoch, origin, trained_by)
     if before:
         _check_description(imported, before)
-    dataset = before.dataset if before else _assumed_dataset(imported)
+    dataset = _as_learned(before.dataset if before else _assumed_dataset(imported), before)
     if config.data.image_size:
         dataset = dataclasses.replace(dataset, image_size=tuple(config.data.image_size))
     same_epochs = before and _epoch_options(before.config) == _epoch_options(config)
@@ -242,6 +243,20 @@ def _assumed_dataset(imported: Imported) -> DatasetFacts:
     if len(objects) != sizes["num_objects"]:
         objects = tuple(f"object {i}" for i in range(sizes["num_objects"]))
     return DatasetFacts(spec, actions, objects, STORED_SIZE, fingerprint=None)
+
+
+def _as_learned(facts: DatasetFacts, before: Run | None) -> DatasetFacts:
+    """`facts`, with the joints that the weights have learned, whatever the labels know.
+
+    Files that tell of no run are of the published code, which learns whole hands in space alone. Of
+    a student's run nothing tells later that a teacher told it poses.
+    """
+    if before is None:
+        return dataclasses.replace(facts, spec=dataclasses.replace(facts.spec, joints=COMPLETE))
+    spec = before.dataset.spec
+    joints = COMPLETE if is_taught_poses(before.config) else spec.joints
+    learned = dataclasses.replace(facts.spec, joints=joints, fitted_joints=spec.fitted_joints)
+    return dataclasses.replace(facts, spec=learned)
 
 
 def _origin(file: WeightFile) -> str:

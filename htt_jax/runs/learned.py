@@ -24,9 +24,14 @@ def facts_to_learn(config: ConfigDict, source: RecordSource) -> DatasetFacts:
 
 def _from_labels_alone(config: ConfigDict) -> bool:
     """Whether nothing but the labels of the training split can have told a run of poses."""
+    options = trees.flatten(config.to_dict(), ".")  # which not all systems have
+    return not (is_taught_poses(config) or options.get("init.checkpoint"))
+
+
+def is_taught_poses(config: ConfigDict) -> bool:
+    """Whether a teacher tells a run of poses."""
     options = trees.flatten(config.to_dict(), ".")
-    is_taught = options.get("distill.teacher") and options.get("distill.pose")
-    return not (is_taught or options.get("init.checkpoint"))
+    return bool(options.get("distill.teacher") and options.get("distill.pose"))
 
 
 def learned_joints(config: ConfigDict, spec: DatasetSpec) -> str:

@@ -15,7 +15,7 @@ from htt_jax import systems
 from htt_jax.data.records import RecordSource
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.skeleton import hand_of
-from htt_jax.datasets.spec import FPHA, H2O, SPECS
+from htt_jax.datasets.spec import COMPLETE, FPHA, H2O, IN_IMAGES, NO_JOINTS, SPECS
 from htt_jax.interop import adam, imported, pytorch, weights
 from htt_jax.models.htt import HTT
 from htt_jax.runs.directory import (
@@ -23,6 +23,7 @@ from htt_jax.runs.directory import (
     dataset_facts,
     to_json,
 )
+from htt_jax.runs.learned import learned_joints
 from htt_jax.support.errors import InputError
 from tests import prepared, runs, torch_files
 
@@ -204,6 +205,30 @@ def test_an_exported_file_is_the_run_it_came_from(exported):
     assert again.config.to_dict() == run.config.to_dict()  # tuples and all
     assert (again.dataset, again.steps_per_epoch) == (run.dataset, run.steps_per_epoch)
     assert found.step == 29
+
+
+def test_weights_have_learned_what_their_run_has_whatever_a_dataset_knows(
+    exported, found, source, tmp_path
+):
+    def learned(found, source):
+        run = imported.make_run(found, found.default_config(), source)
+        return learned_joints(run.config, run.dataset.spec), run.dataset.spec.fitted_joints
+
+    def of_run(joints, **options):
+        facts = dataclasses.replace(FPHA, joints=joints, fitted_joints=True)
+        config = runs.tiny_config("data", (32, 18))
+        config.update_from_flattened_dict(options)
+        dataset = dataclasses.replace(exported[1].dataset, spec=facts)
+        return imported.read(described_file(tmp_path, to_json(Run(config, dataset))))
+
+    assert learned(of_run(IN_IMAGES), source) == (IN_IMAGES, True)  # which knows all in space
+    assert learned(of_run(NO_JOINTS), None) == (NO_JOINTS, True)
+    student = of_run(NO_JOINTS, **{"distill.teacher": "runs/teacher"})
+    assert learned(student, None) == learned(student, source) == (COMPLETE, True)
+    unlabelled = dataclasses.replace(FPHA, joints=NO_JOINTS)
+    data = prepared.write_dataset(tmp_path / "data", unlabelled, {"train": [8, 6]})
+    run = imported.make_run(found, config_of(found), RecordSource(data, "train"))
+    assert run.dataset.spec == FPHA
 
 
 def test_options_that_an_exported_file_does_not_know_are_the_papers(exported, tmp_path):
