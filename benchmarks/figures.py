@@ -81,6 +81,13 @@ def read(path: pathlib.Path) -> dict[str, Any]:
         raise InputError(f"{path} is no JSON: {error}; restore it from the repository") from None
 
 
+def write(results: Mapping[str, Any]) -> None:
+    """Writes `results.json` anew."""
+    with atomic_write(RESULTS, "w") as file:
+        json.dump(results, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
 def filled(text: str, results: Mapping[str, Any], name: str) -> str:
     """The page with its places written anew.
 

@@ -1,6 +1,6 @@
 """Our model, training step and evaluation step with random weights, for benchmarks."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -59,7 +59,7 @@ class Trainer:
         self.mesh = sharding.single_device_mesh()
         self._abstract = abstract_state(system, optimizer, self.mesh)
         self._update: Any = loop.make_update(system, schedule, config.seed, self.mesh)
-        self._programs: dict[int, Callable[..., Any]] = {}
+        self._programs: dict[int, Any] = {}
         self._state = random_state(system, optimizer, config.seed, self._abstract)
         self._metrics: Mapping[str, jax.Array] = {}
 
@@ -68,6 +68,17 @@ class Trainer:
         for number in slots:
             shapes = with_slots(arrays, number)
             self._programs[number] = self._update.lower(self._abstract, shapes).compile()
+
+    @property
+    def temporary_bytes(self) -> int:
+        """What XLA plans for a step of those that are compiled, besides state and batch."""
+        planned = [program.memory_analysis() for program in self._programs.values()]
+        return max(plan.temp_size_in_bytes for plan in planned)
+
+    @property
+    def state_bytes(self) -> int:
+        """Of parameters, statistics and moments."""
+        return sum(x.nbytes for x in jax.tree.leaves(self._state))
 
     def step(self, arrays: Mapping[str, jax.Array]) -> None:
         """One update; does not wait for it."""

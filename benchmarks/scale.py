@@ -10,7 +10,6 @@ go back to `results.json`.
 """
 
 import datetime
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,6 @@ from benchmarks import figures, lengths, measure, tpu_chips
 from htt_jax.data.loader import MAX_THREADS
 from htt_jax.datasets.spec import STORED_SIZE
 from htt_jax.support import cli
-from htt_jax.support.files import atomic_write
 
 GROUP = "scale"
 CHIPS = {8: 8, 256: 4}
@@ -42,9 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "recorded": {"date": str(datetime.date.today())},
         "figures": {name: float(f"{x:.4g}") for name, x in found.items()},
     }
-    with atomic_write(figures.RESULTS, "w") as file:
-        json.dump(results, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+    figures.write(results)
     measure.report("scale", found, [f"{name:<28}{x:12.4g}" for name, x in found.items()])
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from benchmarks import figures
 from htt_jax.datasets.spec import SPECS
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import atomic_write
 
 GROUP = "tpu"
 _FORMATS = {  # of the figures, in the order of a page's columns
@@ -100,9 +99,7 @@ def record(path: pathlib.Path) -> None:
     for one in newest.values():
         group["figures"] |= figures_of(one)
     results[GROUP] = group
-    with atomic_write(figures.RESULTS, "w") as file:
-        json.dump(results, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+    figures.write(results)
     for one in newest.values():
         print(row(one))
 

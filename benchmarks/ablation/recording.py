@@ -1,7 +1,6 @@
 """A study's figures in `benchmarks/results.json`, and the lines of a page that shows them."""
 
 import datetime
-import json
 from collections.abc import Iterable, Iterator
 
 from benchmarks import figures
@@ -9,7 +8,6 @@ from benchmarks.ablation.findings import Finding, Findings, measure
 from benchmarks.ablation.runs import Setting, whole_command
 from htt_jax.evaluation import tables
 from htt_jax.support.errors import InputError
-from htt_jax.support.files import atomic_write
 
 
 def record(setting: Setting, found: Findings) -> str:
@@ -40,9 +38,7 @@ def record(setting: Setting, found: Findings) -> str:
             for name, value in _figures(one)
         },
     }
-    with atomic_write(figures.RESULTS, "w") as file:
-        json.dump(results, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+    figures.write(results)
     return _page(group, found)
 
 
