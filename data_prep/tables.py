@@ -74,6 +74,12 @@ def read_table(path: pathlib.Path, needed: Sequence[str]) -> Table:
     return Table(path, columns, rows)
 
 
+def lacks(columns: Sequence[str]) -> str:
+    """'lacks 2 columns (x0, ...)', of columns that a table should have."""
+    others = ", ..." if len(columns) > 1 else ""
+    return f"lacks {counted(len(columns), 'column')} ({columns[0]}{others})"
+
+
 def number(word: str, where: str, meaning: str) -> float:
     """`word` as a number, its decimals after a point or a comma.
 

@@ -112,7 +112,7 @@ def _content(path: pathlib.Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
-        raise InputError(f"{path} is no TOML: {error}") from error
+        raise InputError(f"{path} is no TOML (texts stand in quotes): {error}") from error
 
 
 def _only(path: pathlib.Path, content: Mapping[str, Any], keys: Sequence[str], of: str) -> None:

@@ -104,7 +104,7 @@ def _joint_columns(
     absent = [name for names in chosen for name in names if name not in columns]
     if absent:
         raise InputError(
-            f"{path}: no column {absent[0]!r} and {len(absent) - 1} more; expected frame, hand and "
+            f"{path} {tables.lacks(absent)}; expected frame, hand and "
             f"{of_names[0][0]}, {of_names[0][1]}, ..., {of_names[-1][-1]}, or x0, y0, ...; z0, ... "
             "of joints in space, of all of them"
         )

@@ -255,7 +255,7 @@ def _misfit(
             return ""
         return (
             f"{path} has joints of {counted(count, 'frame')}, but {frames} has {len(there)}; give "
-            "`frames`, the number of each row's frame, too"
+            "the number of each one's frame too (`frames` in joints.npz, `frame` in other files)"
         )
     rule = "count from 0" if isinstance(there, range) else "its images' names number them"
     if not there or max(given) > there[-1]:

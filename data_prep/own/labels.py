@@ -18,6 +18,7 @@ FILE = "labels.csv"
 SPLITS = ("train", "val", "test")
 
 _NEEDED = ("video", "action")
+_TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods", ".numbers")
 _KNOWN = (*_NEEDED, "start", "end", "object", "split", "subject")
 _MEANT = {
     **dict.fromkeys(("begin", "from"), "start"),
@@ -86,6 +87,8 @@ def read_labels(path: pathlib.Path, times: str) -> tuple[list[Label], list[Note]
     Raises:
         InputError: the table, or a row of it, is not as it should be; or two rows label the same.
     """
+    if not path.exists():
+        raise InputError(f"no {path}; {_instead(path)}")
     table = tables.read_table(path, _NEEDED)
     _check_columns(table)
     if times == "seconds":
@@ -105,6 +108,14 @@ def read_labels(path: pathlib.Path, times: str) -> tuple[list[Label], list[Note]
         what = f"columns {', '.join(unknown)}; read are {', '.join(_KNOWN)}"
         notes.append(Note("ignored", str(path), what))
     return labels, notes + _overlaps(path, labels) + _alike(path, labels)
+
+
+def _instead(path: pathlib.Path) -> str:
+    """What to do where there is no table."""
+    tables_there = sorted(x.name for x in path.parent.glob("*") if x.suffix.lower() in _TABLES)
+    if tables_there:
+        return f"save {tables_there[0]} as CSV under this name"
+    return "`python -m data_prep.own --new DIR` writes an example with one"
 
 
 def _check_columns(table: tables.Table) -> None:

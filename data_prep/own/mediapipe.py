@@ -62,7 +62,7 @@ def of_csv(path: pathlib.Path, described: Description, footage: Footage) -> Give
         absent = [name for names in chosen for name in names if name not in columns]
         if absent:
             raise InputError(
-                f"{path}: no column {absent[0]!r} and {len(absent) - 1} more; expected x0, y0 to "
+                f"{path} {tables.lacks(absent)}; expected x0, y0 to "
                 "x20, y20, or WRIST_x, WRIST_y, ..., or a row for each landmark with x and y"
             )
         found = _of_wide_rows(table, frame, hand, chosen)

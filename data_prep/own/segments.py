@@ -101,9 +101,11 @@ def camera_of(recording: Recording, description: Description, size: Size) -> Inp
         return None
     if isinstance(given, Intrinsics) and given.size and not camera.same_shape(given.size, size):
         width, height = given.size
+        is_own = recording.camera is not None
+        remedy = "put its size right" if is_own else "give that recording a camera.txt of its own"
         raise InputError(
             f"{given.given} is for images of {width}x{height}, but {recording.frames} is "
-            f"{size[0]}x{size[1]}, of another shape; give that recording a camera.txt of its own"
+            f"{size[0]}x{size[1]}, of another shape; {remedy}"
         )
     return at_size(given, size)
 

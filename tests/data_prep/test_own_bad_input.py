@@ -123,6 +123,16 @@ def test_a_label_between_two_frames_is_told_so(tmp_path):
         prepare(raw, tmp_path / "out")
 
 
+def test_labels_that_are_not_there_or_in_another_format_say_what_to_do(tmp_path):
+    raw = own_folders.write(tmp_path / "raw")
+    (raw / "labels.csv").rename(raw / "labels.xlsx")
+    with pytest.raises(InputError, match=r"no .*labels.csv; save labels.xlsx as CSV under this"):
+        layout.find(raw)
+    (raw / "labels.xlsx").unlink()
+    with pytest.raises(InputError, match=r"no .*labels.csv; `python -m data_prep.own --new DIR`"):
+        layout.find(raw)
+
+
 def test_a_camera_for_images_of_unknown_size_is_refused(tmp_path):
     raw = own_folders.write(tmp_path / "raw")
     (raw / "b/camera.txt").write_text("100 110 60 50")
@@ -207,7 +217,7 @@ BAD_TOML = {
     TOML.replace(
         "[camera]\nhfov = 70", ""
     ): "{raw}/a has joints in space and no camera (2 recordings in all)",
-    "times = ": "is no TOML",
+    "times = seconds": "is no TOML (texts stand in quotes): ",
 }
 
 

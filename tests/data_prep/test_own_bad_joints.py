@@ -36,7 +36,7 @@ BAD_JOINTS = {
     ),
     "another skeleton": (
         [{k.replace("x20", "x21"): v for k, v in hand().items()}],
-        "no column 'x20' and 0 more",
+        "joints.csv lacks 1 column (x20); expected frame, hand and ",
     ),
     "unknown hand": (
         [hand(hand="left")],
@@ -72,7 +72,7 @@ BAD_ARRAYS = {
         "frames": np.arange(5),
     },
     "a number is twice among frames": {"joints": np.zeros((2, 21, 3)), "frames": np.zeros(2, int)},
-    "joints.npz has joints of 5 frames, but {raw}/a has 6; give `frames`, the number of each": {
+    "joints.npz has joints of 5 frames, but {raw}/a has 6; give the number of each one's frame": {
         "joints": np.zeros((5, 21, 3))
     },
     "joints.npz names frame 6, the last of {raw}/a is 5; its images' names number them": {
