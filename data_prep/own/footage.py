@@ -17,11 +17,13 @@ from htt_jax.prediction.sources import open_frames
 from htt_jax.prediction.undistorted import as_pinhole
 from htt_jax.support.errors import InputError
 
+FRAMES = "frames"
+"""What a folder of frames in the folder of a recording is called."""
+
 _VIDEOS = (
     *(".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".ts"),
     *(".m2ts", ".3gp", ".flv", ".ogv", ".y4m"),
 )
-_FRAMES = "frames"
 _NUMBER_AT_END = re.compile(r"(.*?)(\d+)")
 
 _DECIMALS_FOLLOW = re.compile(r"[0-9]\.$")
@@ -127,8 +129,8 @@ def find(folder: pathlib.Path) -> pathlib.Path:
     with os.scandir(folder) as entries:
         names = sorted(e.name for e in entries if e.is_file() and not e.name.startswith("."))
     found = [folder / name for name in names if name.lower().endswith(_VIDEOS)]
-    if (folder / _FRAMES).is_dir():
-        found.append(folder / _FRAMES)
+    if (folder / FRAMES).is_dir():
+        found.append(folder / FRAMES)
     if any(name.lower().endswith(IMAGES) for name in names):
         found.append(folder)
     if len(found) > 1:

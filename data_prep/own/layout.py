@@ -78,8 +78,8 @@ def _recordings(
         if label.video in found:
             continue
         try:
-            if not (root / label.video).is_dir():
-                raise InputError(_missing(root, label, there))
+            if misnamed := _misnamed(root, label, there):
+                raise InputError(misnamed)
             found[label.video] = find_recording(root, label.video)
             notes += _unread(found[label.video])
         except (InputError, OSError) as error:
@@ -122,8 +122,15 @@ def _unread(recording: Recording) -> list[Note]:
     ]
 
 
-def _missing(root: pathlib.Path, label: Label, there: Sequence[str]) -> str:
-    where = f"{root / labels.FILE}, line {label.line}"
+def _misnamed(root: pathlib.Path, label: Label, there: Sequence[str]) -> str:
+    """Why what a row names is no recording's folder; '' where it is."""
+    where, named = f"{root / labels.FILE}, line {label.line}", pathlib.PurePosixPath(label.video)
+    if named.name == footage.FRAMES and named.parent.name:
+        return f"{where}: {named} holds the frames of a recording; list that, {named.parent}"
+    if (root / named).is_dir():
+        return ""
+    if (root / named).is_file() and named.parent.name:
+        return f"{where}: {root / named} is a file; list its folder, {named.parent}"
     files = [path for path in root.glob("*") if footage.is_video(path)]
     file = next((path for path in files if label.video in (path.name, path.stem)), None)
     if file is not None:
@@ -132,7 +139,8 @@ def _missing(root: pathlib.Path, label: Label, there: Sequence[str]) -> str:
             f"{file.stem}/video{file.suffix} and list {file.stem}"
         )
     names = {name.lower(): name for name in there}
-    close = difflib.get_close_matches(label.video.lower(), names, n=1)
+    stem = named.stem.lower()
+    close = [stem] if stem in names else difflib.get_close_matches(str(named).lower(), names, n=1)
     hint = f"there is {names[close[0]]!r}; " if close else ""
     return (
         f"{where}: no folder {root / label.video}; {hint}put the recording there, or leave it out "

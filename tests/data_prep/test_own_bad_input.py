@@ -80,6 +80,12 @@ BAD_LABELS = {
     "the recording there, or leave it out with --skip-bad",
     "video,action,split\na,cut,train\nc,cut,test\n": "line 3: {raw}/c.MP4 is a file; every "
     "recording has a folder of its own: move it to c/video.MP4 and list c",
+    "video,action,split\na.avi,cut,train\nb,cut,test\n": "line 2: no folder {raw}/a.avi; there is "
+    "'a'; put the recording there, or leave it out",
+    "video,action,split\na/000.png,cut,train\nb,cut,test\n": "line 2: {raw}/a/000.png is a file; "
+    "list its folder, a",
+    "video,action,split\na/frames,cut,train\nb,cut,test\n": "line 2: a/frames holds the frames of "
+    "a recording; list that, a",
 }
 
 
