@@ -143,12 +143,12 @@ def find(folder: pathlib.Path) -> pathlib.Path:
     return found[0]
 
 
-def is_timed(folder: pathlib.Path) -> bool:
-    """Whether the names of its frames say when they were taken; also of what cannot be read."""
+def is_timed(folder: pathlib.Path) -> bool | None:
+    """Whether the names of its frames say when they were taken; None: it cannot be read."""
     try:
         return in_order(frame_files(folder, None), None).says_rate
     except InputError:  # which reading it tells
-        return True
+        return None
 
 
 def is_video(path: pathlib.Path) -> bool:

@@ -20,7 +20,10 @@ from htt_jax.prediction.input_camera import FieldOfView, InputCamera, at_size
 from htt_jax.support.errors import InputError
 from htt_jax.support.words import counted
 
-_DATA = (".csv", ".json", ".npy", ".npz", ".txt")  # suffixes of what joints or a camera may be in
+_DATA = (  # suffixes of what joints or a camera may be in
+    *(".csv", ".json", ".npy", ".npz", ".txt", ".xml", ".yaml", ".yml"),
+    *(".h5", ".hdf5", ".mat", ".parquet", ".pkl", ".xlsx"),
+)
 _SHOWN = 60  # letters of a name that no folder can have
 _UNKNOWN_VIEW = 70.0  # degrees from left to right, of a camera nobody tells of: a phone's, about
 
@@ -157,19 +160,24 @@ def _folders(root: pathlib.Path) -> list[str]:
 
 
 def _rate_notes(said: Description, recordings: Mapping[str, Recording]) -> list[Note]:
-    """A note on folders of frames of which nothing says how many there are a second."""
-    if said.rate is not None:
-        return []
+    """A note on folders of frames whose rate nothing tells, or whose times are not heeded."""
     folders = [recording.frames for recording in recordings.values() if recording.frames.is_dir()]
-    unsaid = [folder for folder in folders if not footage.is_timed(folder)]
-    if not unsaid:
+    concerned = [folder for folder in folders if footage.is_timed(folder) is bool(said.rate)]
+    if not concerned:
         return []
-    seconds = f"seconds in {labels.FILE} are counted and " if said.times == "seconds" else ""
-    what = (
-        f"nothing says how many frames a second there are in {counted(len(unsaid), 'folder')} of "
-        f"frames, such as {unsaid[0]}: {DEFAULT_RATE} are assumed, by which {seconds}clips are "
-        f"cut; write here how many there are, such as frame_rate = {DEFAULT_RATE}"
-    )
+    of_frames = f"{counted(len(concerned), 'folder')} of frames, such as {concerned[0]}"
+    if said.rate:
+        what = (
+            f"frame_rate = {float(said.rate):g} is taken, and not the times in the names of "
+            f"{of_frames}"
+        )
+    else:
+        seconds = f"seconds in {labels.FILE} are counted and " if said.times == "seconds" else ""
+        what = (
+            f"nothing says how many frames a second there are in {of_frames}: {DEFAULT_RATE} are "
+            f"assumed, by which {seconds}clips are cut; write here how many there are, such as "
+            f"frame_rate = {DEFAULT_RATE}"
+        )
     return [Note("frame rate", description.FILE, what)]
 
 

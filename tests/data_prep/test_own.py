@@ -133,7 +133,11 @@ def test_folders_whose_rate_nothing_says_are_named(tmp_path):
     said = str(layout.find(root).notes)
     assert "by which seconds in labels.csv are counted and clips are cut" in said
     (root / "dataset.toml").write_text("frame_rate = 25" + TOML)
-    assert "frame rate" not in {note.kind for note in layout.find(root).notes}
+    (note,) = (note for note in layout.find(root).notes if note.kind == "frame rate")
+    assert note.what == (
+        f"frame_rate = 25 is taken, and not the times in the names of 1 folder of frames, such as "
+        f"{root}/a"
+    )
 
 
 def test_frames_of_a_folder_have_the_numbers_in_their_names(tmp_path):
