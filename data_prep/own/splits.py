@@ -38,7 +38,7 @@ def with_splits(labels: Sequence[Label]) -> tuple[list[Label], list[Note]]:
         for label in labels
     ]
     what = f"made by {unit} with seed {SEED}, {FILE} gives none; test: {_shown(sorted(tests))}"
-    return made, [Note("splits", FILE, what)]
+    return made, [Note("splits", FILE, what), *_in_both(made)]
 
 
 def class_notes(labels: Sequence[Label]) -> list[Note]:

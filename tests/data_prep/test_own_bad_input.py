@@ -304,6 +304,8 @@ def test_splits_are_made_by_subject_else_by_recording_never_by_segment():
     assert "made by recording" in note.what
     assert len({label.video for label in made if label.split == "test"}) == 1
     assert made == splits.with_splits(no_subject)[0]
+    _, (_, note) = splits.with_splits(rows(("x", "cut", "a"), ("y", "cut", "a")))
+    assert note.what == "recordings of subject a: figures are not of somebody who is new"
 
 
 def test_splits_keep_something_to_learn_of_every_action_where_they_can():
