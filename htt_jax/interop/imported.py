@@ -17,7 +17,6 @@ from htt_jax.interop.weights import WeightFile
 from htt_jax.models.htt.frames import ACTION_INPUTS
 from htt_jax.runs.config import check_options, clip_spec, expand_paths, open_source
 from htt_jax.runs.directory import Run, dataset_facts, exported_facts, from_json
-from htt_jax.runs.learned import is_taught_poses
 from htt_jax.runs.options import former_options_of, get_config
 from htt_jax.support.errors import InputError
 from htt_jax.support.files import sha256
@@ -248,15 +247,13 @@ def _assumed_dataset(imported: Imported) -> DatasetFacts:
 def _as_learned(facts: DatasetFacts, before: Run | None) -> DatasetFacts:
     """`facts`, with the joints that the weights have learned, whatever the labels know.
 
-    Files that tell of no run are of the published code, which learns whole hands in space alone. Of
-    a student's run nothing tells later that a teacher told it poses.
+    Files that tell of no run are of the published code, which learns whole hands in space alone.
     """
     if before is None:
         return dataclasses.replace(facts, spec=dataclasses.replace(facts.spec, joints=COMPLETE))
-    spec = before.dataset.spec
-    joints = COMPLETE if is_taught_poses(before.config) else spec.joints
-    learned = dataclasses.replace(facts.spec, joints=joints, fitted_joints=spec.fitted_joints)
-    return dataclasses.replace(facts, spec=learned)
+    of_run = before.dataset.spec
+    spec = dataclasses.replace(facts.spec, joints=of_run.joints, fitted_joints=of_run.fitted_joints)
+    return dataclasses.replace(facts, spec=spec)
 
 
 def _origin(file: WeightFile) -> str:

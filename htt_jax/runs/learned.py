@@ -14,22 +14,23 @@ from htt_jax.support import trees
 def facts_to_learn(config: ConfigDict, source: RecordSource) -> DatasetFacts:
     """Facts of a run's training split, whose joints are those that its labels know.
 
-    Where a run learns joints from elsewhere too, they are those of the whole dataset.
+    Where it begins with weights that may know others, they are those of the whole dataset; where a
+    teacher tells it poses, all.
     """
     facts = dataset_facts(source, config.data.image_size)
     if _from_labels_alone(config):
         return facts
-    return dataclasses.replace(facts, spec=source.spec)
+    joints = COMPLETE if _is_taught_poses(config) else source.spec.joints
+    return dataclasses.replace(facts, spec=dataclasses.replace(source.spec, joints=joints))
 
 
 def _from_labels_alone(config: ConfigDict) -> bool:
     """Whether nothing but the labels of the training split can have told a run of poses."""
     options = trees.flatten(config.to_dict(), ".")  # which not all systems have
-    return not (is_taught_poses(config) or options.get("init.checkpoint"))
+    return not (_is_taught_poses(config) or options.get("init.checkpoint"))
 
 
-def is_taught_poses(config: ConfigDict) -> bool:
-    """Whether a teacher tells a run of poses."""
+def _is_taught_poses(config: ConfigDict) -> bool:
     options = trees.flatten(config.to_dict(), ".")
     return bool(options.get("distill.teacher") and options.get("distill.pose"))
 

@@ -223,7 +223,7 @@ def test_weights_have_learned_what_their_run_has_whatever_a_dataset_knows(
 
     assert learned(of_run(IN_IMAGES), source) == (IN_IMAGES, True)  # which knows all in space
     assert learned(of_run(NO_JOINTS), None) == (NO_JOINTS, True)
-    student = of_run(NO_JOINTS, **{"distill.teacher": "runs/teacher"})
+    student = of_run(COMPLETE, **{"distill.teacher": "runs/teacher"})
     assert learned(student, None) == learned(student, source) == (COMPLETE, True)
     unlabelled = dataclasses.replace(FPHA, joints=NO_JOINTS)
     data = prepared.write_dataset(tmp_path / "data", unlabelled, {"train": [8, 6]})
