@@ -81,7 +81,11 @@ def _measured(frozen: str, options: argparse.Namespace) -> Step:
 
 def _record(found: Mapping[str, Step], options: argparse.Namespace, software: str) -> None:
     config = ours.make_config(clips=options.clips, frames=options.frames, dtype=options.dtype)
-    given = [f"--{name}={getattr(options, name)}" for name in ("clips", "frames", "repeats")]
+    given = [
+        f"--{name}={value}"
+        for name in ("clips", "frames", "repeats", "dtype")
+        if (value := getattr(options, name)) is not None
+    ]
     results = figures.read(figures.RESULTS)
     results[GROUP] = {
         "command": " ".join(["python -m benchmarks.frozen", *given]),

@@ -24,6 +24,11 @@ def median_seconds(run: Callable[[], object], repeats: int) -> float:
     return statistics.median(seconds(run) for _ in range(repeats))
 
 
+def temporary_bytes(program: Any) -> int:
+    """What XLA plans for a compiled program, besides what it takes and returns."""
+    return program.memory_analysis().temp_size_in_bytes
+
+
 def machine(*packages: str) -> dict[str, Any]:
     """The processor, its cores that this process may use, and versions of Python and `packages`."""
     versions = {name: importlib.metadata.version(name) for name in packages}

@@ -19,7 +19,7 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from benchmarks import clip_batches, lengths, ours
+from benchmarks import clip_batches, lengths, measure, ours
 from configs import simulated
 from htt_jax import camera, systems
 from htt_jax.data.records import RecordSource
@@ -27,7 +27,7 @@ from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import FPHA
 from htt_jax.devices import process, sharding
 from htt_jax.devices.dtypes import fast_dtype
-from htt_jax.optimizer import adam, step_decay
+from htt_jax.optimizer import step_decay
 from htt_jax.prediction.frames import Frame, IsBefore, Resize
 from htt_jax.prediction.video import predict_video
 from htt_jax.runs.config import check_options
@@ -70,7 +70,7 @@ class _Setup:
         """With random weights, or without any if nothing is to `start`."""
         system = systems.make(config, dataset)
         schedule = step_decay(steps_per_epoch=10_000, **config.optimizer)
-        optimizer = adam(schedule)
+        optimizer = system.optimizer(schedule)
         mesh = sharding.single_device_mesh()
         abstract = abstract_state(system, optimizer, mesh)
         update = loop.make_update(system, schedule, config.seed, mesh)
@@ -218,7 +218,7 @@ def _tiny_config() -> ConfigDict:
 
 
 def _temporary_mb(program: Any) -> float:
-    return program.memory_analysis().temp_size_in_bytes / 1e6
+    return measure.temporary_bytes(program) / 1e6
 
 
 def _status_mb(name: str) -> float:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from benchmarks import measure
 from htt_jax import systems
 from htt_jax.datasets.facts import DatasetFacts
 from htt_jax.datasets.spec import DatasetSpec
@@ -72,8 +73,7 @@ class Trainer:
     @property
     def temporary_bytes(self) -> int:
         """What XLA plans for a step of those that are compiled, besides state and batch."""
-        planned = [program.memory_analysis() for program in self._programs.values()]
-        return max(plan.temp_size_in_bytes for plan in planned)
+        return max(map(measure.temporary_bytes, self._programs.values()))
 
     @property
     def state_bytes(self) -> int:

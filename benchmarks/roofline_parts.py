@@ -16,7 +16,7 @@ from htt_jax import augment, systems
 from htt_jax.devices import sharding
 from htt_jax.models.htt import HTT
 from htt_jax.models.resnet import ResNet18
-from htt_jax.optimizer import adam, step_decay
+from htt_jax.optimizer import step_decay
 from htt_jax.runs.state import TrainState, abstract_state, random_state
 from htt_jax.training import loop
 
@@ -98,7 +98,7 @@ def make(config: ConfigDict, clips: Clips) -> Step:
     """The step of `config` with random weights, on the first batch of `clips`."""
     system = systems.make(config, ours.dataset_facts(clips.spec, clips.image_size))
     schedule = step_decay(steps_per_epoch=10_000, **config.optimizer)
-    optimizer = adam(schedule)
+    optimizer = system.optimizer(schedule)
     mesh = sharding.single_device_mesh()
     abstract = abstract_state(system, optimizer, mesh)
     update = loop.make_update(system, schedule, config.seed, mesh)
