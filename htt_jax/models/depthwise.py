@@ -3,7 +3,8 @@
 XLA's own takes 7 to 16 times as long on a processor. There it is a sum of the image moved by each
 place of the kernel, times the kernel there, which is one fused elementwise operation; anywhere else
 it is XLA's plain one. The gradient for the kernel, sums over all places of all images, is taken row
-after row there: reduced at once it takes more than twice as long.
+after row there, in sums small enough to stay in the cache: reduced at once it takes 5 to 12 times
+as long.
 """
 
 import functools
@@ -101,17 +102,22 @@ def _gradients_by_sums(
 def _of_kernel(
     x: Images, gradient: Maps, size: int, stride: int, padding: Padding
 ) -> Float[Array, "size_size channels"]:
-    """Summed over rows one after the other, then over columns and images."""
+    """Summed over the rows of all images one after the other, then over columns."""
     images, height, width, channels = gradient.shape
     x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+    rows = gradient.reshape(images * height, width, channels)
     wide = jnp.promote_types(x.dtype, jnp.float32)
 
-    def add(row: jax.Array, total: jax.Array) -> jax.Array:
-        of_row = lax.dynamic_index_in_dim(gradient, row, 1, keepdims=False).astype(wide)
-        met = lax.dynamic_slice_in_dim(x, row * stride, size, 1).astype(wide)
-        parts = [part for i in range(size) for part in _moved(met[:, i], size, stride, width)]
-        return total + jnp.stack([part * of_row for part in parts])
+    def products(number: jax.Array | int) -> list[jax.Array]:
+        image, row = number // height, number % height
+        of_row = lax.dynamic_index_in_dim(rows, number, keepdims=False).astype(wide)
+        met = lax.dynamic_slice(x, (image, row * stride, 0, 0), (1, size, *x.shape[2:]))[0]
+        met = met.astype(wide)
+        return [part * of_row for i in range(size) for part in _moved(met[i], size, stride, width)]
 
-    start = jnp.zeros((size * size, images, width, channels), wide)
-    total = lax.fori_loop(0, height, add, start)
-    return total.sum(axis=(1, 2)).astype(x.dtype)
+    def add(number: jax.Array, sums: list[jax.Array]) -> list[jax.Array]:
+        return [total + part for total, part in zip(sums, products(number), strict=True)]
+
+    # One array for each place of the kernel: of a stack, all products would be written down first.
+    sums = lax.fori_loop(1, images * height, add, products(0))
+    return jnp.stack([total.sum(axis=0) for total in sums]).astype(x.dtype)

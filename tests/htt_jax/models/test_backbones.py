@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from htt_jax.interop import pytorch
-from htt_jax.models import backbones
+from htt_jax.models import backbones, mobile
 from htt_jax.models.htt import cells
 from htt_jax.models.resnet import cell_size
 from tests.timm_backbones import EfficientNetLite0, MobileNetV4ConvSmall, with_random_norms
@@ -85,3 +85,13 @@ def test_a_cell_sees_most_of_what_lies_at_its_centre(name, first):
     for x, spot in zip(np.asarray(seen(even, image)).sum(axis=-1), spots, strict=True):
         brightest = np.array(np.unravel_index(x.argmax(), x.shape))
         np.testing.assert_array_equal(brightest * cell_size(stage) + first, spot)
+
+
+@pytest.mark.parametrize("ceiling", [None, 6.0])
+def test_a_gradient_passes_activations_where_it_does_in_pytorch_at_their_bounds_too(ceiling):
+    values = np.array([-1, 0, 1e-3, 3, 6, 7], np.float32)
+    ours = jax.grad(lambda x: mobile.activated(x, ceiling).sum())(values)
+    there = torch.tensor(values, requires_grad=True)
+    activation = torch.nn.ReLU() if ceiling is None else torch.nn.ReLU6()
+    activation(there).sum().backward()
+    np.testing.assert_array_equal(ours, there.grad)
