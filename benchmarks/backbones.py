@@ -1,9 +1,11 @@
-"""How fast does each backbone look at frames, and how large is it? Frames a second, forward.
+"""How fast does each backbone look at frames, and how large is it? Frames a second.
 
-Random weights, float32, a batch of frames that lies in memory already; the median of some calls. By
-JAX, or by ONNX Runtime (needs .[onnx]); a narrower network is named with its width.
+Random weights, float32, a batch of frames that lies in memory already; the median of some calls.
+Forward by JAX or by ONNX Runtime (needs .[onnx]), or in training: forward and the gradients of all
+parameters, by JAX. A narrower network is named with its width.
 
     python -m benchmarks.backbones
+    python -m benchmarks.backbones --runtime training
     python -m benchmarks.backbones --runtime onnx --only mobilenetv4_conv_small
 """
 
@@ -11,6 +13,7 @@ import argparse
 import functools
 import io
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -69,6 +72,22 @@ def _by_jax(name: str, width: int, frames: np.ndarray) -> Callable[[], object]:
     return lambda: jax.block_until_ready(look(variables, on_device))
 
 
+def _in_training(name: str, width: int, frames: np.ndarray) -> Callable[[], object]:
+    backbone = backbones.make(name, width)
+    variables = jax.jit(backbone.init)(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+
+    @jax.jit
+    def gradients(variables: dict[str, Any], frames: jax.Array) -> dict[str, Any]:
+        def loss(params: dict[str, Any]) -> jax.Array:
+            features: Any = backbone.apply({**variables, "params": params}, frames)
+            return jnp.square(features).mean()
+
+        return jax.grad(loss)(variables["params"])
+
+    on_device = jax.device_put(frames)
+    return lambda: jax.block_until_ready(gradients(variables, on_device))
+
+
 def _by_onnx(name: str, width: int, frames: np.ndarray) -> Callable[[], object]:
     import onnxruntime
     import torch
@@ -82,7 +101,7 @@ def _by_onnx(name: str, width: int, frames: np.ndarray) -> Callable[[], object]:
     return functools.partial(session.run, None, {session.get_inputs()[0].name: image})
 
 
-_RUNTIMES = {"jax": _by_jax, "onnx": _by_onnx}
+_RUNTIMES = {"jax": _by_jax, "training": _in_training, "onnx": _by_onnx}
 
 
 def _size(name: str, width: int, options: argparse.Namespace) -> tuple[int, float]:
