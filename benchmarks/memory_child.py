@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+from jaxtyping import PRNGKeyArray
 from ml_collections import ConfigDict
 
 from benchmarks import clip_batches, lengths, measure, ours
@@ -64,6 +65,7 @@ class _Setup:
     abstract: TrainState
     state: TrainState | None
     update: Any
+    key: PRNGKeyArray
 
     @staticmethod
     def make(config: ConfigDict, dataset: DatasetFacts, *, start: bool) -> "_Setup":
@@ -73,11 +75,11 @@ class _Setup:
         optimizer = system.optimizer(schedule)
         mesh = sharding.single_device_mesh()
         abstract = abstract_state(system, optimizer, mesh)
-        update = loop.make_update(system, schedule, config.seed, mesh)
+        update = loop.make_update(system, schedule, mesh)
         state = None
         if start:
             state = random_state(system, optimizer, config.seed, abstract)
-        return _Setup(mesh, abstract, state, update)
+        return _Setup(mesh, abstract, state, update, loop.random_key(config.seed, mesh))
 
 
 def _train(options: SimpleNamespace) -> dict[str, Any]:
@@ -93,8 +95,8 @@ def _train(options: SimpleNamespace) -> dict[str, Any]:
         arrays = next(batches).arrays
         slots = len(arrays["image"])
         if slots not in programs:
-            programs[slots] = setup.update.lower(setup.abstract, arrays).compile()
-        state, metrics = programs[slots](state, arrays)
+            programs[slots] = setup.update.lower(setup.abstract, arrays, setup.key).compile()
+        state, metrics = programs[slots](state, arrays, setup.key)
     assert np.isfinite(float(metrics["loss"]))
     return {
         "temporary_mb": max(map(_temporary_mb, programs.values())),
@@ -123,7 +125,7 @@ def _analyse(options: SimpleNamespace) -> dict[str, Any]:
         name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed)
         for name, x in (clip_batches.packed(clips)[0] | {"image": image}).items()
     }
-    program = setup.update.lower(setup.abstract, batch).compile()
+    program = setup.update.lower(setup.abstract, batch, setup.key).compile()
     return {
         "temporary_mb": _temporary_mb(program),
         "slots": slots,

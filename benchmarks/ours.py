@@ -59,7 +59,8 @@ class Trainer:
         optimizer = system.optimizer(schedule)
         self.mesh = sharding.single_device_mesh()
         self._abstract = abstract_state(system, optimizer, self.mesh)
-        self._update: Any = loop.make_update(system, schedule, config.seed, self.mesh)
+        self._update: Any = loop.make_update(system, schedule, self.mesh)
+        self._key = loop.random_key(config.seed, self.mesh)
         self._programs: dict[int, Any] = {}
         self._state = random_state(system, optimizer, config.seed, self._abstract)
         self._metrics: Mapping[str, jax.Array] = {}
@@ -68,7 +69,7 @@ class Trainer:
         """Compiles for batches like `arrays`, but with those numbers of slots."""
         for number in slots:
             shapes = with_slots(arrays, number)
-            self._programs[number] = self._update.lower(self._abstract, shapes).compile()
+            self._programs[number] = self._update.lower(self._abstract, shapes, self._key).compile()
 
     @property
     def temporary_bytes(self) -> int:
@@ -83,7 +84,7 @@ class Trainer:
     def step(self, arrays: Mapping[str, jax.Array]) -> None:
         """One update; does not wait for it."""
         update = self._programs.get(len(arrays["image"]), self._update)
-        self._state, self._metrics = update(self._state, arrays)
+        self._state, self._metrics = update(self._state, arrays, self._key)
 
     def wait(self) -> None:
         """Until all steps are done, whose last loss must be a number."""

@@ -124,12 +124,12 @@ def _part(
 
 def _whole(step: parts.Step, options: argparse.Namespace) -> Found:
     """The step gives its state to the next, so that each call has another."""
-    program = step.update.lower(step.state, step.batch).compile()
-    work = matrix_work.of(step.update, step.state, step.batch)
+    program = step.update.lower(step.state, step.batch, step.key).compile()
+    work = matrix_work.of(step.update, step.state, step.batch, step.key)
 
     def run() -> None:
         for _ in range(options.calls):
-            step.state, _ = program(step.state, step.batch)
+            step.state, _ = program(step.state, step.batch, step.key)
         jax.block_until_ready(step.state)
 
     seconds = measure.median_seconds(run, options.repeats) / options.calls

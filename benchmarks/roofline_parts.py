@@ -39,6 +39,7 @@ class Step:
         update: the jitted step, which uses up the state given to it.
         state: before the next step.
         batch: of full clips.
+        key: that the steps draw from.
     """
 
     model: HTT
@@ -46,6 +47,7 @@ class Step:
     update: Any
     state: TrainState
     batch: Mapping[str, jax.Array]
+    key: PRNGKeyArray
 
     def parts(self) -> Iterator[Part]:
         """One after another, so that the arrays of one are gone before the next."""
@@ -101,11 +103,11 @@ def make(config: ConfigDict, clips: Clips) -> Step:
     optimizer = system.optimizer(schedule)
     mesh = sharding.single_device_mesh()
     abstract = abstract_state(system, optimizer, mesh)
-    update = loop.make_update(system, schedule, config.seed, mesh)
+    update = loop.make_update(system, schedule, mesh)
     state = random_state(system, optimizer, config.seed, abstract)
     (batch,) = ours.on_devices(mesh, clip_batches.packed(clips))
     assert isinstance(system.model, HTT)
-    return Step(system.model, optimizer, update, state, batch)
+    return Step(system.model, optimizer, update, state, batch, loop.random_key(config.seed, mesh))
 
 
 def _behind_features(

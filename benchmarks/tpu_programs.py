@@ -98,8 +98,10 @@ class Setup:
         schedule = step_decay(steps_per_epoch=10_000, **self.config.optimizer)
         optimizer = self._system.optimizer(schedule)
         abstract = abstract_state(self._system, optimizer, mesh)
-        update: Any = loop.make_update(self._system, schedule, self.config.seed, mesh)
-        return update.lower(abstract, self._whole_batch(mesh, slots))
+        update: Any = loop.make_update(self._system, schedule, mesh)
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        key = jax.ShapeDtypeStruct((), key.dtype, sharding=sharding.replicated(mesh))
+        return update.lower(abstract, self._whole_batch(mesh, slots), key)
 
     def _evaluate(self, slots: int) -> Any:
         mesh = self.topology.mesh(self.config.mesh.fsdp)

@@ -11,6 +11,7 @@ import optax
 from absl import logging
 from etils import epath
 from jax.sharding import Mesh
+from jaxtyping import PRNGKeyArray
 from ml_collections import ConfigDict
 
 from htt_jax import systems
@@ -57,7 +58,9 @@ from htt_jax.training.preemption import StopRequest
 from htt_jax.training.profile import Profile
 from htt_jax.training.teacher import no_longer_asked, open_teacher, taught_by, trained_on
 
-Update: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, train_step.Metrics]]
+Update: TypeAlias = Callable[
+    [TrainState, Batch, PRNGKeyArray], tuple[TrainState, train_step.Metrics]
+]
 
 
 def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
@@ -88,7 +91,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
     # Devices
     mesh = sharding.make_mesh(config.mesh.fsdp)
     abstract = abstract_state(system, optimizer, mesh)
-    update = make_update(system, schedule, config.seed, mesh)
+    update = make_update(system, schedule, mesh)
+    key = random_key(config.seed, mesh)
     evaluate = _make_evaluate(config, system, mesh, dataset)
 
     # Before anything is written: this is the file that is missing where people begin.
@@ -117,7 +121,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
             del teacher  # its weights would otherwise stay on the devices
         batches, slots = train_batches(config, source, mesh, span.first, steps, reader)
         first = next(batches)
-        shapes = {n: (abstract, with_slots(first.arrays, n)) for n in slots}
+        shapes = {n: (abstract, with_slots(first.arrays, n), key) for n in slots}
         programs = stack.enter_context(CompiledAhead(update, shapes))
         if state is None:
             state = first_state(config, system, optimizer, abstract, pretrained, source, first)
@@ -128,7 +132,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> evaluation.Results:
         kept = systems.frozen_parts(system)
         overview.announce(workdir, state.variables, frozen=kept, taken_over=pretrained)
         return _loop(
-            config, workdir, span, state, batches, programs, monitor, evaluate, checkpoints
+            config, workdir, span, state, key, batches, programs, monitor, evaluate, checkpoints
         )
 
 
@@ -153,6 +157,7 @@ def _loop(
     workdir: epath.PathLike,
     span: Span,
     state: TrainState,
+    key: PRNGKeyArray,
     batches: Iterator[sharding.DeviceBatch],
     programs: CompiledAhead[int],
     monitor: Monitor,
@@ -172,7 +177,7 @@ def _loop(
                     batch = next(batches)
                 with monitor.compiling():
                     program = programs[len(batch.arrays["image"])]
-                state, metrics = program(state, batch.arrays)
+                state, metrics = program(state, batch.arrays, key)
                 monitor.started(step, metrics, batch)
 
             evaluating = _is_due(step, config.eval.every_epochs * span.per_epoch, span.last)
@@ -222,14 +227,18 @@ def _settle(config: ConfigDict, workdir: epath.PathLike) -> None:
                 config.update_from_flattened_dict({option.name: kept[option.name]})
 
 
-@functools.lru_cache(maxsize=4)  # trainings that differ in their data alone share the program
-def make_update(system: System, schedule: optax.Schedule, seed: int, mesh: Mesh) -> Update:
-    """The jitted step: augmentation, gradients, optimizer; the state given to it is used up."""
+@functools.lru_cache(maxsize=4)  # trainings that differ in data and seed alone share the program
+def make_update(system: System, schedule: optax.Schedule, mesh: Mesh) -> Update:
+    """The jitted step: augmentation, gradients, optimizer; the state given to it is used up.
+
+    The key, of `random_key`, is an argument: the compiled program, when kept, serves every seed.
+    """
     optimizer = system.optimizer(schedule)
 
-    def update(state: TrainState, batch: Batch) -> tuple[TrainState, train_step.Metrics]:
-        key = jax.random.fold_in(jax.random.key(seed), state.step)
-        inputs = system.training_inputs(key, batch)
+    def update(
+        state: TrainState, batch: Batch, key: PRNGKeyArray
+    ) -> tuple[TrainState, train_step.Metrics]:
+        inputs = system.training_inputs(jax.random.fold_in(key, state.step), batch)
         next_state, metrics = train_step.update(system, optimizer, state, inputs)
         return next_state, metrics | {
             "learning_rate": schedule(state.step),
@@ -245,6 +254,11 @@ def make_update(system: System, schedule: optax.Schedule, seed: int, mesh: Mesh)
         donate_argnums=0,
         compiler_options=compilation.options(device.platform),
     )
+
+
+def random_key(seed: int, mesh: Mesh) -> PRNGKeyArray:
+    """What all steps of a run draw from, on every device."""
+    return jax.jit(lambda: jax.random.key(seed), out_shardings=sharding.replicated(mesh))()
 
 
 def _make_evaluate(

@@ -166,7 +166,7 @@ def test_equal_trainings_in_a_process_share_their_program():
     def program(steps_per_epoch):
         system = HTTSystem(HTT(num_actions=3, num_objects=2, width=32, heads=4, backbone_width=4))
         schedule = step_decay(1e-3, 0.5, 15, steps_per_epoch)
-        return make_update(system, schedule, 0, sharding.make_mesh(1))
+        return make_update(system, schedule, sharding.make_mesh(1))
 
     assert program(3) is program(3)
     assert program(4) is not program(3)

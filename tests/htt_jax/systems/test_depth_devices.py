@@ -22,7 +22,7 @@ from htt_jax.runs.options import get_config
 from htt_jax.runs.state import abstract_state, create_state
 from htt_jax.systems.depth.stages import STAGES
 from htt_jax.training.input import train_batches
-from htt_jax.training.loop import make_update
+from htt_jax.training.loop import make_update, random_key
 from tests import depth_runs, runs
 
 config = get_config("depth")
@@ -39,11 +39,12 @@ for mesh in (sharding.single_device_mesh(), sharding.make_mesh(2)):
     start = jax.jit(lambda variables: create_state(variables, optimizer),
                     out_shardings=jax.tree.map(lambda x: x.sharding, abstract))
     state = start(runs.random_variables(system, mesh, 0))
-    update = make_update(system, schedule, 0, mesh)
+    update = make_update(system, schedule, mesh)
+    key = random_key(0, mesh)
     batches, _ = train_batches(config, source, mesh, 0, 2, system.reader)
     found.append([])
     for _ in range(2):
-        state, metrics = update(state, next(batches).arrays)
+        state, metrics = update(state, next(batches).arrays, key)
         found[-1].append([float(metrics[name]) for name in ("loss", "gradient_norm")])
     batches.close()
 print(json.dumps({"devices": mesh.size, "found": found}), file=sys.stderr)
