@@ -45,12 +45,14 @@ def resized(scale: Scale, times: fractions.Fraction) -> dict[str, Any]:
     """Frames of another size; what is counted in pixels is worth the same in them."""
     config = scale.config("")
     width, height = config.data.image_size or STORED_SIZE
-    return {
+    options = {
         "data.image_size": (int(times * width), int(times * height)),
         "loss.joints_2d": float(config.loss.joints_2d / times),
         "augment.translation": int(times * config.augment.translation),
-        "augment.blur": float(config.augment.blur * times),
     }
+    if config.augment.blur:
+        options["augment.blur"] = float(config.augment.blur * times)
+    return options
 
 
 def inputs_without(left_out: str) -> tuple[str, ...]:

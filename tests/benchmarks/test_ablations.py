@@ -26,8 +26,8 @@ DEMO = scales.DEMO
 @pytest.mark.parametrize("dataset", ["fpha", "h2o"])
 def test_every_row_can_be_trained_and_differs_from_the_first(scale, dataset, tmp_path):
     setting = Setting(scale, tmp_path, "data", dataset)
-    for study in studies(scale).values():
-        assert not study.rows[0].options or study.rows[0].name == "small_alone"
+    for name, study in studies(scale).items():
+        assert not study.rows[0].options or name in ("distil", "pretraining")
         assert len({row.name for row in study.rows}) == len(study.rows)
         of_runs = [row for row in study.rows[1:] if row.options]
         names = [Run(row.options, 0).name for row in of_runs]
@@ -39,7 +39,7 @@ def test_every_row_can_be_trained_and_differs_from_the_first(scale, dataset, tmp
             run = Run(row.options, 0)
             assert runs.configured(setting, run).to_dict() != usual
             assert run.teacher in (None, *(Run(other.options, 0).name for other in study.rows))
-            assert len(Run(row.options, 0).name) < 200
+            assert len(Run(row.options, 0).name) < 240  # of the 255 that file systems take
 
 
 def test_the_papers_tables_are_among_the_rows_with_its_figures():
