@@ -38,8 +38,8 @@ def get_config() -> ConfigDict:
     config.augment.translation = 2
     config.optimizer.learning_rate = 1e-3
     config.optimizer.warmup_steps = 60
-    config.optimizer.decay_factor = 0.64
-    config.optimizer.decay_epochs = 1
+    config.optimizer.decay_factor = 0.1
+    config.optimizer.decay_epochs = 6  # once; a rate that falls all the time learns less
     config.eval.every_epochs = 8
     config.eval.batch_size = 48
     return config

@@ -24,6 +24,7 @@ def get_config() -> ConfigDict:
     config.epochs = 4
     config.batch_size = 12
     config.optimizer.decay_factor = 0.4
+    config.optimizer.decay_epochs = 1
     config.eval.every_epochs = 4
     config.eval.batch_size = 36
     return config
