@@ -3,7 +3,7 @@
 XLA's own takes 7 to 16 times as long on a processor. There it is a sum of the image moved by each
 place of the kernel, times the kernel there, which is one fused elementwise operation; anywhere else
 it is XLA's plain one. The gradient for the kernel, sums over all places of all images, is taken row
-after row there, in sums small enough to stay in the cache: reduced at once it takes 5 to 12 times
+after row there, in sums small enough to stay in the cache: reduced at once it takes several times
 as long.
 """
 
