@@ -14,11 +14,12 @@ from htt_jax.models.htt import HTT
 from htt_jax.optimizer import adam, step_decay
 from htt_jax.runs import checkpoint, version
 from htt_jax.runs.directory import CHECKPOINTS, Run, dataset_facts, read, start
-from htt_jax.runs.state import TrainState, abstract_state
+from htt_jax.runs.state import TrainState, abstract_state, random_state
 from htt_jax.support.errors import InputError
 from htt_jax.support.locking import locked
 from htt_jax.systems.htt.system import HTTSystem
-from htt_jax.training.loop import make_update
+from htt_jax.training.input import train_batches
+from htt_jax.training.loop import make_update, random_key
 from tests import prepared, train_runs
 
 
@@ -170,6 +171,27 @@ def test_equal_trainings_in_a_process_share_their_program():
 
     assert program(3) is program(3)
     assert program(4) is not program(3)
+
+
+def test_the_compiled_step_serves_every_seed_and_each_draws_its_own(dataset):
+    config = train_runs.tiny_config(dataset)
+    source, mesh = RecordSource(dataset, "train"), sharding.single_device_mesh()
+    system = systems.make(config, dataset_facts(source, config.data.image_size))
+    schedule = step_decay(1e-3, 0.5, 15, steps_per_epoch=3)
+    optimizer = system.optimizer(schedule)
+    abstract = abstract_state(system, optimizer, mesh)
+    batches, _ = train_batches(config, source, mesh, 0, 1)
+    batch = next(batches).arrays
+    batches.close()
+    program = make_update(system, schedule, mesh)
+    program = program.lower(abstract, batch, random_key(0, mesh)).compile()
+
+    def loss(seed):
+        state = random_state(system, optimizer, 0, abstract)  # which a step uses up
+        return float(program(state, batch, random_key(seed, mesh))[1]["loss"])
+
+    found = [loss(seed) for seed in (3, 3, 4)]
+    assert found[0] == found[1] != found[2]
 
 
 def test_a_damaged_shard_stops_the_run_with_its_place(dataset, tmp_path):
