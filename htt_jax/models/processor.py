@@ -3,9 +3,10 @@
 On a processor, XLA computes the gradient of a convolution for its kernel as one more convolution
 whose window is the whole image, which takes three times as long as it needs to: there it is one
 matrix product here instead. The gradient for its input takes up to ten times as long inside loops
-as outside: there it is a plain convolution here. And the gradient of max-pooling, scattered window
-by window, took longer than all convolutions together: there it is a few fused elementwise
-operations here.
+as outside: there it is a plain convolution here. A convolution of maps smaller than its kernel
+takes 20 to 100 times as long as its operations would elsewhere: there it is a matrix product here.
+And the gradient of max-pooling, scattered window by window, took longer than all convolutions
+together: there it is a few fused elementwise operations here.
 """
 
 import functools
@@ -45,7 +46,16 @@ def convolve(x: Images, kernel: Kernel, stride: int, padding: Padding | None = N
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve(x: Images, kernel: Kernel, stride: int) -> Maps:
-    return _plain(x, kernel, stride)
+    plain = functools.partial(_plain, stride=stride)
+    if _fits(x, kernel):
+        return plain(x, kernel)
+    product = functools.partial(_of_patches, stride=stride)
+    return lax.platform_dependent(x, kernel, cpu=product, default=plain)
+
+
+def _fits(x: Images, kernel: Kernel) -> bool:
+    """Whether the kernel is no larger than the map, which XLA's quick convolutions ask for."""
+    return min(x.shape[1:3]) >= kernel.shape[0]
 
 
 def _plain(x: Images, kernel: Kernel, stride: int, padding: Padding | None = None) -> Maps:
@@ -59,8 +69,15 @@ def _plain(x: Images, kernel: Kernel, stride: int, padding: Padding | None = Non
     )
 
 
+def _of_patches(x: Images, kernel: Kernel, stride: int) -> Maps:
+    """The convolution as one matrix product over all places of all images."""
+    patches = _patches(x, kernel.shape[0], stride)
+    places = patches.reshape(-1, patches.shape[-1])
+    return (places @ kernel.reshape(-1, kernel.shape[-1])).reshape(*patches.shape[:3], -1)
+
+
 def _forward(x: Images, kernel: Kernel, stride: int) -> tuple[Maps, tuple[Images, Kernel]]:
-    return _plain(x, kernel, stride), (x, kernel)
+    return _convolve(x, kernel, stride), (x, kernel)
 
 
 def _backward(stride: int, saved: tuple[Images, Kernel], gradient: Maps) -> tuple[Images, Kernel]:
@@ -69,7 +86,11 @@ def _backward(stride: int, saved: tuple[Images, Kernel], gradient: Maps) -> tupl
     on_processors: Callable[[Images, Kernel, Maps], Images] = transposed
     if stride == 1:
         on_processors = _of_input
-    elif stride == 2 and kernel.shape[0] > 1 and x.shape[-1] <= FEW_CHANNELS:
+    elif (
+        stride == 2
+        and kernel.shape[0] > 1
+        and (x.shape[-1] <= FEW_CHANNELS or not _fits(gradient, kernel))
+    ):
         on_processors = _of_input_at_stride_2
     of_x = lax.platform_dependent(x, kernel, gradient, cpu=on_processors, default=transposed)
     product = functools.partial(_product, stride=stride)
@@ -90,7 +111,8 @@ def _of_kernel_transposed(x: Images, kernel: Kernel, gradient: Maps, *, stride: 
 
 def _of_input(x: Images, kernel: Kernel, gradient: Maps) -> Images:
     """The input's gradient at stride 1 as a plain convolution, which is fast inside loops too."""
-    return _plain(gradient, kernel[::-1, ::-1].swapaxes(2, 3), 1)
+    kernel = kernel[::-1, ::-1].swapaxes(2, 3)
+    return (_plain if _fits(gradient, kernel) else _of_patches)(gradient, kernel, 1)
 
 
 def _of_input_at_stride_2(x: Images, kernel: Kernel, gradient: Maps) -> Images:
@@ -117,13 +139,18 @@ def _of_input_at_stride_2(x: Images, kernel: Kernel, gradient: Maps) -> Images:
 
 def _product(x: Images, kernel: Kernel, gradient: Maps, *, stride: int) -> Kernel:
     """The kernel's gradient as one matrix product over all places of all images."""
-    size = kernel.shape[0]
-    padding = size // 2
-    x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     if stride == 1:
-        return _shifted_product(x, gradient, size)
-    height, width = gradient.shape[1:3]
-    patches = jnp.concatenate(
+        return _shifted_product(x, gradient, kernel.shape[0])
+    return over_places(_patches(x, kernel.shape[0], stride), gradient).reshape(kernel.shape)
+
+
+def _patches(
+    x: Images, size: int, stride: int
+) -> Float[Array, "images height_out width_out patch_channels"]:
+    """What the kernel sees at each of its places, in the order of its elements."""
+    height, width = (-(-length // stride) for length in x.shape[1:3])
+    x = _padded(x, size)
+    return jnp.concatenate(
         [
             x[:, row::stride, column::stride][:, :height, :width]
             for row in range(size)
@@ -131,15 +158,21 @@ def _product(x: Images, kernel: Kernel, gradient: Maps, *, stride: int) -> Kerne
         ],
         axis=-1,
     )
-    return over_places(patches, gradient).reshape(size, size, x.shape[-1], gradient.shape[-1])
+
+
+def _padded(x: Images, size: int) -> Float[Array, "images height_padded width_padded channels"]:
+    """By half the kernel's size on every side."""
+    half = size // 2
+    return jnp.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
 
 
 def _shifted_product(x: Images, gradient: Maps, size: int) -> Kernel:
-    """At stride 1, with `x` padded: a third of what patches of size 3 copy, in wider matrices.
+    """At stride 1: a third of what patches of size 3 copy, in wider matrices.
 
     Rows of the kernel shift the image, columns shift the gradient the other way.
     """
     height = gradient.shape[1]
+    x = _padded(x, size)
     rows = jnp.concatenate([x[:, row : row + height] for row in range(size)], axis=-1)
     columns = jnp.concatenate(
         [

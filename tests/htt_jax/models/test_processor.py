@@ -34,7 +34,7 @@ def gradients(function, x, kernel, stride):
 @pytest.mark.parametrize("channels", [3, FEWEST_CHANNELS, 24])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [1, 3, 7])
-@pytest.mark.parametrize(("height", "width"), [(9, 13), (8, 14)])
+@pytest.mark.parametrize(("height", "width"), [(9, 13), (8, 14), (2, 3), (4, 1)])
 def test_results_and_gradients_are_those_of_xlas_own_convolution(
     channels, stride, size, height, width
 ):
@@ -53,6 +53,15 @@ def test_gradients_have_the_type_of_what_they_are_of():
     kernel = jnp.ones((3, 3, FEWEST_CHANNELS, 4), jnp.bfloat16)
     for found in gradients(convolve, x, kernel, 1):
         assert found.dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_maps_smaller_than_the_kernel_are_matrix_products_on_processors_alone(stride):
+    x, kernel = jnp.ones((2, 2, 3, FEWEST_CHANNELS)), jnp.ones((3, 3, FEWEST_CHANNELS, 4))
+    traced = jax.jit(convolve, static_argnums=2).trace(x, kernel, stride)
+    on_processors = traced.lower(lowering_platforms=("cpu",)).as_text()
+    elsewhere = traced.lower(lowering_platforms=("tpu",)).as_text()
+    assert ["convolution" in str(text) for text in (on_processors, elsewhere)] == [False, True]
 
 
 @pytest.mark.parametrize(("height", "width"), [(9, 13), (8, 14), (1, 2)])
