@@ -47,15 +47,15 @@ def convolve(x: Images, kernel: Kernel, stride: int, padding: Padding | None = N
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve(x: Images, kernel: Kernel, stride: int) -> Maps:
     plain = functools.partial(_plain, stride=stride)
-    if _fits(x, kernel):
+    if _fits(kernel, x):
         return plain(x, kernel)
     product = functools.partial(_of_patches, stride=stride)
     return lax.platform_dependent(x, kernel, cpu=product, default=plain)
 
 
-def _fits(x: Images, kernel: Kernel) -> bool:
-    """Whether the kernel is no larger than the map, which XLA's quick convolutions ask for."""
-    return min(x.shape[1:3]) >= kernel.shape[0]
+def _fits(kernel: Kernel, maps: Images | Maps) -> bool:
+    """Whether the kernel is no larger than the maps, which XLA's quick convolutions ask for."""
+    return min(maps.shape[1:3]) >= kernel.shape[0]
 
 
 def _plain(x: Images, kernel: Kernel, stride: int, padding: Padding | None = None) -> Maps:
@@ -89,7 +89,7 @@ def _backward(stride: int, saved: tuple[Images, Kernel], gradient: Maps) -> tupl
     elif (
         stride == 2
         and kernel.shape[0] > 1
-        and (x.shape[-1] <= FEW_CHANNELS or not _fits(gradient, kernel))
+        and (x.shape[-1] <= FEW_CHANNELS or not _fits(kernel, gradient))
     ):
         on_processors = _of_input_at_stride_2
     of_x = lax.platform_dependent(x, kernel, gradient, cpu=on_processors, default=transposed)

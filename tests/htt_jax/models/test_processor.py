@@ -6,7 +6,7 @@ import pytest
 import torch
 from jax import lax
 
-from htt_jax.models.processor import FEWEST_CHANNELS, convolve, max_pool
+from htt_jax.models.processor import FEW_CHANNELS, FEWEST_CHANNELS, convolve, max_pool
 
 
 def plain(x, kernel, stride):
@@ -45,6 +45,17 @@ def test_results_and_gradients_are_those_of_xlas_own_convolution(
     expected = gradients(plain, x, kernel, stride)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("channels", [FEW_CHANNELS, 2 * FEW_CHANNELS])
+@pytest.mark.parametrize("width", [4, 14])
+def test_as_are_they_where_the_channels_double_at_stride_2(channels, width):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 4, width, channels)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, channels, 2 * channels)).astype(np.float32) / channels
+    found = gradients(convolve, x, kernel, 2)
+    for ours, theirs in zip(found, gradients(plain, x, kernel, 2), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
 
 
