@@ -90,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_same_classes(before.dataset, source)
     config = cli.parse_config(rest, functools.partial(found.default_config, source))
     run = imported.make_run(found, config, source)
+    found = found.for_optimizer(run.config.training.optimizer)
     step = write_run(found, run, options.out)
     print(_summary(found, run, step, options.out))
 

@@ -1,6 +1,7 @@
-"""Adam under a step decay (Sec. 3.4), and the depth systems' AMSGrad."""
+"""Adam under a step decay (Sec. 3.4), the depth systems' AMSGrad, and Muon."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,48 @@ def step_decay(
 def adam(schedule: optax.Schedule) -> optax.GradientTransformation:
     """Adam with PyTorch's defaults (0.9, 0.999, 1e-8) and no weight decay."""
     return optax.adam(schedule, b1=0.9, b2=0.999, eps=1e-8)
+
+
+def muon(schedule: optax.Schedule) -> optax.GradientTransformation:
+    """Muon for kernels (Jordan et al., 2024), Adam for all else.
+
+    The mean of a kernel's gradients, as a matrix from what its layer sees to the channels it makes,
+    is taken to the nearest orthogonal one: the step goes as far in directions that few frames ask
+    for as in those of many.
+    """
+    of_kernels = optax.chain(
+        optax.contrib.scale_by_muon(weight_dimension_numbers=_as_matrices),
+        optax.stateless(lambda steps, params: jax.tree.map(_as_large_as_adams, steps)),
+        optax.scale_by_learning_rate(schedule),
+    )
+    return optax.partition({True: of_kernels, False: adam(schedule)}, _are_matrices)
+
+
+def _are_matrices(params: Any) -> Any:
+    """Which are kernels, but for depthwise ones, which are a row of filters and no matrix."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, x: path[-1].key == "kernel" and x.shape[-2] > 1, params
+    )
+
+
+def _as_matrices(kernels: Any) -> Any:
+    """The last axis of each as columns, the others together as rows."""
+    return jax.tree.map(
+        lambda x: optax.contrib.MuonDimensionNumbers(tuple(range(x.ndim - 1)), x.ndim - 1), kernels
+    )
+
+
+def _as_large_as_adams(step: Array) -> Array:
+    """An orthogonal step whose elements are as large as Adam's usually are, 0.2 learning rates.
+
+    A learning rate then suits both (Liu et al., 2025, Sec. 2.2).
+    """
+    rows, columns = step.size // step.shape[-1], step.shape[-1]
+    return 0.2 * math.sqrt(max(rows, columns)) * step
+
+
+OPTIMIZERS = {"adam": adam, "muon": muon}
+"""By the names of config.training.optimizer; the first is the paper's."""
 
 
 def amsgrad(schedule: optax.Schedule, l2: float = 0.0) -> optax.GradientTransformation:

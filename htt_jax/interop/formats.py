@@ -82,14 +82,15 @@ def _state_dict(run: TrainedRun) -> pytorch.StateDict:
 def _write_pth(path: pathlib.Path, run: TrainedRun) -> None:
     state_dict = _state_dict(run)
     moments = read_moments(run)
+    # The number tells a file that was trained on in PyTorch from one that was not.
+    counted = {"adam_steps": moments.steps} if moments else {}
     steps_per_epoch = run.description.steps_per_epoch
     weights.write_pth(
         str(path),
         state_dict,
         epoch=run.step // steps_per_epoch if steps_per_epoch else 0,
-        optimizer=adam.to_torch(moments, state_dict) if moments.steps else None,
-        # The number tells a file that was trained on in PyTorch from one that was not.
-        description=json.dumps(description(run) | {"adam_steps": moments.steps}),
+        optimizer=adam.to_torch(moments, state_dict) if moments and moments.steps else None,
+        description=json.dumps(description(run) | counted),
     )
 
 

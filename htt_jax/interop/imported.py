@@ -34,7 +34,7 @@ class Imported:
         variables: of the model, NumPy arrays.
         sizes: attributes of `models.htt.HTT` that the shapes tell.
         moments: Adam's; None if the file has none.
-        note: why there are no moments; empty if there are some.
+        note: why there are none to go on with; empty if there are some.
     """
 
     file: WeightFile
@@ -89,6 +89,16 @@ class Imported:
         if self.file.description is None:
             return None
         return from_json(self.file.description, self.file.path)
+
+    def for_optimizer(self, name: str) -> "Imported":
+        """Without the moments where training goes on by another optimizer than Adam."""
+        if self.moments is None or name == "adam":
+            return self
+        note = (
+            f"config.training.optimizer={name} does not go on with Adam's; to go on with them, "
+            "import the file with --config.training.optimizer=adam"
+        )
+        return dataclasses.replace(self, moments=None, note=note)
 
     def misfits(self, dataset: DatasetFacts | RecordSource) -> dict[str, tuple[int, int]]:
         """The numbers that differ from a dataset's: the weights' and the dataset's, by name."""

@@ -54,12 +54,14 @@ def open_any(path: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRun:
     )
 
 
-def read_moments(run: TrainedRun) -> adam.Moments:
-    """Adam's moments of the checkpoint that `run` was opened with.
+def read_moments(run: TrainedRun) -> adam.Moments | None:
+    """Adam's moments of the checkpoint that `run` was opened with; None: of another optimizer.
 
     Raises:
         InputError: the checkpoint cannot be read.
     """
+    if run.config.training.optimizer != "adam":
+        return None
     optimizer = run.system.optimizer(optax.constant_schedule(0.0))
     mesh = jax.tree.leaves(run.variables)[0].sharding.mesh
     abstract = abstract_state(run.system, optimizer, mesh)

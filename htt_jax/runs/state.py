@@ -24,7 +24,7 @@ class TrainState:
         step: updates done.
         params: what the optimizer moves.
         batch_stats: frozen means and variances.
-        opt_state: Adam's moments.
+        opt_state: what the optimizer remembers, as Adam its moments.
     """
 
     step: Any  # Int[Array, ""]; JAX also makes trees of shapes or placements of it

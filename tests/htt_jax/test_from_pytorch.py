@@ -191,6 +191,19 @@ def test_what_was_read_is_said(folder, capsys):
     ]
 
 
+def test_another_optimizer_begins_anew_and_says_how_not_to(folder, capsys):
+    out, option = folder / "muon", "--config.training.optimizer=muon"
+    command(folder / "published.pth", out, f"--data={folder / 'data'}", option)
+    assert capsys.readouterr().out.splitlines()[2] == (
+        "training would begin at step 0 with fresh moments: config.training.optimizer=muon does "
+        "not go on with Adam's; to go on with them, import the file with "
+        "--config.training.optimizer=adam"
+    )
+    run = open_run(out, None, sharding.single_device_mesh())
+    assert run.step == 0
+    assert read_moments(run) is None
+
+
 def test_a_dataset_of_other_clips_continues_at_its_own_step(folder, tmp_path):
     prepared.write_dataset(tmp_path / "data", FPHA, {"train": [8], "test": [6]})
     command(folder / "published.pth", tmp_path / "run", f"--data={tmp_path / 'data'}")

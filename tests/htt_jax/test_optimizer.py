@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from htt_jax.optimizer import (
     adam,
@@ -9,6 +10,7 @@ from htt_jax.optimizer import (
     constant_where_frozen,
     freezing,
     moments,
+    muon,
     step_decay,
     with_moments,
 )
@@ -42,6 +44,69 @@ def test_adam_moves_as_worked_out_by_hand_without_weight_decay():
         x = x - 0.1 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
         np.testing.assert_allclose(params["x"], x, rtol=1e-5)
     np.testing.assert_array_equal(params["still"], [5.0])
+
+
+KERNELS = {"dense": (20, 48), "convolution": (3, 3, 16, 32), "wide": (8, 3)}
+
+
+def like(rng, tree):
+    """Random numbers in the shapes of a tree."""
+    return jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape), jnp.float32), tree)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e3])
+def test_muons_steps_of_kernels_are_orthogonal_and_as_large_as_adams_usually_are(size):
+    params = {name: {"kernel": jnp.zeros(shape)} for name, shape in KERNELS.items()}
+    gradients = jax.tree.map(lambda x: size * x, like(np.random.default_rng(0), params))
+    optimizer = muon(lambda step: 0.01)
+    updates, _ = optimizer.update(gradients, optimizer.init(params), params)
+    for name, shape in KERNELS.items():
+        step, gradient = (
+            np.asarray(tree[name]["kernel"]).reshape(-1, shape[-1]) for tree in (updates, gradients)
+        )
+        left, _, right = np.linalg.svd(gradient, full_matrices=False)
+        along = np.einsum("ri,rc,ic->i", left, -step, right)
+        # Five iterations of Newton and Schulz leave them within a third.
+        np.testing.assert_allclose(along, 0.01 * 0.2 * np.sqrt(max(step.shape)), rtol=1 / 3)
+        np.testing.assert_allclose(np.linalg.norm(along), np.linalg.norm(step), rtol=1e-3)
+
+
+def test_muon_keeps_a_mean_of_kernels_gradients_and_looks_one_step_ahead():
+    params, rng = {"kernel": jnp.zeros((6, 4))}, np.random.default_rng(1)
+    optimizer = muon(lambda step: 1.0)
+    state, mean = optimizer.init(params), np.zeros((6, 4))
+    for _ in range(3):
+        gradients = like(rng, params)
+        updates, state = optimizer.update(gradients, state, params)
+        mean = 0.95 * mean + 0.05 * np.asarray(gradients["kernel"])
+    # Nesterov's, both parts corrected for the start from zero.
+    last = np.asarray(gradients["kernel"])
+    ahead = 0.95 * mean / (1 - 0.95**4) + 0.05 * last / (1 - 0.95**3)
+    left, _, right = np.linalg.svd(ahead, full_matrices=False)
+    along = np.einsum("ri,rc,ic->i", left, -np.asarray(updates["kernel"]), right)
+    np.testing.assert_allclose(along, 0.2 * np.sqrt(6), rtol=1 / 3)
+
+
+def test_muon_leaves_to_adam_what_is_no_matrix():
+    shapes = {"bias": (4,), "token": (2, 4), "kernel": (3, 3, 1, 8)}  # that of a depthwise layer
+    params = {name: jnp.zeros(shape) for name, shape in shapes.items()}
+    found = []
+    for make in (adam, muon):
+        optimizer, rng = make(lambda step: 0.1), np.random.default_rng(2)
+        state = optimizer.init(params)
+        for _ in range(2):
+            updates, state = optimizer.update(like(rng, params), state, params)
+        found.append(updates)
+    jax.tree.map(np.testing.assert_array_equal, *found)
+
+
+def test_muons_steps_leave_out_what_is_frozen():
+    params = {name: {"kernel": jnp.zeros((4, 4))} for name in ("backbone", "head")}
+    optimizer = freezing(muon(lambda step: 1.0), lambda name: name.startswith("backbone"))
+    gradients = like(np.random.default_rng(3), params)
+    updates, _ = optimizer.update(gradients, optimizer.init(params), params)
+    norms = {name: float(jnp.linalg.norm(x["kernel"])) for name, x in updates.items()}
+    assert norms == {"backbone": 0.0, "head": pytest.approx(0.2 * 4, rel=1 / 3)}
 
 
 def test_moments_and_the_schedules_step_are_replaced_each_with_its_own_count():

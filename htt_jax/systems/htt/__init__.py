@@ -176,6 +176,7 @@ def make(config: ConfigDict, dataset: DatasetFacts) -> HTTSystem:
         config.training.token_dropout,
         _from_section(Distillation, config.distill) if config.distill.teacher else None,
         frozen=tuple(filter(None, map(str.strip, config.training.frozen.split(",")))),
+        optimizer_name=config.training.optimizer,
     )
 
 

@@ -3,6 +3,7 @@
 from htt_jax.models import backbones
 from htt_jax.models.htt.frames import ACTION_INPUTS, BOX
 from htt_jax.models.htt.queries import SPATIAL
+from htt_jax.optimizer import OPTIMIZERS
 from htt_jax.support.options import Option, way
 
 OPTIONS: tuple[Option, ...] = (
@@ -117,6 +118,14 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Parts of the model that are not trained but stay as init has them, with commas, such as "
         '"backbone,pose_block"; the table at the start of training has their names.',
+    ),
+    Option(
+        "training.optimizer",
+        "adam",
+        'What makes steps of gradients: "adam" (the paper), or "muon", which makes those of '
+        "kernels orthogonal and learns in fewer steps from random weights; a learning rate suits "
+        "both.",
+        choices=tuple(OPTIMIZERS),
     ),
     Option("loss.object_box_2d", 1.0, "per pixel, of the points of the object's box", least=0),
     Option("loss.object_box_depth", 100.0, "per metre, of the points of the object's box", least=0),

@@ -23,7 +23,7 @@ from htt_jax.models.htt import signature as htt_signature
 from htt_jax.models.htt.windows import TakesWindows
 from htt_jax.models.outputs import OUTPUTS, Output
 from htt_jax.models.signature import Signature
-from htt_jax.optimizer import adam, constant_where_frozen, freezing
+from htt_jax.optimizer import OPTIMIZERS, constant_where_frozen, freezing
 from htt_jax.support.errors import InputError
 from htt_jax.systems import Applicable, Batch, Estimates, Losses, Part, Stepwise, Variables
 from htt_jax.systems.htt import chance, distillation
@@ -44,6 +44,7 @@ class HTTSystem:
         distillation: of a student, whose batches tell what its teacher says; None: it has none.
         action_weights: of a clip's answers, by its action; empty: all alike.
         frozen: parts of the network that are not trained.
+        optimizer_name: one of `OPTIMIZERS`.
     """
 
     model: Applicable
@@ -55,6 +56,7 @@ class HTTSystem:
     distillation: Distillation | None = None
     action_weights: tuple[float, ...] = ()
     frozen: tuple[str, ...] = ()
+    optimizer_name: str = "adam"
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -111,8 +113,9 @@ class HTTSystem:
         return {"params": variables["params"], "batch_stats": {"backbone": measured["batch_stats"]}}
 
     def optimizer(self, schedule: optax.Schedule) -> optax.GradientTransformation:
-        """See `htt_jax.optimizer.adam`; of the parts that are trained."""
-        return freezing(adam(schedule), self._is_frozen) if self.frozen else adam(schedule)
+        """See `htt_jax.optimizer`; of the parts that are trained."""
+        chosen = OPTIMIZERS[self.optimizer_name](schedule)
+        return freezing(chosen, self._is_frozen) if self.frozen else chosen
 
     def _is_frozen(self, name: str) -> bool:
         return name.split("/")[0] in self.frozen

@@ -1,3 +1,5 @@
+import re
+
 import jax
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ from jax.sharding import AbstractMesh, PartitionSpec
 
 from htt_jax.devices import sharding
 from htt_jax.models.htt import HTT
-from htt_jax.optimizer import adam
+from htt_jax.optimizer import adam, muon
 from htt_jax.runs.state import abstract_state
 from htt_jax.systems.htt.system import HTTSystem
 
@@ -43,15 +45,22 @@ def test_without_fsdp_every_device_has_a_whole_copy():
     assert spec(whole, 512, 2048) == PartitionSpec()
 
 
-def test_most_of_the_papers_state_is_split(mesh):
-    abstract = abstract_state(HTTSystem(HTT()), adam(lambda step: 1e-4), mesh)
+@pytest.mark.parametrize("optimizer", [adam, muon])
+def test_most_of_the_papers_state_is_split(mesh, optimizer):
+    abstract = abstract_state(HTTSystem(HTT()), optimizer(lambda step: 1e-4), mesh)
     sizes = {False: 0, True: 0}
     for x in jax.tree.leaves(abstract):
         sizes["fsdp" in x.sharding.spec] += x.size
     assert sizes[True] > 0.99 * sum(sizes.values())
-    for moments in (abstract.opt_state[0].mu, abstract.opt_state[0].nu):
-        layout = jax.tree.map(lambda x: x.sharding, moments)
-        assert layout == jax.tree.map(lambda x: x.sharding, abstract.params)
+    placed = {
+        jax.tree_util.keystr(path, simple=True, separator="/"): x.sharding
+        for path, x in jax.tree_util.tree_leaves_with_path(abstract)
+    }
+    kept = {name: x for name, x in placed.items() if "/mu/" in name or "/nu/" in name}
+    assert len(kept) > len(jax.tree.leaves(abstract.params))
+    for name, where in kept.items():
+        of_parameter = re.split("/[mn]u/", name)[1]
+        assert where == placed[f"params/{of_parameter}"], name
 
 
 def test_batches_arrive_in_order_and_whole_with_one_on_its_way():
