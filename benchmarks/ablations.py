@@ -26,9 +26,10 @@ from absl import logging
 
 from benchmarks.ablation import claims, data, recording, runs, tables
 from benchmarks.ablation.findings import findings
-from benchmarks.ablation.plan import Study, studies
+from benchmarks.ablation.plan import studies
 from benchmarks.ablation.runs import Run, Setting
 from benchmarks.ablation.scales import SCALES
+from benchmarks.ablation.study import Study
 from htt_jax.devices import process
 from htt_jax.runs.directory import exists
 from htt_jax.support import cli

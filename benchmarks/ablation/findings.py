@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ablation import forecasts, statistics
-from benchmarks.ablation.plan import Row, Study
 from benchmarks.ablation.runs import Run, Setting, record
 from benchmarks.ablation.statistics import LEVEL, Difference
+from benchmarks.ablation.study import Row, Study
 from htt_jax import measures
 from htt_jax.datasets import published
 from htt_jax.evaluation import early

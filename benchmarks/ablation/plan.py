@@ -2,67 +2,20 @@
 
 Another study is another entry of `studies`; its first row, the scale's model unless another is in
 question, is what the others are compared with. Rows of several studies that are the same model are
-run once. A row's option TEACHER names the row that teaches it, as `Run` names it without the seed:
-the run of each seed is taught by that of the same seed.
+run once.
 """
 
 import dataclasses
 import fractions
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable
 
 from benchmarks.ablation import forecasts, variants
 from benchmarks.ablation.scales import Scale
+from benchmarks.ablation.study import TEACHER, Figures, Row, Study
 from htt_jax.datasets import published
 from htt_jax.datasets.published import Published
 from htt_jax.models.backbones import FULL_WIDTH
 from htt_jax.models.htt.frames import ACTION_INPUTS, BOX
-
-TEACHER = "distill.teacher"
-
-Figures: TypeAlias = Mapping[str, float]
-"""By the key of the measure; accuracies in 0..1, errors in millimetres."""
-
-
-def _nothing(of_paper: Published) -> Figures:
-    return {}
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A model.
-
-    Attributes:
-        name: in files and in `results.json`: letters, digits and underscores.
-        title: in the table.
-        options: that it has instead of the scale's; none: the model of the scale.
-        published: what the paper has of it.
-        ahead: whose poses ahead it shows, `forecasts.OWN_FORECAST` or of `forecasts.BASELINES`.
-    """
-
-    name: str
-    title: str
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    published: Callable[[Published], Figures] = _nothing
-    ahead: str = forecasts.OWN_FORECAST
-
-
-@dataclasses.dataclass(frozen=True)
-class Study:
-    """Models side by side.
-
-    Attributes:
-        title: over the table.
-        measures: shown, by key: `htt_jax.measures` in the headline, `early.MEAN`, or of
-            `forecasts.MEASURES`.
-        rows: the first is what the others are compared with.
-        asked_for: it is made only where it is named, as it needs what not everybody has.
-    """
-
-    title: str
-    measures: Sequence[str]
-    rows: Sequence[Row]
-    asked_for: bool = False
 
 
 def studies(scale: Scale) -> dict[str, Study]:
@@ -85,6 +38,7 @@ def studies(scale: Scale) -> dict[str, Study]:
         ),
         "forecast": _forecast(scale, full),
         "later": _later(scale, full),
+        "optimizer": _optimizer(scale, full),
         "spatial": _spatial(scale, full),
         "objects": _objects(full),
         "pretraining": _pretraining(scale, full),
@@ -181,6 +135,20 @@ def _later(scale: Scale, full: Row) -> Study:
             Row("smoothing", "label smoothing, 0.1", {"loss.label_smoothing": 0.1}),
             Row("verb_noun", "verb and noun beside the action", {"model.verb_noun": True}),
             Row("forecast", f"{ahead} frames ahead told too", {"model.forecast": ahead}),
+        ),
+    )
+
+
+def _optimizer(scale: Scale, full: Row) -> Study:
+    muon, half = {"training.optimizer": "muon"}, variants.half_budget(scale)
+    return Study(
+        "The optimizer, and how many epochs it needs",
+        ("mepe_ra", "mepe", "action_accuracy"),
+        (
+            full,
+            Row("muon", "Muon instead of Adam", muon),
+            Row("half", "half the epochs", half),
+            Row("muon_half", "half the epochs, Muon", half | muon),
         ),
     )
 

@@ -13,9 +13,9 @@ from ml_collections import ConfigDict
 
 from benchmarks import measure as machines
 from benchmarks.ablation import claims, forecasts
-from benchmarks.ablation.plan import TEACHER, Row, Study
 from benchmarks.ablation.records import record_of
 from benchmarks.ablation.scales import Scale
+from benchmarks.ablation.study import TEACHER, Row, Study
 from htt_jax import systems
 from htt_jax.data.records import RecordSource
 from htt_jax.devices import failures

@@ -11,8 +11,9 @@ import pytest
 
 from benchmarks import ablations, figures
 from benchmarks.ablation import claims, data, runs, scales
-from benchmarks.ablation.plan import TEACHER, studies
+from benchmarks.ablation.plan import studies
 from benchmarks.ablation.runs import Run, Setting
+from benchmarks.ablation.study import TEACHER
 from htt_jax.datasets.spec import FPHA
 from htt_jax.support import cli
 from htt_jax.support.errors import InputError
@@ -62,7 +63,7 @@ def test_a_model_of_several_studies_is_run_once_and_the_first_seed_comes_first()
     assert [run.seed for run in wanted] == sorted(run.seed for run in wanted)
     rows = [row.options for study in known for row in study.rows if row.options]
     assert wanted[-1].teacher == "full,seed=1"
-    shared = 2  # a forecast of a window, and half the epochs, are rows of two studies
+    shared = 3  # a forecast of a window is a row of two studies, half the epochs of three
     assert len(wanted) == 2 * (1 + len(rows) - shared)
 
 
