@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,7 @@ def adam(schedule: optax.Schedule) -> optax.GradientTransformation:
 
 
 def muon(schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Muon for kernels (Jordan et al., 2024), Adam for all else.
+    """Muon for the kernels of hidden layers (Jordan et al., 2024), Adam for all else.
 
     The mean of a kernel's gradients, as a matrix from what its layer sees to the channels it makes,
     is taken to the nearest orthogonal one: the step goes as far in directions that few frames ask
@@ -52,14 +53,24 @@ def muon(schedule: optax.Schedule) -> optax.GradientTransformation:
         optax.stateless(lambda steps, params: jax.tree.map(_as_large_as_adams, steps)),
         optax.scale_by_learning_rate(schedule),
     )
-    return optax.partition({True: of_kernels, False: adam(schedule)}, _are_matrices)
+    return optax.partition({True: of_kernels, False: adam(schedule)}, _are_hidden)
 
 
-def _are_matrices(params: Any) -> Any:
-    """Which are kernels, but for depthwise ones, which are a row of filters and no matrix."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, x: path[-1].key == "kernel" and x.shape[-2] > 1, params
-    )
+_LAST = re.compile("_head(/output)?/kernel$")
+_COLOURS = 3
+
+
+def _are_hidden(params: Any) -> Any:
+    """Which are kernels of layers that neither see pixels nor end a head.
+
+    Nor depthwise ones, which see a single channel: they are rows of filters and no matrices.
+    """
+
+    def is_hidden(path: tuple[Any, ...], x: Array) -> bool:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        return name.endswith("kernel") and x.shape[-2] > _COLOURS and not _LAST.search(name)
+
+    return jax.tree_util.tree_map_with_path(is_hidden, params)
 
 
 def _as_matrices(kernels: Any) -> Any:

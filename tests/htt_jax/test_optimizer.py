@@ -4,6 +4,7 @@ import numpy as np
 import optax
 import pytest
 
+from htt_jax.models.htt import HTT
 from htt_jax.optimizer import (
     adam,
     amsgrad,
@@ -14,6 +15,8 @@ from htt_jax.optimizer import (
     step_decay,
     with_moments,
 )
+from htt_jax.support import trees
+from htt_jax.systems.htt.system import HTTSystem
 
 
 def test_learning_rate_is_halved_every_fifteen_epochs():
@@ -46,7 +49,7 @@ def test_adam_moves_as_worked_out_by_hand_without_weight_decay():
     np.testing.assert_array_equal(params["still"], [5.0])
 
 
-KERNELS = {"dense": (20, 48), "convolution": (3, 3, 16, 32), "wide": (8, 3)}
+KERNELS = {"dense": (20, 48), "convolution": (3, 3, 16, 32), "narrow": (8, 3)}
 
 
 def like(rng, tree):
@@ -87,9 +90,15 @@ def test_muon_keeps_a_mean_of_kernels_gradients_and_looks_one_step_ahead():
     np.testing.assert_allclose(along, 0.2 * np.sqrt(6), rtol=1 / 3)
 
 
-def test_muon_leaves_to_adam_what_is_no_matrix():
-    shapes = {"bias": (4,), "token": (2, 4), "kernel": (3, 3, 1, 8)}  # that of a depthwise layer
-    params = {name: jnp.zeros(shape) for name, shape in shapes.items()}
+def test_muon_leaves_to_adam_what_is_no_matrix_or_ends_a_head_or_sees_pixels():
+    params = {
+        "token": jnp.zeros((2, 4)),
+        "layer": {"bias": jnp.zeros(4)},
+        "depthwise": {"kernel": jnp.zeros((3, 3, 1, 8))},
+        "conv1": {"kernel": jnp.zeros((7, 7, 3, 8))},
+        "action_head": {"kernel": jnp.zeros((8, 4))},
+        "pose_head": {"output": {"kernel": jnp.zeros((8, 6))}},
+    }
     found = []
     for make in (adam, muon):
         optimizer, rng = make(lambda step: 0.1), np.random.default_rng(2)
@@ -100,13 +109,33 @@ def test_muon_leaves_to_adam_what_is_no_matrix():
     jax.tree.map(np.testing.assert_array_equal, *found)
 
 
+def test_muon_moves_the_hidden_layers_of_htt_and_no_others():
+    variables = jax.eval_shape(HTTSystem(HTT(object_box=True)).random_variables, jax.random.key(0))
+    state = jax.eval_shape(muon(lambda step: 0.1).init, variables["params"])
+    kept = trees.flatten(variables["params"]).keys()
+    moved = {
+        name: x
+        for name, x in trees.flatten(state.inner_states[True].inner_state[0].mu).items()
+        if isinstance(x, jax.ShapeDtypeStruct)
+    }
+    left = {name for name in kept - moved.keys() if name.endswith("kernel")}
+    assert left == {
+        "backbone/conv1/kernel",
+        "pose_head/output/kernel",
+        "object_head/output/kernel",
+        "object_box_head/output/kernel",
+        "action_head/kernel",
+    }
+    assert all(name.endswith("kernel") for name in moved)
+
+
 def test_muons_steps_leave_out_what_is_frozen():
-    params = {name: {"kernel": jnp.zeros((4, 4))} for name in ("backbone", "head")}
+    params = {name: {"kernel": jnp.zeros((4, 4))} for name in ("backbone", "block")}
     optimizer = freezing(muon(lambda step: 1.0), lambda name: name.startswith("backbone"))
     gradients = like(np.random.default_rng(3), params)
     updates, _ = optimizer.update(gradients, optimizer.init(params), params)
     norms = {name: float(jnp.linalg.norm(x["kernel"])) for name, x in updates.items()}
-    assert norms == {"backbone": 0.0, "head": pytest.approx(0.2 * 4, rel=1 / 3)}
+    assert norms == {"backbone": 0.0, "block": pytest.approx(0.2 * 4, rel=1 / 3)}
 
 
 def test_moments_and_the_schedules_step_are_replaced_each_with_its_own_count():
