@@ -14,7 +14,7 @@ def get_config() -> ConfigDict:
     """A quarter-width backbone on quarter-size frames, from random weights."""
     config = options.get_config()
     config.data.directory = "demo/data"
-    config.epochs = 8
+    config.epochs = 7
     config.batch_size = 24
     config.data.image_size = (120, 68)
     # Few frames, few a video: frames of one video look alike, and random weights need variety.
@@ -31,15 +31,16 @@ def get_config() -> ConfigDict:
     config.model.backbone_width = 16
     config.init.backbone = ""
     config.loss.joints_2d = 1.5  # a pixel is four of the paper's
-    # Far milder than the paper's: so few steps do not suffice to learn a world that moves and
-    # changes its colours as well, and colour is much of what tells these objects apart.
+    # Colour is much of what tells these objects apart, and so few steps do not suffice to learn a
+    # world that changes it.
     for name in ("brightness", "contrast", "saturation", "hue", "blur"):
         config.augment[name] = 0.0
-    config.augment.translation = 2
+    config.augment.translation = 8
+    config.training.optimizer = "muon"
     config.optimizer.learning_rate = 1e-3
     config.optimizer.warmup_steps = 60
     config.optimizer.decay_factor = 0.1
-    config.optimizer.decay_epochs = 7  # once; a rate that falls all the time learns less
-    config.eval.every_epochs = 8
+    config.optimizer.decay_epochs = 6  # once; a rate that falls all the time learns less
+    config.eval.every_epochs = 7
     config.eval.batch_size = 48
     return config

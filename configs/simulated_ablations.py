@@ -23,6 +23,7 @@ def get_config() -> ConfigDict:
     config.augment.translation = 4
     config.epochs = 4
     config.batch_size = 12
+    config.training.optimizer = "adam"
     config.optimizer.decay_factor = 0.4
     config.optimizer.decay_epochs = 1
     config.eval.every_epochs = 4
