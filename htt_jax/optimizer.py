@@ -41,6 +41,13 @@ def adam(schedule: optax.Schedule) -> optax.GradientTransformation:
     return optax.adam(schedule, b1=0.9, b2=0.999, eps=1e-8)
 
 
+_OF_LAST_LAYERS = re.compile("_head(/output)?/kernel$")
+"""Names of kernels whose products are what a head tells."""
+
+_COLOURS = 3
+"""Channels of a layer that sees pixels, at most."""
+
+
 def muon(schedule: optax.Schedule) -> optax.GradientTransformation:
     """Muon for the kernels of hidden layers (Jordan et al., 2024), Adam for all else.
 
@@ -56,10 +63,6 @@ def muon(schedule: optax.Schedule) -> optax.GradientTransformation:
     return optax.partition({True: of_kernels, False: adam(schedule)}, _are_hidden)
 
 
-_LAST = re.compile("_head(/output)?/kernel$")
-_COLOURS = 3
-
-
 def _are_hidden(params: Any) -> Any:
     """Which are kernels of layers that neither see pixels nor end a head.
 
@@ -68,7 +71,9 @@ def _are_hidden(params: Any) -> Any:
 
     def is_hidden(path: tuple[Any, ...], x: Array) -> bool:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
-        return name.endswith("kernel") and x.shape[-2] > _COLOURS and not _LAST.search(name)
+        return (
+            name.endswith("kernel") and x.shape[-2] > _COLOURS and not _OF_LAST_LAYERS.search(name)
+        )
 
     return jax.tree_util.tree_map_with_path(is_hidden, params)
 

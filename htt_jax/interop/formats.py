@@ -170,7 +170,7 @@ def _apply(model: Applicable, variables: Any, *arrays: jax.Array) -> dict[str, j
 FORMATS = {
     "pytorch": Format(
         ".pth",
-        "published layout, with Adam's moments; needs .[torch]",
+        "published layout, with Adam's moments where it trained; needs .[torch]",
         _write_pth,
         _run_pth,
     ),

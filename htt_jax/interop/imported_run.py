@@ -81,6 +81,7 @@ def _state(found: Imported, run: Run) -> TrainState:
     state = create_state(jax.tree.map(jnp.asarray, found.variables), optimizer)
     if found.moments is None:
         return state
+    assert run.config.training.optimizer == "adam", "see Imported.for_optimizer"
     step = _step(found, run)
     adam_state = optax.ScaleByAdamState(
         count=jnp.asarray(found.moments.steps, jnp.int32),

@@ -1,7 +1,7 @@
 """Saving and restoring training states; the only importer of Orbax.
 
 A checkpoint has two parts, so that evaluation need not read the optimizer's: `model` (params and
-batch_stats) and `training` (step and Adam's moments).
+batch_stats) and `training` (step and what the optimizer remembers).
 """
 
 import contextlib

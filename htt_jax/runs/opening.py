@@ -93,7 +93,7 @@ def open_run(workdir: epath.PathLike, step: int | None, mesh: Mesh) -> TrainedRu
     config = run.config.copy_and_resolve_references()
     config.model.rematerialise = False  # there is no gradient to compute
     system = systems.make(config, run.dataset)
-    # Adam's moments stay unread, so any optimizer will do.
+    # What the optimizer remembers stays unread, so any will do.
     abstract = abstract_state(system, optax.identity(), mesh)
     with open_checkpoints(workdir, run) as checkpoints:
         found, variables = checkpoints.restore_variables(abstract.variables, step)

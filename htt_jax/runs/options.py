@@ -138,7 +138,7 @@ COMMON: tuple[Option, ...] = (
     # Loss and metrics
     Option("mask_unannotated_hands", True, "in loss and metrics; False: as the published code"),
     # Optimizer
-    Option("optimizer.learning_rate", 3e-5, "of Adam, after the warm-up", above=0),
+    Option("optimizer.learning_rate", 3e-5, "after the warm-up", above=0),
     Option("optimizer.warmup_steps", 0, "linear; random weights need some", least=0),
     Option("optimizer.decay_factor", 0.5, "of the learning rate", above=0),
     Option("optimizer.decay_epochs", 15, "between two decays", least=1),

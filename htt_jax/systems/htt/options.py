@@ -123,8 +123,7 @@ OPTIONS: tuple[Option, ...] = (
         "training.optimizer",
         "adam",
         'What makes steps of gradients: "adam" (the paper), or "muon", which makes those of '
-        "kernels orthogonal and learns in fewer steps from random weights; a learning rate suits "
-        "both.",
+        "kernels orthogonal and in the demo learns in fewer steps; a learning rate suits both.",
         choices=tuple(OPTIMIZERS),
     ),
     Option("loss.object_box_2d", 1.0, "per pixel, of the points of the object's box", least=0),

@@ -50,7 +50,7 @@ def test_results_and_gradients_are_those_of_xlas_own_convolution(
 
 @pytest.mark.parametrize("channels", [FEW_CHANNELS, 2 * FEW_CHANNELS])
 @pytest.mark.parametrize("width", [4, 14])
-def test_as_are_they_where_the_channels_double_at_stride_2(channels, width):
+def test_so_are_those_of_wide_maps_whose_channels_double_at_stride_2(channels, width):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 4, width, channels)).astype(np.float32)
     kernel = rng.normal(size=(3, 3, channels, 2 * channels)).astype(np.float32) / channels
