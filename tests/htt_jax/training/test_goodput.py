@@ -6,17 +6,21 @@ from htt_jax.training.goodput import LOST_TO, Goodput
 
 
 def test_the_seconds_by_cause_add_up_to_the_time_that_has_passed():
-    began = time.perf_counter()
+    before = time.perf_counter()
     goodput = Goodput()
+    began = time.perf_counter()
     time.sleep(0.02)
     goodput.begin_steps()
     with goodput.losing("evaluation"):
         time.sleep(0.03)
     time.sleep(0.01)
+    ended = time.perf_counter()
     found = goodput.scalars()
+    after = time.perf_counter()
     seconds = {name: x for name, x in found.items() if name.startswith("seconds_")}
     assert set(seconds) == {"seconds_steps", *(f"seconds_{cause}" for cause in LOST_TO)}
-    assert sum(seconds.values()) == pytest.approx(time.perf_counter() - began, abs=0.01)
+    # Between what surely passed and what passed at most, however long the machine pauses here.
+    assert ended - began <= sum(seconds.values()) + 1e-6 <= after - before + 2e-6
     assert seconds["seconds_start"] >= 0.02
     assert seconds["seconds_evaluation"] >= 0.03
     assert seconds["seconds_steps"] >= 0.01
